@@ -1,0 +1,95 @@
+# Modelport's developer interface. `make help` lists the targets; README tells which two do all the set-up.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CLUSTER ?= embedded
+NAMESPACE ?= modelport-system
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+
+venv := .venv
+run := $(venv)/bin
+devcluster := PYTHONPATH=cluster $(PYTHON) -m devcluster
+
+.PHONY: help
+help: ## Show this help
+	@echo "make TARGET [CLUSTER=embedded|kind|current]"; echo
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1 — \2/p' $(MAKEFILE_LIST)
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+
+$(venv)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 or newer is needed, found {v}; set PYTHON=") if v < (3, 11) else None'
+	test -x $(run)/uv || { $(PYTHON) -m venv $(venv) && $(run)/pip install --quiet uv==$(UV_VERSION); }
+	VIRTUAL_ENV=$(venv) $(run)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(venv) $(run)/uv pip install --quiet --no-deps --editable .
+	touch $@
+
+.PHONY: install
+install: $(venv)/.installed ## Install the command line and the development tools into .venv
+
+.PHONY: lock
+lock: $(venv)/.installed ## Resolve the dependencies again and write requirements.lock
+	$(run)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+# --- everyday work --------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: install verify ## Lint, types, import rules, unit, contract, server and chart tests (under two minutes)
+	$(run)/ruff check .
+	$(run)/ruff format --check .
+	$(run)/mypy
+	$(run)/lint-imports --no-logo
+	$(run)/codespell README.md CHANGELOG.md docs operator images charts/modelport/values.yaml cluster/devcluster tests
+	$(run)/pytest -q -m "not cluster and not converters"
+
+.PHONY: format
+format: install ## Format the code and mend what the linter can
+	$(run)/ruff format .
+	$(run)/ruff check --fix .
+
+.PHONY: generate
+generate: install ## Write the generated files: CRD, chart CRD, reference pages
+	$(run)/python tools/generate.py
+
+.PHONY: verify
+verify: install ## Fail if a generated file is stale
+	$(run)/python tools/generate.py --check
+
+# --- cluster --------------------------------------------------------------------------------------------------------
+
+.PHONY: cluster
+cluster: ## Start the embedded Kubernetes, or mend it
+	test "$(CLUSTER)" != embedded || $(devcluster) up
+
+.PHONY: cluster-down
+cluster-down: ## Stop the embedded Kubernetes
+	$(devcluster) down
+
+.PHONY: kubeconfig
+kubeconfig: ## Print the path of the embedded cluster's kubeconfig (make -s kubeconfig)
+	@$(devcluster) kubeconfig
+
+.PHONY: images
+images: cluster ## Build the images and load them into the cluster
+	$(devcluster) images build --cluster $(CLUSTER)
+
+.PHONY: deploy
+deploy: cluster ## Build the images and install the chart
+	$(devcluster) deploy --cluster $(CLUSTER) --namespace $(NAMESPACE)
+
+.PHONY: demo
+demo: install deploy ## Convert, verify and serve a real model on the cluster
+	$(run)/python examples/demo.py --cluster $(CLUSTER)
+
+# --- tests and benchmarks -------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: check deploy ## All tests, on a fresh machine too: check, converters, end to end on the embedded cluster
+	$(run)/pytest
+
+.PHONY: bench
+bench: deploy install ## Measure what docs/performance.md reports
+	$(run)/python bench/main_job.py

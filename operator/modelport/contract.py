@@ -1,0 +1,251 @@
+"""What operator, steps, servers and the command line say to each other.
+
+The operator writes one request into the environment of a Job; each step (a container) writes one result into its own
+volume and, at most 1 KiB of it, into the container's termination message. Artifacts carry a manifest. All of it is
+JSON of the types below, so that a field is added in one place.
+
+Layout of a step's volume, `$MODELPORT_WORK/<step>/`: `lock` is held (flock) while the step lives, `out/` has its files,
+`result.json` appears last, by rename. Later steps mount it read-only; how they wait is in `modelport.steps`.
+"""
+
+import hashlib
+from enum import IntEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from modelport.api import Checkpoint, DimensionRange, Input, OutputStatus, Signature, Verification
+from modelport.reasons import Reason
+
+REQUEST_VARIABLE = "MODELPORT_REQUEST"
+WORK_VARIABLE = "MODELPORT_WORK"
+CREDENTIALS_VARIABLE = "MODELPORT_CREDENTIALS"
+DEFAULT_WORK = "/work"
+DEFAULT_CREDENTIALS = "/run/modelport/credentials"
+"""Folder with one folder per role (`store`, `source`, `code`), a mounted Secret: one file per key."""
+TERMINATION_LOG = "/dev/termination-log"
+MAX_REQUEST_BYTES = 65_536
+MAX_RESULT_BYTES = 1_024
+STORE_SECRET = "modelport-store"  # noqa: S105 - the name of a Secret, not one
+"""Secret of the namespace: `uri` (s3://bucket/prefix) and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION."""
+
+
+class ExitStatus(IntEnum):
+    """How a step ends; the pod failure policy of Jobs reads INVALID."""
+
+    DONE = 0
+    INVALID = 64  # wrong for good: the same request fails again
+    SKIPPED = 69  # an earlier step ended without a result
+    RETRY = 75  # try again later
+
+
+class Message(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Base of what is sent: immutable, unknown fields are passed over."""
+
+
+class ModelportError(Exception):
+    """A failure that a user can act on: reason, and a message that says what was expected and what was found."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+class LocationRequest(Message, frozen=True, kw_only=True):
+    """One thing to import."""
+
+    role: Literal["source", "code"]
+    uri: str
+    digest: str | None = None
+
+
+class ImportRequest(Message, frozen=True, kw_only=True, tag="import", tag_field="job"):
+    """Bring sources into the store: fetch → inspect → keep."""
+
+    locations: list[LocationRequest]
+    format: str | None = None
+
+
+class Hop(Message, frozen=True, kw_only=True):
+    """One conversion from a format to another."""
+
+    converter: str
+    source: str
+    target: str
+    image: str
+    options: dict[str, Any] = {}
+
+
+class CodeRequest(Message, frozen=True, kw_only=True):
+    """Code that builds the model."""
+
+    digest: str
+    factory: str
+    path: str | None = None
+    arguments: dict[str, Any] = {}
+
+
+class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_field="job"):
+    """Convert and verify what Import kept: stage → hop-1 … hop-n → verify → publish."""
+
+    artifact_key: str
+    verification_key: str
+    source_digest: str
+    source_format: str
+    hops: list[Hop]
+    checkpoint: Checkpoint | None = None
+    code: CodeRequest | None = None
+    inputs: list[Input] = []
+    dimensions: dict[str, DimensionRange] = {}
+    verification: Verification = Verification()
+
+
+class VerifyRequest(Message, frozen=True, kw_only=True, tag="verify", tag_field="job"):
+    """Verify a stored artifact once more, for another server image or other samples: stage → verify → publish."""
+
+    artifact_key: str
+    artifact_digest: str
+    verification_key: str
+    verification: Verification = Verification()
+
+
+class ServeRequest(Message, frozen=True, kw_only=True, tag="serve", tag_field="job"):
+    """Fetch an artifact for a server, trusting the digest here and nothing in the store."""
+
+    artifact_key: str
+    artifact_digest: str
+
+
+JobRequest = ImportRequest | ConvertRequest | VerifyRequest | ServeRequest
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+class StepFailure(Message, frozen=True, kw_only=True):
+    """Why a step failed."""
+
+    reason: Reason
+    message: Annotated[str, Meta(max_length=600)]
+
+
+class SourceFacts(Message, frozen=True, kw_only=True):
+    """What Import kept, from step keep."""
+
+    digest: str
+    format: str
+    size_bytes: int
+    code_digest: str | None = None
+    signature: Signature | None = None  # left out where it does not fit into the message
+
+
+class ArtifactFacts(Message, frozen=True, kw_only=True):
+    """What is stored, from step publish."""
+
+    digest: str
+    size_bytes: int
+    uri: str
+
+
+class VerificationFacts(Message, frozen=True, kw_only=True):
+    """Measured errors, from step verify; the worst outputs first, and those alone that fit into the message."""
+
+    samples: int
+    outputs: list[OutputStatus]
+    max_absolute_error: str
+    truncated: bool = False
+
+
+class StepResult(Message, frozen=True, kw_only=True):
+    """How a step ended. Exactly one of the facts, and only of the step that they belong to; none when it failed."""
+
+    step: str
+    failure: StepFailure | None = None
+    source: SourceFacts | None = None
+    artifact: ArtifactFacts | None = None
+    verification: VerificationFacts | None = None
+
+
+# --- what is stored -------------------------------------------------------------------------------------------------
+
+
+class File(Message, frozen=True, kw_only=True):
+    """One stored file."""
+
+    path: str
+    size_bytes: int
+    digest: str
+    role: Literal["model", "golden", "source"] = "model"
+
+
+class SourceManifest(Message, frozen=True, kw_only=True):
+    """`sources/<digest>/manifest.json`, written last: the files of a source or of code, in order of their paths."""
+
+    digest: str
+    files: list[File]
+    format: str | None = None  # none for code
+    signature: Signature | None = None
+
+
+class ArtifactManifest(Message, frozen=True, kw_only=True):
+    """`artifacts/<key>/<digest>/manifest.json`, written last; its own SHA-256 is the artifact's digest.
+
+    So it holds nothing but what follows from the inputs: no time, no host, no measurement.
+    """
+
+    key: str
+    format: str
+    runtime: str
+    source_digest: str
+    source_format: str
+    path: list[str]
+    signature: Signature
+    files: list[File]
+
+
+class VerificationRecord(Message, frozen=True, kw_only=True):
+    """`artifacts/<key>/<digest>/verifications/<key>.json`: the full evidence of one verification."""
+
+    artifact_digest: str
+    verification_key: str
+    verification: VerificationFacts
+
+
+def source_folder(digest: str) -> str:
+    """Return where the store keeps the source or code with this digest."""
+    return f"sources/{digest.removeprefix('sha256:')}"
+
+
+def artifact_folder(key: str, digest: str) -> str:
+    """Return where the store keeps an artifact."""
+    return f"artifacts/{key}/{digest.removeprefix('sha256:')}"
+
+
+MANIFEST = "manifest.json"
+
+# --- canonical bytes, digests and keys ------------------------------------------------------------------------------
+
+
+def canonical(value: object) -> bytes:
+    """Return the one JSON form of `value` (sorted keys) that keys and digests are computed from."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of `data` as it is written everywhere: sha256:<hex>."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def key_of(value: object) -> str:
+    """Return the key (32 hex digits) of a value: equal values, equal keys."""
+    return hashlib.sha256(canonical(value)).hexdigest()[:32]
+
+
+def decode_request(text: str) -> JobRequest:
+    """Return the request in `text`. Raises msgspec.ValidationError with the path of the wrong field."""
+    request: JobRequest = msgspec.json.decode(text, type=JobRequest)
+    return request

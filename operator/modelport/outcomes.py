@@ -1,0 +1,40 @@
+"""From the facts that steps report to the parts of the status: the same for the operator and for `modelport run`."""
+
+from modelport.api import ArtifactStatus, SourceStatus, VerificationStatus
+from modelport.contract import ArtifactFacts, SourceFacts, VerificationFacts
+
+
+def source_status(facts: SourceFacts, *, key: str, uri: str) -> SourceStatus:
+    """Return what the status says about an imported source."""
+    return SourceStatus(
+        key=key,
+        uri=uri,
+        digest=facts.digest,
+        format=facts.format,
+        size_bytes=facts.size_bytes,
+        code_digest=facts.code_digest,
+        signature=facts.signature,
+    )
+
+
+def artifact_status(facts: ArtifactFacts, *, key: str, inputs_key: str, format_name: str) -> ArtifactStatus:
+    """Return what the status says about a converted model."""
+    return ArtifactStatus(
+        key=key,
+        inputs_key=inputs_key,
+        digest=facts.digest,
+        format=format_name,
+        size_bytes=facts.size_bytes,
+        uri=facts.uri,
+    )
+
+
+def verification_status(facts: VerificationFacts, *, key: str) -> VerificationStatus:
+    """Return what the status says about the evidence."""
+    return VerificationStatus(
+        key=key,
+        samples=facts.samples,
+        max_absolute_error=facts.max_absolute_error,
+        outputs=facts.outputs,
+        truncated=facts.truncated,
+    )

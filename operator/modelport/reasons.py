@@ -1,0 +1,117 @@
+"""The closed set of failure reasons: whether trying again can help, and what to do.
+
+A reason stands in conditions, Events, `status.failure` and metrics. Steps report one in their result; the operator
+derives the others from pods, Jobs and Events.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """Why a resource is not Ready because something failed."""
+
+    # the specification
+    INVALID_SPEC = "InvalidSpec"
+    NAME_CONFLICT = "NameConflict"
+    INPUTS_NEEDED = "InputsNeeded"
+    # moving bytes
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    SOURCE_UNREACHABLE = "SourceUnreachable"
+    SOURCE_ACCESS_DENIED = "SourceAccessDenied"
+    DIGEST_MISMATCH = "DigestMismatch"
+    STORE_UNAVAILABLE = "StoreUnavailable"
+    STORE_ACCESS_DENIED = "StoreAccessDenied"
+    STORE_NOT_CONFIGURED = "StoreNotConfigured"
+    # looking at the source
+    UNSAFE_SOURCE = "UnsafeSource"
+    UNKNOWN_FORMAT = "UnknownFormat"
+    SOURCE_CORRUPT = "SourceCorrupt"
+    # converting
+    WEIGHTS_MISMATCH = "WeightsMismatch"
+    FACTORY_FAILED = "FactoryFailed"
+    CONVERSION_FAILED = "ConversionFailed"
+    NON_DETERMINISTIC = "NonDeterministic"
+    NUMERICALLY_UNSTABLE = "NumericallyUnstable"
+    # verifying
+    VERIFICATION_FAILED = "VerificationFailed"
+    VERIFICATION_INCONCLUSIVE = "VerificationInconclusive"
+    # pods
+    OUT_OF_MEMORY = "OutOfMemory"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    STORAGE_EXCEEDED = "StorageExceeded"
+    EVICTED = "Evicted"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REFUSED = "PodRefused"
+    STEP_CRASHED = "StepCrashed"
+    # serving
+    SERVER_CRASHED = "ServerCrashed"
+    GOLDEN_MISMATCH = "GoldenMismatch"
+
+
+class Advice(NamedTuple):
+    """What follows from a reason."""
+
+    retryable: bool
+    hint: str
+
+
+ADVICE: dict[Reason, Advice] = {
+    Reason.INVALID_SPEC: Advice(False, "Correct the field that the message names and apply again."),
+    Reason.NAME_CONFLICT: Advice(True, "Rename this ModelConversion, or delete the object that has the name."),
+    Reason.INPUTS_NEEDED: Advice(False, "State name, dtype and shape of each input under spec.source.inputs."),
+    Reason.SOURCE_NOT_FOUND: Advice(False, "Check the URI; `modelport push` prints the one of what it uploaded."),
+    Reason.SOURCE_UNREACHABLE: Advice(
+        True, "Check the host name and that the cluster may reach it; it is tried again."
+    ),
+    Reason.SOURCE_ACCESS_DENIED: Advice(False, "Name a Secret with valid credentials under secretRef."),
+    Reason.DIGEST_MISMATCH: Advice(False, "Compare with sha256sum of the file that was meant; correct digest or URI."),
+    Reason.STORE_UNAVAILABLE: Advice(
+        True, "Check that the store of Secret modelport-store answers; it is tried again."
+    ),
+    Reason.STORE_ACCESS_DENIED: Advice(True, "Correct the credentials in Secret modelport-store; it is tried again."),
+    Reason.STORE_NOT_CONFIGURED: Advice(True, "Create Secret modelport-store in this namespace; see docs/store.md."),
+    Reason.UNSAFE_SOURCE: Advice(
+        False, "Pack regular files only: no links, devices, absolute names or names with '..'."
+    ),
+    Reason.UNKNOWN_FORMAT: Advice(False, "State spec.source.format; `modelport formats` lists the formats."),
+    Reason.SOURCE_CORRUPT: Advice(False, "Upload the file again: it is truncated or not what its format says."),
+    Reason.WEIGHTS_MISMATCH: Advice(
+        False,
+        "Make factory and arguments build the model that the weights were saved from, or set checkpoint.key or checkpoint.stripPrefix.",
+    ),
+    Reason.FACTORY_FAILED: Advice(False, "Correct code, factory or arguments; `modelport run` repeats it locally."),
+    Reason.CONVERSION_FAILED: Advice(
+        False, "Read the log tail; `modelport run` repeats it locally. Another opset may help."
+    ),
+    Reason.NON_DETERMINISTIC: Advice(False, "Switch random operations and training-mode dropout off in the factory."),
+    Reason.NUMERICALLY_UNSTABLE: Advice(
+        False, "The source model disagrees with itself on tiny changes: narrow inputs[].values to real ranges."
+    ),
+    Reason.VERIFICATION_FAILED: Advice(
+        False,
+        "The converted model answers differently: try another opset, or set a tolerance if the error is acceptable.",
+    ),
+    Reason.VERIFICATION_INCONCLUSIVE: Advice(
+        False, "The samples do not exercise the model: set inputs[].values to real ranges."
+    ),
+    Reason.OUT_OF_MEMORY: Advice(
+        False, "Raise conversion.resources.limits.memory (or serving.resources for the server)."
+    ),
+    Reason.DEADLINE_EXCEEDED: Advice(False, "Raise conversion.timeoutSeconds."),
+    Reason.STORAGE_EXCEEDED: Advice(False, "Raise conversion.storage.size."),
+    Reason.EVICTED: Advice(True, "The node ran short of resources; it is tried again."),
+    Reason.IMAGE_PULL_FAILED: Advice(
+        True, "Check the image names in the chart's values and the node's access to the registry."
+    ),
+    Reason.UNSCHEDULABLE: Advice(True, "Free resources, add a node, or lower the requests."),
+    Reason.QUOTA_EXCEEDED: Advice(True, "Raise the namespace's ResourceQuota or delete what is not needed."),
+    Reason.POD_REFUSED: Advice(True, "An admission rule of the cluster refuses the pod; the message has its words."),
+    Reason.STEP_CRASHED: Advice(True, "Read the log tail; `modelport run` repeats it locally."),
+    Reason.SERVER_CRASHED: Advice(True, "Read the log tail; `modelport serve` repeats it locally."),
+    Reason.GOLDEN_MISMATCH: Advice(
+        False, "The node's CPU computes other answers than the one that verified; report it with both CPU models."
+    ),
+}

@@ -1,0 +1,150 @@
+"""From the resource to keys and requests: pure functions, the same for the operator and for `modelport run`.
+
+Three keys decide what is done again. `source_key`: what the spec says about bytes to import. `artifact_key`: everything
+that the converted model follows from. `verification_key`: everything that the evidence follows from, but not the
+tolerance, because stored errors are judged anew for another tolerance.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from modelport.api import REFRESH_ANNOTATION, ModelConversion, SourceStatus
+from modelport.contract import (
+    CodeRequest,
+    ConvertRequest,
+    Hop,
+    ImportRequest,
+    LocationRequest,
+    ServeRequest,
+    VerifyRequest,
+    key_of,
+)
+from modelport.planning import plan_path
+from modelport.runtimes import runtime_for
+
+Images = Mapping[str, str]
+"""Image references by name (`converter-onnx`, `server-onnxruntime`, …), by digest on a cluster."""
+
+MOVER_IMAGE = "converter-onnx"
+"""The image of the steps that move bytes or look at them: the smallest that reads every signature."""
+
+SAMPLES_VERSION = 1
+"""Raised when the generated samples change: evidence of another version is not comparable."""
+
+
+def source_key(resource: ModelConversion) -> str:
+    """Return the key of the bytes to import: URIs, digests, credentials, format, and the refresh annotation."""
+    source = resource.spec.source
+    code = source.code
+    return key_of(
+        {
+            "source": [source.uri, source.digest, source.secret_ref, source.format],
+            "code": [code.uri, code.digest, code.secret_ref] if code else None,
+            "refresh": resource.metadata.annotations.get(REFRESH_ANNOTATION),
+        }
+    )
+
+
+def import_request(resource: ModelConversion) -> ImportRequest:
+    """Return the request of the Import Job."""
+    source = resource.spec.source
+    locations = [LocationRequest(role="source", uri=source.uri, digest=source.digest)]
+    if source.code:
+        locations.append(LocationRequest(role="code", uri=source.code.uri, digest=source.code.digest))
+    return ImportRequest(locations=locations, format=source.format)
+
+
+def hops(resource: ModelConversion, source_format: str, images: Images) -> list[Hop]:
+    """Return the hops of the conversion. Raises ModelportError for what the schema cannot tell."""
+    return [
+        Hop(
+            converter=converter.name,
+            source=converter.source,
+            target=converter.target,
+            image=images[converter.image],
+            options=msgspec.to_builtins(options),
+        )
+        for converter, options in plan_path(resource.spec, source_format)
+    ]
+
+
+def inputs_key(resource: ModelConversion, source: SourceStatus, path: list[Hop], architecture: str) -> str:
+    """Return the key of what the spec asks for, whatever images do it."""
+    spec = resource.spec.source
+    code = spec.code
+    return key_of(
+        {
+            "source": [source.digest, source.format],
+            "code": [source.code_digest, code.path, code.factory, code.arguments] if code else None,
+            "checkpoint": spec.checkpoint,
+            "inputs": spec.inputs,
+            "dimensions": spec.dimensions,
+            "path": [[hop.converter, hop.options] for hop in path],
+            "architecture": architecture,
+        }
+    )
+
+
+def artifact_key(inputs: str, path: list[Hop]) -> str:
+    """Return the key of the artifact: the inputs, and the images that convert them."""
+    return key_of({"inputs": inputs, "images": [hop.image for hop in path]})
+
+
+def verification_key(resource: ModelConversion, artifact: str, server_image: str, cpu_level: str) -> str:
+    """Return the key of the evidence about the artifact with key `artifact`; the tolerance is no part of it.
+
+    The key of the artifact stands for its digest, which is not known before the Job that verifies it ends.
+    """
+    return key_of(
+        {
+            "artifact": artifact,
+            "server": server_image,
+            "samples": [SAMPLES_VERSION, resource.spec.verification.samples],
+            "cpu": cpu_level,
+        }
+    )
+
+
+def convert_request(
+    resource: ModelConversion, source: SourceStatus, *, path: list[Hop], artifact: str, verification: str
+) -> ConvertRequest:
+    """Return the request of the Convert Job."""
+    spec = resource.spec.source
+    code = spec.code
+    return ConvertRequest(
+        artifact_key=artifact,
+        verification_key=verification,
+        source_digest=source.digest,
+        source_format=source.format,
+        hops=path,
+        checkpoint=spec.checkpoint,
+        code=CodeRequest(
+            digest=source.code_digest or "", factory=code.factory, path=code.path, arguments=code.arguments
+        )
+        if code
+        else None,
+        inputs=spec.inputs,
+        dimensions=spec.dimensions,
+        verification=resource.spec.verification,
+    )
+
+
+def verify_request(resource: ModelConversion, *, artifact: str, digest: str, verification: str) -> VerifyRequest:
+    """Return the request of the Verify Job."""
+    return VerifyRequest(
+        artifact_key=artifact,
+        artifact_digest=digest,
+        verification_key=verification,
+        verification=resource.spec.verification,
+    )
+
+
+def serve_request(*, artifact: str, digest: str) -> ServeRequest:
+    """Return the request of a server's fetch."""
+    return ServeRequest(artifact_key=artifact, artifact_digest=digest)
+
+
+def server_image(format_name: str, images: Images) -> str:
+    """Return the image that serves, and verifies, a format."""
+    return images[runtime_for(format_name).image]
