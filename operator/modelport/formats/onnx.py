@@ -6,7 +6,6 @@ from msgspec import Meta
 
 from modelport.formats.base import Converter, Format, Options
 
-
 OPSETS = range(9, 24)
 
 
