@@ -1,0 +1,67 @@
+"""Named arrays with a JSON index in one file: the form of references and golden samples.
+
+It is the npz of numpy without its freedoms, because the file comes from a step that ran foreign code: no pickles, no
+compression (so that what is read is bounded by the size of the file), headers checked against the bytes that follow.
+"""
+
+import io
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modelport.contract import ModelportError
+from modelport.reasons import Reason
+
+Array = npt.NDArray[Any]
+Tensors = dict[str, Array]
+"""Tensors by name, in order."""
+
+MAX_BYTES = 2 << 30
+MAX_ARRAYS = 65_536
+INDEX = "index"
+_KINDS = "biuf"
+
+
+def write_arrays(path: Path, index: bytes, arrays: Mapping[str, Array]) -> None:
+    """Write `index`, a JSON text, and the arrays; equal contents make equal bytes."""
+    np.savez(path, allow_pickle=False, **{INDEX: np.frombuffer(index, np.uint8), **arrays})
+
+
+def read_arrays(path: Path) -> tuple[bytes, Tensors]:
+    """Return index and arrays. Raises ModelportError (ConversionFailed) for anything that `write_arrays` did not write."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = dict(_read_member(archive, member) for member in _members(archive))
+        index = arrays.pop(INDEX)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        message = f"{path.name}: expected an uncompressed npz of numbers with an index, found: {error!s:.200}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
+    return index.tobytes(), arrays
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    members = archive.infolist()
+    if len(members) > MAX_ARRAYS or sum(member.file_size for member in members) > MAX_BYTES:
+        raise ValueError(f"{len(members)} arrays; at most {MAX_ARRAYS} in {MAX_BYTES} bytes are read")
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{member.filename} is compressed")
+    return members
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str, Array]:
+    data = io.BytesIO(archive.read(member))
+    version = np.lib.format.read_magic(data)
+    if version != (1, 0):
+        raise ValueError(f"{member.filename} has npy version {version}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(data)
+    rest = member.file_size - data.tell()
+    if dtype.kind not in _KINDS or dtype.itemsize * math.prod(shape) != rest:
+        raise ValueError(f"{member.filename} has type {dtype.str!s:.32}, {len(shape)} axes and {rest} bytes")
+    flat = np.frombuffer(data.read(), dtype)
+    return member.filename.removesuffix(".npy"), flat.reshape(shape, order="F" if fortran else "C")

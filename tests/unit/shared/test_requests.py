@@ -1,0 +1,138 @@
+"""Keys and requests: what changes a key, and what must not."""
+
+import msgspec
+import pytest
+
+from modelport.api import API_VERSION, ModelConversion, SourceStatus, parse
+from modelport.contract import MAX_REQUEST_BYTES, ModelportError, canonical, decode_request
+from modelport.formats import CONVERTERS
+from modelport.planning import find_path, options_of, plan_path
+from modelport.reasons import ADVICE, Reason
+from modelport.requests import (
+    artifact_key,
+    convert_request,
+    hops,
+    import_request,
+    inputs_key,
+    source_key,
+    verification_key,
+)
+
+DIGEST = "sha256:" + "a" * 64
+IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-onnxruntime": "server@1"}
+CODE = {"uri": "s3://models/code.zip", "digest": DIGEST, "factory": "net:build"}
+SOURCE = SourceStatus(
+    key="k", uri="s3://models/net.pt", digest=DIGEST, format="pytorch-state-dict", size_bytes=1, code_digest=DIGEST
+)
+
+
+def resource(**changes: object) -> ModelConversion:
+    source = {
+        "uri": "s3://models/net.pt",
+        "code": CODE,
+        "inputs": [{"name": "x", "shape": ["batch", 3]}],
+        "trust": "Trusted",
+    }
+    spec = {"source": source | changes.pop("source", {}), **changes}  # type: ignore[dict-item]
+    return parse({"apiVersion": API_VERSION, "kind": "ModelConversion", "metadata": {"name": "net"}, "spec": spec})
+
+
+def keys(given: ModelConversion, images: dict[str, str] = IMAGES) -> tuple[str, str, str]:
+    path = hops(given, "pytorch-state-dict", images)
+    inputs = inputs_key(given, SOURCE, path, "amd64")
+    artifact = artifact_key(inputs, path)
+    return inputs, artifact, verification_key(given, artifact, images["server-onnxruntime"], "x86-64-v2")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": {"code": CODE | {"factory": "net:other"}}},
+        {"source": {"code": CODE | {"arguments": {"classes": 4}}}},
+        {"source": {"inputs": [{"name": "x", "shape": ["batch", 4]}]}},
+        {"source": {"dimensions": {"batch": {"max": 4}}}},
+        {"source": {"checkpoint": {"key": "model"}}},
+        {"target": {"options": {"opset": 18}}},
+    ],
+)
+def test_what_the_model_follows_from_changes_every_key(change: dict[str, object]) -> None:
+    assert all(new != old for new, old in zip(keys(resource(**change)), keys(resource()), strict=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"serving": {"replicas": 3}},
+        {"verification": {"tolerance": {"relative": 1e-3}}},
+        {"conversion": {"retries": 5}},
+        {"suspend": True},
+        {"source": {"uri": "s3://elsewhere/net.pt"}},
+    ],
+)
+def test_what_the_model_does_not_follow_from_changes_no_key(change: dict[str, object]) -> None:
+    assert keys(resource(**change)) == keys(resource())
+
+
+def test_images_change_artifact_and_verification_but_not_inputs() -> None:
+    upgraded = keys(resource(), IMAGES | {"converter-pytorch": "pytorch@2"})
+    assert (upgraded[0] == keys(resource())[0], upgraded[1] == keys(resource())[1]) == (True, False)
+    assert keys(resource(), IMAGES | {"server-onnxruntime": "server@2"})[2] != keys(resource())[2]
+
+
+def test_samples_change_the_verification_alone() -> None:
+    more = keys(resource(verification={"samples": 16}))
+    assert more[:2] == keys(resource())[:2]
+    assert more[2] != keys(resource())[2]
+
+
+@pytest.mark.parametrize("change", [{"uri": "s3://b/c"}, {"digest": DIGEST}, {"secretRef": {"name": "s"}}])
+def test_source_key_follows_where_the_bytes_are(change: dict[str, object]) -> None:
+    assert source_key(resource(source=change)) != source_key(resource())
+
+
+def test_refresh_annotation_imports_again() -> None:
+    asked = resource()
+    refreshed = msgspec.structs.replace(
+        asked, metadata=msgspec.structs.replace(asked.metadata, annotations={"modelport.dev/refresh": "1"})
+    )
+    assert source_key(refreshed) != source_key(asked)
+
+
+def test_requests_survive_the_wire_and_fit() -> None:
+    given = resource()
+    path = hops(given, "pytorch-state-dict", IMAGES)
+    request = convert_request(given, SOURCE, path=path, artifact="a", verification="v")
+    for each in (request, import_request(given)):
+        assert decode_request(canonical(each).decode()) == each
+        assert len(canonical(each)) < MAX_REQUEST_BYTES
+
+
+def test_path_to_the_same_format_is_one_conversion() -> None:
+    assert [each.name for each in find_path("onnx", "onnx")] == ["onnx-to-onnx"]
+
+
+def test_unknown_option_names_the_nearest() -> None:
+    with pytest.raises(ModelportError, match=r"spec\.target\.options\.opsett: .* did you mean opset\?") as caught:
+        options_of(CONVERTERS["onnx-to-onnx"], {"opsett": 17})
+    assert caught.value.reason is Reason.INVALID_SPEC
+
+
+@pytest.mark.parametrize("opset", [8, 24, "seventeen"])
+def test_impossible_option_is_refused(opset: object) -> None:
+    with pytest.raises(ModelportError, match="opset"):
+        options_of(CONVERTERS["onnx-to-onnx"], {"opset": opset})
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [({"code": None}, Reason.INVALID_SPEC), ({"inputs": []}, Reason.INPUTS_NEEDED)],
+)
+def test_a_state_dict_needs_code_and_inputs(source: dict[str, object], reason: Reason) -> None:
+    with pytest.raises(ModelportError) as caught:
+        plan_path(resource(source=source).spec, "pytorch-state-dict")
+    assert caught.value.reason is reason
+
+
+def test_every_reason_has_advice() -> None:
+    assert set(ADVICE) == set(Reason)
+    assert all(advice.hint for advice in ADVICE.values())
