@@ -1,0 +1,70 @@
+"""What a cluster needs in itself before anybody uses it: DNS and a default StorageClass."""
+
+import tempfile
+from pathlib import Path
+from string import Template
+
+from devcluster import binaries, network
+from devcluster.api import Api
+from devcluster.commands import run
+from devcluster.configuration import PAUSE_IMAGE, resolver_file
+from devcluster.containers import image_names, import_archive
+from devcluster.paths import SOURCE, Paths
+from devcluster.scratch import write_scratch_image
+from devcluster.volumes import PROVISIONER
+
+
+def import_own_images(paths: Paths) -> str:
+    """Make sure that containerd has the pause image and CoreDNS; return CoreDNS's name."""
+    coredns = binaries.build(binaries.COREDNS, paths)
+    pause = binaries.build(binaries.PAUSE, paths)
+    tag = coredns.name.rpartition("-")[2]
+    coredns_image = f"localhost/modelport-cluster/coredns:{tag}"
+    present = image_names(paths)
+    for binary, image in ((pause, PAUSE_IMAGE), (coredns, coredns_image)):
+        if image not in present:
+            with tempfile.TemporaryDirectory() as folder:
+                archive = Path(folder) / "image.tar"
+                write_scratch_image(binary, image, archive)
+                import_archive(paths, archive)
+    return coredns_image
+
+
+def apply_manifests(paths: Paths, coredns_image: str) -> None:
+    """Apply everything under manifests/, changed or not: the API server tells the difference."""
+    values = {
+        "coredns_image": coredns_image,
+        "dns_address": network.DNS_ADDRESS,
+        "domain": network.DOMAIN,
+        "forward": forward_line(resolver_file().read_text()),
+        "provisioner": PROVISIONER,
+    }
+    manifests = sorted((SOURCE / "manifests").glob("*.yaml"))
+    text = "\n---\n".join(Template(file.read_text()).substitute(values) for file in manifests)
+    kubectl = [str(paths.binaries / "kubectl"), f"--kubeconfig={paths.admin_kubeconfig}"]
+    apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=modelport-cluster", "-f", "-"]
+    run([*kubectl, *apply], stdin=text)
+
+
+def forward_line(resolver: str) -> str:
+    """Forward other names to the host's name servers, unless those listen where no pod gets."""
+    words = [line.split() for line in resolver.splitlines() if line.startswith("nameserver ")]
+    reachable = [word[1] for word in words if len(word) > 1 and not word[1].startswith(("127.", "::1"))]
+    return f"forward . {' '.join(reachable[:3])}" if reachable else ""
+
+
+def node_is_ready(api: Api) -> bool:
+    """Whether the node takes pods."""
+    node = api.find(f"/api/v1/nodes/{network.NODE}")
+    conditions = node["status"].get("conditions", []) if node else []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def dns_is_ready(api: Api) -> bool:
+    """Whether the current CoreDNS answers."""
+    deployment = api.find("/apis/apps/v1/namespaces/kube-system/deployments/coredns")
+    if deployment is None:
+        return False
+    status = deployment["status"]
+    current = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    return bool(current and status.get("availableReplicas") and not status.get("unavailableReplicas"))

@@ -1,0 +1,150 @@
+"""Building with buildah, without any daemon or registry, and handing images to our containerd.
+
+No registry serves the base image here: debootstrap makes it, under its public name, so the Dockerfiles stay as anybody
+would write them. What the host needs to reach its package indexes (certificates, pip's configuration, a folder of
+wheels) is mounted into the build and never becomes part of an image.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from devcluster.commands import run
+from devcluster.containers import ctr, image_names, import_archive, name_image
+from devcluster.images import Image, content_key, context_folder, stage_context
+from devcluster.locks import locked
+from devcluster.paths import REPOSITORY, Paths
+from devcluster.progress import step
+
+BASE = "docker.io/library/debian:bookworm-slim"
+_SUITE = "bookworm"
+# In the base already, so that the Dockerfiles' own installation finds nothing left to do.
+_BASE_PACKAGES = ("ca-certificates", "python3-minimal", "python3", "python3-venv")
+_WHEELS_VARIABLE = "MODELPORT_WHEELS"
+_TAG = "modelport-base"
+
+
+def build_images(paths: Paths, images: list[Image]) -> dict[str, str]:
+    """Return the images' references by digest, having built and imported what was missing."""
+    with locked(paths.cache / "locks" / "images", "the images"):
+        return {image.name: _provide(image, paths) for image in images}
+
+
+def _provide(image: Image, paths: Paths) -> str:
+    key = content_key(image, _base_key())
+    record = paths.cache / "images" / f"{image.name}-{key}"
+    if record.exists():
+        reference = f"{image.repository}@{record.read_text().strip()}"
+        if reference in image_names(paths):
+            return reference
+    tag = f"{image.repository}:{key}"
+    if not _is_built(tag):
+        _provide_base(paths)
+        with step(f"building image {image.name}"):
+            _build(image, tag, paths)
+    with step(f"importing image {image.name}"):
+        digest = _import(tag, paths)
+    reference = f"{image.repository}@{digest}"
+    name_image(paths, tag, [reference])
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(digest)
+    return reference
+
+
+def _build(image: Image, tag: str, paths: Paths) -> None:
+    with context_folder() as folder:
+        context = Path(folder)
+        stage_context(image, context)
+        arguments = [word for name, value in image.args for word in ("--build-arg", f"{name}={value}")]
+        run(
+            [
+                *_buildah("bud", "--isolation", "chroot", "--network", "host", "--pull-never", "--layers"),
+                *_mounts(context, paths),
+                *arguments,
+                *("--tag", tag, "--file", str(context / image.dockerfile), str(context)),
+            ],
+            log=paths.logs / f"image-{image.name}.log",
+        )
+
+
+def _mounts(context: Path, paths: Paths) -> list[str]:
+    """Mount what the host has and the build may need: certificates, pip's and uv's settings, wheels, a cache."""
+    settings = context / ".uv.toml"
+    settings.write_text("native-tls = true\n")
+    cache = paths.cache / "uv"
+    cache.mkdir(parents=True, exist_ok=True)
+    wheels = wheels_folder()
+    pairs = [
+        (Path("/etc/ssl/certs"), "/etc/ssl/certs:ro"),
+        (Path("/etc/pip.conf"), "/etc/pip.conf:ro"),
+        (settings, "/etc/uv/uv.toml:ro"),
+        (cache, "/root/.cache/uv"),
+        (wheels, "/wheels:ro"),
+    ]
+    return [word for source, target in pairs if source.exists() for word in ("--volume", f"{source}:{target}")]
+
+
+def wheels_folder() -> Path:
+    """Return the folder of wheels to prefer over the index; there need not be one."""
+    return Path(os.environ.get(_WHEELS_VARIABLE) or REPOSITORY.parent / "shared" / "wheels").resolve()
+
+
+def _import(tag: str, paths: Paths) -> str:
+    with tempfile.TemporaryDirectory(prefix="modelport-image-", dir=paths.state) as folder:
+        archive = Path(folder) / "image.tar"
+        run(_buildah("push", "--disable-compression", "--quiet", tag, f"oci-archive:{archive}:{tag}"))
+        import_archive(paths, archive)
+    listed = ctr(paths, "images", "list", f"name=={tag}")
+    return next(word for word in listed.split() if word.startswith("sha256:"))
+
+
+def _provide_base(paths: Paths) -> None:
+    marked = f"localhost/{_TAG}:{_base_key()}"
+    if _is_built(marked):
+        return
+    archive = paths.cache / "base" / f"{_SUITE}-{_base_key()}.tar"
+    if not archive.exists():
+        with step(f"making the base image {BASE} with debootstrap"):
+            _bootstrap(archive, paths)
+    with step("loading the base image"):
+        container = run(_buildah("from", "scratch")).strip()
+        try:
+            run(_buildah("add", "--quiet", container, str(archive), "/"))
+            run(
+                _buildah(
+                    "config", "--cmd", "bash", "--env", "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", container
+                )
+            )
+            run(_buildah("commit", "--quiet", "--disable-compression", container, BASE))
+            run(_buildah("tag", BASE, marked))
+        finally:
+            run(_buildah("rm", container))
+
+
+def _bootstrap(archive: Path, paths: Paths) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="modelport-base-", dir=paths.state) as folder:
+        root = Path(folder) / "root"
+        packages = ",".join(_BASE_PACKAGES)
+        run(
+            ["debootstrap", "--variant=minbase", f"--include={packages}", _SUITE, str(root)],
+            log=paths.logs / "debootstrap.log",
+        )
+        unfinished = archive.with_suffix(".new")
+        left_out = ("./var/cache/apt/*", "./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./dev/*")
+        excludes = [f"--exclude={pattern}" for pattern in left_out]
+        run(["tar", "--create", f"--file={unfinished}", f"--directory={root}", "--one-file-system", *excludes, "."])
+        unfinished.rename(archive)
+
+
+def _base_key() -> str:
+    return hashlib.sha256(",".join((_SUITE, *_BASE_PACKAGES)).encode()).hexdigest()[:12]
+
+
+def _is_built(tag: str) -> bool:
+    return tag in run(_buildah("images", "--format", "{{.Name}}:{{.Tag}}")).split()
+
+
+def _buildah(*arguments: str) -> list[str]:
+    return ["buildah", *arguments]

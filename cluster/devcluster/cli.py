@@ -1,0 +1,98 @@
+"""The command line: `up`, `down`, `kubeconfig`, `tool`, `images`, `deploy`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from devcluster import binaries, lifecycle
+from devcluster.commands import end_all
+from devcluster.errors import ClusterError, ClusterNotRunning
+from devcluster.paths import Paths, find_paths
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.function(options, find_paths())
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        end_all()
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+def _up(_options: argparse.Namespace, paths: Paths) -> None:
+    lifecycle.up(paths)
+
+
+def _down(options: argparse.Namespace, paths: Paths) -> None:
+    lifecycle.down(paths, purge=options.purge)
+
+
+def _kubeconfig(_options: argparse.Namespace, paths: Paths) -> None:
+    if not paths.admin_kubeconfig.exists():
+        raise ClusterNotRunning("expected a cluster, found none; run `up` first (`make cluster`)")
+    print(paths.admin_kubeconfig)
+
+
+def _tool(options: argparse.Namespace, paths: Paths) -> None:
+    paths.make()
+    binaries.build(binaries.TOOLS[options.name], paths)
+    print(paths.binaries / options.name)
+
+
+def _images(options: argparse.Namespace, paths: Paths) -> None:
+    from devcluster.deployment import provide_images
+
+    provide_images(paths, options.cluster, options.names)
+
+
+def _deploy(options: argparse.Namespace, paths: Paths) -> None:
+    from devcluster.deployment import deploy
+
+    deploy(
+        paths, options.cluster, namespace=options.namespace, values=tuple(options.values), settings=tuple(options.set)
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="devcluster", description="A real single-node Kubernetes on a bare Debian machine, and Modelport on it."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start the cluster, or mend it")
+    up.set_defaults(function=_up)
+    down = commands.add_parser("down", help="stop the cluster")
+    down.add_argument("--purge", action="store_true", help="delete its state, too")
+    down.set_defaults(function=_down)
+    commands.add_parser("kubeconfig", help="print the path of the kubeconfig").set_defaults(function=_kubeconfig)
+    tool = commands.add_parser("tool", help="print the path of a program, built first if need be")
+    tool.add_argument("name", choices=sorted(binaries.TOOLS))
+    tool.set_defaults(function=_tool)
+    images = commands.add_parser("images", help="build the images and load them into the cluster")
+    images.add_argument("names", nargs="*", metavar="NAME", help="images (all)")
+    _add_cluster(images)
+    images.set_defaults(function=_images)
+    deploy = commands.add_parser("deploy", help="build the images and install the chart")
+    _add_cluster(deploy)
+    deploy.add_argument("--namespace", default="modelport-system")
+    deploy.add_argument("--values", action="append", default=[], type=Path, metavar="FILE", help="further values")
+    deploy.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="single values")
+    deploy.set_defaults(function=_deploy)
+    return parser
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cluster",
+        choices=("embedded", "kind", "current"),
+        default="embedded",
+        help="embedded (default), kind (the kind cluster named modelport), or current (your kube context)",
+    )

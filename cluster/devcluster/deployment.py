@@ -1,0 +1,89 @@
+"""Images and chart on a cluster: the embedded one, a kind cluster, or the user's current context.
+
+The steps are the same everywhere; only the way in which images get to the nodes differs.
+"""
+
+import os
+from pathlib import Path
+
+from devcluster import binaries, lifecycle
+from devcluster.builder import build_images
+from devcluster.commands import run
+from devcluster.errors import ClusterNotRunning, MissingPrerequisite
+from devcluster.images import Image, content_key, context_folder, declared_images, render_catalogue, stage_context
+from devcluster.paths import REPOSITORY, SOURCE, Paths
+from devcluster.progress import say, step
+
+CHART = REPOSITORY / "charts" / "modelport"
+RELEASE = "modelport"
+KIND_CLUSTER = "modelport"
+_REGISTRY_VARIABLE = "REGISTRY"
+
+
+def provide_images(paths: Paths, cluster: str, names: list[str]) -> dict[str, str]:
+    """Build the images and bring them to the cluster; print and return their references."""
+    paths.make()
+    images = declared_images(tuple(names))
+    if cluster == "embedded":
+        if not lifecycle.is_up(paths):
+            raise ClusterNotRunning(
+                "expected the embedded cluster to run, found it does not; run `up` (`make cluster`)"
+            )
+        references = build_images(paths, images)
+    else:
+        references = {image.name: _docker_build(image, cluster) for image in images}
+    catalogue = paths.state / f"images-{cluster}.json"
+    if not names:
+        catalogue.write_text(render_catalogue(references))
+        say(f"images: {catalogue}")
+    return references
+
+
+def deploy(
+    paths: Paths, cluster: str, *, namespace: str, values: tuple[Path, ...] = (), settings: tuple[str, ...] = ()
+) -> None:
+    """Build the images and install or upgrade the chart, waiting until the operator is ready."""
+    provide_images(paths, cluster, [])
+    binaries.build(binaries.HELM, paths)
+    files = [paths.state / f"images-{cluster}.json", SOURCE / "values.yaml", *values]
+    with step(f"installing the chart in namespace {namespace}"):
+        run(
+            [
+                *(str(paths.binaries / "helm"), "upgrade", "--install", RELEASE, str(CHART)),
+                *_access(paths, cluster),
+                *("--namespace", namespace, "--create-namespace", "--wait", "--timeout", "3m"),
+                *(f"--values={file}" for file in files),
+                *(word for setting in settings for word in ("--set", setting)),
+            ]
+        )
+    say("Modelport is installed")
+
+
+def _access(paths: Paths, cluster: str) -> list[str]:
+    """Name the cluster that was asked for, so that no other one can be touched."""
+    if cluster == "embedded":
+        return ["--kubeconfig", str(paths.admin_kubeconfig)]
+    if cluster == "kind":
+        return ["--kube-context", f"kind-{KIND_CLUSTER}"]
+    context = run(["kubectl", "config", "current-context"]).strip()
+    say(f"using your current context {context}")
+    return ["--kube-context", context]
+
+
+def _docker_build(image: Image, cluster: str) -> str:
+    registry = os.environ.get(_REGISTRY_VARIABLE, "")
+    if cluster == "current" and not registry:
+        raise MissingPrerequisite(
+            f"expected {_REGISTRY_VARIABLE}=registry/path that your cluster's nodes pull from, found none; set it"
+        )
+    prefix = registry.rstrip("/") if cluster == "current" else "localhost/modelport"
+    tag = f"{prefix}/{image.name}:{content_key(image, '')}"
+    with step(f"building image {image.name}"), context_folder() as folder:
+        stage_context(image, Path(folder))
+        arguments = [word for name, value in image.args for word in ("--build-arg", f"{name}={value}")]
+        run(["docker", "build", *arguments, "--tag", tag, "--file", str(Path(folder) / image.dockerfile), folder])
+    if cluster == "kind":
+        run(["kind", "load", "docker-image", tag, "--name", KIND_CLUSTER])
+        return tag  # kind's nodes know it by this name alone; the tag is the hash of its content
+    run(["docker", "push", tag])
+    return run(["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", tag]).strip()

@@ -1,0 +1,156 @@
+"""`up` and `down`: the story of the cluster, told in the order in which it happens."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from devcluster import addons, binaries, health, leftovers, processes
+from devcluster.api import Api
+from devcluster.certificates import make_certificates
+from devcluster.components import Component, components
+from devcluster.configuration import write_configs
+from devcluster.containers import kill_all_tasks
+from devcluster.errors import ApiError, CommandFailed, ComponentFailed, MissingPrerequisite
+from devcluster.locks import locked
+from devcluster.network import prepare_network, remove_network
+from devcluster.packages import install_packages
+from devcluster.paths import SOURCE, Paths
+from devcluster.progress import say, step
+
+_HEALTH_SECONDS = 90.0
+_PATIENCE_SECONDS = 15.0
+_POLL_SECONDS = 0.1
+_LOG_LINES = 25
+
+
+def up(paths: Paths) -> None:
+    """Bring the cluster up from whatever state the machine is in."""
+    require_root()
+    paths.make()
+    with locked(paths.run / "up.lock", "the cluster"):
+        install_packages()
+        binaries.build(binaries.KUBE, paths)
+        leftovers.forget_earlier_boot(paths)
+        make_certificates(paths)
+        write_configs(paths)
+        prepare_network()
+        started = [name for part in components(paths) if (name := _ensure(part, paths))]
+        with step("waiting for the node", quiet_below=0.5):
+            api = Api(paths.pki)
+            _wait_until(lambda: addons.node_is_ready(api), "the node to be Ready", paths)
+        _provide_addons(api, paths, changed=bool(started))
+    say(f"the cluster is up; kubeconfig: {paths.admin_kubeconfig}")
+
+
+def down(paths: Paths, *, purge: bool) -> None:
+    """Stop what `up` started and take its traces from the machine."""
+    require_root()
+    paths.make()
+    with locked(paths.run / "up.lock", "the cluster"):
+        with step("stopping the cluster"):
+            _stop_all(paths)
+        if purge:
+            with step("deleting the state"):
+                shutil.rmtree(paths.state)
+    if purge:
+        shutil.rmtree(paths.run)
+
+
+def is_up(paths: Paths) -> bool:
+    """Whether every component runs; says nothing about health."""
+    records = [processes.read_record(_record(part, paths)) for part in components(paths)]
+    return all(record is not None and processes.is_alive(record) for record in records)
+
+
+def require_root() -> None:
+    """Containers, mounts and iptables need root; say so before anything is half done."""
+    if os.geteuid() != 0:
+        raise MissingPrerequisite(
+            "expected to run as root (containers, mounts, iptables), found another user; use sudo"
+        )
+
+
+def _ensure(part: Component, paths: Paths) -> str | None:
+    """Return the component's name if it had to be started."""
+    file = _record(part, paths)
+    mark = processes.fingerprint(part.command, part.inputs)
+    record = processes.read_record(file)
+    if record is not None and processes.is_alive(record):
+        if record.fingerprint == mark and _becomes_healthy(part, _PATIENCE_SECONDS, record):
+            return None
+        say(f"restarting {part.name}, which is not well or has a new configuration")
+    processes.stop(file)
+    with step(f"starting {part.name}", quiet_below=1.0):
+        environment = {"PYTHONPATH": os.pathsep.join(_import_path())}
+        record = processes.start(part.command, file=file, log=_log(part, paths), mark=mark, environment=environment)
+        if not _becomes_healthy(part, _HEALTH_SECONDS, record):
+            raise _failure(part, paths)
+    return part.name
+
+
+def _becomes_healthy(part: Component, seconds: float, record: processes.Record) -> bool:
+    deadline = time.monotonic() + seconds
+    while not part.is_healthy():
+        if time.monotonic() > deadline or not processes.is_alive(record):
+            return False
+        time.sleep(_POLL_SECONDS)
+    return processes.is_alive(record)
+
+
+def _failure(part: Component, paths: Paths) -> ComponentFailed:
+    log = _log(part, paths)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+    return ComponentFailed(f"expected {part.name} to become healthy, found it is not; the end of {log}:\n{tail}")
+
+
+def _provide_addons(api: Api, paths: Paths, *, changed: bool) -> None:
+    if not changed and addons.dns_is_ready(api):
+        return
+    addons.apply_manifests(paths, addons.import_own_images(paths))
+    with step("waiting for DNS", quiet_below=0.5):
+        _wait_until(lambda: addons.dns_is_ready(api), "CoreDNS to be available", paths)
+
+
+def _wait_until(holds: Callable[[], bool], what: str, paths: Paths) -> None:
+    deadline = time.monotonic() + _HEALTH_SECONDS
+    while True:
+        try:
+            if holds():
+                return
+        except ApiError:
+            pass  # the API server may restart while we ask; the deadline bounds it
+        if time.monotonic() > deadline:
+            raise ComponentFailed(f"expected {what} within {_HEALTH_SECONDS:.0f} s; the logs are in {paths.logs}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _stop_all(paths: Paths) -> None:
+    """End the components but containerd, then the containers, containerd, and what they leave."""
+    for part in reversed(components(paths)):
+        if part.name != "containerd":
+            processes.stop(_record(part, paths))
+    containerd = paths.run / "processes" / "containerd.json"
+    if health.socket_answers(paths.containerd_socket):
+        try:
+            kill_all_tasks(paths)
+        except CommandFailed as error:
+            say(f"containerd does not list its containers; their shims are killed instead: {error}")
+    processes.stop(containerd)
+    leftovers.kill_shims(paths)
+    leftovers.unmount_all(paths)
+    leftovers.remove_pod_networks("modelport")
+    remove_network()
+
+
+def _record(part: Component, paths: Paths) -> Path:
+    return paths.run / "processes" / f"{part.name}.json"
+
+
+def _log(part: Component, paths: Paths) -> Path:
+    return paths.logs / f"{part.name}.log"
+
+
+def _import_path() -> list[str]:
+    return [str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -1,0 +1,47 @@
+"""The Debian packages that the cluster and the image builder stand on."""
+
+from devcluster.commands import run
+from devcluster.errors import CommandFailed
+from devcluster.progress import step
+
+PACKAGES = (
+    "buildah",
+    "conntrack",
+    "containerd",
+    "containernetworking-plugins",
+    "debootstrap",
+    "etcd-server",
+    "iproute2",
+    "iptables",
+    "openssl",
+    "runc",
+    "uidmap",
+)
+_QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
+
+
+def install_packages() -> None:
+    """Install what is missing; the package lists are fetched only if the first try fails."""
+    missing = missing_packages(_installed())
+    if not missing:
+        return
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    with step(f"installing Debian packages: {' '.join(missing)}"):
+        try:
+            run(command, environment=_QUIET)
+        except CommandFailed:
+            run(["apt-get", "update"], environment=_QUIET)
+            run(command, environment=_QUIET)
+
+
+def missing_packages(installed: str) -> tuple[str, ...]:
+    """Compare with `dpkg-query` lines of the form `NAME STATUS`."""
+    present = {line.split()[0] for line in installed.splitlines() if line.endswith(" installed")}
+    return tuple(name for name in PACKAGES if name not in present)
+
+
+def _installed() -> str:
+    try:
+        return run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES])
+    except CommandFailed as error:  # dpkg-query fails when it does not know one of the names
+        return error.output

@@ -1,0 +1,54 @@
+"""Statuses of local runs keep the operator's promises."""
+
+import pytest
+
+from modelport.api import ArtifactStatus, SourceStatus, VerificationStatus
+from modelport.contract import ModelportError
+from modelport.reasons import Reason
+from modelport_cli.local.assembly import Progress, make_failure, make_status
+from modelport_cli.local.processes import StepError
+
+SOURCE = SourceStatus(key="s", uri="file:///net.onnx", digest="sha256:1", format="onnx", size_bytes=10)
+ARTIFACT = ArtifactStatus(key="a", inputs_key="i", digest="sha256:2", format="onnx", size_bytes=9, uri="file:///out/")
+EVIDENCE = VerificationStatus(key="v", samples=8, max_absolute_error="1e-07")
+PATH = ["onnx", "onnx"]
+
+
+def failed(stage, **facts):
+    error = StepError(Reason.VERIFICATION_FAILED, "expected a, found b", "last line")
+    return Progress(**facts, failure=make_failure(error, stage=stage, key="k"))
+
+
+def states(progress):
+    status = make_status(progress, generation=4, now="2026-01-01T00:00:00Z")
+    assert all(each.observed_generation == 4 for each in (status, *status.conditions))
+    return {each.type: each.status for each in status.conditions}
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        (
+            Progress(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=EVIDENCE),
+            {"Ready": "True", "Imported": "True", "Converted": "True", "Verified": "True"},
+        ),
+        (failed("Import"), {"Ready": "False", "Stalled": "True", "Imported": "False"}),
+        (
+            failed("Convert", source=SOURCE, path=PATH),
+            {"Ready": "False", "Stalled": "True", "Imported": "True", "Converted": "False"},
+        ),
+        (
+            failed("Verify", source=SOURCE, path=PATH),
+            {"Ready": "False", "Stalled": "True", "Imported": "True", "Converted": "True", "Verified": "False"},
+        ),
+    ],
+)
+def test_conditions(progress, expected):
+    assert states(progress) == expected
+
+
+def test_a_failure_says_what_to_do():
+    failure = make_failure(ModelportError(Reason.SOURCE_UNREACHABLE, "no answer"), stage="Import", key="k")
+    assert (failure.reason, failure.retryable, failure.log_tail) == ("SourceUnreachable", True, "")
+    assert failure.hint
+    assert failed("Verify").failure.log_tail == "last line"

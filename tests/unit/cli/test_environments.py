@@ -1,0 +1,87 @@
+"""Environments: their keys, their recipes, and that they appear whole or not at all."""
+
+import subprocess
+import zipfile
+from hashlib import sha256
+
+import pytest
+
+from modelport.formats import CONVERTERS
+from modelport.requests import MOVER_IMAGE
+from modelport.runtimes import RUNTIMES
+from modelport_cli.errors import CommandError
+from modelport_cli.local import environments
+from modelport_cli.local.environments import Recipe, environment_key, find_recipe, prepare
+
+
+def test_the_key_follows_from_the_locks_and_their_order():
+    key = environment_key([b"a==1", b"b==1"])
+    assert key == environment_key([b"a==1", b"b==1"])
+    assert len({key, environment_key([b"a==2", b"b==1"]), environment_key([b"b==1", b"a==1"])}) == 3
+    assert key != environment_key([b"a==1b==1"])
+
+
+@pytest.mark.parametrize(
+    "image", {MOVER_IMAGE, *(each.image for each in CONVERTERS.values()), *(each.image for each in RUNTIMES)}
+)
+def test_every_image_has_a_lock(image):
+    assert find_recipe(image).locks
+
+
+def test_an_unknown_image_is_named():
+    with pytest.raises(CommandError, match="converter-none"):
+        find_recipe("converter-none")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "modelport" / "venvs"
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+    """A wheel of our own, so that the real uv needs no index."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    path = folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny.py", "ANSWER = 42\n")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv(environments.WHEELS_VARIABLE, str(folder))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    return path
+
+
+def lock(tmp_path, digest):
+    path = tmp_path / "tiny.txt"
+    path.write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
+    return Recipe("converter-tiny", (path,))
+
+
+def test_an_environment_is_built_once_and_holds_what_the_lock_says(tmp_path, cache, wheel):
+    recipe = lock(tmp_path, sha256(wheel.read_bytes()).hexdigest())
+    python = prepare(recipe)
+    assert subprocess.check_output([python, "-c", "import tiny; print(tiny.ANSWER)"], text=True) == "42\n"
+    built = python.parent.parent.stat().st_mtime_ns
+    assert prepare(recipe) == python
+    assert python.parent.parent.stat().st_mtime_ns == built
+    assert {path.name for path in cache.iterdir()} == {recipe.key, f"{recipe.key}.lock"}
+
+
+def test_a_wrong_hash_builds_nothing(tmp_path, cache, wheel):
+    recipe = lock(tmp_path, "0" * 64)
+    with pytest.raises(CommandError, match=r"(?i)hash") as caught:
+        prepare(recipe)
+    assert "converter-tiny" in caught.value.message
+    assert not (cache / recipe.key).exists()
+
+
+def test_leftovers_of_a_killed_build_are_replaced(tmp_path, cache, wheel):
+    recipe = lock(tmp_path, sha256(wheel.read_bytes()).hexdigest())
+    leftover = cache / f"{recipe.key}.new" / "bin"
+    leftover.mkdir(parents=True)
+    (leftover / "python").write_text("half")
+    assert subprocess.check_output([prepare(recipe), "-c", "import tiny; print(tiny.ANSWER)"], text=True) == "42\n"

@@ -1,0 +1,103 @@
+"""Steps as real processes: results, crashes, deadlines, and what they get to see."""
+
+import os
+import sys
+import time
+
+import msgspec
+import pytest
+
+from modelport.contract import SourceFacts, StepFailure, StepResult
+from modelport.reasons import Reason
+from modelport_cli.local.processes import StepError, StepProcess, run_step, step_environment
+
+SOON = 60.0
+
+
+@pytest.fixture
+def step(tmp_path):
+    def make(code, **changes):
+        fields = {
+            "step": "keep",
+            "command": [sys.executable, "-c", "import os, pathlib, signal, sys\n" + code],
+            "request": "{}",
+            "job": tmp_path / "job",
+            "credentials": tmp_path,
+            "scratch": tmp_path,
+            "code": tmp_path,
+        }
+        return StepProcess(**(fields | changes))
+
+    return make
+
+
+def writing(result, then=""):
+    data = msgspec.json.encode(result).decode()
+    return f"pathlib.Path(os.environ['MODELPORT_WORK'], 'keep', 'result.json').write_text({data!r})\n{then}"
+
+
+def failure(process, seconds=SOON):
+    with pytest.raises(StepError) as caught:
+        run_step(process, deadline=time.monotonic() + seconds)
+    return caught.value
+
+
+def test_a_result_is_read(step):
+    facts = SourceFacts(digest="sha256:0", format="onnx", size_bytes=1)
+    result = run_step(step(writing(StepResult(step="keep", source=facts))), deadline=time.monotonic() + SOON)
+    assert result.source == facts
+
+
+def test_a_reported_failure_comes_with_the_end_of_the_log(step):
+    reported = StepResult(step="keep", failure=StepFailure(reason=Reason.SOURCE_CORRUPT, message="expected a, found b"))
+    error = failure(step(writing(reported, "print('first'); print('last'); sys.exit(64)")))
+    assert (error.reason, error.message, error.log_tail) == (Reason.SOURCE_CORRUPT, "expected a, found b", "first\nlast")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("sys.exit(3)", "exit status 3"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "memory"),
+        ("pathlib.Path(os.environ['MODELPORT_WORK'], 'keep', 'result.json').write_text('{\"step\": 7}')", "contract"),
+    ],
+)
+def test_a_crash_says_how(step, code, words):
+    error = failure(step(code))
+    assert error.reason is Reason.STEP_CRASHED
+    assert words in error.message
+
+
+def test_a_step_that_dies_after_its_result_is_no_success(step):
+    assert failure(step(writing(StepResult(step="keep"), "sys.exit(1)"))).reason is Reason.STEP_CRASHED
+
+
+def test_the_deadline_ends_the_step_and_what_it_started(step, tmp_path):
+    code = (
+        "import subprocess, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "pathlib.Path('child').write_text(str(child.pid))\n"
+        "time.sleep(600)\n"
+    )
+    error = failure(step(code), seconds=2)
+    assert error.reason is Reason.DEADLINE_EXCEEDED
+    assert "timeoutSeconds" in error.message
+    child = int((tmp_path / "child").read_text())
+    while os.path.exists(f"/proc/{child}/stat") and " Z " not in open(f"/proc/{child}/stat").read():  # noqa: PTH
+        os.sched_yield()
+
+
+def test_a_step_sees_nothing_of_the_users_environment(step, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    closed = step_environment(step(""))
+    assert not {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"} & closed.keys()
+    assert step_environment(step("", network=True))["HTTPS_PROXY"] == "http://proxy.example"
+
+
+def test_the_log_tail_is_short_and_printable(step):
+    error = failure(step("print('x' * 3000); print('\\x1b[31mred\\x07'); sys.exit(1)"))
+    assert error.log_tail == "[31mred"
+    error = failure(step("print('é' * 3000); sys.exit(1)"))
+    assert 0 < len(error.log_tail.encode()) <= 2048

@@ -1,0 +1,43 @@
+"""Every rule of the CRD that the command line repeats: one accepted and one refused example."""
+
+import pytest
+from manifests import DIGEST, pnet
+
+from modelport_cli.errors import UsageError
+from modelport_cli.manifest import parse_resource
+
+REFUSED = [
+    ({"metadata.name": "9net"}, "metadata.name"),
+    ({"metadata.name": "n" * 53}, "metadata.name"),
+    ({"spec.source.uri": "ftp://models.example/a.pt"}, "spec.source.uri: expected s3://"),
+    ({"spec.source.uri": "http://models.example/a.pt"}, "spec.source.digest: expected"),
+    ({"spec.source.trust": "Untrusted"}, "spec.source.trust: expected Trusted"),
+    ({"spec.source.code.digest": None}, "spec.source.code.digest: expected"),
+    ({"spec.serving": {}, "spec.verification": {"policy": "Report"}}, "spec.verification.policy: expected Enforce"),
+    ({"spec.source.dimensions": {"height": {"min": 8, "max": 4}}}, "spec.source.dimensions.height: expected min <= max"),
+    (
+        {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"range": [1, 0]}}]},
+        "spec.source.inputs[0].values.range",
+    ),
+]
+ACCEPTED = [
+    {},
+    {"metadata.name": "n" * 52},
+    {"spec.source.uri": "http://models.example/a.pt", "spec.source.digest": DIGEST},
+    {"spec.source.uri": "s3://models/a.pt"},
+    {"spec.source.code.uri": "file:code", "spec.source.code.digest": None},
+    {"spec.serving": {}},
+    {"spec.source.dimensions": {"height": {"min": 4, "max": 4}}},
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED)
+def test_refused(changes, message):
+    with pytest.raises(UsageError) as caught:
+        parse_resource(pnet(**changes), "pnet.yaml")
+    assert caught.value.message.startswith(f"pnet.yaml: {message}")
+
+
+@pytest.mark.parametrize("changes", ACCEPTED)
+def test_accepted(changes):
+    parse_resource(pnet(**changes), "pnet.yaml")
