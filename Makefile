@@ -30,9 +30,8 @@ $(venv)/.installed: requirements.lock pyproject.toml
 install: $(venv)/.installed ## Install the command line and the development tools into .venv
 
 .PHONY: lock
-lock: $(venv)/.installed ## Resolve the dependencies again and write requirements.lock
-	$(run)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --all-extras --group dev pyproject.toml --output-file requirements.lock
+lock: $(venv)/.installed ## Resolve all dependencies again and write the locks
+	$(run)/python tools/lock.py
 
 # --- everyday work --------------------------------------------------------------------------------------------------
 

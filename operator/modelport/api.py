@@ -349,6 +349,9 @@ class VerificationStatus(Observed, frozen=True, kw_only=True):
     max_absolute_error: Annotated[str, Meta(description="Largest absolute difference of any output.", max_length=24)]
     outputs: Annotated[list[OutputStatus], Meta(description="Errors by output.", max_length=64)] = []
     truncated: Annotated[bool, Meta(description="Whether outputs were left out for want of room.")] = False
+    image: Annotated[
+        str, Meta(description="Server image that gave the answers; the same image serves.", max_length=512)
+    ] = ""
 
 
 class ServingStatus(Observed, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ def artifact_status(facts: ArtifactFacts, *, key: str, inputs_key: str, format_n
     )
 
 
-def verification_status(facts: VerificationFacts, *, key: str) -> VerificationStatus:
+def verification_status(facts: VerificationFacts, *, key: str, image: str = "") -> VerificationStatus:
     """Return what the status says about the evidence."""
     return VerificationStatus(
         key=key,
@@ -37,4 +37,5 @@ def verification_status(facts: VerificationFacts, *, key: str) -> VerificationSt
         max_absolute_error=facts.max_absolute_error,
         outputs=facts.outputs,
         truncated=facts.truncated,
+        image=image,
     )

@@ -1,0 +1,1 @@
+"""The steps of Import and Convert: moving, inspecting and converting models."""

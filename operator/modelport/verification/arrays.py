@@ -9,7 +9,7 @@ import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -32,14 +32,17 @@ def write_arrays(path: Path, index: bytes, arrays: Mapping[str, Array]) -> None:
     np.savez(path, allow_pickle=False, **{INDEX: np.frombuffer(index, np.uint8), **arrays})
 
 
-def read_arrays(path: Path) -> tuple[bytes, Tensors]:
-    """Return index and arrays. Raises ModelportError (ConversionFailed) for anything that `write_arrays` did not write."""
+def read_arrays(file: BinaryIO, name: str) -> tuple[bytes, Tensors]:
+    """Return index and arrays; `name` is for messages. How a file is opened that another wrote is the caller's care.
+
+    Raises ModelportError (ConversionFailed) for anything that `write_arrays` did not write.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             arrays = dict(_read_member(archive, member) for member in _members(archive))
         index = arrays.pop(INDEX)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        message = f"{path.name}: expected an uncompressed npz of numbers with an index, found: {error!s:.200}"
+        message = f"{name}: expected an uncompressed npz of numbers with an index, found: {error!s:.200}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
     return index.tobytes(), arrays
 

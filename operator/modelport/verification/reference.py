@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from modelport.contract import Message, ModelportError
+from modelport.files import open_beneath
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors, read_arrays, write_arrays
 
@@ -50,8 +51,8 @@ class _Index(Message, frozen=True, kw_only=True):
     outputs: list[str]
     logits: list[str]
     samples: int
-    output_floors: dict[str, float]
-    logit_floors: dict[str, float]
+    output_floors: dict[str, str]  # decimal strings: JSON has no NaN and no Infinity
+    logit_floors: dict[str, str]
 
 
 def write_reference(path: Path, reference: Reference) -> None:
@@ -62,8 +63,8 @@ def write_reference(path: Path, reference: Reference) -> None:
         outputs=list(first.answer.outputs),
         logits=list(first.answer.logits),
         samples=len(reference.samples),
-        output_floors=reference.floors.outputs,
-        logit_floors=reference.floors.logits,
+        output_floors={name: repr(floor) for name, floor in reference.floors.outputs.items()},
+        logit_floors={name: repr(floor) for name, floor in reference.floors.logits.items()},
     )
     arrays = {
         f"{number}.{group}.{position}": array
@@ -76,7 +77,8 @@ def write_reference(path: Path, reference: Reference) -> None:
 
 def read_reference(path: Path) -> Reference:
     """Read the file. Raises ModelportError (ConversionFailed) if it is not what `write_reference` writes."""
-    text, arrays = read_arrays(path)
+    with open_beneath(path.parent, path.name) as file:
+        text, arrays = read_arrays(file, path.name)
 
     def group(number: int, name: str, names: list[str]) -> Tensors:
         return {each: arrays[f"{number}.{name}.{position}"] for position, each in enumerate(names)}
@@ -90,11 +92,15 @@ def read_reference(path: Path) -> Reference:
             )
             for number in range(index.samples)
         )
-    except (msgspec.MsgspecError, KeyError) as error:
+        floors = Floors(
+            {name: float(floor) for name, floor in index.output_floors.items()},
+            {name: float(floor) for name, floor in index.logit_floors.items()},
+        )
+    except (msgspec.MsgspecError, KeyError, ValueError) as error:
         message = f"{path.name}: expected the reference of a source model, found: {error!s:.200}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
-    if not samples or set(index.output_floors) != set(index.outputs) or set(index.logit_floors) != set(index.logits):
+    if not samples or set(floors.outputs) != set(index.outputs) or set(floors.logits) != set(index.logits):
         raise ModelportError(
             Reason.CONVERSION_FAILED, f"{path.name}: expected samples and a noise floor of each output"
         )
-    return Reference(samples, Floors(index.output_floors, index.logit_floors))
+    return Reference(samples, floors)

@@ -18,7 +18,10 @@ SEED = 20_240_229
 LARGEST_PROBE = 1_024
 LARGE = 64
 """From this length on two lengths must do, because time and memory grow with their product."""
+SMALL = 8
+"""Up to this length some samples are of a size that the model meets at work, too."""
 _STEPS = (0, 1, 3, 8)
+_MORE_STEPS = 31
 _WAVES = 3
 Lengths = dict[str, list[int]]
 
@@ -72,7 +75,7 @@ def _find_lengths(inputs: Sequence[Input], dimensions: Mapping[str, DimensionRan
         smallest |= dict.fromkeys(unlimited, base)
         for name in unlimited:
             # twice an accepted power of two suits nets that halve their input; odd lengths show wrong padding
-            wished = {base + 1, base + 3} if base < LARGE else set()
+            wished = {base + step for step in _steps(base)} if base < LARGE else set()
             accepted = [each for each in wished if not _refusal(inputs, smallest | {name: each}, probe)]
             lengths[name] = sorted({base, 2 * base, *accepted})
     _check_promises(inputs, lengths, smallest, probe)
@@ -82,7 +85,7 @@ def _find_lengths(inputs: Sequence[Input], dimensions: Mapping[str, DimensionRan
 def _within(name: str, limits: DimensionRange, *, is_batch: bool) -> list[int]:
     step = limits.multiple_of
     lowest = -(-limits.min // step) * step
-    wished = [lowest + number * step for number in (range(4) if is_batch else _STEPS)]
+    wished = [lowest + number * step for number in (range(4) if is_batch else _steps(lowest))]
     if not is_batch:
         wished = [*wished, -(-2 * lowest // step) * step] if lowest < LARGE else wished[:2]
     lengths = sorted({each for each in wished if limits.max is None or each <= limits.max})
@@ -90,6 +93,10 @@ def _within(name: str, limits: DimensionRange, *, is_batch: bool) -> list[int]:
         message = f"spec.source.dimensions.{name}: no multiple of {step} lies between {limits.min} and {limits.max}"
         raise ModelportError(Reason.INVALID_SPEC, message)
     return lengths
+
+
+def _steps(lowest: int) -> tuple[int, ...]:
+    return (*_STEPS, _MORE_STEPS) if lowest < SMALL else _STEPS
 
 
 def _find_base(inputs: Sequence[Input], smallest: dict[str, int], unlimited: list[str], probe: Probe) -> int:

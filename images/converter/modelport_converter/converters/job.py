@@ -1,0 +1,54 @@
+"""What one hop is given, and what it leaves: the seam between a step and the converter it runs."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from modelport.api import Signature
+from modelport.contract import MANIFEST, ConvertRequest, Hop, ModelportError
+from modelport.reasons import Reason
+
+MODEL = "model"
+SIGNATURE = "signature.json"
+
+
+class HopJob(NamedTuple):
+    """One hop of a conversion."""
+
+    request: ConvertRequest
+    hop: Hop
+    is_first: bool
+    """Whether it reads the source; then it asks the source model for its answers, too."""
+    model: Path
+    """Folder with the files of the model to convert."""
+    code: Path
+    """Folder with the code that came with the source; there is none without `request.code`."""
+    out: Path
+    """Folder for `model/`, signature.json and, of the first hop, the reference."""
+
+
+def the_one_file(folder: Path, suffixes: tuple[str, ...]) -> Path:
+    """Return the only file below `folder` with one of the suffixes, or the only file at all.
+
+    Raises ModelportError (SourceCorrupt) if there is none, or a choice.
+    """
+    manifest = folder / MANIFEST
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink() and path != manifest)
+    named = [path for path in files if path.suffix in suffixes] or files
+    if len(named) == 1:
+        return named[0]
+    found = ", ".join(str(path.relative_to(folder)) for path in named[:8]) or "no file"
+    message = f"source: expected one file named {' or '.join(f'*{suffix}' for suffix in suffixes)}, found {found:.300}"
+    raise ModelportError(Reason.SOURCE_CORRUPT, message)
+
+
+def write_signature(out: Path, signature: Signature) -> None:
+    """Leave the signature for verify."""
+    (out / SIGNATURE).write_bytes(msgspec.json.encode(signature))
+
+
+def last_line(error: BaseException) -> str:
+    """Return what an exception says, cut to what a message holds: its type and the last line of its text."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1].strip() if lines else 'no message'}"[:300]

@@ -1,0 +1,42 @@
+"""Step fetch: move bytes, check the digest, open nothing. The only step that holds the source's credentials."""
+
+import msgspec
+
+from modelport.contract import File, ImportRequest, LocationRequest, Message, ModelportError, StepResult
+from modelport.reasons import Reason
+from modelport.sources import bring
+from modelport.steps import Context, say
+from modelport.store import read_credentials
+
+FACTS = "locations.json"
+
+
+class Fetched(Message, frozen=True, kw_only=True):
+    """What came from one location; its files lie in the folder named after the role."""
+
+    role: str
+    digest: str
+    files: list[File]
+    is_prefix: bool
+
+
+def fetch(context: Context) -> StepResult:
+    """Bring all locations of the request into `out/<role>/`, and their facts into locations.json."""
+    assert isinstance(context.request, ImportRequest)
+    fetched = [_fetch(context, location) for location in context.request.locations]
+    (context.out / FACTS).write_bytes(msgspec.json.encode(fetched))
+    return StepResult(step=context.name)
+
+
+def _fetch(context: Context, location: LocationRequest) -> Fetched:
+    say(context.name, f"{location.role} is being fetched")
+    credentials = read_credentials(context.credentials(location.role))
+    digest, files = bring(location.uri, credentials, context.out / location.role)
+    if location.digest is not None and digest != location.digest:
+        message = f"spec.{_FIELDS[location.role]}.digest: expected {location.digest}, found {digest}"
+        raise ModelportError(Reason.DIGEST_MISMATCH, message)
+    say(context.name, f"{location.role}: {len(files)} files, {sum(file.size_bytes for file in files)} bytes")
+    return Fetched(role=location.role, digest=digest, files=files, is_prefix=location.uri.endswith("/"))
+
+
+_FIELDS = {"source": "source", "code": "source.code"}

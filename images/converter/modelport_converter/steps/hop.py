@@ -1,0 +1,40 @@
+"""Step hop-n: one conversion. It opens model files and may run their code, so it has no network and no credentials."""
+
+from modelport.contract import ConvertRequest, JobRequest, StepResult
+from modelport.steps import Context
+from modelport_converter import converters
+from modelport_converter.converters.job import HopJob
+
+
+def index_of(step: str) -> int:
+    """Return the number (from 1) in a step's name hop-<number>."""
+    return int(step.removeprefix("hop-"))
+
+
+def previous(step: str) -> str:
+    """Return the step that a hop waits for."""
+    return "stage" if index_of(step) == 1 else f"hop-{index_of(step) - 1}"
+
+
+def hop(context: Context) -> StepResult:
+    """Convert what the step before left."""
+    assert isinstance(context.request, ConvertRequest)
+    index = index_of(context.name)
+    before = context.out_of(previous(context.name))
+    converters.run_converter(
+        HopJob(
+            request=context.request,
+            hop=context.request.hops[index - 1],
+            is_first=index == 1,
+            model=before / ("source" if index == 1 else "model"),
+            code=context.out_of("stage") / "code",
+            out=context.out,
+        )
+    )
+    return StepResult(step=context.name)
+
+
+def prepare(step: str, request: JobRequest) -> None:
+    """Load the framework while the step before works."""
+    assert isinstance(request, ConvertRequest)
+    converters.prepare(request, index_of(step))

@@ -1,0 +1,115 @@
+"""Files that strangers wrote: opened beneath a root, component by component, never through a link.
+
+A step that holds credentials reads what a step that opened a hostile model wrote. A link there, to a mounted Secret or
+to /proc/self/environ, would be followed and published. So each part of a path is opened with O_NOFOLLOW relative to the
+folder before it, and only regular files are read.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+
+from modelport.contract import File, ModelportError, canonical, digest_of
+from modelport.reasons import Reason
+
+CHUNK_BYTES = 1 << 20
+MAX_FILES = 10_000
+
+
+def relative_parts(path: str) -> tuple[str, ...]:
+    """Return the parts of a relative path. Raises ModelportError (UnsafeSource) for one that leaves its folder."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path or "\\" in path:
+        raise ModelportError(Reason.UNSAFE_SOURCE, f"expected a relative path without '..', found {path!r:.200}")
+    return parts
+
+
+@contextmanager
+def open_beneath(root: Path, path: str) -> Iterator[BufferedReader]:
+    """Open the regular file at `path` beneath `root`. Raises ModelportError (UnsafeSource) for a link or a device."""
+    *folders, name = relative_parts(path)
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for folder in folders:
+            inner = _open(folder, os.O_DIRECTORY, at, path)
+            os.close(at)
+            at = inner
+        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever
+        file = _open(name, os.O_NONBLOCK, at, path)
+    finally:
+        os.close(at)
+    with os.fdopen(file, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise ModelportError(Reason.UNSAFE_SOURCE, f"{path:.200}: expected a regular file, found a special one")
+        yield opened
+
+
+def _open(name: str, flags: int, folder: int, path: str) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=folder)
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # ELOOP for a link; ENOTDIR for a link in place of a folder
+        message = f"{path:.200}: expected a regular file, not reached through links, found: {error.strerror}"
+        raise ModelportError(Reason.UNSAFE_SOURCE, message) from error
+
+
+def list_tree(root: Path) -> list[str]:
+    """Return the paths of all files beneath `root`, sorted. Raises ModelportError (UnsafeSource) for anything else."""
+    found: list[str] = []
+    for folder, names, files in os.walk(root, followlinks=False):
+        for name in (*names, *files):
+            path = Path(folder, name)
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                shown = path.relative_to(root)
+                message = f"{shown!s:.200}: expected regular files and folders, found a link or a special file"
+                raise ModelportError(Reason.UNSAFE_SOURCE, message)
+        found.extend(Path(folder, name).relative_to(root).as_posix() for name in files)
+        if len(found) > MAX_FILES:
+            raise ModelportError(Reason.UNSAFE_SOURCE, f"expected at most {MAX_FILES} files, found more")
+    return sorted(found)
+
+
+def read_bytes(root: Path, path: str, limit: int) -> bytes:
+    """Return the content of a small file. Raises ModelportError (UnsafeSource) if it has more than `limit` bytes."""
+    with open_beneath(root, path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ModelportError(Reason.UNSAFE_SOURCE, f"{path:.200}: expected at most {limit} bytes, found more")
+    return content
+
+
+def copy_beneath(root: Path, path: str, target: Path) -> File:
+    """Copy a file and return its size and digest, of the bytes that were copied."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open_beneath(root, path) as source, target.open("xb") as copy:
+        digest, size = hashlib.sha256(), 0
+        while chunk := source.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+            copy.write(chunk)
+    return File(path=path, size_bytes=size, digest=f"sha256:{digest.hexdigest()}")
+
+
+def describe(root: Path, path: str) -> File:
+    """Return size and digest of a file."""
+    with open_beneath(root, path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+    return File(path=path, size_bytes=size, digest=f"sha256:{digest}")
+
+
+def describe_tree(root: Path) -> list[File]:
+    """Return sizes and digests of all files beneath `root`, in order of their paths."""
+    return [describe(root, path) for path in list_tree(root)]
+
+
+def tree_digest(files: list[File]) -> str:
+    """Return the digest of several files: of the list of their paths, sizes and digests, in order of the paths."""
+    ordered = sorted(files, key=lambda file: file.path)
+    return digest_of(canonical([[file.path, file.size_bytes, file.digest] for file in ordered]))

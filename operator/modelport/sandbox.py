@@ -1,0 +1,77 @@
+"""No way out for code that opens model files: a seccomp filter that the process puts on itself.
+
+It refuses socket(2) for every family but AF_UNIX, and what could reach the network or other processes around it
+(io_uring, ptrace, process_vm_*). It needs no privileges, holds for all threads and children, and cannot be taken off.
+NetworkPolicies are a second layer that not every cluster enforces.
+
+Numbers: linux/seccomp.h, linux/bpf_common.h, linux/audit.h, and the system call tables of x86-64 and arm64.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from typing import NamedTuple
+
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP = 22
+_SECCOMP_SET_MODE_FILTER = 1
+_SECCOMP_FILTER_FLAG_TSYNC = 1
+_AF_UNIX = 1
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EACCES
+_OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_FIRST_ARGUMENT = 0, 4, 16
+_X32_BIT = 0x40000000  # the same calls under other numbers on x86-64
+
+
+class _Machine(NamedTuple):
+    audit: int
+    seccomp: int
+    socket: int
+    refused: tuple[int, ...]
+    """io_uring_setup, ptrace, process_vm_readv, process_vm_writev."""
+
+
+_MACHINES = {
+    "x86_64": _Machine(0xC000003E, 317, 41, (425, 101, 310, 311)),
+    "aarch64": _Machine(0xC00000B7, 277, 198, (425, 117, 270, 271)),
+}
+
+
+class SandboxError(RuntimeError):
+    """The kernel does not take the filter; nothing that opens model files may run then."""
+
+
+def enter_sandbox() -> None:
+    """Refuse sockets but AF_UNIX from now on, in this process and all that it starts. Raises SandboxError."""
+    machine = _MACHINES.get(platform.machine())
+    if machine is None:
+        raise SandboxError(f"expected one of {', '.join(_MACHINES)}, found {platform.machine()}: no filter for it")
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise SandboxError(f"prctl(PR_SET_NO_NEW_PRIVS): {os.strerror(ctypes.get_errno())}")
+    code = ctypes.create_string_buffer(_program(machine))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", (len(code) - 1) // 8, ctypes.addressof(code)))
+    arguments = (ctypes.c_long(_SECCOMP_SET_MODE_FILTER), ctypes.c_long(_SECCOMP_FILTER_FLAG_TSYNC), program)
+    if library.syscall(ctypes.c_long(machine.seccomp), *arguments) != 0:
+        raise SandboxError(f"seccomp(SET_MODE_FILTER): {os.strerror(ctypes.get_errno())}")
+
+
+def _program(machine: _Machine) -> bytes:
+    refused = machine.refused
+    code = [
+        (_LOAD, 0, 0, _OFFSET_ARCHITECTURE),
+        (_JUMP_EQUAL, 1, 0, machine.audit),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _OFFSET_NUMBER),
+        (_JUMP_GREATER_OR_EQUAL, len(refused) + 3, 0, _X32_BIT),
+        *((_JUMP_EQUAL, len(refused) + 2 - index, 0, number) for index, number in enumerate(refused)),
+        (_JUMP_EQUAL, 0, 3, machine.socket),
+        (_LOAD, 0, 0, _OFFSET_FIRST_ARGUMENT),
+        (_JUMP_EQUAL, 1, 0, _AF_UNIX),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in code)

@@ -1,0 +1,232 @@
+"""The runner of steps: what makes a function one container of a Job.
+
+All containers of a pod start at once; a step waits for its predecessor through files, and loads its framework
+meanwhile. Each step holds a lock (flock) in its own volume as long as it lives, and leaves `result.json`, by rename, as
+its last act. So a later step, which sees that volume read-only, can tell the three cases apart: a result; a held lock,
+to wait; a free lock without a result: the predecessor was killed.
+"""
+
+import fcntl
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import msgspec
+
+from modelport.contract import (
+    CREDENTIALS_VARIABLE,
+    DEFAULT_CREDENTIALS,
+    DEFAULT_WORK,
+    MAX_RESULT_BYTES,
+    REQUEST_VARIABLE,
+    TERMINATION_LOG,
+    WORK_VARIABLE,
+    ExitStatus,
+    JobRequest,
+    ModelportError,
+    StepFailure,
+    StepResult,
+    decode_request,
+)
+from modelport.files import read_bytes
+from modelport.reasons import ADVICE, Reason
+from modelport.sandbox import enter_sandbox
+
+RESULT = "result.json"
+LOCK = "lock"
+OUT = "out"
+POLL_SECONDS = 0.02
+MAX_RESULT_FILE_BYTES = 1 << 20
+MAX_MESSAGE_CHARACTERS = 500
+
+
+class Context(NamedTuple):
+    """What a step may use."""
+
+    name: str
+    request: JobRequest
+    work: Path
+    credentials_root: Path
+
+    @property
+    def out(self) -> Path:
+        """Folder of this step's files."""
+        return self.work / self.name / OUT
+
+    def out_of(self, step: str) -> Path:
+        """Return the folder of an earlier step's files; what is in it may be hostile."""
+        return self.work / step / OUT
+
+    def result_of(self, step: str) -> StepResult | None:
+        """Return what an earlier step reported, if it has."""
+        return _read_result(self.work / step)
+
+    def credentials(self, role: str) -> Path:
+        """Return the folder of a role's credentials, one file per key; it is there only in steps that hold them."""
+        return self.credentials_root / role
+
+
+class Step(NamedTuple):
+    """One step: its function, its predecessor, and whether it opens model files."""
+
+    name: str
+    function: Callable[[Context], StepResult]
+    waits_for: str | None = None
+    sandboxed: bool = False
+    prepare: Callable[[JobRequest], None] = lambda _request: None
+    """Loads what the function will need, while the predecessor still works."""
+
+
+class _SkippedError(Exception):
+    """An earlier step left no result to go on from."""
+
+
+def run(step: Step) -> int:
+    """Run a step to its end: wait, work, leave the result. Returns the exit status."""
+    work = Path(os.environ.get(WORK_VARIABLE, DEFAULT_WORK))
+    own = work / step.name
+    own.mkdir(parents=True, exist_ok=True)
+    _hold_lock(own)
+    result, status = _attempt(step, work)
+    if result is not None:
+        _leave(result, own)
+    return status
+
+
+def _hold_lock(own: Path) -> None:
+    """Lock before the name appears: a waiting step that saw the file unlocked would take this one for dead."""
+    new = own / f".{LOCK}"
+    lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # never closed: the kernel releases it, however the process ends
+    new.rename(own / LOCK)
+
+
+def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
+    """Return the result and the exit status; no result for a step that was skipped."""
+    started = time.monotonic()
+    try:
+        context = Context(step.name, _request(), work, Path(os.environ.get(CREDENTIALS_VARIABLE, DEFAULT_CREDENTIALS)))
+        step.prepare(context.request)
+        if step.waits_for:
+            _wait_for(work / step.waits_for)
+        if step.sandboxed:
+            enter_sandbox()
+        context.out.mkdir(exist_ok=True)
+        say(step.name, "started")
+        result = step.function(context)
+    except _SkippedError as skipped:
+        say(step.name, f"skipped: {skipped}")
+        return None, ExitStatus.SKIPPED
+    except ModelportError as error:
+        return _failed(step.name, error.reason, error.message)
+    except MemoryError:
+        return _failed(step.name, Reason.OUT_OF_MEMORY, f"step {step.name}: expected enough memory, found its limit")
+    except Exception as error:  # noqa: BLE001 - the one place where a step's unknown errors end: told, never passed over
+        traceback.print_exc()
+        told = " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
+        return _failed(step.name, Reason.STEP_CRASHED, f"step {step.name}: {type(error).__name__}: {told}")
+    say(step.name, f"done in {time.monotonic() - started:.1f} s")
+    return result, ExitStatus.DONE
+
+
+def _request() -> JobRequest:
+    text = os.environ.get(REQUEST_VARIABLE)
+    if not text:
+        raise ModelportError(Reason.STEP_CRASHED, f"expected the request in ${REQUEST_VARIABLE}, found nothing")
+    try:
+        return decode_request(text)
+    except msgspec.DecodeError as error:
+        message = f"${REQUEST_VARIABLE}: {error}; operator and images must be of one version"
+        raise ModelportError(Reason.STEP_CRASHED, message) from error
+
+
+def _failed(step: str, reason: Reason, message: str) -> tuple[StepResult, ExitStatus]:
+    message = message[:MAX_MESSAGE_CHARACTERS]
+    say(step, f"{reason}: {message}")
+    status = ExitStatus.RETRY if ADVICE[reason].retryable else ExitStatus.INVALID
+    return StepResult(step=step, failure=StepFailure(reason=reason, message=message)), status
+
+
+def say(step: str, text: str) -> None:
+    """Write a line to the log."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {step}: {text}\n")
+
+
+# --- waiting --------------------------------------------------------------------------------------------------------
+
+
+def _wait_for(earlier: Path) -> None:
+    while True:
+        alive = _is_alive(earlier / LOCK)  # looked at before the result: it cannot end between the two unseen
+        result = _read_result(earlier)
+        if result is not None:
+            if result.failure:
+                raise _SkippedError(f"{earlier.name} failed")
+            return
+        if alive is False:
+            raise _SkippedError(f"{earlier.name} ended without a result")
+        time.sleep(POLL_SECONDS)
+
+
+def _is_alive(lock: Path) -> bool | None:
+    """Whether the step that owns the lock lives; None if it has not begun."""
+    try:
+        file = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _read_result(earlier: Path) -> StepResult | None:
+    try:
+        content = read_bytes(earlier, RESULT, MAX_RESULT_FILE_BYTES)
+        return msgspec.json.decode(content, type=StepResult)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, ModelportError) as error:
+        raise _SkippedError(f"{earlier.name} left no readable result: {error}") from error
+
+
+# --- leaving the result ---------------------------------------------------------------------------------------------
+
+
+def _leave(result: StepResult, own: Path) -> None:
+    new = own / f".{RESULT}"
+    new.write_bytes(msgspec.json.encode(result))
+    new.rename(own / RESULT)
+    log = Path(os.environ.get("MODELPORT_TERMINATION_LOG", TERMINATION_LOG))
+    if log.exists():
+        log.write_bytes(fit(result))
+
+
+def fit(result: StepResult, limit: int = MAX_RESULT_BYTES) -> bytes:
+    """Return the result as JSON of at most `limit` bytes: the signature first, then outputs are left out."""
+    replace = msgspec.structs.replace
+    encoded = msgspec.json.encode(result)
+    if len(encoded) > limit and result.source:
+        result = replace(result, source=replace(result.source, signature=None))
+        encoded = msgspec.json.encode(result)
+    while len(encoded) > limit and result.verification and result.verification.outputs:
+        shorter = replace(result.verification, outputs=result.verification.outputs[:-1], truncated=True)
+        result = replace(result, verification=shorter)
+        encoded = msgspec.json.encode(result)
+    while len(encoded) > limit and result.failure and result.failure.message:
+        failure = replace(result.failure, message=result.failure.message[: len(result.failure.message) * 3 // 4])
+        result = replace(result, failure=failure)
+        encoded = msgspec.json.encode(result)
+    return encoded
+
+
+def main(step: Step) -> NoReturn:
+    """Run a step as a process. SIGTERM ends it at once: the lock tells the others."""
+    sys.exit(run(step))
