@@ -22,16 +22,20 @@ LICENCE = "facenet_pytorch-2.6.0.dist-info/LICENSE.md"
 
 
 def main() -> None:
-    """Download, check, extract, and print two paths."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Print the two paths."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="where pnet.pt and code/ are put")
-    folder: Path = parser.parse_args().folder
+    for path in prepare(parser.parse_args().folder):
+        print(path)
+
+
+def prepare(folder: Path) -> tuple[Path, Path]:
+    """Return the paths of weights and code below `folder`, downloaded unless they are there."""
     weights, code = folder / "pnet.pt", folder / "code"
-    if not (weights.exists() and code.exists()):
+    if not (weights.exists() and code.exists()):  # weights are written last
         with tempfile.TemporaryDirectory() as scratch:
             extract(download(Path(scratch)), weights, code)
-    print(weights)
-    print(code)
+    return weights, code
 
 
 def download(scratch: Path) -> Path:

@@ -1,8 +1,7 @@
 """Resolve the dependencies of the development environment and of every image, and write their locks: `make lock`.
 
-Locks are lists of `name==version` with hashes and without addresses, so that they hold for any index. PyTorch needs
-more: its CPU build is on no index but its own, so the lock of torch takes that wheel's hash beside those of the index,
-and what the index's build needs beyond it stands in a lock of its own.
+Locks are lists of `name==version` with hashes and without addresses, so that they hold for any index. PyTorch has
+two: its CPU build is on no index but its own and needs nothing more, the index's build needs all of CUDA.
 """
 
 import re
@@ -12,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = str(Path(sys.executable).parent / "uv")
-TORCH_CPU_WHEEL = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"  # 2.13.0+cpu, cp311
+TORCH_CPU = "torch==2.13.0+cpu"
+TORCH_CPU_HASH = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"  # cp311, x86-64
 IMAGE = ("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28")
 DEVELOPMENT = ("--universal", "--python-version", "3.11", "--all-extras", "--group", "dev")
 HEADER = "# Made by `make lock` from {source}. Do not edit.\n"
@@ -38,23 +38,21 @@ def entries(lock: str) -> dict[str, str]:
 
 
 def lock_torch(source: Path) -> None:
-    """Write two locks: torch itself, and what the index's build of it needs beside the image's other packages."""
-    alone = entries(compile_lock(source, *IMAGE, "--no-deps"))
-    alone["torch"] += f" \\\n    --hash={TORCH_CPU_WHEEL}"
-    write(source.with_suffix(".txt"), source, "\n".join(alone.values()) + "\n")
+    """Write two alternative locks: the index's build with all that it needs, and the CPU build, which needs no more."""
     others = entries(source.with_name("pytorch.txt").read_text())
-    whole = entries(compile_lock(source, *IMAGE))
-    needed = [entry for name, entry in whole.items() if name not in alone and name not in others]
-    write(source.with_name("pytorch-cuda.txt"), source, "\n".join(needed) + "\n")
+    whole = {name: entry for name, entry in entries(compile_lock(source, *IMAGE)).items() if name not in others}
+    write(source.with_suffix(".txt"), source, "\n".join(whole.values()) + "\n")
+    cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", whole["torchvision"]]
+    write(source.with_name("pytorch-cpu.txt"), source, "\n".join(cpu) + "\n")
 
 
 def main() -> None:
     """Write all locks."""
     write(ROOT / "requirements.lock", ROOT / "pyproject.toml", compile_lock(ROOT / "pyproject.toml", *DEVELOPMENT))
     for source in sorted(ROOT.glob("images/*/locks/*.in")):
-        if source.stem != "pytorch-torch":
+        if source.stem != "pytorch-cuda":
             write(source.with_suffix(".txt"), source, compile_lock(source, *IMAGE))
-    lock_torch(ROOT / "images/converter/locks/pytorch-torch.in")
+    lock_torch(ROOT / "images/converter/locks/pytorch-cuda.in")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a cluster needs in itself before anybody uses it: DNS and a default StorageClass."""
 
+import hashlib
 import tempfile
 from pathlib import Path
 from string import Template
@@ -28,6 +29,15 @@ def import_own_images(paths: Paths) -> str:
                 write_scratch_image(binary, image, archive)
                 import_archive(paths, archive)
     return coredns_image
+
+
+def manifests_mark() -> str:
+    """Return a value that changes when the manifests or CoreDNS do."""
+    files = sorted([*(SOURCE / "manifests").glob("*.yaml"), *binaries.COREDNS.folder.iterdir()])
+    digest = hashlib.sha256(resolver_file().read_bytes())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def apply_manifests(paths: Paths, coredns_image: str) -> None:

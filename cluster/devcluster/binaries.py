@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster.commands import run
-from devcluster.errors import InvalidInput, MissingPrerequisite
+from devcluster.errors import InvalidInputError, MissingPrerequisiteError
 from devcluster.locks import locked
 from devcluster.paths import SOURCE, Paths
 from devcluster.progress import step
@@ -40,7 +40,7 @@ class GoProgram:
         text = (self.folder / "go.mod").read_text()
         found = re.search(rf"^(?:require)?\s+{re.escape(self.module)} (v\S+)", text, re.MULTILINE)
         if found is None:
-            raise InvalidInput(f"expected {self.folder}/go.mod to require {self.module}, found no such line")
+            raise InvalidInputError(f"expected {self.folder}/go.mod to require {self.module}, found no such line")
         return found.group(1)
 
     def linker_flags(self) -> str:
@@ -96,7 +96,9 @@ def build(program: GoProgram, paths: Paths) -> Path:
 
 def _compile(program: GoProgram, flags: str, binary: Path, paths: Paths) -> None:
     if shutil.which("go") is None:
-        raise MissingPrerequisite("expected Go 1.24 or newer on PATH, found no `go`; install it from https://go.dev/dl")
+        raise MissingPrerequisiteError(
+            "expected Go 1.24 or newer on PATH, found no `go`; install it from https://go.dev/dl"
+        )
     binary.parent.mkdir(parents=True, exist_ok=True)
     unfinished = binary.with_suffix(".new")
     command = ["go", "build", "-trimpath", "-buildvcs=false", "-tags", program.tags, "-ldflags", flags]

@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 from devcluster.commands import run
-from devcluster.containers import ctr, image_names, import_archive, name_image
+from devcluster.containers import image_names
 from devcluster.images import Image, content_key, context_folder, stage_context
 from devcluster.locks import locked
 from devcluster.paths import REPOSITORY, Paths
 from devcluster.progress import step
+from devcluster.transfer import transfer_image
 
 BASE = "docker.io/library/debian:bookworm-slim"
 _SUITE = "bookworm"
@@ -44,12 +45,10 @@ def _provide(image: Image, paths: Paths) -> str:
         with step(f"building image {image.name}"):
             _build(image, tag, paths)
     with step(f"importing image {image.name}"):
-        digest = _import(tag, paths)
-    reference = f"{image.repository}@{digest}"
-    name_image(paths, tag, [reference])
+        digest = transfer_image(tag, paths)
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(digest)
-    return reference
+    return f"{image.repository}@{digest}"
 
 
 def _build(image: Image, tag: str, paths: Paths) -> None:
@@ -90,23 +89,11 @@ def wheels_folder() -> Path:
     return Path(os.environ.get(_WHEELS_VARIABLE) or REPOSITORY.parent / "shared" / "wheels").resolve()
 
 
-def _import(tag: str, paths: Paths) -> str:
-    with tempfile.TemporaryDirectory(prefix="modelport-image-", dir=paths.state) as folder:
-        archive = Path(folder) / "image.tar"
-        run(_buildah("push", "--disable-compression", "--quiet", tag, f"oci-archive:{archive}:{tag}"))
-        import_archive(paths, archive)
-    listed = ctr(paths, "images", "list", f"name=={tag}")
-    return next(word for word in listed.split() if word.startswith("sha256:"))
-
-
 def _provide_base(paths: Paths) -> None:
     marked = f"localhost/{_TAG}:{_base_key()}"
     if _is_built(marked):
         return
-    archive = paths.cache / "base" / f"{_SUITE}-{_base_key()}.tar"
-    if not archive.exists():
-        with step(f"making the base image {BASE} with debootstrap"):
-            _bootstrap(archive, paths)
+    archive = make_base_archive(paths)
     with step("loading the base image"):
         container = run(_buildah("from", "scratch")).strip()
         try:
@@ -120,6 +107,16 @@ def _provide_base(paths: Paths) -> None:
             run(_buildah("tag", BASE, marked))
         finally:
             run(_buildah("rm", container))
+
+
+def make_base_archive(paths: Paths) -> Path:
+    """Return the root file system of the base image as an archive in the cache, made if it is missing."""
+    archive = paths.cache / "base" / f"{_SUITE}-{_base_key()}.tar"
+    with locked(paths.cache / "locks" / "base", "the base image"):
+        if not archive.exists():
+            with step(f"making the base image {BASE} with debootstrap"):
+                _bootstrap(archive, paths)
+    return archive
 
 
 def _bootstrap(archive: Path, paths: Paths) -> None:

@@ -1,13 +1,14 @@
 """The command line: `up`, `down`, `kubeconfig`, `tool`, `images`, `deploy`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from devcluster import binaries, lifecycle
 from devcluster.commands import end_all
-from devcluster.errors import ClusterError, ClusterNotRunning
+from devcluster.errors import ClusterError, ClusterNotRunningError
 from devcluster.paths import Paths, find_paths
 
 _INTERRUPTED = 130
@@ -16,6 +17,7 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit status."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like Ctrl-C, so that children end, too
     try:
         options.function(options, find_paths())
     except ClusterError as error:
@@ -38,7 +40,7 @@ def _down(options: argparse.Namespace, paths: Paths) -> None:
 
 def _kubeconfig(_options: argparse.Namespace, paths: Paths) -> None:
     if not paths.admin_kubeconfig.exists():
-        raise ClusterNotRunning("expected a cluster, found none; run `up` first (`make cluster`)")
+        raise ClusterNotRunningError("expected a cluster, found none; run `up` first (`make cluster`)")
     print(paths.admin_kubeconfig)
 
 
@@ -48,10 +50,20 @@ def _tool(options: argparse.Namespace, paths: Paths) -> None:
     print(paths.binaries / options.name)
 
 
-def _images(options: argparse.Namespace, paths: Paths) -> None:
-    from devcluster.deployment import provide_images
+def _tools(_options: argparse.Namespace, paths: Paths) -> None:
+    paths.make()
+    for name, program in sorted(binaries.TOOLS.items()):
+        binaries.build(program, paths)
+        print(f"{name}={paths.binaries / name}")
 
-    provide_images(paths, options.cluster, options.names)
+
+def _build_images(options: argparse.Namespace, paths: Paths) -> None:
+    from devcluster.deployment import provide_images
+    from devcluster.images import render_catalogue
+
+    references = provide_images(paths, options.cluster, options.names)
+    if options.catalog:
+        options.catalog.write_text(render_catalogue(references))
 
 
 def _deploy(options: argparse.Namespace, paths: Paths) -> None:
@@ -76,10 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     tool = commands.add_parser("tool", help="print the path of a program, built first if need be")
     tool.add_argument("name", choices=sorted(binaries.TOOLS))
     tool.set_defaults(function=_tool)
-    images = commands.add_parser("images", help="build the images and load them into the cluster")
-    images.add_argument("names", nargs="*", metavar="NAME", help="images (all)")
-    _add_cluster(images)
-    images.set_defaults(function=_images)
+    commands.add_parser("tools", help="print NAME=PATH for every program of `tool`").set_defaults(function=_tools)
+    _add_images(commands.add_parser("images", help="build the images and load them into the cluster"))
     deploy = commands.add_parser("deploy", help="build the images and install the chart")
     _add_cluster(deploy)
     deploy.add_argument("--namespace", default="modelport-system")
@@ -87,6 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="single values")
     deploy.set_defaults(function=_deploy)
     return parser
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    build = actions.add_parser("build", help="build what changed and load it into the cluster")
+    build.add_argument("names", nargs="*", metavar="NAME", help="images (all)")
+    build.add_argument("--catalog", type=Path, metavar="FILE", help="write the images' references there, as values")
+    _add_cluster(build)
+    build.set_defaults(function=_build_images)
 
 
 def _add_cluster(parser: argparse.ArgumentParser) -> None:

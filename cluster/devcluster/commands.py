@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from devcluster.errors import CommandFailed, MissingPrerequisite
+from devcluster.errors import CommandFailedError, MissingPrerequisiteError
 
 _running: set[subprocess.Popen[bytes]] = set()
 _lock = threading.Lock()
@@ -28,7 +28,7 @@ def run(
         out, err = process.communicate(stdin.encode() if stdin is not None else None)
     if process.returncode:
         told = log.read_text(errors="replace") if log else (out + err).decode(errors="replace")
-        raise CommandFailed(command, process.returncode, told)
+        raise CommandFailedError(command, process.returncode, told)
     return (out or b"").decode(errors="replace")
 
 
@@ -61,7 +61,7 @@ def _started(
         )
     except FileNotFoundError as error:
         message = f"expected the program `{command[0]}` on PATH, found none; install it and try again"
-        raise MissingPrerequisite(message) from error
+        raise MissingPrerequisiteError(message) from error
     with _lock:
         _running.add(process)
     try:

@@ -1,5 +1,6 @@
 """The parts of the cluster: how each is started and how it says that it is well."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -177,6 +178,7 @@ def _proxy(paths: Paths) -> Component:
 
 
 def _provisioner(paths: Paths) -> Component:
-    command = (sys.executable, "-m", "devcluster.provisioner", str(paths.volumes), str(paths.pki))
+    python = os.path.realpath(sys.executable)  # the same inside and outside of a virtual environment
+    command = (python, "-m", "devcluster.provisioner", str(paths.volumes), str(paths.pki))
     sources = tuple(SOURCE / "devcluster" / f"{name}.py" for name in ("provisioner", "volumes", "api"))
     return Component("provisioner", command, lambda: True, sources)

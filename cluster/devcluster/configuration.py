@@ -23,7 +23,7 @@ def write_configs(paths: Paths) -> None:
 
 
 def template_values(paths: Paths) -> dict[str, str]:
-    """What the templates may refer to."""
+    """Return what the templates may refer to."""
     return {
         "state": str(paths.state),
         "run": str(paths.run),

@@ -9,7 +9,7 @@ from pathlib import Path
 from devcluster import binaries, lifecycle
 from devcluster.builder import build_images
 from devcluster.commands import run
-from devcluster.errors import ClusterNotRunning, MissingPrerequisite
+from devcluster.errors import ClusterNotRunningError, MissingPrerequisiteError
 from devcluster.images import Image, content_key, context_folder, declared_images, render_catalogue, stage_context
 from devcluster.paths import REPOSITORY, SOURCE, Paths
 from devcluster.progress import say, step
@@ -26,7 +26,7 @@ def provide_images(paths: Paths, cluster: str, names: list[str]) -> dict[str, st
     images = declared_images(tuple(names))
     if cluster == "embedded":
         if not lifecycle.is_up(paths):
-            raise ClusterNotRunning(
+            raise ClusterNotRunningError(
                 "expected the embedded cluster to run, found it does not; run `up` (`make cluster`)"
             )
         references = build_images(paths, images)
@@ -73,7 +73,7 @@ def _access(paths: Paths, cluster: str) -> list[str]:
 def _docker_build(image: Image, cluster: str) -> str:
     registry = os.environ.get(_REGISTRY_VARIABLE, "")
     if cluster == "current" and not registry:
-        raise MissingPrerequisite(
+        raise MissingPrerequisiteError(
             f"expected {_REGISTRY_VARIABLE}=registry/path that your cluster's nodes pull from, found none; set it"
         )
     prefix = registry.rstrip("/") if cluster == "current" else "localhost/modelport"

@@ -1,12 +1,12 @@
 """What can go wrong, as types; every message says what was expected, what was found, what to do.
 
 ClusterError
-├── MissingPrerequisite   the machine lacks something that we do not install
-├── CommandFailed         a program that we ran said no
-├── ComponentFailed       a part of the cluster ended or never became healthy
-├── ClusterNotRunning     the command needs a cluster, and none is up
-├── ApiError              the Kubernetes API refused a request
-└── InvalidInput          a file or an argument of the caller is wrong
+├── MissingPrerequisiteError   the machine lacks something that we do not install
+├── CommandFailedError         a program that we ran said no
+├── ComponentFailedError       a part of the cluster ended or never became healthy
+├── ClusterNotRunningError     the command needs a cluster, and none is up
+├── ApiError                   the Kubernetes API refused a request
+└── InvalidInputError          a file or an argument of the caller is wrong
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ class ClusterError(Exception):
     """Base of all errors that end a command with a message instead of a traceback."""
 
 
-class MissingPrerequisite(ClusterError):
+class MissingPrerequisiteError(ClusterError):
     """The machine lacks something that we do not install ourselves."""
 
 
-class CommandFailed(ClusterError):
+class CommandFailedError(ClusterError):
     """A program ended with a status other than 0."""
 
     def __init__(self, command: Sequence[str], status: int, output: str) -> None:
@@ -31,11 +31,11 @@ class CommandFailed(ClusterError):
         self.output = output
 
 
-class ComponentFailed(ClusterError):
+class ComponentFailedError(ClusterError):
     """A part of the cluster ended or did not become healthy in time."""
 
 
-class ClusterNotRunning(ClusterError):
+class ClusterNotRunningError(ClusterError):
     """The command needs a running cluster."""
 
 
@@ -48,5 +48,5 @@ class ApiError(ClusterError):
         self.status = status
 
 
-class InvalidInput(ClusterError):
+class InvalidInputError(ClusterError):
     """A file or an argument given by the caller cannot be used."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.errors import InvalidInput
+from devcluster.errors import InvalidInputError
 from devcluster.paths import REPOSITORY
 
 DECLARATIONS = REPOSITORY / "images" / "images.json"
@@ -37,11 +37,11 @@ class Image:
 
 
 def declared_images(names: tuple[str, ...] = (), file: Path = DECLARATIONS) -> list[Image]:
-    """Return the images, all or those with the names given. Raises InvalidInput for an unknown name."""
+    """Return the images, all or those with the names given. Raises InvalidInputError for an unknown name."""
     declared = json.loads(file.read_text())["images"]
     unknown = [name for name in names if name not in declared]
     if unknown:
-        raise InvalidInput(f"expected images of {file}: {', '.join(sorted(declared))}; found {', '.join(unknown)}")
+        raise InvalidInputError(f"expected images of {file}: {', '.join(sorted(declared))}; found {', '.join(unknown)}")
     return [_image(name, declared[name]) for name in sorted(declared) if not names or name in names]
 
 
@@ -66,7 +66,9 @@ def input_files(image: Image, root: Path = REPOSITORY) -> list[Path]:
         matches = [Path(match) for match in glob.glob(pattern, root_dir=root, recursive=True)]  # noqa: PTH207
         files = [path for path in matches if (root / path).is_file() and "__pycache__" not in path.parts]
         if not files:
-            raise InvalidInput(f"image {image.name}: expected files for {pattern!r} of images/images.json, found none")
+            raise InvalidInputError(
+                f"image {image.name}: expected files for {pattern!r} of images/images.json, found none"
+            )
         found.update(files)
     return sorted(found)
 
@@ -82,7 +84,7 @@ def content_key(image: Image, base_key: str, root: Path = REPOSITORY) -> str:
 
 
 def stage_context(image: Image, target: Path, root: Path = REPOSITORY) -> None:
-    """Copy the image's files, and nothing else, to `target`; times are set to one value, so that layers are equal."""
+    """Copy the files of the image, and nothing else, to `target`."""
     for file in input_files(image, root):
         copy = target / file
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from devcluster.paths import Paths
@@ -61,7 +62,7 @@ def find_shims(socket: Path, proc: Path = Path("/proc")) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         is_shim = Path(words[0]).name.startswith("containerd-shim")
-        if is_shim and ("-address", str(socket)) in zip(words, words[1:], strict=False):
+        if is_shim and ("-address", str(socket)) in pairwise(words):
             found.append(int(folder.name))
     return found
 
@@ -77,7 +78,7 @@ def unmount_all(paths: Paths, mounts: Path = Path("/proc/self/mounts")) -> None:
 
 
 def mounts_below(folders: tuple[Path, ...], mounts: str) -> list[str]:
-    """Read mount points from /proc/self/mounts, which writes a blank as \\040."""
+    """Read mount points from /proc/self/mounts, which writes a blank as an octal escape."""
     points = [line.split()[1].replace("\\040", " ") for line in mounts.splitlines()]
     prefixes = tuple(f"{folder}/" for folder in folders)
     return sorted((p for p in points if p.startswith(prefixes)), reverse=True)
@@ -92,6 +93,8 @@ def remove_pod_networks(network: str) -> None:
             subprocess.run(["umount", "--lazy", str(namespace)], check=False, capture_output=True)
             namespace.unlink(missing_ok=True)
         record.unlink(missing_ok=True)
+        container = record.name.removeprefix(f"{network}-").rpartition("-")[0]
+        (_CNI_RESULTS / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
 
 
 def _namespaces_in(record: Path) -> set[Path]:

@@ -4,15 +4,17 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from devcluster import addons, binaries, health, leftovers, processes
+from devcluster import addons, binaries, builder, health, leftovers, processes
 from devcluster.api import Api
 from devcluster.certificates import make_certificates
+from devcluster.commands import run
 from devcluster.components import Component, components
 from devcluster.configuration import write_configs
 from devcluster.containers import kill_all_tasks
-from devcluster.errors import ApiError, CommandFailed, ComponentFailed, MissingPrerequisite
+from devcluster.errors import ApiError, CommandFailedError, ComponentFailedError, MissingPrerequisiteError
 from devcluster.locks import locked
 from devcluster.network import prepare_network, remove_network
 from devcluster.packages import install_packages
@@ -31,7 +33,7 @@ def up(paths: Paths) -> None:
     paths.make()
     with locked(paths.run / "up.lock", "the cluster"):
         install_packages()
-        binaries.build(binaries.KUBE, paths)
+        _build(paths)
         leftovers.forget_earlier_boot(paths)
         make_certificates(paths)
         write_configs(paths)
@@ -40,7 +42,7 @@ def up(paths: Paths) -> None:
         with step("waiting for the node", quiet_below=0.5):
             api = Api(paths.pki)
             _wait_until(lambda: addons.node_is_ready(api), "the node to be Ready", paths)
-        _provide_addons(api, paths, changed=bool(started))
+        _provide_addons(api, paths, restarted=bool(started))
     say(f"the cluster is up; kubeconfig: {paths.admin_kubeconfig}")
 
 
@@ -58,6 +60,15 @@ def down(paths: Paths, *, purge: bool) -> None:
         shutil.rmtree(paths.run)
 
 
+def _build(paths: Paths) -> None:
+    """Build what is missing; the network-bound base image is made while the compilers are busy."""
+    with ThreadPoolExecutor(max_workers=1) as background:
+        base = background.submit(builder.make_base_archive, paths)
+        for program in (binaries.KUBE, binaries.COREDNS, binaries.HELM):
+            binaries.build(program, paths)
+        base.result()
+
+
 def is_up(paths: Paths) -> bool:
     """Whether every component runs; says nothing about health."""
     records = [processes.read_record(_record(part, paths)) for part in components(paths)]
@@ -67,7 +78,7 @@ def is_up(paths: Paths) -> bool:
 def require_root() -> None:
     """Containers, mounts and iptables need root; say so before anything is half done."""
     if os.geteuid() != 0:
-        raise MissingPrerequisite(
+        raise MissingPrerequisiteError(
             "expected to run as root (containers, mounts, iptables), found another user; use sudo"
         )
 
@@ -82,6 +93,9 @@ def _ensure(part: Component, paths: Paths) -> str | None:
             return None
         say(f"restarting {part.name}, which is not well or has a new configuration")
     processes.stop(file)
+    for stray in processes.find(part.command):  # its record was lost; the arguments name our folders
+        say(f"ending {part.name} with pid {stray.pid}, of which there is no record")
+        processes.end(stray)
     with step(f"starting {part.name}", quiet_below=1.0):
         environment = {"PYTHONPATH": os.pathsep.join(_import_path())}
         record = processes.start(part.command, file=file, log=_log(part, paths), mark=mark, environment=environment)
@@ -99,16 +113,20 @@ def _becomes_healthy(part: Component, seconds: float, record: processes.Record) 
     return processes.is_alive(record)
 
 
-def _failure(part: Component, paths: Paths) -> ComponentFailed:
+def _failure(part: Component, paths: Paths) -> ComponentFailedError:
     log = _log(part, paths)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-    return ComponentFailed(f"expected {part.name} to become healthy, found it is not; the end of {log}:\n{tail}")
+    return ComponentFailedError(f"expected {part.name} to become healthy, found it is not; the end of {log}:\n{tail}")
 
 
-def _provide_addons(api: Api, paths: Paths, *, changed: bool) -> None:
-    if not changed and addons.dns_is_ready(api):
+def _provide_addons(api: Api, paths: Paths, *, restarted: bool) -> None:
+    """Apply the manifests unless nothing happened since exactly these were applied."""
+    record = paths.state / "applied-manifests"
+    mark = addons.manifests_mark()
+    if not restarted and record.exists() and record.read_text() == mark and addons.dns_is_ready(api):
         return
     addons.apply_manifests(paths, addons.import_own_images(paths))
+    record.write_text(mark)
     with step("waiting for DNS", quiet_below=0.5):
         _wait_until(lambda: addons.dns_is_ready(api), "CoreDNS to be available", paths)
 
@@ -122,7 +140,7 @@ def _wait_until(holds: Callable[[], bool], what: str, paths: Paths) -> None:
         except ApiError:
             pass  # the API server may restart while we ask; the deadline bounds it
         if time.monotonic() > deadline:
-            raise ComponentFailed(f"expected {what} within {_HEALTH_SECONDS:.0f} s; the logs are in {paths.logs}")
+            raise ComponentFailedError(f"expected {what} within {_HEALTH_SECONDS:.0f} s; the logs are in {paths.logs}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -135,13 +153,24 @@ def _stop_all(paths: Paths) -> None:
     if health.socket_answers(paths.containerd_socket):
         try:
             kill_all_tasks(paths)
-        except CommandFailed as error:
+        except CommandFailedError as error:
             say(f"containerd does not list its containers; their shims are killed instead: {error}")
     processes.stop(containerd)
     leftovers.kill_shims(paths)
     leftovers.unmount_all(paths)
     leftovers.remove_pod_networks("modelport")
+    shutil.rmtree(paths.run / "addresses", ignore_errors=True)
+    _remove_service_rules(paths.binaries / "kube-proxy")
     remove_network()
+
+
+def _remove_service_rules(proxy: Path) -> None:
+    if not proxy.exists():
+        return
+    try:
+        run([str(proxy), "--cleanup"])
+    except CommandFailedError as error:
+        say(f"kube-proxy left some of its iptables rules behind: {error}")
 
 
 def _record(part: Component, paths: Paths) -> Path:

@@ -28,6 +28,19 @@ _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("filter", "FORWARD", ("-i", BRIDGE, *_COMMENT, "-j", "ACCEPT")),
     ("filter", "FORWARD", ("-o", BRIDGE, *_COMMENT, "-j", "ACCEPT")),
 )
+# The kubelet never takes these away; one of another Kubernetes would put them back within a minute.
+_KUBELET_CLEANUP = tuple(
+    ["iptables", "-w", *words]
+    for words in (
+        ("-D", "INPUT", "-j", "KUBE-FIREWALL"),
+        ("-D", "OUTPUT", "-j", "KUBE-FIREWALL"),
+        ("-F", "KUBE-FIREWALL"),
+        ("-X", "KUBE-FIREWALL"),
+        ("-t", "mangle", "-X", "KUBE-KUBELET-CANARY"),
+        ("-t", "filter", "-X", "KUBE-KUBELET-CANARY"),
+        ("-t", "nat", "-X", "KUBE-KUBELET-CANARY"),
+    )
+)
 
 
 def prepare_network() -> None:
@@ -50,6 +63,7 @@ def remove_network() -> None:
         while _has(table, chain, rule):
             run(["iptables", "-w", "-t", table, "-D", chain, *rule])
     for command in (
+        *_KUBELET_CLEANUP,
         ["ip", "link", "delete", BRIDGE],
         ["ip", "address", "delete", f"{NODE_ADDRESS}/32", "dev", "lo"],
     ):

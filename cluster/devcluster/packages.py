@@ -1,7 +1,7 @@
 """The Debian packages that the cluster and the image builder stand on."""
 
 from devcluster.commands import run
-from devcluster.errors import CommandFailed
+from devcluster.errors import CommandFailedError
 from devcluster.progress import step
 
 PACKAGES = (
@@ -29,7 +29,7 @@ def install_packages() -> None:
     with step(f"installing Debian packages: {' '.join(missing)}"):
         try:
             run(command, environment=_QUIET)
-        except CommandFailed:
+        except CommandFailedError:
             run(["apt-get", "update"], environment=_QUIET)
             run(command, environment=_QUIET)
 
@@ -43,5 +43,5 @@ def missing_packages(installed: str) -> tuple[str, ...]:
 def _installed() -> str:
     try:
         return run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES])
-    except CommandFailed as error:  # dpkg-query fails when it does not know one of the names
+    except CommandFailedError as error:  # dpkg-query fails when it does not know one of the names
         return error.output

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+_GRACE_SECONDS = 3.0  # the API server would wait a minute for its watchers, and nothing is lost without
 _START_TIME_FIELD = 19  # of the fields behind the command's name in /proc/PID/stat
 
 
@@ -30,7 +31,7 @@ class Record:
 
 
 def boot_id(proc: Path = _PROC) -> str:
-    """A value that changes with every boot of the machine."""
+    """Return a value that changes with every boot of the machine."""
     return (proc / "sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -93,17 +94,42 @@ def start(
     return record
 
 
-def stop(file: Path, *, grace: float = 10.0) -> None:
+def find(command: Sequence[str], proc: Path = _PROC) -> list[Record]:
+    """Find running processes with exactly these arguments."""
+    wanted = "\0".join(command) + "\0"
+    found = []
+    for folder in proc.iterdir():
+        if folder.name.isdigit() and _arguments(folder) == wanted:
+            started = start_time(int(folder.name), proc)
+            if started is not None:
+                found.append(Record(pid=int(folder.name), start_time=started, boot_id=boot_id(proc), fingerprint=""))
+    return found
+
+
+def _arguments(folder: Path) -> str:
+    try:
+        return (folder / "cmdline").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def stop(file: Path, *, grace: float = _GRACE_SECONDS) -> None:
     """End the recorded process if it still is the one, politely first, and forget it."""
     record = read_record(file)
-    if record is not None and is_alive(record):
-        _signal(record, signal.SIGTERM)
-        deadline = time.monotonic() + grace
+    if record is not None:
+        end(record, grace=grace)
+    file.unlink(missing_ok=True)
+
+
+def end(record: Record, *, grace: float = _GRACE_SECONDS) -> None:
+    """End exactly this process, by force after `grace` seconds; return when it is gone."""
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, grace)):
+        if not is_alive(record):
+            return
+        _signal(record, number)
+        deadline = time.monotonic() + patience
         while is_alive(record) and time.monotonic() < deadline:
             time.sleep(0.05)
-        if is_alive(record):
-            _signal(record, signal.SIGKILL)
-    file.unlink(missing_ok=True)
 
 
 def _signal(record: Record, number: signal.Signals) -> None:

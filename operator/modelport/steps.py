@@ -109,7 +109,9 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
     """Return the result and the exit status; no result for a step that was skipped."""
     started = time.monotonic()
     try:
-        context = Context(step.name, _request(), work, Path(os.environ.get(CREDENTIALS_VARIABLE, DEFAULT_CREDENTIALS)))
+        context = Context(
+            step.name, request_from_environment(), work, Path(os.environ.get(CREDENTIALS_VARIABLE, DEFAULT_CREDENTIALS))
+        )
         step.prepare(context.request)
         if step.waits_for:
             _wait_for(work / step.waits_for)
@@ -133,7 +135,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
     return result, ExitStatus.DONE
 
 
-def _request() -> JobRequest:
+def request_from_environment() -> JobRequest:
     text = os.environ.get(REQUEST_VARIABLE)
     if not text:
         raise ModelportError(Reason.STEP_CRASHED, f"expected the request in ${REQUEST_VARIABLE}, found nothing")

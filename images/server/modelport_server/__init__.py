@@ -1,0 +1,1 @@
+"""The inference server: transport (rest/) → protocol/ → data plane → backends/, and the steps verify and fetch."""

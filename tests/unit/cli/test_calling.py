@@ -5,9 +5,10 @@ import sys
 
 import msgspec
 import pytest
-from manifests import pnet
 
 from modelport_cli.__main__ import COMMANDS
+
+from .manifests import pnet
 
 
 def modelport(*arguments, **variables):

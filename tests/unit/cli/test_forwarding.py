@@ -54,14 +54,22 @@ def test_the_child_lives_as_long_as_the_context(kubectl):
         os.kill(int(pid), 0)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
-    assert arguments == (
-        "--context home port-forward --namespace modelport-system --address 127.0.0.1 service/modelport-store :8333"
-    ).split()
+    assert arguments == [
+        "--context",
+        "home",
+        "port-forward",
+        "--namespace",
+        "modelport-system",
+        "--address",
+        "127.0.0.1",
+        "service/modelport-store",
+        ":8333",
+    ]
 
 
 def test_a_refusal_is_told(kubectl):
     kubectl("echo 'error: services \"modelport-store\" not found' >&2; exit 1")
-    with pytest.raises(CommandError, match="modelport-store.*not found"), reachable(ENDPOINT, CLUSTER):
+    with pytest.raises(CommandError, match=r"modelport-store.*not found"), reachable(ENDPOINT, CLUSTER):
         pass
 
 

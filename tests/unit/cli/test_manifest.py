@@ -44,7 +44,7 @@ def test_the_one_resource_among_other_documents_is_read_as_yaml_1_2(tmp_path):
         ("v1alpha1", "v2", "apiVersion: expected modelport.dev/v1alpha1, found modelport.dev/v2", ""),
         ("kind: ModelConversion", "kind: Model", "found 0 (kinds: Namespace, Model)", ""),
         ("name: net}", "name: Net}", "metadata.name: expected at most 52 lower-case", "API server"),
-        ("{uri: file:net.onnx}", "{uri: [", "line 10, column", "YAML"),
+        ("{uri: file:net.onnx}", "{uri: [", "line 11, column 3", "YAML"),
     ],
 )
 def test_errors_name_file_and_field(tmp_path, old, new, message, hint):

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -51,7 +52,11 @@ def test_a_result_is_read(step):
 def test_a_reported_failure_comes_with_the_end_of_the_log(step):
     reported = StepResult(step="keep", failure=StepFailure(reason=Reason.SOURCE_CORRUPT, message="expected a, found b"))
     error = failure(step(writing(reported, "print('first'); print('last'); sys.exit(64)")))
-    assert (error.reason, error.message, error.log_tail) == (Reason.SOURCE_CORRUPT, "expected a, found b", "first\nlast")
+    assert (error.reason, error.message, error.log_tail) == (
+        Reason.SOURCE_CORRUPT,
+        "expected a, found b",
+        "first\nlast",
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,8 +88,8 @@ def test_the_deadline_ends_the_step_and_what_it_started(step, tmp_path):
     error = failure(step(code), seconds=2)
     assert error.reason is Reason.DEADLINE_EXCEEDED
     assert "timeoutSeconds" in error.message
-    child = int((tmp_path / "child").read_text())
-    while os.path.exists(f"/proc/{child}/stat") and " Z " not in open(f"/proc/{child}/stat").read():  # noqa: PTH
+    state = Path("/proc", (tmp_path / "child").read_text(), "stat")
+    while state.exists() and ") Z " not in state.read_text():  # the kernel is still ending it
         os.sched_yield()
 
 

@@ -1,10 +1,11 @@
 """Every rule of the CRD that the command line repeats: one accepted and one refused example."""
 
 import pytest
-from manifests import DIGEST, pnet
 
 from modelport_cli.errors import UsageError
 from modelport_cli.manifest import parse_resource
+
+from .manifests import DIGEST, pnet
 
 REFUSED = [
     ({"metadata.name": "9net"}, "metadata.name"),
@@ -14,7 +15,10 @@ REFUSED = [
     ({"spec.source.trust": "Untrusted"}, "spec.source.trust: expected Trusted"),
     ({"spec.source.code.digest": None}, "spec.source.code.digest: expected"),
     ({"spec.serving": {}, "spec.verification": {"policy": "Report"}}, "spec.verification.policy: expected Enforce"),
-    ({"spec.source.dimensions": {"height": {"min": 8, "max": 4}}}, "spec.source.dimensions.height: expected min <= max"),
+    (
+        {"spec.source.dimensions": {"height": {"min": 8, "max": 4}}},
+        "spec.source.dimensions.height: expected min <= max",
+    ),
     (
         {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"range": [1, 0]}}]},
         "spec.source.inputs[0].values.range",

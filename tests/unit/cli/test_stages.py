@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from manifests import pnet
 
 from modelport.api import parse
 from modelport_cli.commands.get import age, columns
 from modelport_cli.stages import State, is_ready, is_stalled, list_stages, short, size
+
+from .manifests import pnet
 
 
 def condition(kind, status="True", reason="", message="", generation=3):

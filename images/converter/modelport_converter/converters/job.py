@@ -50,5 +50,6 @@ def write_signature(out: Path, signature: Signature) -> None:
 
 def last_line(error: BaseException) -> str:
     """Return what an exception says, cut to what a message holds: its type and the last line of its text."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
+    # a line in brackets only refers to more, elsewhere
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.lstrip().startswith("(")]
     return f"{type(error).__name__}: {lines[-1].strip() if lines else 'no message'}"[:300]

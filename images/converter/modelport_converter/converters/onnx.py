@@ -4,7 +4,6 @@ The reference comes from ONNX Runtime without any optimisation, which runs the n
 own, optimised session has to agree with it.
 """
 
-import logging
 from pathlib import Path
 
 import onnx
@@ -14,6 +13,7 @@ from modelport.api import Signature
 from modelport.contract import ModelportError
 from modelport.formats.onnx import OnnxOptions
 from modelport.reasons import Reason
+from modelport.steps import say
 from modelport.verification.reference import FILE_NAME, write_reference
 from modelport.verification.source import Source, ask_source, describe_inputs, describe_outputs
 from modelport_converter.converters.job import MODEL, SIGNATURE, HopJob, last_line, the_one_file, write_signature
@@ -26,10 +26,9 @@ from modelport_converter.converters.onnx_files import (
     write_model,
 )
 
-log = logging.getLogger(__name__)
-
 OPTIONS = OnnxOptions
 MODELS = (".onnx",)
+SPEAKER = "onnx"
 
 
 def warm_up() -> None:
@@ -72,17 +71,17 @@ def _write(path: Path, target: Path, options: OnnxOptions) -> None:
     wanted = options.opset or opset
     model = onnx.load(str(path), load_external_data=False)
     if wanted == opset and not options.simplify and model.ir_version <= MAX_IR_VERSION and not has_external_data(model):
-        log.info("kept as it is, opset %d", opset)
+        say(SPEAKER, f"kept as it is, opset {opset}")
         target.write_bytes(path.read_bytes())
         return
     model = onnx.load(str(path))
     if wanted != opset:
-        log.info("operator set version %d becomes %d", opset, wanted)
+        say(SPEAKER, f"operator set version {opset} becomes {wanted}")
         model = _with_opset(model, wanted)
     if options.simplify:
         nodes = len(model.graph.node)
         model = simplified(model)
-        log.info("simplified: %d nodes become %d", nodes, len(model.graph.node))
+        say(SPEAKER, f"simplified: {nodes} nodes become {len(model.graph.node)}")
     write_model(model, target)
 
 

@@ -1,6 +1,6 @@
 """Ask an ONNX model, node by node as it is written, and keep what goes into a final softmax or sigmoid."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -11,14 +11,11 @@ from modelport.api import Dimension, Dtype, Input
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors
+from modelport.verification.onnx_logits import add_logits
 from modelport.verification.reference import Answer
 from modelport_converter.converters.job import last_line
 
-ACTIVATIONS = ("Softmax", "LogSoftmax", "Sigmoid")
-REARRANGEMENTS = ("Identity", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Flatten")
-"""What leaves the elements as they are: done to the logits as well, so that they keep the output's shape."""
 RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
-LOGITS = "modelport.logits."
 ERRORS_ONLY = 3
 
 
@@ -92,27 +89,3 @@ def _dimension(name: str, axis: int, length: onnx.TensorShapeProto.Dimension) ->
         return int(length.dim_value)
     # a first axis that nobody named is a batch: the same length for all inputs
     return length.dim_param or ("batch" if axis == 0 else f"{name}_{axis}")
-
-
-def add_logits(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
-    """Give the graph an output for the logits of each output that has some; yield the names of both."""
-    producers = {name: node for node in graph.node for name in node.output}
-    for output in list(graph.output):
-        chain: list[onnx.NodeProto] = []
-        node = producers.get(output.name)
-        while node is not None and node.op_type in REARRANGEMENTS:
-            chain.append(node)
-            node = producers.get(node.input[0])
-        if node is None or node.op_type not in ACTIVATIONS:
-            continue
-        name = node.input[0]
-        for number, step in enumerate([*reversed(chain), None]):
-            copy = onnx.NodeProto(op_type="Identity", input=[name], output=[""])
-            if step is not None:
-                copy.CopyFrom(step)
-            copy.input[0] = name
-            copy.output[0] = name = f"{LOGITS}{output.name}.{number}"
-            copy.name = name
-            graph.node.append(copy)
-        graph.output.append(onnx.ValueInfoProto(name=name, type=output.type))
-        yield output.name, name

@@ -4,7 +4,7 @@ Outputs are named from the structure of the answer. What went into a final softm
 show there that the activation hides.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -39,11 +39,12 @@ _REARRANGEMENTS = {
 """What leaves the elements as they are: done to the logits as well, so that they keep the output's shape."""
 
 
-class _LogitCapture(TorchDispatchMode):
-    """Remembers, for each result of an activation, its argument."""
+class _Watch(TorchDispatchMode):
+    """Remembers the argument of each activation by its result, and the operators that draw random numbers."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.random: set[str] = set()
         self._logits: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # the result is kept, so its id stays its own
 
     def logits_of(self, output: torch.Tensor) -> torch.Tensor | None:
@@ -55,6 +56,8 @@ class _LogitCapture(TorchDispatchMode):
     ) -> Any:
         options = kwargs or {}
         logits: torch.Tensor | None = None
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self.random.add(str(func))
         if func in _ACTIVATIONS:
             logits = args[0].clone()  # sigmoid_ overwrites it
         elif func in _REARRANGEMENTS:
@@ -98,34 +101,37 @@ def name_outputs(answer: object) -> dict[str, torch.Tensor]:
     return dict(_walk("", answer))
 
 
-def make_run(model: torch.nn.Module, inputs: Sequence[Input]) -> Callable[[Tensors], Answer]:
-    """Return the function that asks the model; the inputs are its positional arguments."""
-    taken = {each.name for each in inputs}
+class Asker:
+    """Asks the model; the inputs are its positional arguments."""
 
-    def run(tensors: Tensors) -> Answer:
-        arguments = [torch.from_numpy(tensors[each.name].copy()) for each in inputs]
-        with torch.no_grad(), _LogitCapture() as capture:
-            outputs = name_outputs(model(*arguments))
-            logits = {name: capture.logits_of(tensor) for name, tensor in outputs.items()}
+    def __init__(self, model: torch.nn.Module, inputs: Sequence[Input]) -> None:
+        self._model = model
+        self._names = [each.name for each in inputs]
+        self._random: set[str] = set()
+
+    def run(self, tensors: Tensors) -> Answer:
+        """Return the model's answer."""
+        arguments = [torch.from_numpy(tensors[name].copy()) for name in self._names]
+        with torch.no_grad(), _Watch() as watch:
+            outputs = name_outputs(self._model(*arguments))
+            logits = {name: watch.logits_of(tensor) for name, tensor in outputs.items()}
+        self._random |= watch.random
         return Answer(
-            {_free_name(name, taken): _array(tensor) for name, tensor in outputs.items()},
-            {_free_name(name, taken): _array(each) for name, each in logits.items() if each is not None},
+            {self._free_name(name): _array(tensor) for name, tensor in outputs.items()},
+            {self._free_name(name): _array(each) for name, each in logits.items() if each is not None},
         )
 
-    return run
+    def random_operations(self) -> list[str]:
+        """Return what makes two runs differ: operators that drew numbers, and modules that are left in training."""
+        modules = [
+            f"{name or 'model'} ({type(module).__name__} in training mode)"
+            for name, module in self._model.named_modules()
+            if module.training
+        ]
+        return [*sorted(self._random), *modules]
 
-
-def random_modules(model: torch.nn.Module) -> list[str]:
-    """Return the modules that make two runs differ, as far as modules tell."""
-    return [
-        f"{name or 'model'} ({type(module).__name__} in training mode)"
-        for name, module in model.named_modules()
-        if module.training and "dropout" in type(module).__name__.lower()
-    ]
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    return f"{name}_output" if name in taken else name  # a graph has each name once
+    def _free_name(self, name: str) -> str:
+        return f"{name}_output" if name in self._names else name  # a graph has each name once
 
 
 def _walk(name: str, answer: object) -> Iterable[tuple[str, torch.Tensor]]:

@@ -75,7 +75,9 @@ def _read(path: Path) -> object:
         message = f"{path.name}: expected tensors in plain containers, found other objects: {_refused_global(error)}"
         raise ModelportError(Reason.UNSAFE_SOURCE, message) from error
     except Exception as error:  # torch tells a truncated file by half a dozen types
-        raise ModelportError(Reason.SOURCE_CORRUPT, f"{path.name}: cannot be read: {last_line(error)}") from error
+        raise ModelportError(
+            Reason.SOURCE_CORRUPT, f"{path.name}: expected a whole file of torch.save: {last_line(error)}"
+        ) from error
 
 
 def _refused_global(error: pickle.UnpicklingError) -> str:

@@ -1,0 +1,1 @@
+"""Open Inference Protocol v2: its messages, and tensors in them."""

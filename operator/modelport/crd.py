@@ -1,0 +1,199 @@
+"""The CRD from the types: a structural schema, rules for what one object can tell, columns and subresources.
+
+`tools/generate.py` writes it to crds/ and into the chart. Rules are CEL: their messages are what a user reads when
+`kubectl apply` refuses a manifest, so each says what to do.
+"""
+
+from typing import Any
+
+import msgspec
+
+from modelport.api import GROUP, KIND, NAME_PATTERN, PLURAL, VERSION, Spec, Status
+
+Schema = dict[str, Any]
+
+MAX_BYTES = 24 * 1024
+"""Largest compact JSON of the CRD: `kubectl apply` keeps a copy in an annotation, and GitOps tools copy it around."""
+
+_SCHEMES = "^(s3|https?)://.+"
+_DROPPED = {"title", "default", "additionalProperties", "examples"}
+
+# Rules by the place in the schema that they stand at: (path, rule, message).
+RULES: tuple[tuple[str, str, str], ...] = (
+    (
+        "",
+        f"self.metadata.name.matches('{NAME_PATTERN}')",
+        "metadata.name: use at most 52 lower-case letters, digits and '-', beginning with a letter: children are named after it",
+    ),
+    (
+        "spec",
+        "!has(self.serving) || !has(self.verification) || !has(self.verification.policy) || self.verification.policy == 'Enforce'",
+        "spec.serving needs verification.policy: Enforce, because nothing is served that was not verified",
+    ),
+    (
+        "spec.source",
+        f"self.uri.matches('{_SCHEMES}')",
+        "spec.source.uri: use s3://, https://, or http:// with a digest",
+    ),
+    (
+        "spec.source",
+        "!self.uri.startsWith('http://') || has(self.digest)",
+        "spec.source.digest: state it, because http:// does not protect what it brings",
+    ),
+    (
+        "spec.source",
+        "!has(self.code) || (has(self.trust) && self.trust == 'Trusted')",
+        "spec.source.trust: set it to Trusted, because spec.source.code is run",
+    ),
+    (
+        "spec.source",
+        "!has(self.inputs) || self.inputs.all(i, self.inputs.exists_one(j, j.name == i.name))",
+        "spec.source.inputs: name each input once",
+    ),
+    (
+        "spec.source.code",
+        "has(self.digest)",
+        "spec.source.code.digest: state it, because the code is run; `modelport push` prints it",
+    ),
+    ("spec.source.code", f"self.uri.matches('{_SCHEMES}')", "spec.source.code.uri: use s3://, https:// or http://"),
+    (
+        "spec.source.dimensions.*",
+        "!has(self.max) || !has(self.min) || self.min <= self.max",
+        "spec.source.dimensions: make min at most max",
+    ),
+    (
+        "spec.source.inputs.*.values",
+        "!has(self.range) || self.range[0] <= self.range[1]",
+        "spec.source.inputs[].values.range: put the lowest value first",
+    ),
+)
+
+
+def resource_definition() -> Schema:
+    """Return the CustomResourceDefinition."""
+    schema = root_schema()
+    for path, rule, message in RULES:
+        place = schema
+        for part in filter(None, path.split(".")):
+            place = _inside(place, part)
+        place.setdefault("x-kubernetes-validations", []).append({"rule": rule, "message": message})
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["mconv"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                    "subresources": {
+                        "status": {},
+                        "scale": {
+                            "specReplicasPath": ".spec.serving.replicas",
+                            "statusReplicasPath": ".status.serving.replicas",
+                            "labelSelectorPath": ".status.serving.selector",
+                        },
+                    },
+                    "additionalPrinterColumns": list(_columns()),
+                }
+            ],
+        },
+    }
+
+
+def root_schema() -> Schema:
+    """Return the structural schema of the resource, without rules."""
+    status = structural(Status)
+    # kstatus: a resource that nobody has looked at yet is in progress, not current
+    status["default"] = {"observedGeneration": -1}
+    return {
+        "type": "object",
+        "description": "Converts a machine-learning model to another format, proves that it answers the same, and serves it.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural(Spec),
+            "status": status,
+        },
+    }
+
+
+def structural(kind: type[msgspec.Struct]) -> Schema:
+    """Return the schema of a type as Kubernetes wants it: no references, no null, no closed objects."""
+    (schema,), definitions = msgspec.json.schema_components([kind], ref_template="{name}")
+    result: Schema = _structural(schema, definitions)
+    return result
+
+
+def _structural(node: Any, definitions: Schema) -> Any:
+    if isinstance(node, list):
+        return [_structural(each, definitions) for each in node]
+    if not isinstance(node, dict):
+        return node
+    node = _resolved(_without_alternatives(_resolved(node, definitions)), definitions)
+    values = node.get("additionalProperties")
+    result = {key: _structural(value, definitions) for key, value in node.items() if key not in _DROPPED}
+    if "enum" in node:
+        result["type"] = "string"
+    if "properties" in node:
+        properties = node["properties"]
+        result["properties"] = {name: _structural(value, definitions) for name, value in properties.items()}
+    elif isinstance(values, dict) and values:
+        result["additionalProperties"] = _structural(values, definitions)
+    return result
+
+
+def _resolved(node: Schema, definitions: Schema) -> Schema:
+    """Return the node with its reference replaced; what stands beside a reference wins."""
+    while "$ref" in node:
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        node = {**definitions[node["$ref"]], **beside}
+    return node
+
+
+def _without_alternatives(node: Schema) -> Schema:
+    """Return the node without null; a number or text keeps neither type, and is marked as such."""
+    if "anyOf" not in node:
+        return node
+    beside = {key: value for key, value in node.items() if key != "anyOf"}
+    others = [each for each in node["anyOf"] if each.get("type") != "null"]
+    if len(others) == 1:
+        return {**others[0], **beside}
+    return {"x-kubernetes-int-or-string": True, **beside}
+
+
+def _inside(schema: Schema, part: str) -> Schema:
+    found = schema.get("items", schema.get("additionalProperties")) if part == "*" else schema["properties"][part]
+    assert isinstance(found, dict)
+    return found
+
+
+def _columns() -> tuple[Schema, ...]:
+    def column(name: str, path: str, **more: object) -> Schema:
+        return {"name": name, "type": "string", "jsonPath": path, **more}
+
+    ready = ".status.conditions[?(@.type=='Ready')]"
+    return (
+        column("Source", ".status.source.format"),
+        column("Target", ".spec.target.format"),
+        column("Ready", f"{ready}.status"),
+        column("Reason", f"{ready}.reason"),
+        column("Error", ".status.verification.maxAbsoluteError"),
+        column("URL", ".status.serving.url"),
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        column("Message", f"{ready}.message", priority=1),
+        column("Artifact", ".status.artifact.digest", priority=1),
+    )

@@ -1,0 +1,84 @@
+"""`modelport formats`: what can be converted to what, with which options, and what serves it."""
+
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from modelport.formats import CONVERTERS, FORMATS
+from modelport.formats.base import Converter
+from modelport.runtimes import RUNTIMES
+from modelport_cli.console import plain_table, print_table, stdout
+
+
+def formats(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """List formats, converters with their options, and runtimes.
+
+    Parameters
+    ----------
+    json
+        Print JSON instead of tables.
+    """
+    catalogue = describe_catalogue()
+    if json:
+        stdout.out(msgspec.json.format(msgspec.json.encode(catalogue), indent=2).decode())
+        return
+    table = plain_table("FORMAT", "DESCRIPTION", "RUNS CODE")
+    for each in catalogue["formats"]:
+        table.add_row(each["name"], each["description"], "yes" if each["executesCode"] else "no")
+    print_table(table)
+    print()
+    table = plain_table("SOURCE", "TARGET", "IMAGE", "OPTION", "TYPE", "MEANING")
+    for each in catalogue["converters"]:
+        ends = (each["source"], each["target"], each["image"])
+        for number, option in enumerate(each["options"] or [{"name": "", "type": "", "description": ""}]):
+            table.add_row(*(ends if number == 0 else ("", "", "")), *option.values())
+    print_table(table)
+    print()
+    table = plain_table("RUNTIME", "SERVES", "IMAGE")
+    for each in catalogue["runtimes"]:
+        table.add_row(each["description"], ", ".join(each["formats"]), each["image"])
+    print_table(table)
+
+
+def describe_catalogue() -> dict[str, list[dict[str, Any]]]:
+    """Return what this version can do, as plain data."""
+    return {
+        "formats": [
+            {"name": each.name, "description": each.description, "executesCode": each.executes_code}
+            for each in FORMATS.values()
+        ],
+        "converters": [_describe_converter(each) for each in CONVERTERS.values()],
+        "runtimes": [
+            {"name": each.name, "description": each.description, "formats": list(each.formats), "image": each.image}
+            for each in RUNTIMES
+        ],
+    }
+
+
+def _describe_converter(converter: Converter) -> dict[str, Any]:
+    properties = _schema(converter)
+    return {
+        "name": converter.name,
+        "source": converter.source,
+        "target": converter.target,
+        "image": converter.image,
+        "options": [
+            {"name": name, "type": _type_name(schema), "description": schema.get("description", "")}
+            for name, schema in properties.items()
+        ],
+    }
+
+
+def _schema(converter: Converter) -> dict[str, dict[str, Any]]:
+    """Return the JSON schema of each option."""
+    _, components = msgspec.json.schema_components([converter.options])
+    properties: dict[str, dict[str, Any]] = components[converter.options.__name__].get("properties", {})
+    return properties
+
+
+def _type_name(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    choices = [_type_name(each) for each in schema.get("anyOf", []) if each.get("type") != "null"]
+    return " | ".join(choices) or str(schema.get("type", "any"))

@@ -1,0 +1,49 @@
+"""`modelport pull`: a verified artifact from the namespace's store, every file checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from modelport.api import ArtifactStatus
+from modelport_cli.artifacts import save_artifact
+from modelport_cli.cluster import Context, Namespace, connect, read_resource
+from modelport_cli.commands.get import understand
+from modelport_cli.errors import CommandError
+from modelport_cli.stages import size
+from modelport_cli.stores import namespace_store
+
+
+def pull(
+    name: str,
+    folder: Annotated[Path, Parameter(name="DIR")],
+    /,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+) -> None:
+    """Fetch a verified artifact from the namespace's store and check every file; a second call goes on.
+
+    Parameters
+    ----------
+    name
+        The ModelConversion.
+    folder
+        Folder for the artifact, which `modelport serve` takes.
+    """
+    cluster = connect(namespace, context)
+    artifact = verified_artifact(read_resource(cluster, name))
+    with namespace_store(cluster) as store:
+        manifest = save_artifact(store, key=artifact.key, digest=artifact.digest, folder=folder)
+    total = sum(file.size_bytes for file in manifest.files)
+    print(f"artifact {artifact.digest} ({manifest.format}, {size(total)}) in {folder}")
+
+
+def verified_artifact(body: dict[str, object]) -> ArtifactStatus:
+    """Return the artifact that the status names. Raises CommandError if there is none."""
+    resource = understand(body)
+    artifact = resource.status.artifact
+    if artifact is None:
+        name = resource.metadata.name
+        raise CommandError(f"{name} has no artifact", f"`modelport get {name} -w` shows how far the conversion is.")
+    return artifact

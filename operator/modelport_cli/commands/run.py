@@ -1,0 +1,114 @@
+"""`modelport run`: the same steps as on a cluster, as processes of this machine."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from cyclopts import Parameter
+
+from modelport.api import Location, ModelConversion, Status
+from modelport.store import URI_KEY, open_store
+from modelport_cli import console
+from modelport_cli.artifacts import save_artifact
+from modelport_cli.errors import Exit, UsageError
+from modelport_cli.local.assembly import make_status
+from modelport_cli.local.jobs import Conversion
+from modelport_cli.local.workspace import Workspace, open_workspace
+from modelport_cli.manifest import load_resource
+from modelport_cli.views import failure_lines, verification_view
+
+AnyLocation = TypeVar("AnyLocation", bound=Location)
+
+
+def run(
+    manifest: Path,
+    /,
+    *,
+    output: Path,
+    source: Path | None = None,
+    code: Path | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    work: Path | None = None,
+) -> int:
+    """Convert and verify without a cluster, in one isolated environment per image.
+
+    The environments are built once, from the images' lock files, in your cache. Code that comes with a model (trust:
+    Trusted) runs with your rights on this machine, without network.
+
+    Parameters
+    ----------
+    manifest
+        YAML file with one ModelConversion; file: URIs are relative to it.
+    output
+        Folder for the artifact, which `modelport serve` takes; must not exist or be empty.
+    source
+        File or folder to take instead of spec.source.uri.
+    code
+        File or folder to take instead of spec.source.code.uri.
+    json
+        Print the status as JSON, as the operator would write it.
+    work
+        Folder to keep the steps' files and logs in; a temporary one if not given.
+    """
+    resource = use_local_files(load_resource(manifest), manifest.resolve().parent, source=source, code=code)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(f"--output {output}: expected a folder that does not exist or is empty")
+    with open_workspace(work) as workspace:
+        status = convert(resource, workspace, output)
+    if json:
+        console.stdout.out(msgspec.json.encode(status).decode())
+    else:
+        _print_status(status, output)
+    return Exit.FAILED if status.failure else Exit.DONE
+
+
+def convert(resource: ModelConversion, workspace: Workspace, output: Path) -> Status:
+    """Return the status after a run, whose artifact is in `output` if all went well."""
+    progress = Conversion(resource, workspace).run()
+    artifact = progress.artifact
+    if artifact:
+        save_artifact(
+            open_store({URI_KEY: workspace.store_uri}), key=artifact.key, digest=artifact.digest, folder=output
+        )
+        progress.artifact = msgspec.structs.replace(artifact, uri=output.resolve().as_uri() + "/")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return make_status(progress, generation=resource.metadata.generation, now=now)
+
+
+def use_local_files(
+    resource: ModelConversion, folder: Path, *, source: Path | None, code: Path | None
+) -> ModelConversion:
+    """Return the resource with absolute file: URIs: of the given paths, or relative to the manifest's folder."""
+    spec = resource.spec
+    if code is not None and spec.source.code is None:
+        raise UsageError("--code: the manifest has no spec.source.code, which says what to call in it")
+    located = _locate(spec.source, folder, source)
+    if spec.source.code:
+        located = msgspec.structs.replace(located, code=_locate(spec.source.code, folder, code))
+    return msgspec.structs.replace(resource, spec=msgspec.structs.replace(spec, source=located))
+
+
+def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocation:
+    if given is None and not location.uri.startswith("file:"):
+        return location
+    written = location.uri.removeprefix("file:")
+    if written.startswith("//"):
+        written = written.removeprefix("//")
+    path = given.resolve() if given else (folder / written).resolve()
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder", "Name the model with --source (and its code with --code).")
+    return msgspec.structs.replace(location, uri=path.as_uri() + ("/" if path.is_dir() else ""))
+
+
+def _print_status(status: Status, output: Path) -> None:
+    if status.failure:
+        console.print_error("\n".join(failure_lines(status.failure)))
+        return
+    assert status.artifact is not None
+    assert status.verification is not None
+    console.print_table(verification_view(status.verification))
+    print()
+    print(f"{' → '.join(status.path)}: {status.verification.samples} samples agree")
+    print(f"artifact {status.artifact.digest} in {output}")
+    print(f"next: modelport serve {output}")

@@ -1,0 +1,150 @@
+"""One isolated Python environment per image, from the lock file that the image is built from.
+
+An environment lies in the user's cache under the hash of what it follows from, so that a changed lock makes another
+one and a stale one is never used. It appears by rename, under a lock of its own: a killed or concurrent run leaves
+nothing half done behind.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from uv import find_uv_bin
+
+from modelport import __version__
+from modelport_cli.console import progress
+from modelport_cli.errors import CommandError
+
+PYTHON = "3.11"
+"""The images' Python, which the locks are resolved for."""
+WHEELS_VARIABLE = "MODELPORT_WHEELS"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_REPOSITORY = _PACKAGE.parents[1]
+"""Of a checkout; an installed command line has no `images` there."""
+
+
+class Recipe(NamedTuple):
+    """What an environment follows from."""
+
+    image: str
+    locks: tuple[Path, ...]
+
+    @property
+    def key(self) -> str:
+        """Hash of the locks, the Python and the machine."""
+        return environment_key([lock.read_bytes() for lock in self.locks])
+
+    @property
+    def reference(self) -> str:
+        """What stands for the image's reference by digest in keys."""
+        return f"local/{self.image}:{__version__}@{self.key}"
+
+
+def environment_key(locks: list[bytes]) -> str:
+    """Return the name of the environment of these locks on this machine."""
+    state = hashlib.sha256(f"{PYTHON} {platform.system()} {platform.machine()}".encode())
+    for lock in locks:
+        state.update(hashlib.sha256(lock).digest())
+    return state.hexdigest()[:32]
+
+
+def find_recipe(image: str) -> Recipe:
+    """Return the recipe of an image such as converter-pytorch."""
+    role, _, framework = image.partition("-")
+    folder = images_folder() / role / "locks"
+    locks = tuple(path for path in lock_files(folder, framework) if path.is_file())
+    if not locks:
+        raise CommandError(
+            f"image {image}: expected its lock file {folder / framework}.txt", "Install modelport again."
+        )
+    return Recipe(image, locks)
+
+
+def lock_files(folder: Path, framework: str) -> list[Path]:
+    """Return the locks that the image's Dockerfile installs, in its order; the second where a framework has two builds."""
+    has_cpu_build = any(path for wheels in wheel_folders() for path in wheels.glob("torch-*+cpu-*.whl"))
+    return [folder / f"{framework}.txt", folder / f"{framework}-{'cpu' if has_cpu_build else 'cuda'}.txt"]
+
+
+def images_folder() -> Path:
+    """Return the folder of the images' lock files: of the repository, or packaged with the command line."""
+    for folder in (_REPOSITORY / "images", _PACKAGE / "images"):
+        if (folder / "converter" / "locks").is_dir():
+            return folder
+    raise CommandError("the images' lock files are not there", "Install modelport again, with the extra `cli`.")
+
+
+def prepare(recipe: Recipe) -> Path:
+    """Return the Python of the environment, which is built first if it is not there."""
+    cache = cache_folder() / "venvs"
+    finished = cache / recipe.key
+    python = finished / "bin" / "python"
+    if python.exists():
+        return python
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / f"{recipe.key}.lock"), progress(f"Environment of {recipe.image} (once)"):
+        if not python.exists():  # another run may have built it meanwhile
+            building = cache / f"{recipe.key}.new"
+            shutil.rmtree(building, ignore_errors=True)
+            _build(recipe, building)
+            building.rename(finished)
+    return python
+
+
+def cache_folder() -> Path:
+    """Return Modelport's folder in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelport"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(recipe: Recipe, folder: Path) -> None:
+    interpreter = sys.executable if sys.version_info[:2] == tuple(map(int, PYTHON.split("."))) else PYTHON
+    _uv(recipe, "venv", "--quiet", "--relocatable", "--python", interpreter, str(folder))
+    for lock in recipe.locks:
+        _uv(recipe, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *install_arguments(lock))
+
+
+def install_arguments(lock: Path) -> list[str]:
+    """Return what follows `uv pip install` for a lock, as in the images' Dockerfile."""
+    found = [argument for folder in wheel_folders() for argument in ("--find-links", str(folder))]
+    return ["--no-deps", "--require-hashes", *found, "--requirement", str(lock)]
+
+
+def wheel_folders() -> list[Path]:
+    """Return the folder of wheels to prefer over the index's: none, or one that has torch built for CPUs."""
+    given = os.environ.get(WHEELS_VARIABLE)
+    folder = Path(given) if given else _REPOSITORY.parent / "shared" / "wheels"
+    return [folder] if folder.is_dir() else []
+
+
+def _uv(recipe: Recipe, *arguments: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    child = subprocess.run(
+        [find_uv_bin(), *arguments],
+        cwd=cache_folder(),  # not in a project, whose settings uv would read
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if child.returncode != 0:
+        words = " ".join(child.stderr.split())[-600:]
+        raise CommandError(
+            f"the environment of {recipe.image} cannot be built: {words}",
+            f"Check the access to the package index (uv's settings), or put wheels into a folder and set {WHEELS_VARIABLE}.",
+        )

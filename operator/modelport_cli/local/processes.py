@@ -1,0 +1,142 @@
+"""One step as a process of this machine: a clean environment, a deadline, a log, and its result or what is known instead.
+
+The counterpart of a container in a pod. What a pod's status would tell of a killed container, the exit status tells here.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from modelport.contract import (
+    CREDENTIALS_VARIABLE,
+    REQUEST_VARIABLE,
+    WORK_VARIABLE,
+    ModelportError,
+    StepResult,
+)
+from modelport.reasons import Reason
+
+LOG_TAIL_BYTES = 2_048
+_GRACE_SECONDS = 5.0
+_NETWORK_VARIABLES = (
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+class StepProcess(NamedTuple):
+    """What to run, and where."""
+
+    step: str
+    command: list[str]
+    request: str
+    job: Path
+    """Folder of the Job: one folder per step."""
+    credentials: Path
+    scratch: Path
+    code: Path
+    network: bool = False
+
+
+class StepError(ModelportError):
+    """A step failed; with the last lines of its log."""
+
+    def __init__(self, reason: Reason, message: str, log_tail: str) -> None:
+        super().__init__(reason, message)
+        self.log_tail = log_tail
+
+
+def run_step(process: StepProcess, *, deadline: float) -> StepResult:
+    """Run a step to its end and return its result. Raises StepError."""
+    (process.job / process.step).mkdir(parents=True, exist_ok=True)
+    log = process.job / f"{process.step}.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            process.command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=process.scratch,
+            env=step_environment(process),
+            start_new_session=True,
+        )
+        try:
+            status = child.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            message = f"step {process.step} was not done within conversion.timeoutSeconds"
+            raise StepError(Reason.DEADLINE_EXCEEDED, message, tail(log)) from error
+        finally:
+            end_group(child)
+    return _read_result(process, status, log)
+
+
+def step_environment(process: StepProcess) -> dict[str, str]:
+    """Return the environment of a step: nothing of the user's but what the network needs, and that for fetch alone."""
+    variables = {
+        "PATH": os.defpath,
+        "HOME": str(process.scratch),
+        "TMPDIR": str(process.scratch),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(process.code),
+        "PYTHONUNBUFFERED": "1",
+        REQUEST_VARIABLE: process.request,
+        WORK_VARIABLE: str(process.job),
+        CREDENTIALS_VARIABLE: str(process.credentials),
+        "MODELPORT_ALLOW_FILE": "1",
+    }
+    if process.network:
+        variables |= {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+    return variables
+
+
+def end_group(child: subprocess.Popen[bytes]) -> None:
+    """End a child with everything that it started; it leads a session of its own."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            child.wait(timeout=_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    child.wait()
+
+
+def _read_result(process: StepProcess, status: int, log: Path) -> StepResult:
+    path = process.job / process.step / "result.json"
+    try:
+        result = msgspec.json.decode(path.read_bytes(), type=StepResult)
+    except FileNotFoundError:
+        raise StepError(Reason.STEP_CRASHED, _crash(process.step, status), tail(log)) from None
+    except msgspec.DecodeError as error:  # a hop writes it, and a hop runs foreign code
+        message = f"step {process.step}: its result is not what the contract says: {error}"
+        raise StepError(Reason.STEP_CRASHED, message, tail(log)) from error
+    if result.failure:
+        raise StepError(result.failure.reason, result.failure.message, tail(log))
+    if status != 0:
+        raise StepError(Reason.STEP_CRASHED, _crash(process.step, status), tail(log))
+    return result
+
+
+def _crash(step: str, status: int) -> str:
+    if status >= 0:
+        return f"step {step} ended with exit status {status} and without a result"
+    name = signal.Signals(-status).name
+    cause = " (most often for want of memory)" if name == "SIGKILL" else ""
+    return f"step {step} was ended by {name}{cause}"
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log, whole ones, without control characters."""
+    data = log.read_bytes()
+    text = data[-LOG_TAIL_BYTES:].decode(errors="replace")
+    if len(data) > LOG_TAIL_BYTES:
+        text = text.partition("\n")[2] or text
+    kept = "".join(letter for letter in text if letter == "\n" or letter.isprintable())
+    return kept.encode()[-LOG_TAIL_BYTES:].decode(errors="ignore").strip("\n")

@@ -1,0 +1,88 @@
+"""What the CRD says in CEL rules, for manifests that no API server sees: one function per rule, in one tuple."""
+
+import re
+from collections.abc import Callable
+
+from modelport.api import NAME_PATTERN, Location, ModelConversion
+from modelport_cli.errors import UsageError
+
+Rule = Callable[[ModelConversion], str | None]
+
+
+def _name_fits(resource: ModelConversion) -> str | None:
+    if re.match(NAME_PATTERN, resource.metadata.name):
+        return None
+    return (
+        "metadata.name: expected at most 52 lower-case letters, digits and '-', beginning with a letter and not ending "
+        f"in '-', found {resource.metadata.name!r}"
+    )
+
+
+def _locations(resource: ModelConversion) -> list[tuple[str, Location]]:
+    source = resource.spec.source
+    return [("spec.source", source)] + ([("spec.source.code", source.code)] if source.code else [])
+
+
+def _plain_http_has_digest(resource: ModelConversion) -> str | None:
+    for path, location in _locations(resource):
+        if location.uri.startswith("http://") and location.digest is None:
+            return f"{path}.digest: expected, because http:// does not protect what {path}.uri names"
+    return None
+
+
+def _scheme_is_known(resource: ModelConversion) -> str | None:
+    for path, location in _locations(resource):
+        scheme = location.uri.partition(":")[0]
+        if scheme not in {"s3", "https", "http", "file"}:
+            return f"{path}.uri: expected s3://, https:// or http:// (or file: for `modelport run`), found {scheme}:"
+    return None
+
+
+def _code_is_trusted(resource: ModelConversion) -> str | None:
+    source = resource.spec.source
+    if source.code is None or source.trust == "Trusted":
+        return None
+    return "spec.source.trust: expected Trusted, because spec.source.code is run"
+
+
+def _code_has_digest(resource: ModelConversion) -> str | None:
+    code = resource.spec.source.code
+    if code is None or code.digest is not None or code.uri.startswith("file:"):
+        return None  # a file beside the manifest is the user's own; `run` reports its digest
+    return "spec.source.code.digest: expected, because the code is run; `modelport push` prints it"
+
+
+def _serving_is_enforced(resource: ModelConversion) -> str | None:
+    if resource.spec.serving is None or resource.spec.verification.policy == "Enforce":
+        return None
+    return "spec.verification.policy: expected Enforce, because nothing is served that was not verified"
+
+
+def _ranges_are_ordered(resource: ModelConversion) -> str | None:
+    for name, limits in resource.spec.source.dimensions.items():
+        if limits.max is not None and limits.min > limits.max:
+            return f"spec.source.dimensions.{name}: expected min <= max, found {limits.min} and {limits.max}"
+    for number, given in enumerate(resource.spec.source.inputs):
+        bounds = given.values.range if given.values else None
+        if bounds and bounds[0] > bounds[1]:
+            return f"spec.source.inputs[{number}].values.range: expected lowest first, found {bounds}"
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    _name_fits,
+    _scheme_is_known,
+    _plain_http_has_digest,
+    _code_is_trusted,
+    _code_has_digest,
+    _serving_is_enforced,
+    _ranges_are_ordered,
+)
+
+
+def check_rules(resource: ModelConversion, origin: str) -> None:
+    """Raise UsageError for the first rule that the resource breaks."""
+    for rule in RULES:
+        problem = rule(resource)
+        if problem is not None:
+            raise UsageError(f"{origin}: {problem}", "The API server refuses it for the same reason.")

@@ -1,0 +1,72 @@
+"""Stages, failure and measured errors as text: the same for `get`, its live view and `run`."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from modelport.api import Failure, ModelConversion, VerificationStatus
+from modelport_cli.console import plain_table
+from modelport_cli.stages import Stage, State, condition, list_stages
+
+_MARKS = {
+    State.DONE: ("✓", "green"),
+    State.FAILED: ("✗", "red"),
+    State.RUNNING: ("▸", "cyan"),
+    State.WAITING: ("·", "dim"),
+}
+
+
+def stage_line(stage: Stage) -> str:
+    """Return a stage as one plain line."""
+    return f"{_MARKS[stage.state][0]} {stage.name:<8} {stage.state}{': ' + stage.detail if stage.detail else ''}"
+
+
+def stages_view(stages: Iterable[Stage]) -> Table:
+    """Return the stages, one line each."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for stage in stages:
+        mark, style = _MARKS[stage.state]
+        table.add_row(Text(mark, style), stage.name, Text(stage.state, style), Text(stage.detail))
+    return table
+
+
+def verification_view(verification: VerificationStatus) -> Table:
+    """Return the measured errors, one line per output."""
+    table = plain_table("OUTPUT", "RELATIVE RMS", "MAX ABS ERROR", "NOISE FLOOR", "SPREAD", "NON-FINITE")
+    for output in verification.outputs:
+        table.add_row(
+            output.name,
+            output.relative_rms,
+            output.max_absolute_error,
+            output.noise_floor,
+            output.spread,
+            str(output.non_finite),
+        )
+    return table
+
+
+def failure_lines(failure: Failure) -> list[str]:
+    """Return what went wrong, what to do, and the last lines of the log."""
+    lines = [f"{failure.stage} failed: {failure.reason}", f"  {failure.message}"]
+    if failure.hint:
+        lines.append(f"  hint: {failure.hint}")
+    if failure.log_tail:
+        lines += ["  log:", *(f"    {line}" for line in failure.log_tail.splitlines())]
+    return lines
+
+
+def resource_view(resource: ModelConversion) -> RenderableType:
+    """Return everything that `get NAME` shows."""
+    status = resource.status
+    parts: list[RenderableType] = [Text(f"{resource.metadata.namespace}/{resource.metadata.name}", "bold")]
+    ready = condition(status, "Stalled") or condition(status, "Reconciling") or condition(status, "Ready")
+    if ready:
+        parts.append(Text(f"{ready.reason}: {ready.message}"))
+    parts.append(stages_view(list_stages(resource)))
+    if status.failure:
+        parts.append(Text("\n".join(failure_lines(status.failure))))
+    if status.verification:
+        parts += [Text(), verification_view(status.verification)]
+    return Group(*parts)

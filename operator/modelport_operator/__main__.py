@@ -1,0 +1,120 @@
+"""Start the operator: settings, the API server, the controller's workers, and then kopf, which feeds them."""
+
+import asyncio
+import logging
+import os
+import sys
+from http import HTTPStatus
+
+import kopf
+import msgspec
+import prometheus_client
+
+from modelport.formats import CONVERTERS
+from modelport.runtimes import RUNTIMES
+from modelport_operator import logs
+from modelport_operator.controller import watches
+from modelport_operator.controller.carrying import Carrier
+from modelport_operator.controller.controller import Controller, Key
+from modelport_operator.controller.queue import WorkQueue
+from modelport_operator.controller.reconciler import Reconciler
+from modelport_operator.kube.client import Kube, connect
+from modelport_operator.kube.errors import KubeError
+from modelport_operator.metrics import Metrics
+from modelport_operator.observe import Observer
+from modelport_operator.peers import PeerIndex
+from modelport_operator.platforms import Platform
+from modelport_operator.settings import Settings, read
+
+logger = logging.getLogger("modelport_operator")
+
+
+def main() -> int:
+    """Run until stopped; return the exit status."""
+    try:
+        settings = read(os.environ)
+        platform = settings.platform()
+        _check_catalogue(platform)
+    except (msgspec.ValidationError, msgspec.DecodeError, OSError, LookupError) as error:
+        sys.stderr.write(f"modelport-operator: wrong settings: {error}\n")
+        return 2
+    logs.configure(settings)
+    prometheus_client.start_http_server(settings.metrics_port)
+    try:
+        asyncio.run(_run(settings, platform))
+    except (KubeError, LookupError) as error:
+        logger.critical("cannot start: %s", error)
+        return 1
+    return 0
+
+
+def _check_catalogue(platform: Platform) -> None:
+    needed = {each.image for each in CONVERTERS.values()} | {each.image for each in RUNTIMES}
+    missing = sorted(needed - set(platform.images))
+    if missing:
+        raise LookupError(f"the image catalogue lacks {', '.join(missing)}; it has {', '.join(platform.images)}")
+
+
+async def _run(settings: Settings, platform: Platform) -> None:
+    async with connect() as kube:
+        if not await _is_served(kube):
+            raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
+        peers, metrics = PeerIndex(), Metrics()
+        reconciler = Reconciler(
+            kube=kube,
+            observer=Observer(kube, peers),
+            carrier=Carrier(kube),
+            platform=platform,
+            metrics=metrics,
+            instance=os.environ.get("HOSTNAME", "modelport-operator"),
+        )
+        queue: WorkQueue[Key] = WorkQueue(base_delay=settings.backoff_seconds, max_delay=settings.max_backoff_seconds)
+        controller = Controller(
+            reconciler,
+            queue=queue,
+            workers=settings.workers,
+            resync=settings.resync_seconds,
+            note=metrics.reconciled,
+        )
+        metrics.queue_depth = lambda: len(queue)
+        await _serve(settings, controller, peers)
+
+
+async def _is_served(kube: Kube) -> bool:
+    try:
+        return await kube.is_served()
+    except KubeError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return False
+        raise
+
+
+async def _serve(settings: Settings, controller: Controller, peers: PeerIndex) -> None:
+    """Run the workers and kopf; the end of one is the end of the other."""
+    registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
+    watches.configure(framework)
+    watches.register(registry, controller, peers, stuck=settings.stuck_seconds)
+    # the workers first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
+    working = asyncio.create_task(controller.run(), name="controller")
+    stop = asyncio.Event()
+    working.add_done_callback(lambda _task: stop.set())
+    logger.info("started", extra={"namespaces": settings.namespaces or "all", "workers": settings.workers})
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=framework,
+            standalone=True,
+            clusterwide=not settings.namespaces,
+            namespaces=settings.namespaces,
+            liveness_endpoint=f"http://0.0.0.0:{settings.liveness_port}/healthz",
+            stop_flag=stop,
+        )
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    if not working.cancelled():
+        working.result()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Events in, keys out: the queue, its workers, and the one function that they run."""

@@ -1,0 +1,163 @@
+"""What was observed, as frozen values: the only thing beside the resource that plans and reports are made from.
+
+`observe` fills them in from Kubernetes objects; times are seconds since the epoch, so that nothing that decides needs a
+clock.
+"""
+
+from typing import Any
+
+import msgspec
+
+from modelport.api import ArtifactStatus, SourceStatus, VerificationStatus
+from modelport.contract import ExitStatus
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what is observed."""
+
+
+class Termination(Facts, frozen=True, kw_only=True):
+    """How a container ended."""
+
+    exit_code: int
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended by its own fault, and not because one before it did."""
+        return self.exit_code not in (ExitStatus.DONE, ExitStatus.SKIPPED)
+
+
+class Container(Facts, frozen=True, kw_only=True):
+    """One container of a pod."""
+
+    name: str
+    waiting: str = ""
+    waiting_message: str = ""
+    terminated: Termination | None = None
+    last: Termination | None = None
+    ready: bool = False
+
+    @property
+    def ending(self) -> Termination | None:
+        """How it ended the last time, where it has not come up again since."""
+        return self.terminated or (None if self.ready else self.last)
+
+
+class Pod(Facts, frozen=True, kw_only=True):
+    """One pod of a Job or Deployment."""
+
+    name: str
+    uid: str
+    created: float
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    unschedulable: str = ""
+    disrupted: str = ""
+    deleting: bool = False
+    ready: bool = False
+    serving_key: str = ""
+    containers: tuple[Container, ...] = ()
+    """Init containers first, in the order of the steps."""
+    warnings: tuple[str, ...] = ()
+    """Messages of the FailedMount Events, where the pod does not start."""
+    log_tail: str = ""
+
+    @property
+    def culprit(self) -> Container | None:
+        """The first container that ended by its own fault."""
+        return next((each for each in self.containers if each.ending and each.ending.failed), None)
+
+    @property
+    def running_step(self) -> str:
+        """The first step that has not ended yet."""
+        return next((each.name for each in self.containers if each.terminated is None), "")
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all its containers are done, which shows before the Job's condition does."""
+        endings = [each.terminated for each in self.containers]
+        return bool(endings) and all(ending is not None and ending.exit_code == 0 for ending in endings)
+
+
+class Job(Facts, frozen=True, kw_only=True):
+    """One Job of the resource."""
+
+    name: str
+    uid: str
+    key: str
+    stage: str
+    created: float
+    attempt: int = 1
+    complete: bool = False
+    failed: str = ""
+    """Reason of the condition Failed."""
+    failed_message: str = ""
+    finished: float | None = None
+    deleting: bool = False
+    pods: tuple[Pod, ...] = ()
+    """Newest first."""
+    refusals: tuple[str, ...] = ()
+    """Messages of the FailedCreate Events, where it has no pod."""
+
+
+class Deployment(Facts, frozen=True, kw_only=True):
+    """The Deployment of the resource."""
+
+    uid: str
+    serving_key: str
+    artifact_digest: str
+    image: str
+    request: str
+    wanted: int
+    """spec.replicas"""
+    generation: int = 1
+    observed_generation: int = 0
+    replicas: int = 0
+    updated: int = 0
+    ready: int = 0
+    available: int = 0
+    owns_by_update: bool = False
+    """Whether what was posted is still owned as an update, which an apply would not remove fields of."""
+    pods: tuple[Pod, ...] = ()
+
+    @property
+    def rolled_out(self) -> bool:
+        """Whether all its pods are of the newest template and available (what `kubectl rollout status` waits for)."""
+        seen = self.observed_generation >= self.generation
+        return seen and self.wanted == self.updated == self.replicas and self.available >= self.wanted
+
+
+class Service(Facts, frozen=True, kw_only=True):
+    """The Service of the resource."""
+
+    uid: str
+    body: dict[str, Any]
+    owns_by_update: bool = False
+
+
+class Peer(Facts, frozen=True, kw_only=True):
+    """Another resource of the namespace, read live."""
+
+    name: str
+    source: SourceStatus | None = None
+    artifact: ArtifactStatus | None = None
+    verification: VerificationStatus | None = None
+
+
+class Observed(Facts, frozen=True, kw_only=True):
+    """Everything that was observed for one reconciliation."""
+
+    now: float
+    jobs: tuple[Job, ...] = ()
+    deployment: Deployment | None = None
+    service: Service | None = None
+    foreign: tuple[str, ...] = ()
+    """Objects, such as 'Service web', that have a child's name and are not ours."""
+    peers: tuple[Peer, ...] = ()
+
+    def job(self, name: str) -> Job | None:
+        """Return the Job with this name."""
+        return next((job for job in self.jobs if job.name == name), None)

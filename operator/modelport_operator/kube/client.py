@@ -1,0 +1,136 @@
+"""Calls to the API server: plain objects in and out, typed errors, a timeout on each, no retries (the queue does that)."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import aiohttp
+import msgspec
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.dynamic import DynamicClient
+
+from modelport.api import API_VERSION, PLURAL
+from modelport_operator.kube.errors import KubeError, UnavailableError, error_for
+from modelport_operator.kube.kinds import KINDS
+
+Object = dict[str, Any]
+"""A Kubernetes object."""
+TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
+_SECRETS = re.compile(r"(?i)bearer\s+\S+")
+_MAX_MESSAGE = 600
+
+
+class Kube:
+    """The calls that the operator makes."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = DynamicClient(client)
+
+    async def get(self, kind: str, namespace: str, name: str) -> Object:
+        """Return an object. Raises NotFoundError."""
+        return _object(await self._call("get", KINDS[kind].path(namespace, name)))
+
+    async def list_all(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
+        """Return the objects of a namespace that the selectors choose."""
+        found = await self._call(
+            "get", KINDS[kind].path(namespace), label_selector=labels or None, field_selector=fields or None
+        )
+        return cast("list[Object]", found.get("items", []))
+
+    async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
+        """Create an object, and return it. Raises AlreadyExistsError."""
+        return _object(await self._call("post", KINDS[kind].path(namespace), body=body, field_manager=manager))
+
+    async def apply(self, kind: str, namespace: str, body: Object, *, manager: str, subresource: str = "") -> Object:
+        """Apply the manager's whole intent, and return the live object.
+
+        `body` carries `metadata.uid`: without it an apply creates what is not there, or takes over a foreign object.
+        """
+        if not body["metadata"].get("uid"):
+            raise ValueError(f"an apply of {kind} {body['metadata']['name']} needs metadata.uid")
+        applied = await self._call(
+            "patch",
+            KINDS[kind].path(namespace, body["metadata"]["name"], subresource),
+            body=body,
+            content_type="application/apply-patch+yaml",
+            field_manager=manager,
+            force_conflicts=True,
+        )
+        return _object(applied)
+
+    async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
+        """Change an object by a JSON patch."""
+        path = KINDS[kind].path(namespace, name)
+        return _object(await self._call("patch", path, body=operations, content_type="application/json-patch+json"))
+
+    async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
+        """Delete the object with this uid, and what it owns. Raises NotFoundError, or ConflictError for another uid."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        await self._call("delete", KINDS[kind].path(namespace, name), body=options)
+
+    async def log(self, namespace: str, pod: str, container: str, *, previous: bool = False) -> str:
+        """Return the last lines of a container's log."""
+        query = [("container", container), ("tailLines", "40"), ("limitBytes", "16384")]
+        if previous:
+            query.append(("previous", "true"))
+        path = KINDS["Pod"].path(namespace, pod, "log")
+        text: str = await self._call("get", path, query_params=query, text=True)
+        return text
+
+    async def is_served(self) -> bool:
+        """Return whether the API server has our kind."""
+        served = await self._call("get", f"/apis/{API_VERSION}")
+        return any(each["name"] == PLURAL for each in served.get("resources", []))
+
+    async def _call(self, method: str, path: str, *, text: bool = False, **parameters: Any) -> Any:
+        try:
+            response = await self._client.request(method, path, serialize=False, _request_timeout=TIMEOUT, **parameters)
+            content = await response.read()
+        except ApiException as error:
+            raise _translated(error, method, path) from error
+        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+            raise UnavailableError(f"{method} {path}: {_capped(str(error) or type(error).__name__)}") from error
+        if text:
+            return content.decode("utf-8", errors="replace")
+        try:
+            return msgspec.json.decode(content)
+        except msgspec.DecodeError as error:
+            raise UnavailableError(f"{method} {path}: expected JSON, found {_capped(repr(content[:80]))}") from error
+
+
+def _object(content: Any) -> Object:
+    return cast("Object", content)
+
+
+def _translated(error: ApiException, method: str, path: str) -> KubeError:
+    try:
+        status = msgspec.json.decode(error.body or b"{}")
+    except (msgspec.DecodeError, TypeError):
+        status = {}
+    message = status.get("message") if isinstance(status, dict) else None
+    return error_for(
+        error.status or 0,
+        _capped(message or f"{method} {path}: {error.status} {error.reason}"),
+        reason=status.get("reason", "") if isinstance(status, dict) else "",
+        retry_after=(error.headers or {}).get("Retry-After"),
+    )
+
+
+def _capped(text: str) -> str:
+    return _SECRETS.sub("Bearer …", text)[:_MAX_MESSAGE]
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Kube]:
+    """Connect as the pod's service account, which is refreshed, or as the kubeconfig says."""
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)
+    async with ApiClient(configuration) as client:
+        yield Kube(client)

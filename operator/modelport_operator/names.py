@@ -1,0 +1,67 @@
+"""Names, labels and annotations of children: constants and pure functions, so that every repeat finds the same objects.
+
+Nothing is copied from the resource: labels of a GitOps tool on a child would make the tool prune it.
+"""
+
+import hashlib
+
+from modelport.api import API_VERSION, GROUP, KIND, ModelConversion
+
+MANAGER = "modelport-operator"
+"""Value of the managed-by label, and field manager of what is applied."""
+REPLICAS_MANAGER = f"{MANAGER}-replicas"
+STATUS_MANAGER = f"{MANAGER}-status"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+NAME_LABEL = "app.kubernetes.io/name"
+RESOURCE_LABEL = f"{GROUP}/resource"
+STAGE_LABEL = f"{GROUP}/stage"
+OWNED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
+
+KEY_ANNOTATION = f"{GROUP}/key"
+"""On a Job: the whole key that its name abbreviates."""
+ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
+"""On a Job: how many Jobs ran for this key, this one included."""
+SERVING_KEY_ANNOTATION = f"{GROUP}/serving-key"
+"""On a Deployment and its pods: hash of artifact, image and spec.serving; only another one changes the pods."""
+DIGEST_ANNOTATION = f"{GROUP}/artifact-digest"
+
+MAX_NAME = 63
+
+
+def child_name(name: str, role: str, key: str) -> str:
+    """Return the name of a child: `<name>-<role>-<hash>`, a DNS label, shortened where the name is long."""
+    plain = f"{name}-{role}-{key[:8]}"
+    if len(plain) <= MAX_NAME:
+        return plain
+    # the part of the name that is cut off must still tell two resources apart
+    digest = hashlib.sha256(f"{name}/{key}".encode()).hexdigest()[:8]
+    room = MAX_NAME - len(f"-{role}-{digest}")
+    return f"{name[:room].rstrip('-')}-{role}-{digest}"
+
+
+def labels(name: str, stage: str) -> dict[str, str]:
+    """Return the labels of a child and of its pods."""
+    return {
+        NAME_LABEL: "modelport",
+        MANAGED_BY_LABEL: MANAGER,
+        RESOURCE_LABEL: name,
+        STAGE_LABEL: stage.lower(),
+    }
+
+
+def selector(name: str, stage: str) -> dict[str, str]:
+    """Return the labels that a Service and a Deployment find their pods by; never to be changed."""
+    return {RESOURCE_LABEL: name, STAGE_LABEL: stage.lower()}
+
+
+def owner_reference(resource: ModelConversion) -> dict[str, object]:
+    """Return the reference that lets garbage collection delete a child with its resource."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": resource.metadata.name,
+        "uid": resource.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

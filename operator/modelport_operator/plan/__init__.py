@@ -1,0 +1,5 @@
+"""What should exist: a pure function of the resource, what was observed, and the platform."""
+
+from modelport_operator.plan.making import Apply, Child, Create, Plan, make_plan
+
+__all__ = ["Apply", "Child", "Create", "Plan", "make_plan"]

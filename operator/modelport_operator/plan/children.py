@@ -1,0 +1,159 @@
+"""The children as Kubernetes objects: Job, Deployment and Service, built from values alone."""
+
+from typing import Any
+
+from modelport.api import ModelConversion
+from modelport.contract import DEFAULT_WORK, STORE_SECRET, ExitStatus, canonical
+from modelport.requests import serve_request
+from modelport_operator import names
+from modelport_operator.plan.pods import (
+    credentials_mount,
+    environment,
+    job_pod,
+    pod_spec,
+    secret_volume,
+    security_context,
+    work_mount,
+)
+from modelport_operator.plan.progress import Stage, Work
+from modelport_operator.plan.resources import MOVER, SERVER, resources
+from modelport_operator.plan.rollout import Rollout
+from modelport_operator.platforms import Platform
+
+HTTP_PORT = 8080
+SERVICE_PORT = 80
+_RETRIED = (int(ExitStatus.SKIPPED), int(ExitStatus.RETRY))
+"""Exit codes after which the Job itself tries again. After others (wrong for good, out of memory, out of time, a crash)
+it fails at once, and the operator, which sees why, tries again where that can help."""
+_START_ALLOWANCE = 600
+_PAUSE_ALLOWANCE = 360
+
+
+def job(work: Work, resource: ModelConversion, platform: Platform, *, attempt: int) -> dict[str, Any]:
+    """Return the Job of a stage. A Job is never changed once it is made."""
+    conversion = resource.spec.conversion
+    tries = conversion.retries + 1
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _metadata(
+            resource,
+            name=work.name,
+            stage=work.stage,
+            annotations={names.KEY_ANNOTATION: work.key, names.ATTEMPT_ANNOTATION: str(attempt)},
+        ),
+        "spec": {
+            "backoffLimit": conversion.retries,
+            # a backstop: the one of the pod keeps log and message
+            "activeDeadlineSeconds": _START_ALLOWANCE + tries * (conversion.timeout_seconds + _PAUSE_ALLOWANCE),
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"operator": "NotIn", "values": list(_RETRIED)},
+                    },
+                ]
+            },
+            "template": job_pod(work, resource, platform),
+        },
+    }
+
+
+def deployment(rollout: Rollout, resource: ModelConversion, platform: Platform) -> dict[str, Any]:
+    """Return the Deployment, without replicas: they are applied apart."""
+    name = resource.metadata.name
+    notes = {names.SERVING_KEY_ANNOTATION: rollout.key, names.DIGEST_ANNOTATION: rollout.digest}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(resource, name=name, stage=Stage.SERVE, annotations=notes),
+        "spec": {
+            "revisionHistoryLimit": 2,
+            "selector": {"matchLabels": names.selector(name, Stage.SERVE)},
+            # the old pods answer until the new ones do
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {
+                "metadata": {"labels": names.labels(name, Stage.SERVE), "annotations": notes},
+                "spec": _server_pod(rollout, resource, platform),
+            },
+        },
+    }
+
+
+def service(resource: ModelConversion) -> dict[str, Any]:
+    """Return the Service."""
+    name = resource.metadata.name
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(resource, name=name, stage=Stage.SERVE, annotations={}),
+        "spec": {
+            "selector": names.selector(name, Stage.SERVE),
+            "ports": [
+                {"name": "http", "port": SERVICE_PORT, "protocol": "TCP", "targetPort": "http", "appProtocol": "http"}
+            ],
+        },
+    }
+
+
+def _metadata(resource: ModelConversion, *, name: str, stage: Stage, annotations: dict[str, str]) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": resource.metadata.namespace,
+        "labels": names.labels(resource.metadata.name, stage),
+        "ownerReferences": [names.owner_reference(resource)],
+    }
+    return metadata | {"annotations": annotations} if annotations else metadata
+
+
+def _server_pod(rollout: Rollout, resource: ModelConversion, platform: Platform) -> dict[str, Any]:
+    request = canonical(serve_request(artifact=rollout.artifact_key, digest=rollout.digest)).decode()
+    fetch = {
+        "name": "fetch",
+        "image": rollout.image,
+        "command": ["python", "-m", "modelport_server", "fetch"],
+        "env": environment("fetch", request),
+        "resources": resources(MOVER, None, storage=rollout.storage),
+        "securityContext": security_context(),
+        "volumeMounts": [work_mount("fetch"), credentials_mount("store")],
+    }
+    return pod_spec(platform) | {
+        "terminationGracePeriodSeconds": 40,
+        "initContainers": [fetch],
+        "containers": [_server(rollout, resource)],
+        "volumes": [
+            {"name": "step-fetch", "emptyDir": {"sizeLimit": rollout.storage}},
+            {"name": "step-serve", "emptyDir": {"sizeLimit": "1Gi"}},
+            secret_volume("store", STORE_SECRET),
+        ],
+    }
+
+
+def _server(rollout: Rollout, resource: ModelConversion) -> dict[str, Any]:
+    artifact = f"{DEFAULT_WORK}/fetch/out/artifact"
+    options = ["--model-name", resource.metadata.name, "--http-port", str(HTTP_PORT)]
+    serving = resource.spec.serving
+    return {
+        "name": "server",
+        "image": rollout.image,
+        "command": ["python", "-m", "modelport_server", "serve", artifact, *options],
+        "env": environment("serve", "")[1:],
+        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "resources": resources(SERVER, serving.resources if serving else None),
+        "securityContext": security_context(),
+        "volumeMounts": [work_mount("fetch", read_only=True), work_mount("serve")],
+        # loading a large model may take long: only then does the liveness probe begin
+        "startupProbe": _probe("live", period=1, failures=600),
+        "readinessProbe": _probe("ready", period=1, failures=3),
+        "livenessProbe": _probe("live", period=10, failures=6),
+    }
+
+
+def _probe(what: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": f"/v2/health/{what}", "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }

@@ -1,0 +1,148 @@
+"""From how far a resource has come to what is to be created, applied and deleted."""
+
+from typing import Any
+
+import msgspec
+
+from modelport.api import Failure, ModelConversion
+from modelport.contract import key_of
+from modelport.reasons import Reason
+from modelport_operator.facts import Observed
+from modelport_operator.plan import children
+from modelport_operator.plan.comparison import contains
+from modelport_operator.plan.progress import Case, Progress, Stage
+from modelport_operator.plan.rollout import Rollout, is_applied, trouble_of_rollout, wanted_rollout
+from modelport_operator.plan.stages import advance
+from modelport_operator.plan.troubles import Trouble, failure_of
+from modelport_operator.plan.verdicts import LOOK_AGAIN
+from modelport_operator.platforms import Platform
+
+CONFLICT_LOOK_AGAIN = 60.0
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """A child to delete; the uid keeps a successor with the same name alive."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+class Create(msgspec.Struct, frozen=True, kw_only=True):
+    """A child to create, after the one in its way is gone."""
+
+    body: dict[str, Any]
+    replaces: Child | None = None
+
+
+class Apply(msgspec.Struct, frozen=True, kw_only=True):
+    """A child of ours to change."""
+
+    body: dict[str, Any]
+    uid: str
+    owns_by_update: bool
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done, and what it follows from."""
+
+    progress: Progress
+    rollout: Rollout | None = None
+    """What the Deployment is to serve, where the verified artifact is there."""
+    delete: tuple[Child, ...] = ()
+    create: tuple[Create, ...] = ()
+    apply: tuple[Apply, ...] = ()
+    replicas: int | None = None
+    """What `spec.replicas` of the Deployment is to be."""
+    look_again: float | None = None
+
+
+def make_plan(resource: ModelConversion, observed: Observed, platform: Platform) -> Plan:
+    """Return what is to be done about `resource`."""
+    if observed.foreign and resource.spec.serving:
+        return Plan(progress=Progress(failure=_conflict(observed)), look_again=CONFLICT_LOOK_AGAIN)
+    progress = advance(Case(resource, observed, platform))
+    rollout = wanted_rollout(resource, progress)
+    if rollout and observed.deployment:
+        progress = _with_trouble(progress, rollout, observed)
+    if resource.spec.suspend:
+        return Plan(progress=progress, rollout=rollout, look_again=_look_again(progress, rollout, observed))
+    case = Case(resource, observed, platform)
+    return Plan(
+        progress=progress,
+        rollout=rollout,
+        delete=(*_superseded_jobs(progress, observed), *_unwanted_serving(resource, observed)),
+        create=(*_wanted_job(case, progress), *_wanted_serving(case, rollout)),
+        apply=tuple(_changes(case, rollout)),
+        replicas=resource.spec.serving.replicas if resource.spec.serving else None,
+        look_again=_look_again(progress, rollout, observed),
+    )
+
+
+def _conflict(observed: Observed) -> Failure:
+    taken = " and ".join(observed.foreign)
+    message = f"expected {taken} to be free or owned by this ModelConversion; found one that is not"
+    return failure_of(Trouble(Reason.NAME_CONFLICT, message), stage=Stage.SERVE, key=key_of(list(observed.foreign)))
+
+
+def _with_trouble(progress: Progress, rollout: Rollout, observed: Observed) -> Progress:
+    live = observed.deployment
+    trouble = trouble_of_rollout(rollout, live) if live and not live.rolled_out else None
+    if trouble is None:
+        return progress
+    failure = failure_of(trouble, stage=Stage.SERVE, key=rollout.key)
+    return msgspec.structs.replace(progress, stage=Stage.SERVE, failure=failure)
+
+
+def _superseded_jobs(progress: Progress, observed: Observed) -> list[Child]:
+    unwanted = (job for job in observed.jobs if job.name not in progress.current and not job.deleting)
+    return [Child(kind="Job", name=job.name, uid=job.uid) for job in unwanted]
+
+
+def _unwanted_serving(resource: ModelConversion, observed: Observed) -> list[Child]:
+    if resource.spec.serving:
+        return []
+    name = resource.metadata.name
+    live = (("Deployment", observed.deployment), ("Service", observed.service))
+    return [Child(kind=kind, name=name, uid=found.uid) for kind, found in live if found]
+
+
+def _wanted_job(case: Case, progress: Progress) -> list[Create]:
+    work, verdict = progress.work, progress.verdict
+    if not (work and verdict and verdict.start):
+        return []
+    old = verdict.replaces
+    body = children.job(work, case.resource, case.platform, attempt=verdict.attempt)
+    return [Create(body=body, replaces=Child(kind="Job", name=old.name, uid=old.uid) if old else None)]
+
+
+def _wanted_serving(case: Case, rollout: Rollout | None) -> list[Create]:
+    if rollout is None:
+        return []
+    created = []
+    if case.observed.deployment is None:
+        created.append(Create(body=children.deployment(rollout, case.resource, case.platform)))
+    if case.observed.service is None:
+        created.append(Create(body=children.service(case.resource)))
+    return created
+
+
+def _changes(case: Case, rollout: Rollout | None) -> list[Apply]:
+    changes = []
+    live = case.observed.deployment
+    if rollout and live and not is_applied(rollout, live):
+        body = children.deployment(rollout, case.resource, case.platform)
+        changes.append(Apply(body=body, uid=live.uid, owns_by_update=live.owns_by_update))
+    found = case.observed.service
+    if found and case.resource.spec.serving:
+        body = children.service(case.resource)
+        if not contains(found.body, body):
+            changes.append(Apply(body=body, uid=found.uid, owns_by_update=found.owns_by_update))
+    return changes
+
+
+def _look_again(progress: Progress, rollout: Rollout | None, observed: Observed) -> float | None:
+    if progress.verdict:
+        return progress.verdict.look_again
+    rolling = rollout and not (observed.deployment and observed.deployment.rolled_out)
+    return LOOK_AGAIN if rolling else None

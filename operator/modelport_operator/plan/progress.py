@@ -1,0 +1,76 @@
+"""How far a resource has come: the value that the stages hand on, and the one that the report is made from."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from modelport.api import ArtifactStatus, Failure, ModelConversion, SourceStatus, VerificationStatus
+from modelport.contract import Hop, JobRequest
+from modelport_operator.facts import Observed
+from modelport_operator.names import child_name
+from modelport_operator.plan.verdicts import Verdict
+from modelport_operator.platforms import Platform
+
+
+class Stage(StrEnum):
+    """Where the work stands, as `status.failure.stage` names it."""
+
+    IMPORT = "Import"
+    CONVERT = "Convert"
+    VERIFY = "Verify"
+    SERVE = "Serve"
+
+
+class Case(NamedTuple):
+    """What a stage decides about."""
+
+    resource: ModelConversion
+    observed: Observed
+    platform: Platform
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """The Job that a stage needs."""
+
+    stage: Stage
+    key: str
+    """Hash of everything that its outcome follows from."""
+    name: str
+    request: JobRequest
+    image: str
+    """Server image of a Job that verifies, mover image of the others."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a resource has come with its current spec."""
+
+    stage: Stage = Stage.IMPORT
+    source: SourceStatus | None = None
+    hops: tuple[Hop, ...] = ()
+    inputs_key: str = ""
+    artifact: ArtifactStatus | None = None
+    verification: VerificationStatus | None = None
+    verified: bool = False
+    failure: Failure | None = None
+    work: Work | None = None
+    """The Job that is waited for,"""
+    verdict: Verdict | None = None
+    """and what has become of it."""
+    current: frozenset[str] = frozenset()
+    """Names of the Jobs that are about the current spec."""
+
+    @property
+    def halted(self) -> bool:
+        """Whether the next stage has to wait."""
+        return self.failure is not None or self.work is not None
+
+    @property
+    def path(self) -> list[str]:
+        """The formats on the way."""
+        return [self.hops[0].source, *(hop.target for hop in self.hops)] if self.hops else []
+
+
+def work_name(resource: ModelConversion, stage: Stage, key: str) -> str:
+    """Return the name of a stage's Job."""
+    return child_name(resource.metadata.name, stage.lower(), key)

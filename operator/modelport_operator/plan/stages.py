@@ -1,0 +1,264 @@
+"""The stages in order, each a function from how far a resource has come to how far it comes: STAGES is the story.
+
+A stage that finds its answer (in the own status, in a finished Job, or in another resource) hands on; one that does not
+names the Job it needs, or the failure, and the stages after it are not asked.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from modelport import outcomes, requests
+from modelport.api import ArtifactStatus, Failure, SourceStatus, VerificationStatus
+from modelport.contract import MAX_REQUEST_BYTES, Hop, JobRequest, ModelportError, canonical, key_of
+from modelport.reasons import Reason
+from modelport.verification.judge import judge
+from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
+from modelport_operator.plan.troubles import Trouble, failure_of
+from modelport_operator.plan.verdicts import remember, verdict_on
+
+replace = msgspec.structs.replace
+
+
+def check_spec(case: Case, progress: Progress) -> Progress:
+    """Tell what the schema cannot before bytes are moved, where the format is given."""
+    given = case.resource.spec.source.format
+    if given is None:
+        return progress
+    hops = _hops(case, given)
+    return replace(progress, failure=hops, stage=Stage.IMPORT) if isinstance(hops, Failure) else progress
+
+
+def import_source(case: Case, progress: Progress) -> Progress:
+    """Resolve the source once; it is pinned until the spec says something else about its bytes."""
+    resource = case.resource
+    key = requests.source_key(resource)
+    work = _work(
+        case, Stage.IMPORT, key_of([key, resource.spec.conversion]), requests.import_request(resource), image=""
+    )
+    progress = _keeping(progress, work.name)
+    pinned = resource.status.source
+    if pinned and pinned.key == key:
+        return replace(progress, source=pinned)
+    known = _known_source(case, key)
+    if known:
+        return replace(progress, source=known)
+    progress = _pursue(case, progress, work)
+    kept = progress.verdict and progress.verdict.results and progress.verdict.results["keep"].source
+    if not kept:
+        return progress
+    return _done(progress, source=outcomes.source_status(kept, key=key, uri=resource.spec.source.uri))
+
+
+def choose_path(case: Case, progress: Progress) -> Progress:
+    """Choose the cheapest path from the format that was found, and check the options of its hops."""
+    source = progress.source
+    if source is None:
+        return progress
+    hops = _hops(case, source.format)
+    if isinstance(hops, Failure):
+        return replace(progress, failure=hops, stage=Stage.CONVERT)
+    inputs = requests.inputs_key(case.resource, source, hops, case.platform.architecture)
+    return replace(progress, stage=Stage.CONVERT, hops=tuple(hops), inputs_key=inputs)
+
+
+def find_artifact(case: Case, progress: Progress) -> Progress:
+    """Keep an artifact of the same inputs, whatever images made it, or reuse another resource's, or convert."""
+    resource, source, hops = case.resource, progress.source, list(progress.hops)
+    own = resource.status.artifact
+    if own and own.inputs_key == progress.inputs_key:
+        evidence = resource.status.verification
+        name = work_name(resource, Stage.CONVERT, _outcome_key(case, own.key, evidence.key if evidence else ""))
+        return _keeping(replace(progress, artifact=own), name)
+    if source is None:
+        return progress
+    key = requests.artifact_key(progress.inputs_key, hops)
+    image = _server_image(case)
+    evidence_key = requests.verification_key(resource, key, image, case.platform.cpu_level)
+    request = requests.convert_request(resource, source, path=hops, artifact=key, verification=evidence_key)
+    work = _work(case, Stage.CONVERT, _outcome_key(case, key, evidence_key), request, image=image)
+    made = next((peer for peer in case.observed.peers if peer.artifact and peer.artifact.key == key), None)
+    if made and made.artifact:
+        return replace(progress, artifact=replace(made.artifact, inputs_key=progress.inputs_key, reused=True))
+    if len(canonical(request)) > MAX_REQUEST_BYTES:
+        message = f"spec: expected a request of at most {MAX_REQUEST_BYTES} bytes, found {len(canonical(request))}"
+        return replace(progress, failure=_invalid(case, ModelportError(Reason.INVALID_SPEC, message)))
+    return _converted(case, _pursue(case, _keeping(progress, work.name), work), key=key, evidence_key=evidence_key)
+
+
+def verify(case: Case, progress: Progress) -> Progress:
+    """Judge evidence by the tolerances of the spec; a Job makes it where there is none, or not enough."""
+    artifact = progress.artifact
+    if progress.verified or artifact is None:
+        return progress
+    progress = replace(progress, stage=Stage.VERIFY)
+    image = _server_image(case)
+    evidence = _evidence(case, progress, image)
+    evidence_key = requests.verification_key(case.resource, artifact.key, image, case.platform.cpu_level)
+    request = requests.verify_request(
+        case.resource, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
+    )
+    key = _outcome_key(case, artifact.key, evidence.key if evidence else evidence_key)
+    work = _work(case, Stage.VERIFY, key, request, image=image)
+    progress = _keeping(progress, work.name)
+    if evidence and (_is_whole(case, evidence) or _was_judged(case, progress)):
+        return _judged(case, progress, evidence)
+    progress = _pursue(case, progress, work)
+    results = progress.verdict.results if progress.verdict else None
+    if not results or not (stored := results["publish"].artifact) or not (facts := results["verify"].verification):
+        return progress
+    return _done(
+        progress,
+        artifact=replace(artifact, digest=stored.digest, size_bytes=stored.size_bytes, uri=stored.uri),
+        verification=outcomes.verification_status(facts, key=evidence_key, image=image),
+        verified=True,
+    )
+
+
+STAGES: tuple[Callable[[Case, Progress], Progress], ...] = (
+    check_spec,
+    import_source,
+    choose_path,
+    find_artifact,
+    verify,
+)
+
+
+def advance(case: Case) -> Progress:
+    """Return how far the resource comes with what was observed."""
+    progress = Progress()
+    for stage in STAGES:
+        progress = stage(case, progress)
+        if progress.halted:
+            break
+    return progress
+
+
+# --- parts of the stages --------------------------------------------------------------------------------------------
+
+
+def _hops(case: Case, source_format: str) -> list[Hop] | Failure:
+    try:
+        return requests.hops(case.resource, source_format, case.platform.images)
+    except ModelportError as error:
+        return _invalid(case, error)
+
+
+def _invalid(case: Case, error: ModelportError) -> Failure:
+    return failure_of(Trouble(error.reason, error.message), stage=Stage.CONVERT, key=key_of(case.resource.spec))
+
+
+def _known_source(case: Case, key: str) -> SourceStatus | None:
+    """Return a source with the digests that the spec gives, from the own status or another resource's."""
+    spec = case.resource.spec.source
+    if spec.digest is None or (spec.code and spec.code.digest is None):
+        return None
+    own = case.resource.status.source
+    for known in (own, *(peer.source for peer in case.observed.peers)):
+        if known is None or known.digest != spec.digest or spec.format not in {None, known.format}:
+            continue
+        if spec.code is None or known.code_digest == spec.code.digest:
+            code = known.code_digest if spec.code else None
+            return replace(known, key=key, uri=spec.uri, code_digest=code)
+    return None
+
+
+def _server_image(case: Case) -> str:
+    return requests.server_image(case.resource.spec.target.format, case.platform.images)
+
+
+def _outcome_key(case: Case, artifact: str, evidence: str) -> str:
+    """Return the key of a Job that verifies: whatever changes it may change how the Job ends."""
+    spec = case.resource.spec
+    return key_of([artifact, evidence, spec.verification, spec.conversion])
+
+
+def _work(case: Case, stage: Stage, key: str, request: JobRequest, *, image: str) -> Work:
+    return Work(stage=stage, key=key, name=work_name(case.resource, stage, key), request=request, image=image)
+
+
+def _keeping(progress: Progress, name: str) -> Progress:
+    return replace(progress, current=progress.current | {name})
+
+
+def _pursue(case: Case, progress: Progress, work: Work) -> Progress:
+    memory = remember(case.resource.status.failure, stage=work.stage, key=work.key, now=case.observed.now)
+    verdict = verdict_on(case.observed.job(work.name), memory)
+    return replace(progress, stage=work.stage, work=work, verdict=verdict, failure=verdict.failure)
+
+
+def _done(
+    progress: Progress,
+    *,
+    source: SourceStatus | None = None,
+    artifact: ArtifactStatus | None = None,
+    verification: VerificationStatus | None = None,
+    verified: bool = False,
+) -> Progress:
+    """Return the progress with a Job's results in it, and the Job no longer waited for."""
+    return replace(
+        progress,
+        work=None,
+        verdict=None,
+        failure=None,
+        source=source or progress.source,
+        artifact=artifact or progress.artifact,
+        verification=verification or progress.verification,
+        verified=verified or progress.verified,
+    )
+
+
+def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -> Progress:
+    results = progress.verdict.results if progress.verdict else None
+    if not results or not progress.work:
+        return progress
+    stored, facts = results["publish"].artifact, results["verify"].verification
+    if not stored or not facts:
+        return progress
+    target = case.resource.spec.target.format
+    return _done(
+        progress,
+        artifact=outcomes.artifact_status(stored, key=key, inputs_key=progress.inputs_key, format_name=target),
+        verification=outcomes.verification_status(facts, key=evidence_key, image=progress.work.image),
+        verified=True,
+    )
+
+
+def _evidence(case: Case, progress: Progress, image: str) -> VerificationStatus | None:
+    """Return stored evidence about the artifact: the own, by whatever image, or another resource's by the current one."""
+    artifact, level = progress.artifact, case.platform.cpu_level
+    if artifact is None:
+        return None
+    own = case.resource.status.verification
+    if own and own.key == requests.verification_key(case.resource, artifact.key, own.image, level):
+        return own
+    wanted = requests.verification_key(case.resource, artifact.key, image, level)
+    for peer in case.observed.peers:
+        same = peer.artifact is not None and peer.artifact.digest == artifact.digest
+        if same and peer.verification and peer.verification.key == wanted:
+            return peer.verification
+    return None
+
+
+def _is_whole(case: Case, evidence: VerificationStatus) -> bool:
+    """Whether stored errors are enough to judge: where outputs were left out, only the worst are known."""
+    return not (evidence.truncated and case.resource.spec.verification.outputs)
+
+
+def _was_judged(case: Case, progress: Progress) -> bool:
+    """Whether a finished Job of these very tolerances judged already."""
+    jobs = (job for job in case.observed.jobs if job.name in progress.current and job.stage != Stage.IMPORT.lower())
+    return any(pod.succeeded for job in jobs for pod in job.pods)
+
+
+def _judged(case: Case, progress: Progress, evidence: VerificationStatus) -> Progress:
+    progress = replace(progress, verification=evidence)
+    spec = case.resource.spec.verification
+    if spec.policy == "Report" or not _is_whole(case, evidence):
+        return replace(progress, verified=True)
+    finding = judge(evidence.outputs, spec)
+    if finding is None:
+        return replace(progress, verified=True)
+    key = key_of([evidence.key, spec])
+    failure = failure_of(Trouble(finding.reason, finding.message), stage=Stage.VERIFY, key=key, retryable=False)
+    return replace(progress, failure=failure)

@@ -1,0 +1,197 @@
+"""From a pod to the reason why it failed or does not start: chains of small checks, the first finding counts.
+
+What a step says about itself wins; the rest is told from the pod, its Events, and the Job's.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from modelport.api import Failure
+from modelport.contract import STORE_SECRET, StepResult
+from modelport.reasons import ADVICE, Reason
+from modelport_operator.facts import Container, Job, Pod
+
+MAX_MESSAGE = 1000
+MAX_LOG = 2000
+_IMAGE_TROUBLES = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
+_START_TROUBLES = frozenset({"CreateContainerError", "RunContainerError", "StartError"})
+_SIGNALS = 128
+_UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
+_MISSING_SECRET = re.compile(r'secret "([^"]+)" not found')
+
+
+class Trouble(NamedTuple):
+    """What is wrong with a pod."""
+
+    reason: Reason
+    message: str
+    log_tail: str = ""
+
+
+def clean(text: str, limit: int, *, tail: bool = False) -> str:
+    """Return foreign text without control characters, its beginning or its end if it is longer than `limit`."""
+    text = _UNPRINTABLE.sub("", text).strip()
+    return text[-limit:] if tail else text[:limit]
+
+
+def failure_of(trouble: Trouble, *, stage: str, key: str, attempts: int = 1, retryable: bool | None = None) -> Failure:
+    """Return the failure that a trouble makes; whether it is tried again follows from its reason if not said."""
+    advice = ADVICE[trouble.reason]
+    return Failure(
+        key=key,
+        stage=stage,
+        reason=trouble.reason,
+        message=clean(trouble.message, MAX_MESSAGE),
+        hint=advice.hint,
+        retryable=advice.retryable if retryable is None else retryable,
+        attempts=attempts,
+        log_tail=clean(trouble.log_tail, MAX_LOG, tail=True),
+    )
+
+
+def step_result(container: Container) -> StepResult | None:
+    """Return what a container that ended says in its termination message, or None if that is no result."""
+    ending = container.ending
+    if ending is None or not ending.message:
+        return None
+    try:
+        return msgspec.json.decode(ending.message, type=StepResult)
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+# --- pods that ended ------------------------------------------------------------------------------------------------
+
+
+def _step_tells(pod: Pod) -> Trouble | None:
+    result = step_result(pod.culprit) if pod.culprit else None
+    if pod.culprit is None or result is None or result.failure is None:
+        return None
+    return Trouble(result.failure.reason, f"step {pod.culprit.name}: {result.failure.message}")
+
+
+def _deadline_passed(pod: Pod) -> Trouble | None:
+    if pod.reason != "DeadlineExceeded":
+        return None
+    where = f" in step {pod.culprit.name}" if pod.culprit else ""
+    return Trouble(Reason.DEADLINE_EXCEEDED, f"the pod was stopped{where}: {pod.message or 'its time was up'}")
+
+
+def _storage_overrun(pod: Pod) -> Trouble | None:
+    words = pod.message.lower()
+    if pod.reason != "Evicted" or not ("exceed" in words and ("ephemeral" in words or "emptydir" in words)):
+        return None
+    return Trouble(Reason.STORAGE_EXCEEDED, pod.message)
+
+
+def _was_evicted(pod: Pod) -> Trouble | None:
+    if pod.reason != "Evicted" and not pod.disrupted:
+        return None
+    return Trouble(Reason.EVICTED, pod.message or pod.disrupted)
+
+
+def _ran_out_of_memory(pod: Pod) -> Trouble | None:
+    killed = (each for each in pod.containers if each.ending and each.ending.reason == "OOMKilled")
+    container = next(killed, None)
+    if container is None:
+        return None
+    return Trouble(Reason.OUT_OF_MEMORY, f"step {container.name} was killed because it exceeded its memory limit")
+
+
+def _crashed(pod: Pod) -> Trouble | None:
+    culprit = pod.culprit
+    if culprit is None or culprit.ending is None:
+        return None
+    code = culprit.ending.exit_code
+    ending = f"was killed by signal {code - _SIGNALS}" if code > _SIGNALS else f"ended with exit status {code}"
+    return Trouble(Reason.STEP_CRASHED, f"step {culprit.name} {ending} and left no result")
+
+
+def _ended_without_result(pod: Pod) -> Trouble | None:
+    if pod.phase == "Failed":
+        return Trouble(Reason.STEP_CRASHED, pod.message or "the pod failed, and no step says why")
+    return None
+
+
+_ENDINGS: tuple[Callable[[Pod], Trouble | None], ...] = (
+    _step_tells,
+    _deadline_passed,
+    _storage_overrun,
+    _was_evicted,
+    _ran_out_of_memory,
+    _crashed,
+    _ended_without_result,
+)
+
+
+def trouble_of_ended(pod: Pod) -> Trouble | None:
+    """Return why a pod failed, or None if it did not."""
+    trouble = next(_findings(_ENDINGS, pod), None)
+    return trouble._replace(log_tail=pod.log_tail) if trouble else None
+
+
+# --- pods that do not start -----------------------------------------------------------------------------------------
+
+
+def _is_unschedulable(pod: Pod) -> Trouble | None:
+    return Trouble(Reason.UNSCHEDULABLE, pod.unschedulable) if pod.unschedulable else None
+
+
+def _lacks_image(pod: Pod) -> Trouble | None:
+    for each in pod.containers:
+        if each.waiting in _IMAGE_TROUBLES:
+            return Trouble(Reason.IMAGE_PULL_FAILED, f"step {each.name}: {each.waiting}: {each.waiting_message}")
+    return None
+
+
+def _is_misconfigured(pod: Pod) -> Trouble | None:
+    for each in pod.containers:
+        if each.waiting == "CreateContainerConfigError":
+            return Trouble(Reason.POD_REFUSED, f"step {each.name}: {each.waiting_message}")
+        if each.waiting in _START_TROUBLES:
+            return Trouble(Reason.STEP_CRASHED, f"step {each.name}: {each.waiting}: {each.waiting_message}")
+    return None
+
+
+def _lacks_secret(pod: Pod) -> Trouble | None:
+    for warning in pod.warnings:
+        found = _MISSING_SECRET.search(warning)
+        if found and found[1] == STORE_SECRET:
+            return Trouble(Reason.STORE_NOT_CONFIGURED, f"expected Secret {STORE_SECRET} in this namespace, found none")
+        if found:
+            message = f"expected Secret {found[1]}, which a secretRef names, in this namespace, found none"
+            return Trouble(Reason.SOURCE_ACCESS_DENIED, message)
+    return None
+
+
+_HINDRANCES: tuple[Callable[[Pod], Trouble | None], ...] = (
+    _is_unschedulable,
+    _lacks_image,
+    _is_misconfigured,
+    _lacks_secret,
+)
+
+
+def trouble_of_waiting(pod: Pod) -> Trouble | None:
+    """Return what keeps a pod from starting, or None if nothing does."""
+    return next(_findings(_HINDRANCES, pod), None)
+
+
+def trouble_of_refused(job: Job) -> Trouble | None:
+    """Return why a Job cannot make its pod, or None if it can."""
+    if job.pods or not job.refusals:
+        return None
+    return refusal(job.refusals[0])
+
+
+def refusal(message: str) -> Trouble:
+    """Return the trouble that the API server's refusal of an object means."""
+    reason = Reason.QUOTA_EXCEEDED if "quota" in message.lower() else Reason.POD_REFUSED
+    return Trouble(reason, message)
+
+
+def _findings(checks: Iterable[Callable[[Pod], Trouble | None]], pod: Pod) -> Iterator[Trouble]:
+    return (finding for check in checks if (finding := check(pod)))

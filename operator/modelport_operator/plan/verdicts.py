@@ -1,0 +1,138 @@
+"""What has become of a Job, and whether to start one: results, a failure for good, a retry later, or still at it.
+
+The pod is believed before the Job's condition, which comes about a second later.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from modelport.api import Failure
+from modelport.contract import StepResult
+from modelport.reasons import ADVICE, Reason
+from modelport_operator.facts import Job, Pod
+from modelport_operator.plan import troubles
+from modelport_operator.plan.troubles import Trouble
+
+FIRST_RETRY = 10.0
+LONGEST_RETRY = 300.0
+LOOK_AGAIN = 15.0
+"""Image pull and quota troubles send no event of a watched object."""
+LOOK_AGAIN_SOON = 2.0
+YOUNG = 20.0
+_NEEDED = {
+    "Import": (("keep", "source"),),
+    "Convert": (("verify", "verification"), ("publish", "artifact")),
+    "Verify": (("verify", "verification"), ("publish", "artifact")),
+}
+"""The facts that a stage's Job must leave, by step."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What has become of a Job."""
+
+    results: dict[str, StepResult] | None = None
+    failure: Failure | None = None
+    start: bool = False
+    """Whether to create the Job now,"""
+    replaces: Job | None = None
+    """in place of this one,"""
+    attempt: int = 1
+    """as this attempt."""
+    step: str = ""
+    """The step that runs."""
+    look_again: float | None = None
+
+
+class Memory(NamedTuple):
+    """What the status remembers about this very work, and the time."""
+
+    stage: str
+    key: str
+    failure: Failure | None
+    now: float
+
+    def failure_of(self, trouble: Trouble, *, attempts: int, retryable: bool | None = None) -> Failure:
+        """Return the failure that `trouble` makes; a log tail that is gone by now is remembered."""
+        failure = troubles.failure_of(trouble, stage=self.stage, key=self.key, attempts=attempts, retryable=retryable)
+        if not failure.log_tail and self.failure and self.failure.reason == failure.reason:
+            return msgspec.structs.replace(failure, log_tail=self.failure.log_tail)
+        return failure
+
+
+def remember(failure: Failure | None, *, stage: str, key: str, now: float) -> Memory:
+    """Return the memory of the work with this key: a failure of other work is forgotten."""
+    return Memory(stage, key, failure if failure and failure.key == key else None, now)
+
+
+def verdict_on(job: Job | None, memory: Memory) -> Verdict:
+    """Return what has become of `job`, or that it is to be started."""
+    if job is None:
+        return _without_job(memory)
+    results = next((found for pod in job.pods if pod.succeeded and (found := results_of(pod, memory.stage))), None)
+    if results:
+        return Verdict(results=results, attempt=job.attempt)
+    ended = _ended(job)
+    if ended and not ADVICE[ended.reason].retryable:
+        return Verdict(failure=memory.failure_of(ended, attempts=job.attempt), attempt=job.attempt)
+    if job.failed or job.complete:
+        return _finished(job, ended, memory)
+    return _active(job, ended, memory)
+
+
+def results_of(pod: Pod, stage: str) -> dict[str, StepResult] | None:
+    """Return the results of the steps of a pod, or None if a fact that the stage is for is missing.
+
+    A result counts for the container that left it, whatever step it says it is: a step that runs foreign code must not
+    speak for the one that verifies it.
+    """
+    results = {each.name: result for each in pod.containers if (result := troubles.step_result(each))}
+    for step, fact in _NEEDED[stage]:
+        if step not in results or getattr(results[step], fact) is None:
+            return None
+    return results
+
+
+def _without_job(memory: Memory) -> Verdict:
+    before = memory.failure
+    if before and not before.retryable:
+        return Verdict(failure=before)
+    return Verdict(start=True, failure=before, attempt=before.attempts + 1 if before else 1)
+
+
+def _ended(job: Job) -> Trouble | None:
+    """Return why the newest pod failed."""
+    pod = job.pods[0] if job.pods else None
+    if pod is None:
+        return None
+    if pod.succeeded:
+        return Trouble(Reason.STEP_CRASHED, "all steps ended with exit status 0, but left no result")
+    return troubles.trouble_of_ended(pod)
+
+
+def _finished(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
+    """Make a Job that ended without results anew, after a time that grows."""
+    wait = 0.0
+    if ended or job.attempt > 1:
+        pause = min(LONGEST_RETRY, FIRST_RETRY * 2 ** (job.attempt - 1))
+        wait = (job.finished or job.created) + pause - memory.now
+    failure = memory.failure_of(ended, attempts=job.attempt) if ended else memory.failure
+    if wait > 0:
+        return Verdict(failure=failure, attempt=job.attempt, look_again=wait)
+    return Verdict(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
+
+
+def _active(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
+    pod = next((pod for pod in job.pods if pod.phase in {"Pending", "Running"}), None)
+    trouble = (troubles.trouble_of_waiting(pod) if pod else troubles.trouble_of_refused(job)) or ended
+    failure = memory.failure_of(trouble, attempts=job.attempt, retryable=True) if trouble else None
+    if failure is None and job.attempt > 1:
+        failure = memory.failure
+    starting = pod is None or pod.phase == "Pending"
+    young = memory.now - (pod.created if pod else job.created) < YOUNG
+    return Verdict(
+        failure=failure,
+        attempt=job.attempt,
+        step=pod.running_step if pod and pod.phase == "Running" else "",
+        look_again=LOOK_AGAIN_SOON if starting and young else LOOK_AGAIN,
+    )

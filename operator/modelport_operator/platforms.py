@@ -1,0 +1,12 @@
+"""What plans depend on beside the resource and what is observed; kept apart from the settings, which read files."""
+
+import msgspec
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """What plans depend on beside the resource and what is observed."""
+
+    images: dict[str, str]
+    cpu_level: str = "x86-64-v2"
+    architecture: str = "amd64"
+    cluster_domain: str = "cluster.local"

@@ -1,0 +1,198 @@
+"""From Kubernetes objects to facts: pure, and the only place that knows where an object has its fields."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from modelport.api import Status
+from modelport.contract import REQUEST_VARIABLE
+from modelport_operator import facts, names
+
+Object = dict[str, Any]
+
+
+def seconds(timestamp: str | None) -> float | None:
+    """Return the seconds since the epoch of a timestamp."""
+    return dt.datetime.fromisoformat(timestamp).timestamp() if timestamp else None
+
+
+def is_controlled_by(body: Object, uid: str) -> bool:
+    """Return whether the object with this uid controls `body`."""
+    owners = body["metadata"].get("ownerReferences", [])
+    return any(owner.get("controller") and owner["uid"] == uid for owner in owners)
+
+
+def job_of(body: Object) -> str:
+    """Return the uid of the Job that controls a pod, or nothing."""
+    owners = body["metadata"].get("ownerReferences", [])
+    return next((owner["uid"] for owner in owners if owner.get("controller") and owner["kind"] == "Job"), "")
+
+
+def is_creating(body: Object) -> bool:
+    """Return whether a pod has a node, but none of its containers was made."""
+    if not body["spec"].get("nodeName"):
+        return False
+    status = body.get("status", {})
+    states = [
+        each.get("state", {})
+        for each in (*_listed(status, "initContainerStatuses"), *_listed(status, "containerStatuses"))
+    ]
+    reasons = [state.get("waiting", {}).get("reason", "") for state in states]
+    return all(reason in {"ContainerCreating", "PodInitializing"} for reason in reasons)
+
+
+def pod(body: Object) -> facts.Pod:
+    """Return a pod."""
+    meta, status = body["metadata"], body.get("status", {})
+    conditions = {each["type"]: each for each in _listed(status, "conditions")}
+    scheduled, disrupted = conditions.get("PodScheduled", {}), conditions.get("DisruptionTarget", {})
+    return facts.Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        created=seconds(meta["creationTimestamp"]) or 0.0,
+        phase=status.get("phase", "Pending"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
+        disrupted=disrupted.get("message", "") if disrupted.get("status") == "True" else "",
+        deleting="deletionTimestamp" in meta,
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        serving_key=meta.get("annotations", {}).get(names.SERVING_KEY_ANNOTATION, ""),
+        containers=_containers(body),
+    )
+
+
+def with_warnings(pod: facts.Pod, warnings: Sequence[str]) -> facts.Pod:
+    """Return the pod with the messages of its Events."""
+    return msgspec.structs.replace(pod, warnings=tuple(warnings))
+
+
+def with_log(pod: facts.Pod, log_tail: str) -> facts.Pod:
+    """Return the pod with the end of its log."""
+    return msgspec.structs.replace(pod, log_tail=log_tail)
+
+
+def job(body: Object, pods: Iterable[facts.Pod]) -> facts.Job:
+    """Return a Job with its pods."""
+    meta, status = body["metadata"], body.get("status", {})
+    held = {each["type"]: each for each in _listed(status, "conditions") if each["status"] == "True"}
+    failed = held.get("Failed", {})
+    notes = meta.get("annotations", {})
+    ended = status.get("completionTime") or failed.get("lastTransitionTime")
+    return facts.Job(
+        name=meta["name"],
+        uid=meta["uid"],
+        key=notes.get(names.KEY_ANNOTATION, ""),
+        stage=meta["labels"].get(names.STAGE_LABEL, ""),
+        created=seconds(meta["creationTimestamp"]) or 0.0,
+        attempt=int(notes.get(names.ATTEMPT_ANNOTATION, "1")),
+        complete="Complete" in held,
+        failed=failed.get("reason", ""),
+        failed_message=failed.get("message", ""),
+        finished=seconds(ended),
+        deleting="deletionTimestamp" in meta,
+        pods=tuple(pods),
+    )
+
+
+def with_refusals(job: facts.Job, refusals: Sequence[str]) -> facts.Job:
+    """Return the Job with the messages that say why it has no pod."""
+    return msgspec.structs.replace(job, refusals=tuple(refusals))
+
+
+def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment:
+    """Return a Deployment with its pods."""
+    meta, spec, status = body["metadata"], body["spec"], body.get("status", {})
+    notes = meta.get("annotations", {})
+    template = spec["template"]["spec"]
+    return facts.Deployment(
+        uid=meta["uid"],
+        serving_key=notes.get(names.SERVING_KEY_ANNOTATION, ""),
+        artifact_digest=notes.get(names.DIGEST_ANNOTATION, ""),
+        image=next((each["image"] for each in template["containers"] if each["name"] == "server"), ""),
+        request=_request(template),
+        wanted=spec.get("replicas", 1),
+        generation=meta.get("generation", 1),
+        observed_generation=status.get("observedGeneration", 0),
+        replicas=status.get("replicas", 0),
+        updated=status.get("updatedReplicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        owns_by_update=_owns_by_update(meta),
+        pods=tuple(pods),
+    )
+
+
+def service(body: Object) -> facts.Service:
+    """Return a Service."""
+    return facts.Service(uid=body["metadata"]["uid"], body=body, owns_by_update=_owns_by_update(body["metadata"]))
+
+
+def peer(body: Object) -> facts.Peer:
+    """Return what another resource has; a status that cannot be read has nothing."""
+    name = body["metadata"]["name"]
+    try:
+        status = msgspec.convert(body.get("status", {}), Status, strict=False)
+    except msgspec.ValidationError:
+        return facts.Peer(name=name)
+    return facts.Peer(name=name, source=status.source, artifact=status.artifact, verification=status.verification)
+
+
+def event_time(event: Object) -> str:
+    """Return when an Event happened last, for sorting."""
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return next((time for time in times if time), "")
+
+
+def _listed(status: Object, name: str) -> list[Object]:
+    return status.get(name) or []
+
+
+def _containers(body: Object) -> tuple[facts.Container, ...]:
+    """Return the containers in the order of the spec: the order of their statuses is the kubelet's business."""
+    status = body.get("status", {})
+    found: list[facts.Container] = []
+    for kind, states in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")):
+        by_name = {each["name"]: each for each in _listed(status, states)}
+        found.extend(_container(each["name"], by_name.get(each["name"], {})) for each in body["spec"].get(kind, []))
+    return tuple(found)
+
+
+def _container(name: str, status: Object) -> facts.Container:
+    state = status.get("state", {})
+    waiting = state.get("waiting", {})
+    return facts.Container(
+        name=name,
+        waiting=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        terminated=_termination(state.get("terminated")),
+        last=_termination(status.get("lastState", {}).get("terminated")),
+        ready=status.get("ready", False),
+    )
+
+
+def _termination(state: Object | None) -> facts.Termination | None:
+    if not state:
+        return None
+    return facts.Termination(
+        exit_code=state.get("exitCode", 0), reason=state.get("reason", ""), message=state.get("message", "")
+    )
+
+
+def _request(template: Object) -> str:
+    for container in template.get("initContainers", []):
+        for variable in container.get("env", []):
+            if variable["name"] == REQUEST_VARIABLE:
+                return str(variable.get("value", ""))
+    return ""
+
+
+def _owns_by_update(meta: Object) -> bool:
+    """Return whether what we posted is still ours as an update; an apply would not remove such fields."""
+    return any(
+        each.get("manager") == names.MANAGER and each.get("operation") == "Update" and not each.get("subresource")
+        for each in meta.get("managedFields", [])
+    )

@@ -1,0 +1,7 @@
+"""What to tell: a pure function of the plan and what came of it."""
+
+from modelport_operator.report.events import Event
+from modelport_operator.report.making import Report, make_report
+from modelport_operator.report.situation import Situation
+
+__all__ = ["Event", "Report", "Situation", "make_report"]

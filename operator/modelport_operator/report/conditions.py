@@ -1,0 +1,77 @@
+"""Conditions: those of kstatus from the verdict, those of the domain from how far the resource has come."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from modelport.api import Condition
+from modelport_operator.report.checks import Verdict
+from modelport_operator.report.situation import Situation
+
+MAX_MESSAGE = 2000
+
+
+class Aspect(NamedTuple):
+    """A condition without its time."""
+
+    type: str
+    holds: bool
+    reason: str
+    message: str
+
+
+def aspects(case: Situation, verdict: Verdict) -> Iterator[Aspect]:
+    """Yield the aspects in the order in which they are listed."""
+    yield Aspect("Ready", verdict.ready, verdict.reason, verdict.message)
+    if verdict.abnormal:
+        yield Aspect(verdict.abnormal, True, verdict.reason, verdict.message)
+    yield from _domain(case, verdict)
+
+
+def _domain(case: Situation, verdict: Verdict) -> Iterator[Aspect]:
+    progress = case.progress
+    cause = case.failure.reason if case.failure else verdict.reason
+    source, artifact, evidence = progress.source, progress.artifact, progress.verification
+    if source:
+        yield Aspect("Imported", True, "Imported", f"{source.format}, {source.size_bytes} bytes, {source.digest}")
+    else:
+        yield Aspect("Imported", False, cause, "the source is not imported yet")
+    if artifact:
+        how = "Reused" if artifact.reused else "Converted"
+        yield Aspect("Converted", True, how, f"{artifact.format}, {artifact.size_bytes} bytes, {artifact.digest}")
+    else:
+        yield Aspect("Converted", False, cause, "the model is not converted yet")
+    if progress.verified and evidence:
+        counted = f"{evidence.samples} samples, largest absolute error {evidence.max_absolute_error}"
+        yield Aspect("Verified", True, "Verified", counted)
+    else:
+        yield Aspect("Verified", False, cause, "the artifact of this spec is not verified")
+    if case.resource.spec.serving:
+        yield _available(case, verdict)
+
+
+def _available(case: Situation, verdict: Verdict) -> Aspect:
+    if case.answers and case.deployment:
+        digest = case.deployment.artifact_digest
+        message = f"the artifact of this spec answers: {digest}" if case.rolled_out else "an artifact answers"
+        return Aspect("Available", True, "Available", message)
+    reason = case.failure.reason if case.failure else verdict.reason
+    return Aspect("Available", False, reason, "no pod answers")
+
+
+def conditions(found: Iterator[Aspect], old: Sequence[Condition], *, generation: int, now: str) -> list[Condition]:
+    """Return the conditions; the time of one changes only with its status."""
+    before = {condition.type: condition for condition in old}
+    return [_condition(aspect, before.get(aspect.type), generation=generation, now=now) for aspect in found]
+
+
+def _condition(aspect: Aspect, before: Condition | None, *, generation: int, now: str) -> Condition:
+    status = "True" if aspect.holds else "False"
+    same = before is not None and before.status == status
+    return Condition(
+        type=aspect.type,
+        status="True" if aspect.holds else "False",
+        reason=aspect.reason,
+        message=aspect.message[:MAX_MESSAGE],
+        observed_generation=generation,
+        last_transition_time=before.last_transition_time if before and same else now,
+    )

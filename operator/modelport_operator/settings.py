@@ -1,0 +1,53 @@
+"""Settings of the process, read once from the environment; `Platform` is the part that decisions depend on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from modelport_operator.platforms import Platform
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the process; each is the variable MODELPORT_<NAME>."""
+
+    images_file: str = "/etc/modelport/images.json"
+    """JSON object of image names and references, mounted by the chart."""
+    watch_namespaces: str = ""
+    """Names, separated by commas; empty: all namespaces."""
+    cpu_level: str = "x86-64-v2"
+    architecture: str = "amd64"
+    cluster_domain: str = "cluster.local"
+    resync_seconds: float = 600.0
+    workers: int = 4
+    backoff_seconds: float = 1.0
+    max_backoff_seconds: float = 300.0
+    metrics_port: int = 9090
+    liveness_port: int = 8080
+    stuck_seconds: float = 300.0
+    """Age of the oldest key in the queue at which the process counts as stuck."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces to watch; none: all."""
+        return tuple(name for part in self.watch_namespaces.split(",") if (name := part.strip()))
+
+    def platform(self) -> Platform:
+        """Return what plans depend on. Raises OSError or msgspec.DecodeError for a wrong image catalogue."""
+        images = msgspec.json.decode(Path(self.images_file).read_bytes(), type=dict[str, str])
+        return Platform(
+            images=images,
+            cpu_level=self.cpu_level,
+            architecture=self.architecture,
+            cluster_domain=self.cluster_domain,
+        )
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Return the settings in `environment`. Raises msgspec.ValidationError with the name of the wrong one."""
+    fields = (field.name for field in msgspec.structs.fields(Settings))
+    given = {name: value for name in fields if (value := environment.get(f"MODELPORT_{name.upper()}"))}
+    return msgspec.convert(given, Settings, strict=False)
