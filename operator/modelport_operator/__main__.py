@@ -35,11 +35,11 @@ def main() -> int:
         settings = read(os.environ)
         platform = settings.platform()
         _check_catalogue(platform)
+        prometheus_client.start_http_server(settings.metrics_port)
     except (msgspec.ValidationError, msgspec.DecodeError, OSError, LookupError) as error:
-        sys.stderr.write(f"modelport-operator: wrong settings: {error}\n")
+        sys.stderr.write(f"modelport-operator: cannot start: {error}\n")
         return 2
     logs.configure(settings)
-    prometheus_client.start_http_server(settings.metrics_port)
     try:
         asyncio.run(_run(settings, platform))
     except (KubeError, LookupError) as error:

@@ -10,10 +10,10 @@ from modelport.api import Verification
 from modelport.contract import ConvertRequest, ModelportError
 from modelport.verification.arrays import Tensors
 from modelport.verification.judge import Finding, judge
+from modelport.verification.onnx_logits import add_logits
 from modelport.verification.reference import Reference
 from modelport.verification.source import Source, ask_source
 from modelport.verification.verify import verify
-from modelport.verification.onnx_logits import add_logits
 from modelport_converter.converters.onnx_asking import make_run
 from mutations.nets import NETS, Net
 

@@ -13,7 +13,7 @@ from modelport_operator.controller.controller import Controller, Key
 from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 from modelport_operator.peers import PeerIndex
 
-OWNED_KINDS = (("batch", "v1", "jobs"), ("", "v1", "pods"), ("apps", "v1", "deployments"))
+OWNED_KINDS = (("batch", "v1", "jobs"), ("", "v1", "pods"), ("apps", "v1", "deployments"), ("", "v1", "services"))
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

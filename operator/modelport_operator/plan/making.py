@@ -117,12 +117,11 @@ def _wanted_job(case: Case, progress: Progress) -> list[Create]:
 
 
 def _wanted_serving(case: Case, rollout: Rollout | None) -> list[Create]:
-    if rollout is None:
-        return []
-    created = []
-    if case.observed.deployment is None:
+    live, created = case.observed.deployment, []
+    if rollout and live is None:
         created.append(Create(body=children.deployment(rollout, case.resource, case.platform)))
-    if case.observed.service is None:
+    # the artifact before this one must be reached, too
+    if (rollout or live) and case.resource.spec.serving and case.observed.service is None:
         created.append(Create(body=children.service(case.resource)))
     return created
 

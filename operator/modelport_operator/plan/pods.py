@@ -87,7 +87,8 @@ def _convert_steps(hop_images: list[str], server: str, mover: str) -> list[Step]
     names = [f"hop-{number}" for number in range(1, len(hop_images) + 1)]
     before = ["stage", *names[:-1]]
     hops = [
-        Step(name, image, [*_CONVERTER, name], reads=(previous,), opens_model=True)
+        # the code that came with the model is in stage
+        Step(name, image, [*_CONVERTER, name], reads=tuple(dict.fromkeys(("stage", previous))), opens_model=True)
         for name, image, previous in zip(names, hop_images, before, strict=True)
     ]
     # the last hop has the model, the first one the reference; a pair of equal names is one mount

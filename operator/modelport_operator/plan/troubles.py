@@ -20,6 +20,7 @@ _IMAGE_TROUBLES = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverP
 _START_TROUBLES = frozenset({"CreateContainerError", "RunContainerError", "StartError"})
 _SIGNALS = 128
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*":?( ErrImagePull:)?')
 _MISSING_SECRET = re.compile(r'secret "([^"]+)" not found')
 
 
@@ -70,7 +71,9 @@ def _step_tells(pod: Pod) -> Trouble | None:
     result = step_result(pod.culprit) if pod.culprit else None
     if pod.culprit is None or result is None or result.failure is None:
         return None
-    return Trouble(result.failure.reason, f"step {pod.culprit.name}: {result.failure.message}")
+    message = result.failure.message
+    known = message.startswith("step ")
+    return Trouble(result.failure.reason, message if known else f"step {pod.culprit.name}: {message}")
 
 
 def _deadline_passed(pod: Pod) -> Trouble | None:
@@ -143,7 +146,9 @@ def _is_unschedulable(pod: Pod) -> Trouble | None:
 def _lacks_image(pod: Pod) -> Trouble | None:
     for each in pod.containers:
         if each.waiting in _IMAGE_TROUBLES:
-            return Trouble(Reason.IMAGE_PULL_FAILED, f"step {each.name}: {each.waiting}: {each.waiting_message}")
+            # the kubelet goes to and fro between two wordings of one trouble
+            detail = _BACK_OFF.sub("", each.waiting_message).strip() or each.waiting
+            return Trouble(Reason.IMAGE_PULL_FAILED, f"image of {each.name}: {detail}")
     return None
 
 

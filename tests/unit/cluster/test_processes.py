@@ -1,7 +1,6 @@
 """No process is trusted or ended that is not provably the one that was started."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -61,6 +60,8 @@ def test_broken_record_is_none(tmp_path: Path, text: str) -> None:
     assert processes.read_record(file) is None
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # a daemon outlives the object that started it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_started_process_is_found_and_stopped(tmp_path: Path) -> None:
     file = tmp_path / "sleep.json"
     record = processes.start(SLEEP, file=file, log=tmp_path / "log", mark="m")
@@ -71,7 +72,6 @@ def test_started_process_is_found_and_stopped(tmp_path: Path) -> None:
         processes.stop(file)
     assert not processes.is_alive(record)
     assert not file.exists()
-    os.waitpid(record.pid, 0)
 
 
 def test_stop_spares_a_process_that_took_over_the_pid(tmp_path: Path) -> None:

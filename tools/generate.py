@@ -1,0 +1,171 @@
+"""Write the files that follow from the code: `make generate`; with --check, fail if one is stale: `make verify`.
+
+The CRD comes from the types, the chart's copy from the CRD, the reference pages from the types, reasons and formats.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from modelport.api import API_VERSION, KIND
+from modelport.crd import resource_definition, root_schema
+from modelport.formats import CONVERTERS, FORMATS
+from modelport.reasons import ADVICE
+from modelport.runtimes import RUNTIMES
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTICE = "Made by `make generate`. Do not edit."
+
+
+def crd() -> str:
+    """Return the CRD."""
+    return f"# {NOTICE}\n" + _yaml(resource_definition())
+
+
+def chart_crd() -> str:
+    """Return the CRD as a template of the chart, which keeps it when the chart is uninstalled."""
+    definition = resource_definition()
+    definition["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
+    # what looks like a template's action in descriptions and rules must stay text
+    text = _yaml(definition).replace("{{", "{{ `{{` }}")
+    return f"# {NOTICE}\n{{{{- if .Values.crds.enabled }}}}\n{text}{{{{- end }}}}\n"
+
+
+def resource_page() -> str:
+    """Return the reference of the resource's fields."""
+    schema = root_schema()["properties"]
+    rows = [
+        f"| `{path}` | {kind} | {text} |"
+        for part in ("spec", "status")
+        for path, kind, text in _fields(part, schema[part])
+    ]
+    return "\n".join(
+        [
+            f"<!-- {NOTICE} -->",
+            f"# {KIND}",
+            "",
+            f"`{API_VERSION}`, short name `mconv`. `kubectl explain mconv.spec` prints the same.",
+            "A field with † must be given where its parent is.",
+            "",
+            "| field | type | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def reasons_page() -> str:
+    """Return the reference of failure reasons."""
+    rows = [
+        f"| `{reason}` | {'yes' if advice.retryable else 'no'} | {advice.hint} |" for reason, advice in ADVICE.items()
+    ]
+    return "\n".join(
+        [
+            f"<!-- {NOTICE} -->",
+            "# Failure reasons",
+            "",
+            "A reason stands in the conditions, in Events, in `status.failure.reason` and in metrics. Where the operator",
+            "tries again by itself, the resource is Reconciling with reason ProgressingWithRetry; otherwise it is Stalled.",
+            "",
+            "| reason | tried again | what to do |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def formats_page() -> str:
+    """Return the matrix of formats, converters and runtimes."""
+    formats = [f"| `{each.name}` | {each.description} |" for each in FORMATS.values()]
+    converters = [f"| `{each.source}` | `{each.target}` | `{each.image}` |" for each in CONVERTERS.values()]
+    runtimes = [
+        f"| {each.description} | {', '.join(f'`{name}`' for name in each.formats)} | `{each.image}` |"
+        for each in RUNTIMES
+    ]
+    return "\n".join(
+        [
+            f"<!-- {NOTICE} -->",
+            "# Formats, converters and runtimes",
+            "",
+            "| format | how the model is stored |",
+            "|---|---|",
+            *formats,
+            "",
+            "| from | to | image |",
+            "|---|---|---|",
+            *converters,
+            "",
+            "| runtime | formats | image |",
+            "|---|---|---|",
+            *runtimes,
+            "",
+        ]
+    )
+
+
+FILES = {
+    "crds/modelconversions.modelport.dev.yaml": crd,
+    "charts/modelport/templates/crd.yaml": chart_crd,
+    "docs/reference/modelconversion.md": resource_page,
+    "docs/reference/reasons.md": reasons_page,
+    "docs/reference/formats.md": formats_page,
+}
+
+
+def main() -> int:
+    """Write the files, or compare them; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a file is stale")
+    options = parser.parse_args()
+    stale = [name for name, make in FILES.items() if _content(ROOT / name) != make()]
+    if options.check:
+        for name in stale:
+            print(f"{name} is stale: run `make generate`", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(FILES[name]())
+        print(name)
+    return 0
+
+
+def _content(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+def _yaml(value: object) -> str:
+    text: str = yaml.safe_dump(value, sort_keys=False, width=120, allow_unicode=True)
+    return text
+
+
+def _fields(path: str, schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, field in schema.get("properties", {}).items():
+        mark = " †" if name in schema.get("required", []) else ""
+        text = field.get("description", "").replace("|", "\\|").replace("\n", " ")
+        yield f"{path}.{name}", f"{_kind(field)}{mark}", text
+        inner = field.get("items") or field.get("additionalProperties")
+        yield from _fields(
+            f"{path}.{name}[]" if inner else f"{path}.{name}", inner if isinstance(inner, dict) else field
+        )
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " \\| ".join(map(str, field["enum"]))
+    if field.get("x-kubernetes-int-or-string"):
+        return "integer or string"
+    if "items" in field:
+        return f"list of {_kind(field['items'])}"
+    if isinstance(field.get("additionalProperties"), dict):
+        return f"map of {_kind(field['additionalProperties'])}"
+    return str(field.get("type", "object"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
