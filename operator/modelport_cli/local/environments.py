@@ -69,9 +69,9 @@ def find_recipe(image: str) -> Recipe:
 
 
 def lock_files(folder: Path, framework: str) -> list[Path]:
-    """Return the locks that the image's Dockerfile installs, in its order; the second where a framework has two builds."""
-    has_cpu_build = any(path for wheels in wheel_folders() for path in wheels.glob("torch-*+cpu-*.whl"))
-    return [folder / f"{framework}.txt", folder / f"{framework}-{'cpu' if has_cpu_build else 'cuda'}.txt"]
+    """Return the locks that the image's Dockerfile installs, in its order: torch for CPUs where a wheel of it is given."""
+    build = "cpu" if any(path for wheels in wheel_folders() for path in wheels.glob("torch-*+cpu-*.whl")) else "cuda"
+    return [folder / f"{framework}.txt", folder / f"{framework}-{build}.txt"]
 
 
 def images_folder() -> Path:
