@@ -12,6 +12,12 @@ venv := .venv
 run := $(venv)/bin
 devcluster := PYTHONPATH=cluster $(PYTHON) -m devcluster
 
+# The demo reaches the cluster that was asked for, and no other.
+demo-access-embedded = --kubectl "$$($(devcluster) tool kubectl)" --kubeconfig "$$($(devcluster) kubeconfig)"
+demo-access-kind = --kubectl "kubectl --context kind-modelport"
+demo-access-current =
+demo-access = $(demo-access-$(CLUSTER))
+
 .PHONY: help
 help: ## Show this help
 	@echo "make TARGET [CLUSTER=embedded|kind|current]"; echo
@@ -81,7 +87,7 @@ deploy: cluster ## Build the images and install the chart
 
 .PHONY: demo
 demo: install deploy ## Convert, verify and serve a real model on the cluster
-	$(run)/python examples/demo.py --cluster $(CLUSTER)
+	$(run)/python examples/demo.py $(demo-access)
 
 # --- tests and benchmarks -------------------------------------------------------------------------------------------
 

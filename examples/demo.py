@@ -67,6 +67,7 @@ def main() -> int:
     access.show(MODELPORT, "get", NAME, "--watch", "--namespace", NAMESPACE)
     print(f"Ready {time.monotonic() - started:.1f} s after apply")
     access.show(*access.kubectl, "get", "mconv", "--namespace", NAMESPACE)
+    access.show(MODELPORT, "get", NAME, "--namespace", NAMESPACE)
 
     say("Ask the Service with tritonclient, and PyTorch itself")
     image = np.random.default_rng(0).uniform(-1, 1, (2, 3, 24, 36)).astype(np.float32)

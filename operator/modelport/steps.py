@@ -136,6 +136,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
 
 
 def request_from_environment() -> JobRequest:
+    """Return the request that the operator gave. Raises ModelportError (StepCrashed)."""
     text = os.environ.get(REQUEST_VARIABLE)
     if not text:
         raise ModelportError(Reason.STEP_CRASHED, f"expected the request in ${REQUEST_VARIABLE}, found nothing")
@@ -206,6 +207,11 @@ def _leave(result: StepResult, own: Path) -> None:
     new = own / f".{RESULT}"
     new.write_bytes(msgspec.json.encode(result))
     new.rename(own / RESULT)
+    leave_message(result)
+
+
+def leave_message(result: StepResult) -> None:
+    """Write the result into the container's termination message, where there is one: on a cluster."""
     log = Path(os.environ.get("MODELPORT_TERMINATION_LOG", TERMINATION_LOG))
     if log.exists():
         log.write_bytes(fit(result))

@@ -7,8 +7,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from modelport.contract import ConvertRequest, ModelportError, VerifyRequest
-from modelport.steps import Step, request_from_environment, run
+from modelport.contract import ConvertRequest, ModelportError, StepFailure, StepResult, VerifyRequest
+from modelport.steps import MAX_MESSAGE_CHARACTERS, Step, leave_message, request_from_environment, run
 
 DEFAULT_PORT = 8080
 DEFAULT_DRAIN_SECONDS = 5.0
@@ -38,6 +38,8 @@ def _serve(options: argparse.Namespace) -> int:
         asyncio.run(serve(given))
     except ModelportError as error:
         logging.getLogger(__name__).error("%s: %s", error.reason, error.message)  # noqa: TRY400 - the message says all
+        failure = StepFailure(reason=error.reason, message=error.message[:MAX_MESSAGE_CHARACTERS])
+        leave_message(StepResult(step="server", failure=failure))  # the operator tells it in the status
         return 1
     return 0
 

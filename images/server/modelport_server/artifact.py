@@ -1,11 +1,13 @@
 """An artifact on disk: its manifest, and where its files are."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from modelport.contract import MANIFEST, ArtifactManifest, ModelportError, digest_of
+from modelport.contract import MANIFEST, ArtifactManifest, File, ModelportError, digest_of
+from modelport.files import open_beneath
 from modelport.reasons import Reason
 
 GOLDEN = "golden"
@@ -25,7 +27,10 @@ class Artifact(NamedTuple):
 
 
 def open_artifact(folder: Path) -> Artifact:
-    """Read the manifest. Raises ModelportError (SourceNotFound, SourceCorrupt)."""
+    """Read the manifest, and see that its files are there. Raises ModelportError.
+
+    Digests are not computed here: `fetch` and the command line have checked them, and a start would wait for them.
+    """
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
@@ -35,4 +40,18 @@ def open_artifact(folder: Path) -> Artifact:
         raise ModelportError(Reason.SOURCE_NOT_FOUND, message) from error
     except msgspec.DecodeError as error:
         raise ModelportError(Reason.SOURCE_CORRUPT, f"{path}: expected an artifact's manifest: {error}") from error
+    for file in manifest.files:
+        _check_file(folder, file)
     return Artifact(folder, manifest, digest_of(content))
+
+
+def _check_file(folder: Path, file: File) -> None:
+    try:
+        with open_beneath(folder, file.path) as opened:
+            size = opened.seek(0, os.SEEK_END)
+    except FileNotFoundError as error:
+        message = f"{folder / file.path}: expected a file that {MANIFEST} lists, found none; fetch the artifact again"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    if size != file.size_bytes:
+        message = f"{folder / file.path}: expected {file.size_bytes} bytes, found {size}; fetch the artifact again"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)

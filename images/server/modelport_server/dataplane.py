@@ -1,5 +1,6 @@
 """The data plane: from a request of the protocol to its answer, whatever transport brought it."""
 
+from modelport import __version__
 from modelport.api import Tensor
 from modelport_server.artifact import Artifact
 from modelport_server.backends import Backend, Tensors
@@ -16,20 +17,19 @@ from modelport_server.protocol.tensors import NAMES, to_array, to_tensor
 VERSION = "1"
 """A resource serves one artifact at a time; the artifact's digest is in the manifest, not in the protocol's version."""
 
+SERVER = ServerMetadata(name="modelport", version=__version__, extensions=[])
+"""What the protocol tells about the server, whether a model is ready or not."""
+
 
 class DataPlane:
     """One loaded model."""
 
-    def __init__(self, *, name: str, version: str, artifact: Artifact, backend: Backend) -> None:
-        """Serve `artifact` under a name; `version` is the server's."""
-        self._name, self._server_version = name, version
+    def __init__(self, *, name: str, artifact: Artifact, backend: Backend) -> None:
+        """Serve `artifact` under a name."""
+        self._name = name
         self._signature, self._backend = artifact.manifest.signature, backend
         self._inputs = {tensor.name: tensor for tensor in self._signature.inputs}
         self._outputs = [tensor.name for tensor in self._signature.outputs]
-
-    def server_metadata(self) -> ServerMetadata:
-        """Describe the server."""
-        return ServerMetadata(name="modelport", version=self._server_version, extensions=[])
 
     def model_metadata(self) -> ModelMetadata:
         """Describe the model."""

@@ -1,17 +1,22 @@
 """The life of a server: not ready → ready → draining → gone.
 
 On SIGTERM readiness goes at once, while requests are still answered for some seconds: until all nodes know that this
-pod gets no more, they come. A second SIGTERM ends the server without waiting.
+pod gets no more, they come. Then those that are under way are finished. There is nothing to wait for while the model
+is still being loaded, and no wish to wait after a second signal: the process ends there and then.
 """
 
 import asyncio
 import logging
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
 from modelport_server.dataplane import DataPlane
 
 logger = logging.getLogger(__name__)
+
+HURRIED = 128 + signal.SIGTERM
+"""Exit status after a second signal: what shells say of a program that a signal ended."""
 
 
 class Lifecycle:
@@ -23,7 +28,6 @@ class Lifecycle:
         self.is_draining = False
         self.workers = ThreadPoolExecutor(workers, thread_name_prefix="infer")
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT."""
@@ -33,7 +37,11 @@ class Lifecycle:
 
     def _on_signal(self) -> None:
         if self.is_draining:
-            self._hurry.set()
+            logger.info("told twice to stop; requests under way are dropped")
+            os._exit(HURRIED)  # threads of the runtime cannot be interrupted, and a normal exit waits for them
+        if self.plane is None:
+            logger.info("told to stop before the model was ready")
+            os._exit(0)
         self.is_draining = True
         self._stop.set()
 
@@ -41,7 +49,5 @@ class Lifecycle:
         """Wait for the signal, then go on answering for `seconds`."""
         await self._stop.wait()
         logger.info("draining for %g s", seconds)
-        try:
-            await asyncio.wait_for(self._hurry.wait(), seconds)
-        except TimeoutError:
-            logger.info("drained")
+        await asyncio.sleep(seconds)
+        logger.info("drained; finishing requests under way")

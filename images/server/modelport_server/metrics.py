@@ -18,11 +18,11 @@ class Metrics:
         )
         self._seconds = Histogram(
             "modelport_request_duration_seconds",
-            "Time from the whole request to the answer.",
-            ("model",),
+            "Time from the first byte of a request's body to its answer, by HTTP status.",
+            ("model", "code"),
             buckets=BUCKETS,
             registry=self._registry,
-        ).labels(model)
+        )
         self.in_flight = Gauge(
             "modelport_requests_in_flight", "Requests being answered.", ("model",), registry=self._registry
         ).labels(model)
@@ -39,7 +39,7 @@ class Metrics:
     def answered(self, code: int, seconds: float) -> None:
         """Count a request."""
         self._requests.labels(self._model, str(code)).inc()
-        self._seconds.observe(seconds)
+        self._seconds.labels(self._model, str(code)).observe(seconds)
 
     def render(self) -> bytes:
         """Return the text format."""

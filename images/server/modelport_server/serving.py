@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,8 @@ from typing import NamedTuple
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from modelport import __version__
+from modelport.contract import ModelportError
+from modelport.reasons import Reason
 from modelport.verification.golden import check_golden, read_golden
 from modelport_server import backends, processors
 from modelport_server.artifact import GOLDEN, open_artifact
@@ -33,7 +35,8 @@ class Options(NamedTuple):
 
 
 async def serve(options: Options) -> None:
-    """Serve until SIGTERM. Raises ModelportError if the model cannot be loaded or answers otherwise than verified."""
+    """Serve until SIGTERM. Raises ModelportError if the model is not to be served, or the port is taken."""
+    _check_port(options)
     threads = processors.available()
     lifecycle = Lifecycle(workers=threads)
     lifecycle.listen()
@@ -59,11 +62,24 @@ async def serve(options: Options) -> None:
         lifecycle.workers.shutdown()
 
 
+def _check_port(options: Options) -> None:
+    """Raise ModelportError if another process listens: granian would share the port with it (SO_REUSEPORT)."""
+    try:
+        found = socket.getaddrinfo(options.host, options.http_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        message = f"{options.host}:{options.http_port}: expected a free port to listen on, found: {error.strerror}"
+        raise ModelportError(Reason.SERVER_CRASHED, message) from error
+
+
 def _load(options: Options, threads: int, metrics: Metrics) -> DataPlane:
     started = time.perf_counter()
     artifact = open_artifact(options.folder)
     backend = backends.load(artifact.manifest.runtime, artifact.folder, artifact.model_files, threads)
-    plane = DataPlane(name=options.name, version=__version__, artifact=artifact, backend=backend)
+    plane = DataPlane(name=options.name, artifact=artifact, backend=backend)
     check_golden(read_golden(artifact.folder / GOLDEN), plane.run)
     metrics.load_seconds.set(time.perf_counter() - started)
     metrics.ready.set(1)

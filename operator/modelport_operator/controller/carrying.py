@@ -118,5 +118,6 @@ def _deployment(body: Object, before: facts.Deployment | None) -> facts.Deployme
 
 def _refused(plan: Plan, trouble: Trouble) -> Failure:
     stage = plan.progress.work.stage if plan.progress.work else Stage.SERVE
-    key = plan.progress.work.key if plan.progress.work else key_of(str(stage))
+    # not the key of the work: what was refused did not run, so it counts as no attempt
+    key = key_of(["refused", plan.progress.work.key if plan.progress.work else str(stage)])
     return failure_of(trouble, stage=stage, key=key, retryable=True)

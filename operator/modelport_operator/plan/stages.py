@@ -41,7 +41,8 @@ def import_source(case: Case, progress: Progress) -> Progress:
     if pinned and pinned.key == key:
         return replace(progress, source=pinned)
     known = _known_source(case, key)
-    if known:
+    # an Import that began is believed: another resource's success does not undo what this one was told
+    if known and not _has_begun(case, work):
         return replace(progress, source=known)
     progress = _pursue(case, progress, work)
     kept = progress.verdict and progress.verdict.results and progress.verdict.results["keep"].source
@@ -53,8 +54,7 @@ def import_source(case: Case, progress: Progress) -> Progress:
 def choose_path(case: Case, progress: Progress) -> Progress:
     """Choose the cheapest path from the format that was found, and check the options of its hops."""
     source = progress.source
-    if source is None:
-        return progress
+    assert source is not None  # the stage before halts otherwise
     hops = _hops(case, source.format)
     if isinstance(hops, Failure):
         return replace(progress, failure=hops, stage=Stage.CONVERT)
@@ -70,8 +70,7 @@ def find_artifact(case: Case, progress: Progress) -> Progress:
         evidence = resource.status.verification
         name = work_name(resource, Stage.CONVERT, _outcome_key(case, own.key, evidence.key if evidence else ""))
         return _keeping(replace(progress, artifact=own), name)
-    if source is None:
-        return progress
+    assert source is not None  # the stages before halt otherwise
     key = requests.artifact_key(progress.inputs_key, hops)
     image = _server_image(case)
     evidence_key = requests.verification_key(resource, key, image, case.platform.cpu_level)
@@ -93,7 +92,7 @@ def verify(case: Case, progress: Progress) -> Progress:
         return progress
     progress = replace(progress, stage=Stage.VERIFY)
     image = _server_image(case)
-    evidence = _evidence(case, progress, image)
+    evidence = _evidence(case, artifact, image)
     evidence_key = requests.verification_key(case.resource, artifact.key, image, case.platform.cpu_level)
     request = requests.verify_request(
         case.resource, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
@@ -146,6 +145,11 @@ def _hops(case: Case, source_format: str) -> list[Hop] | Failure:
 
 def _invalid(case: Case, error: ModelportError) -> Failure:
     return failure_of(Trouble(error.reason, error.message), stage=Stage.CONVERT, key=key_of(case.resource.spec))
+
+
+def _has_begun(case: Case, work: Work) -> bool:
+    failure = case.resource.status.failure
+    return case.observed.job(work.name) is not None or (failure is not None and failure.key == work.key)
 
 
 def _known_source(case: Case, key: str) -> SourceStatus | None:
@@ -213,8 +217,8 @@ def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -
     if not results or not progress.work:
         return progress
     stored, facts = results["publish"].artifact, results["verify"].verification
-    if not stored or not facts:
-        return progress
+    assert stored is not None  # `verdicts.results_of` asks for both
+    assert facts is not None
     target = case.resource.spec.target.format
     return _done(
         progress,
@@ -224,11 +228,9 @@ def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -
     )
 
 
-def _evidence(case: Case, progress: Progress, image: str) -> VerificationStatus | None:
+def _evidence(case: Case, artifact: ArtifactStatus, image: str) -> VerificationStatus | None:
     """Return stored evidence about the artifact: the own, by whatever image, or another resource's by the current one."""
-    artifact, level = progress.artifact, case.platform.cpu_level
-    if artifact is None:
-        return None
+    level = case.platform.cpu_level
     own = case.resource.status.verification
     if own and own.key == requests.verification_key(case.resource, artifact.key, own.image, level):
         return own

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from modelport.contract import ModelportError
+from modelport.reasons import Reason
+
 Tensors = dict[str, npt.NDArray[Any]]
 
 MODULES = {"onnxruntime": "onnxruntime"}
@@ -25,11 +28,21 @@ class Backend(Protocol):
 
 def load(runtime: str, folder: Path, files: list[str], threads: int) -> Backend:
     """Load the model in `folder`. Raises ModelportError."""
-    loaded: Backend = import_module(f"{__name__}.{MODULES[runtime]}").load(folder, files, threads)
+    loaded: Backend = _module(runtime).load(folder, files, threads)
     return loaded
 
 
 def load_logits(runtime: str, folder: Path, files: list[str]) -> Callable[[Tensors], Tensors]:
     """Return what answers with the tensors before a final softmax or sigmoid, by output name; for verification."""
-    infer: Callable[[Tensors], Tensors] = import_module(f"{__name__}.{MODULES[runtime]}").load_logits(folder, files)
+    infer: Callable[[Tensors], Tensors] = _module(runtime).load_logits(folder, files)
     return infer
+
+
+def _module(runtime: str) -> Any:
+    name = MODULES.get(runtime)
+    if name is None:
+        message = (
+            f"runtime: expected one of {', '.join(MODULES)}, found {runtime:.64}; use the server image that has it"
+        )
+        raise ModelportError(Reason.SERVER_CRASHED, message)
+    return import_module(f"{__name__}.{name}")

@@ -30,10 +30,11 @@ class OnnxRuntime:
 
 def load(folder: Path, files: list[str], threads: int) -> OnnxRuntime:
     """Load the one model, as it will serve. Raises ModelportError (VerificationFailed)."""
+    path = _model(folder, files)
     try:
-        return OnnxRuntime(onnxruntime.InferenceSession(_model(folder, files), _options(threads), providers=PROVIDERS))
+        return OnnxRuntime(onnxruntime.InferenceSession(path, _options(threads), providers=PROVIDERS))
     except Exception as error:  # ONNX Runtime's errors have no public base
-        message = f"ONNX Runtime does not load the converted model: {str(error).splitlines()[0]:.300}"
+        message = f"ONNX Runtime does not load the converted model: {' '.join(str(error).split()):.300}"
         raise ModelportError(Reason.VERIFICATION_FAILED, message) from error
 
 

@@ -12,7 +12,7 @@ from granian._granian import RSGIHTTPProtocol as HTTPProtocol
 from granian.rsgi import Scope
 
 from modelport_server import metrics
-from modelport_server.dataplane import DataPlane
+from modelport_server.dataplane import SERVER, DataPlane
 from modelport_server.errors import (
     BadRequestError,
     MethodNotAllowedError,
@@ -70,7 +70,7 @@ class Application:
             return await self._model(parts[2:], scope, protocol)
         _only("GET", scope)
         pages: dict[tuple[str, ...], Callable[[], Answer]] = {
-            (): lambda: _json(self._ready_plane().server_metadata()),
+            (): lambda: _json(SERVER),
             ("health", "live"): lambda: Answer(b'{"live":true}'),
             ("health", "ready"): self._health,
         }

@@ -1,0 +1,221 @@
+"""Values that the operator's tests are made of: resources, pods and Jobs as they are observed, and checked reports."""
+
+from typing import Any
+
+import msgspec
+
+from modelport import api
+from modelport.api import ModelConversion, OutputStatus, Status
+from modelport.contract import ArtifactFacts, SourceFacts, StepFailure, StepResult, VerificationFacts
+from modelport.reasons import Reason
+from modelport_operator.facts import Container, Deployment, Job, Observed, Peer, Pod, Termination
+from modelport_operator.plan import Plan, make_plan
+from modelport_operator.platforms import Platform
+from modelport_operator.report import Report, Situation, make_report
+from modelport_operator.report.invariants import violations
+
+NOW = 1_800_000_000.0
+TODAY = "2027-01-15T08:00:00Z"
+IMAGES = {
+    name: f"registry.example/{name}@sha256:1" for name in ("converter-onnx", "converter-pytorch", "server-onnxruntime")
+}
+PLATFORM = Platform(images=IMAGES)
+UPGRADED = Platform(images={name: reference + "2" for name, reference in IMAGES.items()})
+DIGEST = "sha256:" + "a" * 64
+OTHER_DIGEST = "sha256:" + "b" * 64
+ARTIFACT_DIGEST = "sha256:" + "c" * 64
+ONNX = {"source": {"uri": "s3://models/net.onnx"}}
+SERVED = ONNX | {"serving": {"replicas": 1}}
+PYTORCH = {
+    "source": {
+        "uri": "s3://models/net.pt",
+        "digest": DIGEST,
+        "format": "pytorch-state-dict",
+        "secretRef": {"name": "bucket"},
+        "trust": "Trusted",
+        "inputs": [{"name": "image", "shape": ["batch", 3, 8, 8]}],
+        "code": {"uri": "https://example.org/net.whl", "digest": OTHER_DIGEST, "factory": "net:build"},
+    },
+    "serving": {"replicas": 2},
+}
+
+
+def resource(
+    spec: dict[str, Any] | None = None,
+    *,
+    name: str = "net",
+    generation: int = 1,
+    status: Status | None = None,
+    annotations: dict[str, str] | None = None,
+) -> ModelConversion:
+    """Return a resource."""
+    meta = {
+        "name": name,
+        "namespace": "team",
+        "uid": f"uid-of-{name}",
+        "generation": generation,
+        "annotations": annotations or {},
+    }
+    parsed = api.parse({"apiVersion": api.API_VERSION, "kind": api.KIND, "metadata": meta, "spec": spec or SERVED})
+    return msgspec.structs.replace(parsed, status=status or Status())
+
+
+def step(name: str, result: StepResult | None = None, *, code: int = 0, reason: str = "") -> Container:
+    """Return a container that ended."""
+    message = msgspec.json.encode(result).decode() if result else ""
+    return Container(name=name, terminated=Termination(exit_code=code, reason=reason, message=message))
+
+
+def failed_step(name: str, reason: Reason, *, code: int = 64, message: str = "expected this, found that") -> Container:
+    """Return a container that says why it failed."""
+    return step(name, StepResult(step=name, failure=StepFailure(reason=reason, message=message)), code=code)
+
+
+def import_steps(digest: str = DIGEST, format_name: str = "onnx") -> tuple[Container, ...]:
+    """Return the containers of an Import that is done."""
+    facts = SourceFacts(digest=digest, format=format_name, size_bytes=12)
+    return (
+        step("fetch", StepResult(step="fetch")),
+        step("inspect", StepResult(step="inspect")),
+        step("keep", StepResult(step="keep", source=facts)),
+    )
+
+
+def output(name: str = "y", error: str = "1e-7") -> OutputStatus:
+    """Return the measured error of an output."""
+    return OutputStatus(name=name, relative_rms=error, max_absolute_error=error, noise_floor="1e-8", spread="0.9")
+
+
+def verify_steps(
+    error: str = "1e-7", digest: str = ARTIFACT_DIGEST, *, truncated: bool = False, hops: tuple[str, ...] = ("hop-1",)
+) -> tuple[Container, ...]:
+    """Return the containers of a Convert (or, without hops, Verify) that is done."""
+    evidence = VerificationFacts(
+        samples=8, outputs=[output(error=error)], max_absolute_error=error, truncated=truncated
+    )
+    stored = ArtifactFacts(digest=digest, size_bytes=13, uri="s3://store/artifact")
+    return (
+        *(step(name, StepResult(step=name)) for name in ("stage", *hops)),
+        step("verify", StepResult(step="verify", verification=evidence)),
+        step("publish", StepResult(step="publish", artifact=stored)),
+    )
+
+
+def pod(*containers: Container, **fields: Any) -> Pod:
+    """Return a pod."""
+    return Pod(
+        **(
+            {"name": "pod", "uid": "uid-of-pod", "created": NOW - 60, "phase": "Running", "containers": containers}
+            | fields
+        )
+    )
+
+
+def job_of(plan: Plan, *pods: Pod, **fields: Any) -> Job:
+    """Return the Job that a plan creates, as it is observed later."""
+    (body,) = [create.body for create in plan.create if create.body["kind"] == "Job"]
+    meta = body["metadata"]
+    notes = meta["annotations"]
+    known = {
+        "name": meta["name"],
+        "uid": f"uid-of-{meta['name']}",
+        "key": notes["modelport.dev/key"],
+        "stage": meta["labels"]["modelport.dev/stage"],
+        "attempt": int(notes["modelport.dev/attempt"]),
+        "created": NOW - 60,
+        "pods": pods,
+    }
+    return Job(**(known | fields))
+
+
+def plan_for(
+    case: ModelConversion,
+    *jobs: Job,
+    deployment: Deployment | None = None,
+    peers: tuple[Peer, ...] = (),
+    platform: Platform = PLATFORM,
+    now: float = NOW,
+    **fields: Any,
+) -> Plan:
+    """Return the plan for what is observed."""
+    observed = Observed(now=now, jobs=jobs, deployment=deployment, peers=peers, **fields)
+    return make_plan(case, observed, platform)
+
+
+def report_on(
+    case: ModelConversion, plan: Plan, *, deployment: Deployment | None = None, now: str = TODAY, **fields: Any
+) -> Report:
+    """Return the report, after checking what holds for every one."""
+    report = make_report(Situation(resource=case, plan=plan, deployment=deployment, **fields), now=now)
+    assert list(violations(report.status, generation=case.metadata.generation, old=case.status)) == []
+    return report
+
+
+def with_status(case: ModelConversion, report: Report) -> ModelConversion:
+    """Return the resource with the status that was written."""
+    return msgspec.structs.replace(case, status=report.status)
+
+
+def with_spec(case: ModelConversion, spec: dict[str, Any]) -> ModelConversion:
+    """Return the resource after its spec was changed."""
+    return resource(spec, name=case.metadata.name, generation=case.metadata.generation + 1, status=case.status)
+
+
+def imported(case: ModelConversion) -> tuple[ModelConversion, Job]:
+    """Return the resource, and its Import Job, after the Job is done and told."""
+    job = job_of(plan_for(case), pod(*import_steps(format_name=case.spec.source.format or "onnx")))
+    plan = plan_for(case, job)
+    return with_status(case, report_on(case, plan)), job
+
+
+def converted(case: ModelConversion, **steps: Any) -> tuple[ModelConversion, tuple[Job, ...]]:
+    """Return the resource, and its Jobs, after its conversion is done and told."""
+    case, first = imported(case)
+    second = job_of(plan_for(case, first), pod(*verify_steps(**steps)))
+    plan = plan_for(case, first, second)
+    return with_status(case, report_on(case, plan)), (first, second)
+
+
+def deployed(plan: Plan, **fields: Any) -> Deployment:
+    """Return the Deployment that a plan asks for, rolled out if not said otherwise."""
+    assert plan.rollout
+    from modelport.contract import canonical
+    from modelport.requests import serve_request
+
+    request = canonical(serve_request(artifact=plan.rollout.artifact_key, digest=plan.rollout.digest)).decode()
+    wanted = plan.replicas or 0
+    known = {
+        "uid": "uid-of-deployment",
+        "serving_key": plan.rollout.key,
+        "artifact_digest": plan.rollout.digest,
+        "image": plan.rollout.image,
+        "request": request,
+        "wanted": wanted,
+        "observed_generation": 1,
+        "replicas": wanted,
+        "updated": wanted,
+        "ready": wanted,
+        "available": wanted,
+    }
+    return Deployment(**(known | fields))
+
+
+def served(spec: dict[str, Any] | None = None) -> tuple[ModelConversion, tuple[Job, ...], Deployment]:
+    """Return a resource that is Ready, with its Jobs and its Deployment."""
+    case, jobs = converted(resource(spec))
+    plan = plan_for(case, *jobs)
+    live = deployed(plan)
+    plan = plan_for(case, *jobs, deployment=live)
+    return with_status(case, report_on(case, plan, deployment=live)), jobs, live
+
+
+def ready(report: Report) -> tuple[str, str]:
+    """Return status and reason of Ready."""
+    condition = report.status.conditions[0]
+    assert condition.type == "Ready"
+    return condition.status, condition.reason
+
+
+def held(report: Report) -> set[str]:
+    """Return the conditions that hold."""
+    return {each.type for each in report.status.conditions if each.status == "True"}

@@ -1,0 +1,267 @@
+"""The children as files: any change of a builder shows as a change of a golden file.
+
+`UPDATE_GOLDEN=1 pytest tests/unit/operator/test_children.py` writes the files anew; read the diff before committing.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelport.api import Resources
+from modelport_operator.names import child_name
+from modelport_operator.plan.comparison import contains
+from modelport_operator.plan.resources import MODEL, amount, resources
+from unit.operator.scenes import (
+    ARTIFACT_DIGEST,
+    ONNX,
+    PLATFORM,
+    PYTORCH,
+    converted,
+    imported,
+    plan_for,
+    resource,
+    served,
+    with_spec,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _bodies(plan, *kinds):
+    return [create.body for create in plan.create if create.body["kind"] in kinds]
+
+
+def _children():
+    pytorch = resource(PYTORCH)
+    after_import, first = imported(pytorch)
+    done, jobs = converted(pytorch)
+    peer, _jobs, _live = served()
+    again, again_first = imported(resource(ONNX | {"verification": {"samples": 16}}, name="copy"))
+    from modelport_operator.facts import Peer
+
+    other = Peer(
+        name="net", source=peer.status.source, artifact=peer.status.artifact, verification=peer.status.verification
+    )
+    return {
+        "import-pytorch": _bodies(plan_for(pytorch), "Job"),
+        "convert-pytorch": _bodies(plan_for(after_import, first), "Job"),
+        "serve-pytorch": _bodies(plan_for(done, *jobs), "Deployment", "Service"),
+        "import-onnx": _bodies(plan_for(resource(ONNX)), "Job"),
+        "verify-onnx": _bodies(plan_for(again, again_first, peers=(other,)), "Job"),
+    }
+
+
+CHILDREN = _children()
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+def test_children_are_as_written_down(name):
+    file = GOLDEN / f"{name}.json"
+    found = msgspec.json.format(msgspec.json.encode(CHILDREN[name]), indent=2).decode() + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.write_text(found)
+    assert found == file.read_text()
+
+
+def _pods():
+    return list(_templates())
+
+
+def _templates():
+    for name, bodies in CHILDREN.items():
+        for body in bodies:
+            if body["kind"] != "Service":
+                yield pytest.param(body["spec"]["template"]["spec"], id=f"{name}-{body['kind']}")
+
+
+@pytest.mark.parametrize("spec", _pods())
+def test_pods_satisfy_restricted_and_state_their_resources(spec):
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in spec
+    volumes = {volume["name"] for volume in spec["volumes"]}
+    for container in (*spec.get("initContainers", []), *spec["containers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        for side in ("requests", "limits"):
+            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"][side])
+        for name, value in container["resources"]["requests"].items():
+            assert amount(value) <= amount(container["resources"]["limits"][name])
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+
+
+def _mounts(name, step):
+    (body,) = CHILDREN[name]
+    container = next(each for each in body["spec"]["template"]["spec"]["containers"] if each["name"] == step)
+    return {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+
+
+CREDENTIALS = "/run/modelport/credentials"
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "writes", "secrets"),
+    [
+        ("import-pytorch", "fetch", "/work/fetch", {"source"}),
+        ("import-pytorch", "inspect", "/work/inspect", set()),
+        ("import-pytorch", "keep", "/work/keep", {"store"}),
+        ("convert-pytorch", "stage", "/work/stage", {"store"}),
+        ("convert-pytorch", "hop-1", "/work/hop-1", set()),
+        ("convert-pytorch", "verify", "/work/verify", set()),
+        ("convert-pytorch", "publish", "/work/publish", {"store"}),
+        ("verify-onnx", "stage", "/work/stage", {"store"}),
+        ("verify-onnx", "verify", "/work/verify", set()),
+        ("verify-onnx", "publish", "/work/publish", {"store"}),
+    ],
+)
+def test_a_step_writes_its_own_volume_only_and_sees_no_credentials_that_it_does_not_need(name, step, writes, secrets):
+    mounts = _mounts(name, step)
+    assert [path for path, read_only in mounts.items() if not read_only] == [writes]
+    assert {path.removeprefix(CREDENTIALS + "/") for path in mounts if path.startswith(CREDENTIALS)} == secrets
+
+
+def test_publish_sees_what_was_verified_and_nothing_else():
+    assert set(_mounts("convert-pytorch", "publish")) == {"/work/publish", "/work/verify", f"{CREDENTIALS}/store"}
+
+
+def test_only_the_fetch_of_a_server_sees_the_store():
+    deployment, _service = CHILDREN["serve-pytorch"]
+    spec = deployment["spec"]["template"]["spec"]
+    assert any(mount["mountPath"].endswith("/store") for mount in spec["initContainers"][0]["volumeMounts"])
+    assert not any("credentials" in mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"])
+    assert ARTIFACT_DIGEST in spec["initContainers"][0]["env"][0]["value"]
+    assert "replicas" not in deployment["spec"]
+
+
+def test_no_label_of_the_resource_reaches_a_child():
+    labelled = resource(ONNX, annotations={"argocd.argoproj.io/tracking-id": "x"})
+    (create,) = plan_for(labelled).create
+    assert "argocd" not in msgspec.json.encode(create.body["metadata"]).decode()
+    assert "argocd" not in msgspec.json.encode(create.body["spec"]["template"]["metadata"]).decode()
+
+
+@pytest.mark.parametrize(
+    ("given_requests", "given_limits", "cpu", "memory"),
+    [
+        ({}, {}, ("100m", "4"), ("256Mi", "4Gi")),
+        ({}, {"memory": "128Mi"}, ("100m", "4"), ("128Mi", "128Mi")),
+        ({"memory": "8Gi"}, {}, ("100m", "4"), ("8Gi", "8Gi")),
+        ({"cpu": "2"}, {"cpu": 3}, ("2", "3"), ("256Mi", "4Gi")),
+    ],
+)
+def test_a_default_never_contradicts_what_is_given(given_requests, given_limits, cpu, memory):
+    found = resources(MODEL, Resources(requests=given_requests, limits=given_limits), storage="1Gi")
+    assert (found["requests"]["cpu"], found["limits"]["cpu"]) == cpu
+    assert (found["requests"]["memory"], found["limits"]["memory"]) == memory
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("500m", 0.5), ("2Gi", 2 * 1024**3), ("3k", 3000), ("1.5", 1.5), ("1e3", 1000), ("2Ki", 2048)]
+)
+def test_quantities(text, number):
+    assert amount(text) == pytest.approx(number)
+
+
+@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1Xi", "-1"])
+def test_what_is_no_quantity_is_refused(text):
+    with pytest.raises(ValueError, match="expected a quantity"):
+        amount(text)
+
+
+def test_two_hops_mount_what_they_need():
+    from modelport.contract import ConvertRequest, Hop
+    from modelport_operator.plan.pods import steps_of
+    from modelport_operator.plan.progress import Stage, Work
+
+    hops = [
+        Hop(converter="a-to-b", source="a", target="b", image="one"),
+        Hop(converter="b-to-c", source="b", target="c", image="two"),
+    ]
+    request = ConvertRequest(artifact_key="k", verification_key="v", source_digest="d", source_format="a", hops=hops)
+    work = Work(stage=Stage.CONVERT, key="k", name="n", request=request, image="server")
+    steps = {step.name: step for step in steps_of(work, resource(), PLATFORM)}
+    assert (steps["hop-1"].image, steps["hop-2"].image) == ("one", "two")
+    assert steps["hop-2"].reads == ("stage", "hop-1")
+    assert steps["verify"].reads == ("hop-2", "hop-1")
+
+
+_ENDS, _MIDDLE = "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789-"
+NAMES = st.builds(
+    lambda first, rest: (first + rest).rstrip("-"),
+    st.sampled_from(_ENDS),
+    st.text(_MIDDLE, max_size=51) | st.text(_MIDDLE, min_size=45, max_size=51),
+)
+ROLES = st.sampled_from(["import", "convert", "verify"])
+KEYS = st.text("0123456789abcdef", min_size=32, max_size=32)
+
+
+@given(NAMES, ROLES, KEYS)
+def test_a_childs_name_is_a_label(name, role, key):
+    child = child_name(name, role, key)
+    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", child)
+    assert child == child_name(name, role, key)
+    assert f"-{role}-" in child
+
+
+@given(st.tuples(NAMES, ROLES, KEYS), st.tuples(NAMES, ROLES, KEYS))
+def test_children_of_two_resources_never_share_a_name(one, other):
+    if (one != other and one[1:] != other[1:]) or one[0] != other[0]:
+        assert child_name(*one) != child_name(*other)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_everything_contains_itself(value):
+    assert contains(value, value)
+
+
+@given(st.dictionaries(st.text(), JSON), st.text(), JSON)
+def test_more_keys_do_no_harm_and_fewer_do(value, key, extra):
+    more = value | {key: extra}
+    assert contains(more, {name: more[name] for name in value if name != key})
+    if key not in value:
+        assert not contains(value, more)
+
+
+@pytest.mark.parametrize(("live", "wanted"), [(1, True), ([1, 2], [1]), ({}, []), ([], {}), ("1", 1)])
+def test_what_differs_is_not_contained(live, wanted):
+    assert not contains(live, wanted)
+
+
+def test_the_spec_of_a_resource_never_moves_a_job():
+    case, first = imported(resource(ONNX))
+    changed = with_spec(case, ONNX | {"serving": {"replicas": 3}})
+    names = [{create.body["metadata"]["name"] for create in plan_for(each, first).create} for each in (case, changed)]
+    assert names[0] == names[1]
+
+
+def test_two_long_names_that_begin_alike_have_children_of_their_own():
+    names = {child_name("a" * 50 + end, "convert", "0" * 32) for end in ("b", "c")}
+    assert len(names) == 2
+    assert {len(name) for name in names} == {63}
+
+
+def test_no_job_serves():
+    from modelport.contract import ServeRequest
+    from modelport_operator.plan.pods import steps_of
+    from modelport_operator.plan.progress import Stage, Work
+
+    request = ServeRequest(artifact_key="k", artifact_digest="d")
+    work = Work(stage=Stage.SERVE, key="k", name="n", request=request, image="i")
+    with pytest.raises(TypeError, match="ServeRequest"):
+        steps_of(work, resource(), PLATFORM)

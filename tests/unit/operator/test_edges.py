@@ -1,0 +1,208 @@
+"""The edges: settings, logs, metrics, the index of peers, and reading Kubernetes objects."""
+
+import json
+import logging
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from modelport.api import Condition, Failure, Status
+from modelport_operator import __main__ as program
+from modelport_operator import logs, reading, settings
+from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
+from modelport_operator.peers import PeerIndex, useful_digests
+from unit.operator.scenes import DIGEST, converted, import_steps, imported, job_of, plan_for, pod, resource
+
+
+def test_settings_come_from_the_environment():
+    found = settings.read(
+        {"MODELPORT_WORKERS": "8", "MODELPORT_WATCH_NAMESPACES": "a, b,", "MODELPORT_CPU_LEVEL": "", "HOME": "/"}
+    )
+    assert (found.workers, found.namespaces, found.cpu_level) == (8, ("a", "b"), "x86-64-v2")
+
+
+@pytest.mark.parametrize(("name", "value"), [("MODELPORT_WORKERS", "many"), ("MODELPORT_LOG_FORMAT", "xml")])
+def test_wrong_settings_are_refused(name, value):
+    with pytest.raises(msgspec.ValidationError):
+        settings.read({name: value})
+
+
+def test_the_catalogue_is_read_and_checked(tmp_path):
+    file = tmp_path / "images.json"
+    file.write_text('{"converter-onnx": "a", "converter-pytorch": "b", "server-onnxruntime": "c"}')
+    platform = settings.read({"MODELPORT_IMAGES_FILE": str(file)}).platform()
+    program._check_catalogue(platform)
+    with pytest.raises(LookupError, match="lacks server-onnxruntime"):
+        program._check_catalogue(
+            msgspec.structs.replace(platform, images={"converter-onnx": "a", "converter-pytorch": "b"})
+        )
+
+
+def test_a_wrong_catalogue_ends_the_process(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MODELPORT_IMAGES_FILE", str(tmp_path / "none.json"))
+    assert program.main() == 2
+    assert "none.json" in capsys.readouterr().err
+
+
+def test_logs_are_json_with_their_fields():
+    record = logging.makeLogRecord(
+        {"name": "n", "levelname": "INFO", "msg": "it is %s", "args": ("done",), "namespace": "team"}
+    )
+    line = json.loads(logs.JsonFormatter().format(record))
+    assert (line["message"], line["level"], line["namespace"]) == ("it is done", "info", "team")
+
+
+def status(*conditions, failure=None, artifact=None):
+    listed = [
+        Condition(type=name, status=value, reason=reason, message="m", observed_generation=1, last_transition_time="t")
+        for name, value, reason in conditions
+    ]
+    return Status(conditions=listed, failure=failure, artifact=artifact)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "state"),
+    [
+        ([("Ready", "True", "Serving")], "Ready"),
+        ([("Ready", "False", "X"), ("Stalled", "True", "X")], "Stalled"),
+        ([("Ready", "False", "X"), ("Reconciling", "True", "X")], "Reconciling"),
+        ([("Ready", "True", "Suspended")], "Suspended"),
+        ([], "Unknown"),
+    ],
+)
+def test_the_state_of_a_resource(conditions, state):
+    assert state_of(status(*conditions)) == state
+
+
+def test_how_conversions_ended():
+    case, _jobs = converted(resource())
+    artifact = case.status.artifact
+    failure = Failure(key="k", stage="Convert", reason="ConversionFailed", message="m")
+    reused = msgspec.structs.replace(artifact, reused=True)
+    assert conversion_between(status(), status(artifact=artifact)) == Conversion("succeeded")
+    assert conversion_between(status(), status(artifact=reused)) == Conversion("reused")
+    assert conversion_between(status(artifact=artifact), status(artifact=artifact)) is None
+    assert conversion_between(status(), status(failure=failure)) == Conversion("failed", "ConversionFailed")
+    assert conversion_between(status(failure=failure), status(failure=failure)) is None
+    again = msgspec.structs.replace(failure, attempts=2, retryable=True)
+    assert conversion_between(status(failure=failure), status(failure=again)) == Conversion(
+        "retried", "ConversionFailed"
+    )
+    serving = msgspec.structs.replace(failure, stage="Serve")
+    assert conversion_between(status(), status(failure=serving)) is None
+
+
+def test_metrics_are_told():
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.queue_depth = lambda: 3
+    metrics.reconciled("done", 0.02)
+    metrics.reported("team", "a", status(), status(("Ready", "True", "Serving")))
+    metrics.reported("team", "b", status(), status(("Ready", "True", "Serving")))
+    metrics.forget("team", "b")
+    text = generate_latest(registry).decode()
+    for line in (
+        'modelport_reconciles_total{result="done"} 1.0',
+        "modelport_queue_depth 3.0",
+        'modelport_resources{state="Ready"} 1.0',
+    ):
+        assert line in text
+
+
+def test_the_index_of_peers():
+    index = PeerIndex()
+    index.note("team", "a", {"status": {"source": {"digest": "1"}}})
+    index.note("team", "b", {"status": {"source": {"digest": "1"}}})
+    index.note("other", "c", {"status": {"source": {"digest": "1"}}})
+    index.note("team", "d", {"status": None})
+    assert index.names("team", ["1", "2"], besides="a") == ["b"]
+    index.note("team", "b", {"status": {"source": {"digest": "2"}}})
+    assert index.names("team", ["1"], besides="a") == []
+    index.forget("team", "b")
+    index.forget("team", "b")
+    assert index.names("team", ["2"], besides="a") == []
+
+
+def test_which_peers_could_help():
+    case, job = imported(resource())
+    assert useful_digests(case, [job]) == {DIGEST}
+    fresh = resource()
+    assert useful_digests(fresh, [job_of(plan_for(fresh), pod(*import_steps()))]) == {DIGEST}
+    assert useful_digests(fresh, []) == set()
+    done = msgspec.structs.replace(
+        case, status=msgspec.structs.replace(case.status, conditions=status(("Ready", "True", "Stored")).conditions)
+    )
+    assert useful_digests(done, [job]) == set()
+
+
+META = {"name": "p", "uid": "u", "creationTimestamp": "2027-01-15T08:00:00Z"}
+
+
+def test_a_pod_is_read():
+    body = {
+        "metadata": META | {"deletionTimestamp": "x"},
+        "spec": {"nodeName": "n", "initContainers": [{"name": "fetch"}], "containers": [{"name": "server"}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"},
+                {"type": "DisruptionTarget", "status": "True", "message": "drained"},
+            ],
+            "containerStatuses": [
+                {
+                    "name": "server",
+                    "ready": False,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "m"}},
+                    "lastState": {"terminated": {"exitCode": 3}},
+                }
+            ],
+        },
+    }
+    found = reading.pod(body)
+    assert (found.unschedulable, found.disrupted, found.deleting, found.created) == (
+        "no node",
+        "drained",
+        True,
+        1800000000.0,
+    )
+    assert [each.name for each in found.containers] == ["fetch", "server"]
+    assert found.culprit.ending.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("node", "reasons", "creating"),
+    [
+        (None, [], False),
+        ("n", [], True),
+        ("n", ["ContainerCreating", "PodInitializing"], True),
+        ("n", ["ErrImagePull"], False),
+    ],
+)
+def test_a_pod_that_is_being_made(node, reasons, creating):
+    states = [{"name": "c", "state": {"waiting": {"reason": reason}}} for reason in reasons]
+    body = {"metadata": META, "spec": {"nodeName": node, "containers": []}, "status": {"containerStatuses": states}}
+    assert reading.is_creating(body) is creating
+
+
+def test_a_job_is_read():
+    conditions = [
+        {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "lastTransitionTime": "2027-01-15T08:00:10Z"}
+    ]
+    notes = {"modelport.dev/key": "k", "modelport.dev/attempt": "3"}
+    body = {
+        "metadata": META | {"annotations": notes, "labels": {"modelport.dev/stage": "import"}},
+        "status": {"conditions": conditions},
+    }
+    found = reading.job(body, [])
+    assert (found.failed, found.finished, found.attempt, found.complete) == ("PodFailurePolicy", 1800000010.0, 3, False)
+
+
+def test_a_peer_that_cannot_be_read_has_nothing():
+    assert reading.peer({"metadata": {"name": "p"}, "status": {"source": "what"}}).source is None
+
+
+def test_the_newest_time_of_an_event():
+    assert reading.event_time({"lastTimestamp": "2", "eventTime": "1"}) == "2"
+    assert reading.event_time({"series": {"lastObservedTime": "3"}, "eventTime": "1"}) == "3"
+    assert reading.event_time({}) == ""

@@ -1,0 +1,333 @@
+"""What has become of a Job: the table of endings, hindrances and retries."""
+
+import msgspec
+import pytest
+
+from modelport.contract import StepResult
+from modelport.reasons import Reason
+from modelport_operator.facts import Container, Termination
+from unit.operator.scenes import (
+    NOW,
+    ONNX,
+    converted,
+    failed_step,
+    import_steps,
+    job_of,
+    plan_for,
+    pod,
+    ready,
+    report_on,
+    resource,
+    served,
+    step,
+    with_spec,
+    with_status,
+)
+
+SKIPPED = (step("inspect", code=69), step("keep", code=69))
+GONE = {"failed": "BackoffLimitExceeded", "finished": NOW - 1}
+
+ENDINGS = [
+    (
+        "the step says so",
+        pod(failed_step("fetch", Reason.SOURCE_NOT_FOUND), *SKIPPED, phase="Failed"),
+        Reason.SOURCE_NOT_FOUND,
+        False,
+    ),
+    (
+        "the step says so and may again",
+        pod(failed_step("fetch", Reason.SOURCE_UNREACHABLE, code=75), *SKIPPED, phase="Failed"),
+        Reason.SOURCE_UNREACHABLE,
+        True,
+    ),
+    ("memory", pod(step("fetch", code=137, reason="OOMKilled"), *SKIPPED, phase="Failed"), Reason.OUT_OF_MEMORY, False),
+    (
+        "time",
+        pod(step("fetch", code=137), *SKIPPED, phase="Failed", reason="DeadlineExceeded"),
+        Reason.DEADLINE_EXCEEDED,
+        False,
+    ),
+    (
+        "time before any step",
+        pod(Container(name="fetch"), phase="Failed", reason="DeadlineExceeded"),
+        Reason.DEADLINE_EXCEEDED,
+        False,
+    ),
+    (
+        "volume",
+        pod(
+            Container(name="fetch"),
+            phase="Failed",
+            reason="Evicted",
+            message='Usage of EmptyDir volume "step-fetch" exceeds the limit "1Mi".',
+        ),
+        Reason.STORAGE_EXCEEDED,
+        False,
+    ),
+    (
+        "disk",
+        pod(
+            Container(name="fetch"),
+            phase="Failed",
+            reason="Evicted",
+            message="Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.",
+        ),
+        Reason.STORAGE_EXCEEDED,
+        False,
+    ),
+    (
+        "node pressure",
+        pod(Container(name="fetch"), phase="Failed", reason="Evicted", message="The node was low on resource: memory."),
+        Reason.EVICTED,
+        True,
+    ),
+    ("drained", pod(step("fetch", code=143), phase="Failed", disrupted="EvictionByEvictionAPI"), Reason.EVICTED, True),
+    ("signal", pod(step("fetch", code=139), *SKIPPED, phase="Failed"), Reason.STEP_CRASHED, True),
+    ("exit status", pod(step("fetch", code=1), *SKIPPED, phase="Failed"), Reason.STEP_CRASHED, True),
+    (
+        "garbage",
+        pod(Container(name="fetch", terminated=Termination(exit_code=1, message="{not json")), phase="Failed"),
+        Reason.STEP_CRASHED,
+        True,
+    ),
+    ("no word", pod(Container(name="fetch"), phase="Failed"), Reason.STEP_CRASHED, True),
+    (
+        "no result",
+        pod(*(step(name) for name in ("fetch", "inspect", "keep")), phase="Succeeded"),
+        Reason.STEP_CRASHED,
+        True,
+    ),
+]
+HINDRANCES = [
+    (
+        "no node",
+        pod(Container(name="fetch"), phase="Pending", unschedulable="0/1 nodes are available"),
+        Reason.UNSCHEDULABLE,
+    ),
+    (
+        "no image",
+        pod(Container(name="fetch", waiting="ErrImageNeverPull", waiting_message="not present"), phase="Pending"),
+        Reason.IMAGE_PULL_FAILED,
+    ),
+    (
+        "no config",
+        pod(Container(name="fetch", waiting="CreateContainerConfigError", waiting_message="no key"), phase="Pending"),
+        Reason.POD_REFUSED,
+    ),
+    (
+        "no start",
+        pod(Container(name="fetch", waiting="RunContainerError", waiting_message="no such file"), phase="Pending"),
+        Reason.STEP_CRASHED,
+    ),
+    (
+        "no store",
+        pod(Container(name="fetch"), phase="Pending", warnings=('secret "modelport-store" not found',)),
+        Reason.STORE_NOT_CONFIGURED,
+    ),
+    (
+        "no credentials",
+        pod(Container(name="fetch"), phase="Pending", warnings=("timed out", 'secret "bucket" not found')),
+        Reason.SOURCE_ACCESS_DENIED,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("ended", "reason", "retryable"), [case[1:] for case in ENDINGS], ids=[case[0] for case in ENDINGS]
+)
+def test_how_a_pod_ended_is_told(ended, reason, retryable):
+    case = resource()
+    ended = msgspec.structs.replace(ended, log_tail="the last line")
+    plan = plan_for(case, job_of(plan_for(case), ended, **GONE))
+    failure = plan.progress.failure
+    assert (failure.reason, failure.retryable, failure.stage, failure.attempts) == (reason, retryable, "Import", 1)
+    assert plan.create == ()
+    report = report_on(case, plan)
+    assert ("Stalled" if not retryable else "Reconciling") in {each.type for each in report.status.conditions}
+    assert report.status.failure.hint
+    if ended.phase == "Failed":
+        assert failure.log_tail == "the last line"
+
+
+@pytest.mark.parametrize(("waiting", "reason"), [case[1:] for case in HINDRANCES], ids=[case[0] for case in HINDRANCES])
+def test_what_keeps_a_pod_from_starting_is_told_at_once(waiting, reason):
+    case = resource()
+    plan = plan_for(case, job_of(plan_for(case), waiting))
+    assert (plan.progress.failure.reason, plan.progress.failure.retryable) == (reason, True)
+    assert (plan.create, plan.delete, plan.look_again) == ((), (), 15.0)
+    assert ready(report_on(case, plan)) == ("False", "ProgressingWithRetry")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [("pods is forbidden: exceeded quota: small", Reason.QUOTA_EXCEEDED), ("violates PodSecurity", Reason.POD_REFUSED)],
+)
+def test_a_job_that_may_not_make_its_pod_is_told(refusal, reason):
+    case = resource()
+    plan = plan_for(case, job_of(plan_for(case), refusals=(refusal,)))
+    assert plan.progress.failure.reason == reason
+
+
+def test_the_two_wordings_of_an_image_that_is_not_pulled_are_one_message():
+    messages = set()
+    for waiting, message in (
+        ("ErrImagePull", "no such host"),
+        ("ImagePullBackOff", 'Back-off pulling image "x": ErrImagePull: no such host'),
+    ):
+        case = resource()
+        stuck = pod(Container(name="fetch", waiting=waiting, waiting_message=message), phase="Pending")
+        messages.add(plan_for(case, job_of(plan_for(case), stuck)).progress.failure.message)
+    assert messages == {"image of fetch: no such host"}
+
+
+def test_a_young_pod_is_looked_at_again_soon():
+    case = resource()
+    plan = plan_for(case, job_of(plan_for(case), pod(Container(name="fetch"), phase="Pending", created=NOW - 1)))
+    assert plan.look_again == 2.0
+    assert ready(report_on(case, plan)) == ("False", "Importing")
+
+
+def test_a_failure_for_good_is_told_before_the_jobs_condition():
+    case = resource()
+    plan = plan_for(case, job_of(plan_for(case), pod(failed_step("fetch", Reason.DIGEST_MISMATCH), *SKIPPED)))
+    assert plan.progress.failure.reason == Reason.DIGEST_MISMATCH
+    assert "Stalled" in {each.type for each in report_on(case, plan).status.conditions}
+
+
+def test_a_failure_for_good_stands_without_its_job_until_the_spec_changes():
+    case = resource(ONNX)
+    plan = plan_for(case, job_of(plan_for(case), pod(failed_step("fetch", Reason.SOURCE_NOT_FOUND), *SKIPPED), **GONE))
+    failed = with_status(case, report_on(case, plan))
+    later = plan_for(failed)
+    assert later.create == ()
+    assert report_on(failed, later).status == failed.status
+    corrected = with_spec(failed, {"source": {"uri": "s3://models/other.onnx"}})
+    plan = plan_for(corrected)
+    assert len(plan.create) == 1
+    assert report_on(corrected, plan).status.failure is None
+
+
+def test_more_memory_tries_again():
+    case = resource(ONNX)
+    plan = plan_for(case, job_of(plan_for(case), pod(step("fetch", code=137, reason="OOMKilled")), **GONE))
+    failed = with_status(case, report_on(case, plan))
+    more = with_spec(failed, ONNX | {"conversion": {"resources": {"limits": {"memory": "8Gi"}}}})
+    assert len(plan_for(more).create) == 1
+
+
+@pytest.mark.parametrize(("attempt", "wait"), [(1, 10), (2, 20), (3, 40), (5, 160), (6, 300), (60, 300)])
+def test_a_job_that_failed_is_made_anew_after_a_time_that_grows(attempt, wait):
+    case = resource(ONNX)
+    ended = pod(failed_step("fetch", Reason.SOURCE_UNREACHABLE, code=75), phase="Failed")
+    job = job_of(plan_for(case), ended, attempt=attempt, failed="BackoffLimitExceeded", finished=NOW)
+    early = plan_for(case, job, now=NOW + wait - 1)
+    assert (early.create, early.look_again) == ((), pytest.approx(1))
+    late = plan_for(case, job, now=NOW + wait)
+    (create,) = late.create
+    assert create.replaces.uid == job.uid
+    assert create.body["metadata"]["annotations"]["modelport.dev/attempt"] == str(attempt + 1)
+    assert late.progress.failure.attempts == attempt
+
+
+def test_a_retry_that_runs_keeps_its_cause_in_sight_and_success_clears_it():
+    case = resource(ONNX)
+    ended = pod(failed_step("fetch", Reason.SOURCE_UNREACHABLE, code=75), phase="Failed", log_tail="no route")
+    failed = with_status(case, report_on(case, plan_for(case, job_of(plan_for(case), ended, **GONE))))
+    again = plan_for(failed)
+    running = job_of(again, pod(Container(name="fetch")))
+    assert running.attempt == 2
+    report = report_on(failed, plan_for(failed, running))
+    assert ready(report) == ("False", "ProgressingWithRetry")
+    assert report.status.failure.log_tail == "no route"
+    done = report_on(failed, plan_for(failed, msgspec.structs.replace(running, pods=(pod(*import_steps()),))))
+    assert done.status.failure is None
+
+
+def test_a_job_that_tries_again_itself_is_left_to_it():
+    case = resource(ONNX)
+    ended = pod(failed_step("fetch", Reason.STORE_UNAVAILABLE, code=75), phase="Failed")
+    plan = plan_for(case, job_of(plan_for(case), ended))
+    assert (plan.create, plan.delete) == ((), ())
+    assert ready(report_on(case, plan)) == ("False", "ProgressingWithRetry")
+
+
+def test_a_finished_job_whose_pod_is_gone_runs_again():
+    case = resource(ONNX)
+    plan = plan_for(case, job_of(plan_for(case), complete=True, finished=NOW))
+    (create,) = plan.create
+    assert create.replaces
+    assert plan.progress.failure is None
+
+
+def test_the_step_that_runs_is_told():
+    case, first = resource(), None
+    first = job_of(plan_for(case), pod(*import_steps()))
+    plan = plan_for(case, first)
+    done = (step("stage", StepResult(step="stage")), step("hop-1", StepResult(step="hop-1")))
+    running = pod(*done, Container(name="verify"), Container(name="publish"))
+    report = report_on(case, plan_for(case, first, job_of(plan, running)))
+    assert ready(report) == ("False", "Verifying")
+    assert report.status.conditions[0].message == "Verifying the model: step verify"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "stalled"),
+    [
+        (
+            {"containers": (Container(name="server", waiting="CrashLoopBackOff", last=Termination(exit_code=1)),)},
+            Reason.SERVER_CRASHED,
+            False,
+        ),
+        (
+            {"containers": (Container(name="server", last=Termination(exit_code=137, reason="OOMKilled")),)},
+            Reason.OUT_OF_MEMORY,
+            True,
+        ),
+        (
+            {"containers": (msgspec.structs.replace(failed_step("server", Reason.GOLDEN_MISMATCH)),)},
+            Reason.GOLDEN_MISMATCH,
+            True,
+        ),
+        ({"containers": (failed_step("fetch", Reason.STORE_UNAVAILABLE, code=75),)}, Reason.STORE_UNAVAILABLE, False),
+        ({"containers": (), "phase": "Pending", "unschedulable": "no node"}, Reason.UNSCHEDULABLE, False),
+    ],
+)
+def test_servers_that_do_not_answer_are_told(trouble, reason, stalled):
+    case, jobs, live = served()
+    broken = msgspec.structs.replace(live, ready=0, available=0, pods=(pod(serving_key=live.serving_key, **trouble),))
+    plan = plan_for(case, *jobs, deployment=broken)
+    assert (plan.progress.failure.reason, plan.progress.failure.stage) == (reason, "Serve")
+    report = report_on(case, plan, deployment=broken)
+    assert ("Stalled" in {each.type for each in report.status.conditions}) is stalled
+
+
+def test_pods_of_another_template_are_no_trouble():
+    case, jobs, live = served()
+    old = pod(Container(name="server", last=Termination(exit_code=1)), serving_key="old")
+    rolling = msgspec.structs.replace(live, available=0, pods=(old,))
+    assert plan_for(case, *jobs, deployment=rolling).progress.failure is None
+
+
+def test_jobs_of_another_spec_are_removed():
+    case, jobs = converted(resource(ONNX))
+    old = msgspec.structs.replace(jobs[0], name="net-import-00000000", uid="old")
+    plan = plan_for(case, *jobs, old)
+    assert [child.uid for child in plan.delete] == ["old"]
+
+
+def test_a_log_that_is_gone_by_now_is_remembered():
+    case = resource(ONNX)
+    ended = pod(failed_step("fetch", Reason.SOURCE_NOT_FOUND), *SKIPPED, phase="Failed", log_tail="404")
+    job = job_of(plan_for(case), ended, **GONE)
+    failed = with_status(case, report_on(case, plan_for(case, job)))
+    quiet = msgspec.structs.replace(job, pods=(msgspec.structs.replace(ended, log_tail=""),))
+    assert report_on(failed, plan_for(failed, quiet)).status == failed.status
+
+
+def test_a_server_that_is_only_slow_is_no_trouble():
+    case, jobs, live = served()
+    slow = pod(Container(name="server"), serving_key=live.serving_key)
+    assert (
+        plan_for(case, *jobs, deployment=msgspec.structs.replace(live, available=0, pods=(slow,))).progress.failure
+        is None
+    )

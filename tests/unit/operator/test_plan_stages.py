@@ -1,0 +1,334 @@
+"""From stage to stage: what is created when, what is reused, what is kept by an upgrade."""
+
+import msgspec
+
+from modelport.reasons import Reason
+from modelport_operator.facts import Peer, Service
+from modelport_operator.plan import Plan
+from modelport_operator.plan.children import service
+from unit.operator.scenes import (
+    ARTIFACT_DIGEST,
+    DIGEST,
+    ONNX,
+    OTHER_DIGEST,
+    PYTORCH,
+    SERVED,
+    UPGRADED,
+    converted,
+    deployed,
+    failed_step,
+    import_steps,
+    imported,
+    job_of,
+    plan_for,
+    pod,
+    report_on,
+    resource,
+    served,
+    verify_steps,
+    with_spec,
+    with_status,
+)
+
+
+def created(plan: Plan) -> list[str]:
+    return [
+        create.body["metadata"]["name"].rsplit("-", 1)[0] if create.body["kind"] == "Job" else create.body["kind"]
+        for create in plan.create
+    ]
+
+
+def peer_of(case, name="peer"):
+    status = case.status
+    return Peer(name=name, source=status.source, artifact=status.artifact, verification=status.verification)
+
+
+def test_the_first_thing_is_to_import():
+    plan = plan_for(resource())
+    assert created(plan) == ["net-import"]
+    assert (plan.delete, plan.apply) == ((), ())
+
+
+def test_convert_begins_when_the_steps_of_import_have_ended_without_the_jobs_condition():
+    case = resource()
+    job = job_of(plan_for(case), pod(*import_steps()))
+    assert not job.complete
+    plan = plan_for(case, job)
+    assert created(plan) == ["net-convert"]
+    assert plan.progress.source.digest == DIGEST
+    assert plan.delete == ()
+
+
+def test_the_source_stays_pinned_when_its_job_is_gone():
+    case, _ = imported(resource())
+    plan = plan_for(case)
+    assert created(plan) == ["net-convert"]
+
+
+def test_refreshing_imports_once_more_and_keeps_an_equal_artifact():
+    case, _jobs, live = served()
+    asked = resource(SERVED, status=case.status, annotations={"modelport.dev/refresh": "now"})
+    plan = plan_for(asked, deployment=live)
+    assert created(plan) == ["net-import", "Service"]
+    done = plan_for(asked, job_of(plan, pod(*import_steps())), deployment=live)
+    assert (created(done), done.apply) == (["Service"], ())
+    assert done.progress.verified
+
+
+def test_serving_is_created_once_the_artifact_is_verified():
+    case, jobs = converted(resource())
+    plan = plan_for(case, *jobs)
+    assert created(plan) == ["Deployment", "Service"]
+    assert plan.rollout.digest == ARTIFACT_DIGEST
+
+
+def test_nothing_is_to_be_done_about_what_is_ready():
+    case, jobs, live = served()
+    found = Service(uid="uid-of-service", body=service(case))
+    plan = plan_for(case, *jobs, deployment=live, service=found)
+    assert (plan.create, plan.apply, plan.delete, plan.look_again) == ((), (), (), None)
+    report = report_on(case, plan, deployment=live)
+    assert report.status == case.status
+    assert report.events == ()
+
+
+def test_an_upgrade_of_the_operator_does_nothing():
+    case, jobs, live = served()
+    found = Service(uid="uid-of-service", body=service(case))
+    plan = plan_for(case, *jobs, deployment=live, service=found, platform=UPGRADED)
+    assert (plan.create, plan.apply, plan.delete) == ((), (), ())
+    assert report_on(case, plan, deployment=live).status == case.status
+
+
+def test_a_new_spec_converts_anew_while_the_old_artifact_is_left_alone():
+    case, jobs, live = served()
+    changed = with_spec(case, SERVED | {"target": {"options": {"opset": 18}}})
+    plan = plan_for(changed, *jobs, deployment=live)
+    assert created(plan) == ["net-convert", "Service"]
+    assert [child.name for child in plan.delete] == [jobs[1].name]
+    assert plan.apply == ()
+
+
+def test_going_back_to_the_spec_before_needs_no_conversion():
+    case, jobs, live = served()
+    changed = with_spec(case, SERVED | {"target": {"options": {"opset": 18}}})
+    plan = plan_for(changed, *jobs, deployment=live)
+    back = with_spec(with_status(changed, report_on(changed, plan, deployment=live)), SERVED)
+    plan = plan_for(back, jobs[0], deployment=live)
+    assert plan.progress.verified
+    assert created(plan) == ["Service"]
+
+
+def test_other_resources_for_serving_change_the_deployment_only():
+    case, jobs, live = served()
+    changed = with_spec(case, ONNX | {"serving": {"replicas": 1, "resources": {"limits": {"memory": "1Gi"}}}})
+    plan = plan_for(changed, *jobs, deployment=live)
+    (change,) = plan.apply
+    assert change.uid == live.uid
+    assert "replicas" not in change.body["spec"]
+    assert change.body["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "1Gi"
+
+
+def test_replicas_alone_change_no_pod():
+    case, jobs, live = served()
+    plan = plan_for(with_spec(case, ONNX | {"serving": {"replicas": 5}}), *jobs, deployment=live)
+    assert (plan.apply, plan.replicas) == ((), 5)
+
+
+def test_a_foreign_change_of_the_image_is_taken_back():
+    case, jobs, live = served()
+    plan = plan_for(case, *jobs, deployment=msgspec.structs.replace(live, image="mine:1"))
+    assert len(plan.apply) == 1
+
+
+def test_serving_left_out_is_taken_down():
+    case, jobs, live = served()
+    found = Service(uid="uid-of-service", body=service(case))
+    plan = plan_for(with_spec(case, ONNX), *jobs, deployment=live, service=found)
+    assert {(child.kind, child.uid) for child in plan.delete} == {("Deployment", live.uid), ("Service", found.uid)}
+
+
+def test_a_service_that_is_gone_is_made_anew_even_while_converting():
+    case, jobs, live = served()
+    changed = with_spec(case, SERVED | {"target": {"options": {"opset": 18}}})
+    assert "Service" in created(plan_for(changed, *jobs, deployment=live))
+
+
+def test_a_source_whose_digest_is_known_is_not_imported():
+    known, _ = imported(resource())
+    asked = resource({"source": {"uri": "https://elsewhere/net.onnx", "digest": DIGEST}}, name="other")
+    plan = plan_for(asked, peers=(peer_of(known),))
+    assert created(plan) == ["other-convert"]
+    assert plan.progress.source.uri == "https://elsewhere/net.onnx"
+
+
+def test_a_source_of_another_digest_or_format_is_imported():
+    known, _ = imported(resource())
+    other = resource({"source": {"uri": "s3://x/y", "digest": OTHER_DIGEST}}, name="other")
+    assert created(plan_for(other, peers=(peer_of(known),))) == ["other-import"]
+    format_given = resource({**PYTORCH, "source": PYTORCH["source"] | {"digest": DIGEST}}, name="other")
+    assert created(plan_for(format_given, peers=(peer_of(known),))) == ["other-import"]
+
+
+def test_the_artifact_of_another_resource_is_reused():
+    peer, _jobs, _live = served()
+    case, first = imported(resource(ONNX, name="copy"))
+    plan = plan_for(case, first, peers=(peer_of(peer),))
+    assert created(plan) == []
+    assert plan.progress.verified
+    assert plan.progress.artifact.reused
+    assert plan.progress.artifact.digest == ARTIFACT_DIGEST
+
+
+def test_a_stricter_tolerance_judges_the_stored_errors_of_a_reused_artifact():
+    peer, _jobs, _live = served()
+    strict = ONNX | {"verification": {"tolerance": {"relative": 1e-9}}}
+    case, first = imported(resource(strict, name="copy"))
+    plan = plan_for(case, first, peers=(peer_of(peer),))
+    assert created(plan) == []
+    assert plan.progress.failure.reason == Reason.VERIFICATION_FAILED
+    assert not plan.progress.failure.retryable
+
+
+def test_other_samples_verify_the_reused_artifact_again():
+    peer, _jobs, _live = served()
+    case, first = imported(resource(ONNX | {"verification": {"samples": 16}}, name="copy"))
+    plan = plan_for(case, first, peers=(peer_of(peer),))
+    assert created(plan) == ["copy-verify"]
+    again = job_of(plan, pod(*verify_steps(hops=(), digest=OTHER_DIGEST)))
+    done = plan_for(case, first, again, peers=(peer_of(peer),))
+    assert done.progress.verified
+    assert done.progress.artifact.digest == OTHER_DIGEST
+    settled = with_status(case, report_on(case, done))
+    assert created(plan_for(settled, first, again)) == []
+
+
+def test_a_tolerance_of_single_outputs_needs_all_of_them():
+    case, jobs = converted(resource(), truncated=True)
+    changed = with_spec(case, SERVED | {"verification": {"outputs": {"y": {"relative": 0.1}}}})
+    plan = plan_for(changed, *jobs)
+    assert created(plan) == ["net-verify"]
+    again = job_of(plan, pod(*verify_steps(hops=(), truncated=True)))
+    told = with_status(changed, report_on(changed, plan_for(changed, jobs[0], again)))
+    assert plan_for(told, jobs[0], again).progress.verified
+
+
+def test_a_looser_tolerance_lets_a_stored_artifact_pass():
+    peer, _jobs, _live = served()
+    strict = ONNX | {"verification": {"tolerance": {"relative": 1e-9}}}
+    case, first = imported(resource(strict, name="copy"))
+    failed = with_status(case, report_on(case, plan_for(case, first, peers=(peer_of(peer),))))
+    assert plan_for(with_spec(failed, ONNX), first).progress.verified
+
+
+def test_report_does_not_judge():
+    peer, _jobs, _live = served()
+    lax = ONNX | {"verification": {"policy": "Report", "tolerance": {"relative": 1e-9}}}
+    case, first = imported(resource(lax, name="copy"))
+    assert plan_for(case, first, peers=(peer_of(peer),)).progress.verified
+
+
+def test_nothing_starts_while_suspended():
+    plan = plan_for(resource(SERVED | {"suspend": True}))
+    assert (plan.create, plan.apply, plan.delete) == ((), (), ())
+    case, jobs = converted(resource(SERVED))
+    suspended = with_spec(case, SERVED | {"suspend": True})
+    assert plan_for(suspended, *jobs).create == ()
+
+
+def test_what_the_schema_cannot_tell_is_told_before_bytes_are_moved():
+    spec = {"source": PYTORCH["source"] | {"inputs": []}}
+    plan = plan_for(resource(spec))
+    assert plan.create == ()
+    assert plan.progress.failure.reason == Reason.INPUTS_NEEDED
+
+
+def test_an_unknown_option_is_told_with_the_nearest_name():
+    case, first = imported(resource(ONNX | {"target": {"options": {"opsett": 3}}}))
+    plan = plan_for(case, first)
+    assert plan.progress.failure.reason == Reason.INVALID_SPEC
+    assert "opset?" in plan.progress.failure.message
+
+
+def test_a_request_that_does_not_fit_is_refused():
+    arguments = {"table": "x" * 70_000}
+    source = PYTORCH["source"] | {"code": PYTORCH["source"]["code"] | {"arguments": arguments}}
+    case = resource({"source": source})
+    steps = import_steps(format_name="pytorch-state-dict")
+    plan = plan_for(case, job_of(plan_for(case), pod(*steps)))
+    assert plan.progress.failure.reason == Reason.INVALID_SPEC
+    assert "65536 bytes" in plan.progress.failure.message
+
+
+def test_a_foreign_object_in_the_way_stops_everything_that_serves():
+    plan = plan_for(resource(), foreign=("Service net",))
+    assert plan.create == ()
+    assert plan.progress.failure.reason == Reason.NAME_CONFLICT
+    assert plan_for(resource(ONNX), foreign=("Service net",)).create
+
+
+def test_a_step_cannot_speak_for_another():
+    case, first = imported(resource())
+    forged = (*verify_steps()[:1], msgspec.structs.replace(verify_steps()[2], name="hop-1"))
+    silent = tuple(
+        msgspec.structs.replace(each, terminated=msgspec.structs.replace(each.terminated, message=""))
+        for each in verify_steps()[2:]
+    )
+    job = job_of(plan_for(case, first), pod(*forged, *silent))
+    plan = plan_for(case, first, job)
+    assert plan.progress.artifact is None
+    assert plan.progress.failure.reason == Reason.STEP_CRASHED
+
+
+def test_the_image_that_verified_serves():
+    case, jobs = converted(resource())
+    plan = plan_for(case, *jobs, platform=UPGRADED)
+    assert plan.rollout.image == case.status.verification.image
+    assert deployed(plan).image == "registry.example/server-onnxruntime@sha256:1"
+
+
+def test_a_service_that_differs_is_applied():
+    case, jobs, live = served()
+    changed = service(case)
+    changed["spec"]["selector"] = {"app": "mine"}
+    found = Service(uid="uid-of-service", body=changed)
+    (change,) = plan_for(case, *jobs, deployment=live, service=found).apply
+    assert (change.body["kind"], change.uid) == ("Service", "uid-of-service")
+
+
+def test_the_options_of_a_path_are_checked_once_the_format_is_known():
+    case = resource(ONNX | {"target": {"options": {"opset": 99}}})
+    plan = plan_for(case, job_of(plan_for(case), pod(*import_steps())))
+    assert plan.progress.failure.reason == Reason.INVALID_SPEC
+    assert plan.progress.source.digest == DIGEST
+
+
+def test_code_of_another_digest_is_imported():
+    case, _ = imported(resource(PYTORCH))
+    source = PYTORCH["source"] | {"code": PYTORCH["source"]["code"] | {"digest": DIGEST}}
+    asked = resource({"source": source}, name="other")
+    assert created(plan_for(asked, peers=(peer_of(case),))) == ["other-import"]
+
+
+def test_a_source_without_a_digest_is_always_imported():
+    case, _ = imported(resource(ONNX))
+    moved = with_spec(case, {"source": {"uri": "s3://models/moved.onnx"}})
+    assert created(plan_for(moved)) == ["net-import"]
+
+
+def test_an_artifact_without_evidence_is_verified_again():
+    case, jobs = converted(resource())
+    bare = with_status(case, report_on(case, plan_for(case, *jobs)))
+    bare = msgspec.structs.replace(bare, status=msgspec.structs.replace(bare.status, verification=None))
+    assert created(plan_for(bare)) == ["net-verify"]
+
+
+def test_an_import_that_failed_is_not_undone_by_another_resources_success():
+    known, _ = imported(resource())
+    asked = resource({"source": {"uri": "https://elsewhere/net.onnx", "digest": DIGEST}}, name="other")
+    denied = pod(failed_step("fetch", Reason.SOURCE_ACCESS_DENIED), phase="Failed")
+    job = job_of(plan_for(asked), denied, failed="PodFailurePolicy")
+    plan = plan_for(asked, job, peers=(peer_of(known),))
+    assert plan.progress.failure.reason == Reason.SOURCE_ACCESS_DENIED
+    told = with_status(asked, report_on(asked, plan))
+    assert plan_for(told, peers=(peer_of(known),)).progress.failure.reason == Reason.SOURCE_ACCESS_DENIED

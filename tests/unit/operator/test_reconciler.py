@@ -1,0 +1,245 @@
+"""Whole reconciliations against an API server in memory: what is called, in which order, and what is not."""
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from modelport import api
+from modelport_operator.controller.carrying import Carrier
+from modelport_operator.controller.controller import Key
+from modelport_operator.controller.reconciler import Reconciler
+from modelport_operator.kube.errors import UnavailableError
+from modelport_operator.metrics import Metrics
+from modelport_operator.observe import Observer
+from modelport_operator.peers import PeerIndex
+from modelport_operator.report.invariants import violations
+from unit.operator.apiserver import MemoryKube
+from unit.operator.scenes import NOW, ONNX, PLATFORM, SERVED, UPGRADED
+
+KEY = Key("team", "net")
+
+
+class Scene:
+    """A reconciler with its API server."""
+
+    def __init__(self, platform=PLATFORM):
+        self.kube, self.peers = MemoryKube(), PeerIndex()
+        self.registry = CollectorRegistry()
+        self.reconciler = self.operator(platform)
+
+    def operator(self, platform):
+        """Return an operator that was just started: it knows nothing but what the API server has."""
+        return Reconciler(
+            kube=self.kube,
+            observer=Observer(self.kube, self.peers, lambda: NOW),
+            carrier=Carrier(self.kube),
+            platform=platform,
+            metrics=Metrics(CollectorRegistry()),
+            clock=lambda: NOW,
+        )
+
+    async def reconcile(self, key=KEY):
+        self.kube.writes.clear()
+        result = await self.reconciler(key)
+        body = self.kube.objects.get((api.KIND, *key))
+        if body:
+            self.peers.note(key.namespace, key.name, body)
+            status = msgspec.convert(body["status"], api.Status)
+            assert list(violations(status, generation=body["metadata"]["generation"])) == []
+        return result
+
+    async def serve(self, key=KEY, spec=SERVED):
+        self.kube.apply_resource(spec, key.name, key.namespace)
+        await self.reconcile(key)
+        self.kube.run_job(f"{key.name}-import")
+        await self.reconcile(key)
+        self.kube.run_job(f"{key.name}-convert")
+        await self.reconcile(key)
+        if "serving" in spec:
+            self.kube.roll_out(key.name)
+            await self.reconcile(key)
+
+    def ready(self, key=KEY):
+        status = self.kube.objects[(api.KIND, *key)]["status"]
+        found = next(each for each in status["conditions"] if each["type"] == "Ready")
+        return found["status"], found["reason"]
+
+    def kinds(self, verb):
+        return [kind for done, kind, _name in self.kube.writes if done == verb]
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+async def test_from_nothing_to_ready(scene):
+    scene.kube.apply_resource(SERVED)
+    await scene.reconcile()
+    assert scene.kube.writes[0] == ("create", "Job", scene.kube.named("Job")[0]["metadata"]["name"])
+    assert scene.kinds("create") == ["Job", "Event"]
+    assert scene.kube.writes[1] == ("apply", "ModelConversion/status", "net"), "Events come after the status"
+    scene.kube.run_job("net-import")
+    await scene.reconcile()
+    scene.kube.run_job("net-convert")
+    await scene.reconcile()
+    assert {"Deployment", "Service"} <= set(scene.kinds("create"))
+    assert scene.ready() == ("False", "Deploying")
+    scene.kube.roll_out()
+    await scene.reconcile()
+    assert scene.ready() == ("True", "Serving")
+
+
+async def test_steady_state_writes_nothing(scene):
+    await scene.serve()
+    for _ in range(3):
+        result = await scene.reconcile()
+        assert scene.kube.writes == []
+        assert result.look_again is None
+
+
+async def test_a_restarted_or_upgraded_operator_writes_nothing(scene):
+    await scene.serve()
+    scene.reconciler = scene.operator(UPGRADED)
+    await scene.reconcile()
+    assert scene.kube.writes == []
+
+
+async def test_a_restart_at_every_stage_makes_no_second_job(scene):
+    scene.kube.apply_resource(SERVED)
+    for name in ("net-import", "net-convert"):
+        await scene.reconcile()
+        scene.reconciler = scene.operator(PLATFORM)
+        await scene.reconcile()
+        assert scene.kinds("create") == []
+        scene.kube.run_job(name)
+    await scene.reconcile()
+    assert len(scene.kube.named("Job")) == 2
+
+
+async def test_replicas_are_applied_apart(scene):
+    await scene.serve()
+    scene.kube.apply_resource(ONNX | {"serving": {"replicas": 3}})
+    await scene.reconcile()
+    assert ("apply", "Deployment", "net") in scene.kube.writes
+    assert scene.kube.named("Deployment")[0]["spec"]["replicas"] == 3
+    scene.kube.roll_out()
+    await scene.reconcile()
+    assert scene.ready() == ("True", "Serving")
+
+
+async def test_what_was_posted_is_owned_as_applied_before_the_first_change(scene):
+    await scene.serve()
+    scene.kube.apply_resource(ONNX | {"serving": {"replicas": 1, "resources": {"limits": {"memory": "1Gi"}}}})
+    await scene.reconcile()
+    assert [write[:2] for write in scene.kube.writes][:2] == [("patch", "Deployment"), ("apply", "Deployment")]
+    assert scene.kube.named("Deployment")[0]["metadata"]["managedFields"][0]["operation"] == "Apply"
+
+
+async def test_serving_left_out_is_taken_down(scene):
+    await scene.serve()
+    scene.kube.apply_resource(ONNX)
+    await scene.reconcile()
+    assert scene.kube.named("Deployment") == scene.kube.named("Service") == []
+    assert scene.ready() == ("True", "Stored")
+
+
+async def test_another_resource_of_the_namespace_reuses_the_artifact(scene):
+    await scene.serve()
+    copy = Key("team", "copy")
+    scene.kube.apply_resource(ONNX, "copy")
+    await scene.reconcile(copy)
+    scene.kube.run_job("copy-import")
+    await scene.reconcile(copy)
+    assert scene.ready(copy) == ("True", "Stored")
+    assert len(scene.kube.named("Job")) == 3
+
+
+async def test_another_namespace_reuses_nothing(scene):
+    await scene.serve()
+    elsewhere = Key("other", "net")
+    scene.kube.apply_resource(ONNX, "net", "other")
+    await scene.reconcile(elsewhere)
+    job = next(body for body in scene.kube.named("Job") if body["metadata"]["namespace"] == "other")
+    assert "import" in job["metadata"]["name"]
+
+
+async def test_a_hint_that_is_wrong_is_not_believed(scene):
+    scene.peers.note("team", "ghost", {"status": {"source": {"digest": "sha256:" + "a" * 64}}})
+    scene.kube.apply_resource({"source": {"uri": "s3://x/y", "digest": "sha256:" + "a" * 64}})
+    await scene.reconcile()
+    assert scene.ready() == ("False", "Importing")
+
+
+async def test_a_failure_tells_the_log(scene):
+    scene.kube.apply_resource(ONNX)
+    await scene.reconcile()
+    said = '{"step":"fetch","failure":{"reason":"SourceNotFound","message":"expected s3://models/net.onnx, found nothing"}}'
+    scene.kube.run_job("net-import", failing=said)
+    await scene.reconcile()
+    failure = scene.kube.objects[(api.KIND, *KEY)]["status"]["failure"]
+    assert (failure["reason"], failure["logTail"]) == ("SourceNotFound", "log of fetch")
+    assert scene.ready() == ("False", "SourceNotFound")
+    await scene.reconcile()
+    assert scene.kube.writes == []
+
+
+async def test_a_foreign_service_is_not_touched(scene):
+    foreign = {"metadata": {"name": "net", "namespace": "team"}, "spec": {"ports": []}}
+    scene.kube.put("Service", foreign)
+    scene.kube.apply_resource(SERVED)
+    result = await scene.reconcile()
+    assert scene.kinds("create") == ["Event"]
+    assert scene.ready() == ("False", "NameConflict")
+    assert result.look_again
+    assert scene.kube.named("Service")[0]["spec"] == {"ports": []}
+
+
+async def test_a_foreign_job_in_the_way_is_not_touched(scene):
+    scene.kube.apply_resource(ONNX)
+    await scene.reconcile()
+    (job,) = scene.kube.named("Job")
+    job["metadata"]["ownerReferences"] = []
+    await scene.reconcile()
+    assert scene.ready() == ("False", "NameConflict")
+    assert scene.kinds("create") == ["Event"]
+
+
+async def test_a_refused_job_is_told_and_tried_again(scene):
+    scene.kube.refuse["Job"] = 'jobs.batch "x" is forbidden: exceeded quota: small'
+    scene.kube.apply_resource(ONNX)
+    result = await scene.reconcile()
+    assert scene.ready() == ("False", "ProgressingWithRetry")
+    assert scene.kube.objects[(api.KIND, *KEY)]["status"]["failure"]["reason"] == "QuotaExceeded"
+    assert result.look_again
+    scene.kube.refuse.clear()
+    await scene.reconcile()
+    assert scene.ready() == ("False", "Importing")
+
+
+async def test_an_event_that_is_refused_changes_nothing(scene):
+    scene.kube.refuse["Event"] = "no"
+    scene.kube.apply_resource(ONNX)
+    assert await scene.reconcile()
+    assert scene.ready() == ("False", "Importing")
+
+
+async def test_a_failing_api_server_reaches_the_queue(scene):
+    scene.kube.apply_resource(ONNX)
+    scene.kube.fail_next.append(UnavailableError("connection reset"))
+    with pytest.raises(UnavailableError):
+        await scene.reconcile()
+
+
+async def test_a_resource_that_is_gone_or_going_is_left_to_garbage_collection(scene):
+    assert await scene.reconcile() is None
+    body = scene.kube.apply_resource(ONNX)
+    body["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"
+    assert await scene.reconciler(KEY) is None
+    assert scene.kube.writes == []
+
+
+async def test_a_resource_of_a_newer_version_is_left_alone(scene):
+    scene.kube.apply_resource(ONNX | {"fieldOfTheFuture": 1})
+    assert await scene.reconciler(KEY) is None
+    assert scene.kube.writes == []

@@ -1,0 +1,112 @@
+"""kopf against an emulated API server: events become keys, and kopf itself writes nothing."""
+
+import asyncio
+
+import kopf
+import pytest
+
+from modelport_operator.controller import watches
+from modelport_operator.controller.controller import Controller, Key, Result
+from modelport_operator.controller.queue import WorkQueue
+from modelport_operator.peers import PeerIndex
+
+RESOURCES = {
+    "modelport.dev/v1alpha1/modelconversions": ("ModelConversion", True),
+    "batch/v1/jobs": ("Job", True),
+    "apps/v1/deployments": ("Deployment", True),
+    "v1/pods": ("Pod", True),
+    "v1/services": ("Service", True),
+    "v1/namespaces": ("Namespace", False),
+    "apiextensions.k8s.io/v1/customresourcedefinitions": ("CustomResourceDefinition", False),
+}
+OURS = {"app.kubernetes.io/managed-by": "modelport-operator", "modelport.dev/resource": "owner"}
+
+
+class Seen:
+    """A reconcile function that knows when it has seen what it waits for."""
+
+    def __init__(self, *wanted):
+        self.wanted, self.keys, self.done = set(wanted), [], asyncio.Event()
+
+    async def __call__(self, key):
+        self.keys.append(key)
+        if self.wanted <= set(self.keys):
+            self.done.set()
+        return Result()
+
+
+def body(kind, name, labels=None, **rest):
+    return {
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "team", "uid": f"uid-{name}", "labels": labels or {}},
+        **rest,
+    }
+
+
+@pytest.fixture
+def cluster(kmock):
+    for name, (kind, namespaced) in RESOURCES.items():
+        kmock.resources[name] = {
+            "kind": kind,
+            "singular": kind.lower(),
+            "namespaced": namespaced,
+            "verbs": ["list", "watch", "get", "patch"],
+            "subresources": ["status"],
+        }
+    status = {"source": {"digest": "sha256:1"}}
+    kmock.objects["modelport.dev/v1alpha1/modelconversions", "team", "net"] = body(
+        "ModelConversion", "net", spec={}, status=status
+    )
+    kmock.objects["v1/pods", "team", "pod"] = body("Pod", "pod", OURS)
+    return kmock
+
+
+async def test_events_become_keys_and_kopf_writes_nothing(cluster):
+    seen = Seen(Key("team", "net"), Key("team", "owner"))
+    controller = Controller(seen, queue=WorkQueue(), workers=2, resync=600)
+    registry, settings, peers = kopf.OperatorRegistry(), kopf.OperatorSettings(), PeerIndex()
+    watches.configure(settings)
+    watches.register(registry, controller, peers, stuck=300)
+    registry._activities._handlers[:] = [each for each in registry._activities._handlers if each.id != "login"]
+
+    @kopf.on.login(registry=registry)
+    async def login(**_):
+        return kopf.ConnectionInfo(server=str(cluster.url))
+
+    working = asyncio.create_task(controller.run())
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop)
+    )
+    await asyncio.wait_for(seen.done.wait(), 20)
+    stop.set()
+    await asyncio.wait_for(running, 20)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    assert {str(request.method).upper().rsplit(".", 1)[-1] for request in cluster._requests} <= {"GET"}
+    watched = [str(request.url) for request in cluster._requests if "/pods" in str(request.url)]
+    assert watched
+    assert all("modelport-operator" in url for url in watched), "only our own pods are asked for"
+    assert peers.names("team", ["sha256:1"], besides="x") == ["net"]
+
+
+def test_settings_of_kopf():
+    settings = kopf.OperatorSettings()
+    watches.configure(settings)
+    assert isinstance(settings.watching.server_timeout, int)
+    assert not settings.posting.enabled
+    assert settings.scanning.disabled
+    assert settings.persistence.finalizer == "modelport.dev/kopf"
+
+
+async def test_the_probe_answers_and_complains(monkeypatch):
+    controller = Controller(Seen(), queue=WorkQueue(), workers=1, resync=600)
+    registry = kopf.OperatorRegistry()
+    watches.register(registry, controller, PeerIndex(), stuck=300)
+    probe = next(each for each in registry._activities._handlers if each.id == "alive")
+    assert probe.errors == kopf.ErrorsMode.PERMANENT
+    assert await probe.fn() == "alive"
+    monkeypatch.setattr(controller, "complaint", lambda *, stuck: f"stuck for more than {stuck} s")
+    with pytest.raises(kopf.PermanentError, match="stuck"):
+        await probe.fn()
