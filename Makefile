@@ -97,4 +97,4 @@ test: check deploy ## All tests, on a fresh machine too: check, converters, end 
 
 .PHONY: bench
 bench: deploy install ## Measure what docs/performance.md reports
-	$(run)/python bench/main_job.py
+	PYTHONPATH=cluster $(run)/python bench/main_job.py

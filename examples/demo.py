@@ -114,7 +114,9 @@ def ask_service(access: Access, image: np.ndarray[Any, np.dtype[np.float32]]) ->
 def ask_pytorch(access: Access, image: np.ndarray[Any, np.dtype[np.float32]], weights: Path, code: Path) -> Answer:
     """Return what PyTorch answers, in a pod with the image that converted the model."""
     job = json.loads(
-        access.run(*access.kubectl, "get", "jobs", "-n", NAMESPACE, "-l", f"modelport.dev/resource={NAME}", "-o", "json")
+        access.run(
+            *access.kubectl, "get", "jobs", "-n", NAMESPACE, "-l", f"modelport.dev/resource={NAME}", "-o", "json"
+        )
     )
     hop = next(
         container
@@ -127,7 +129,13 @@ def ask_pytorch(access: Access, image: np.ndarray[Any, np.dtype[np.float32]], we
     objects = {"apiVersion": "v1", "kind": "List", "items": _pytorch_objects(pod, hop["image"], image, weights, code)}
     access.run(*access.kubectl, "create", "-n", NAMESPACE, "-f", "-", text=json.dumps(objects))
     access.run(
-        *access.kubectl, "wait", f"pod/{pod}", "-n", NAMESPACE, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"
+        *access.kubectl,
+        "wait",
+        f"pod/{pod}",
+        "-n",
+        NAMESPACE,
+        "--for=jsonpath={.status.phase}=Succeeded",
+        "--timeout=60s",
     )
     answer = json.loads(access.run(*access.kubectl, "logs", pod, "-n", NAMESPACE).splitlines()[-1])
     access.run(*access.kubectl, "delete", "pod,configmap", pod, "-n", NAMESPACE, "--wait=false")

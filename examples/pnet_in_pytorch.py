@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import torch
+
 from modelport_converter.converters import torchvision_shim
 
 EXAMPLE = Path("/example")

@@ -22,6 +22,8 @@ PORT = 8333
 INNER_PORT = 18333
 FILER = "http://127.0.0.1:8888"
 READY_SECONDS = 60
+ALREADY_THERE = 409
+"""The filer's answer for a bucket of an earlier start."""
 
 
 def main() -> int:
@@ -63,7 +65,9 @@ def make_buckets(names: list[str], server: subprocess.Popen[bytes]) -> None:
             try:
                 urllib.request.urlopen(urllib.request.Request(f"{FILER}/buckets/{name}/", method="POST"), timeout=5)
                 break
-            except (urllib.error.URLError, OSError):
+            except (urllib.error.URLError, OSError) as error:
+                if isinstance(error, urllib.error.HTTPError) and error.code == ALREADY_THERE:
+                    break
                 if time.monotonic() > deadline or server.poll() is not None:
                     raise
                 time.sleep(0.1)

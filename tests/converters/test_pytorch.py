@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from e2e.torchfiles import state_dict_bytes
+from modelport.files import describe_tree, tree_digest
 
 pytestmark = pytest.mark.converters
 
@@ -104,7 +105,7 @@ def convert(run, tmp_path):
                     "trust": "Trusted",
                     "code": {
                         "uri": "s3://models/code/",
-                        "digest": "sha256:" + "0" * 64,
+                        "digest": tree_digest(describe_tree(folder)),
                         "factory": f"net:{factory}",
                         "arguments": arguments,
                     },
