@@ -26,6 +26,8 @@ def bring(uri: str, credentials: Mapping[str, str], target: Path) -> tuple[str, 
     """
     scheme = urlsplit(uri).scheme
     target.mkdir(parents=True)
+    if "?" in uri or "#" in uri:
+        raise ModelportError(Reason.INVALID_SPEC, "uri: expected no query, which may hold a secret; use secretRef")
     if scheme == "file":
         _bring_local(uri, target)
     elif scheme in {"s3", "http", "https"}:
@@ -50,8 +52,6 @@ def describe_source(folder: Path, *, is_prefix: bool) -> tuple[str, list[File]]:
 
 def _bring_remote(uri: str, credentials: Mapping[str, str], target: Path) -> None:
     folder, _, name = uri.rpartition("/")
-    if "?" in name or "#" in name:
-        raise ModelportError(Reason.INVALID_SPEC, "uri: expected no query, which may hold a secret; use secretRef")
     if name:
         store = open_location(f"{folder}/", credentials, REASONS)
         plain = unquote(name)

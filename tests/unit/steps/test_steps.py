@@ -1,0 +1,143 @@
+"""The runner: steps are real processes here, which wait for each other through files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from modelport.api import OutputStatus, Signature, Tensor
+from modelport.contract import ImportRequest, SourceFacts, StepFailure, StepResult, VerificationFacts
+from modelport.reasons import Reason
+from modelport.steps import fit
+
+SCRIPT = """
+import os, sys, time
+from modelport.contract import ModelportError, StepResult
+from modelport.reasons import Reason
+from modelport.steps import Step, main
+
+name, waits_for, what = sys.argv[1], sys.argv[2] or None, sys.argv[3]
+
+def work(context):
+    if what == "hang":
+        print("working", flush=True)
+        time.sleep(60)
+    if what == "deny":
+        raise ModelportError(Reason.DIGEST_MISMATCH, "expected a, found b")
+    if what == "retry":
+        raise ModelportError(Reason.STORE_UNAVAILABLE, "no answer")
+    if what == "crash":
+        raise ValueError("unforeseen")
+    if what == "memory":
+        raise MemoryError
+    (context.out / "made").write_text(name)
+    if waits_for:
+        assert (context.out_of(waits_for) / "made").read_text() == waits_for
+        assert context.result_of(waits_for).step == waits_for
+    return StepResult(step=name)
+
+main(Step(name, work, waits_for))
+"""
+
+
+class Pod:
+    """Steps with a common folder."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.message = work / "termination-log"
+        self.message.touch()
+
+    def start(self, name: str, waits_for: str = "", what: str = "work") -> subprocess.Popen[str]:
+        request = msgspec.json.encode(ImportRequest(locations=[])).decode()
+        environment = {
+            **os.environ,
+            "MODELPORT_REQUEST": request,
+            "MODELPORT_WORK": str(self.work),
+            "MODELPORT_TERMINATION_LOG": str(self.message),
+        }
+        command = [sys.executable, "-c", SCRIPT, name, waits_for, what]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def end(self, process: subprocess.Popen[str]) -> int:
+        process.communicate(timeout=30)
+        return process.returncode
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    return Pod(tmp_path)
+
+
+def test_a_later_step_waits_for_the_earlier_one(pod: Pod) -> None:
+    later = pod.start("second", "first")
+    assert later.poll() is None
+    first = pod.start("first")
+    assert (pod.end(first), pod.end(later)) == (0, 0)
+
+
+def test_a_step_whose_predecessor_was_killed_is_skipped(pod: Pod) -> None:
+    first = pod.start("first", what="hang")
+    assert first.stdout
+    assert first.stdout.readline() == "working\n"
+    later = pod.start("second", "first")
+    first.send_signal(signal.SIGKILL)
+    pod.end(first)
+    assert pod.end(later) == 69
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "reason"),
+    [
+        ("deny", 64, Reason.DIGEST_MISMATCH),
+        ("retry", 75, Reason.STORE_UNAVAILABLE),
+        ("crash", 75, Reason.STEP_CRASHED),
+        ("memory", 64, Reason.OUT_OF_MEMORY),
+    ],
+)
+def test_a_failure_is_told_and_skips_what_follows(pod: Pod, what: str, status: int, reason: Reason) -> None:
+    assert pod.end(pod.start("first", what=what)) == status
+    assert json.loads(pod.message.read_text())["failure"]["reason"] == reason
+    assert pod.end(pod.start("second", "first")) == 69
+
+
+def test_an_unreadable_result_skips(pod: Pod) -> None:
+    (pod.work / "first").mkdir()
+    (pod.work / "first/result.json").write_text("[")
+    assert pod.end(pod.start("second", "first")) == 69
+
+
+def test_a_result_that_is_a_link_skips(pod: Pod) -> None:
+    (pod.work / "elsewhere").write_text('{"step": "first"}')
+    (pod.work / "first").mkdir()
+    (pod.work / "first/result.json").symlink_to(pod.work / "elsewhere")
+    assert pod.end(pod.start("second", "first")) == 69
+
+
+def test_what_does_not_fit_into_the_message_is_left_out() -> None:
+    tensors = [Tensor(name=f"input-{number}", dtype="float32", shape=["batch", 3]) for number in range(64)]
+    facts = SourceFacts(digest="sha256:" + "a" * 64, format="onnx", size_bytes=1, signature=Signature(inputs=tensors))
+    encoded = fit(StepResult(step="keep", source=facts))
+    assert len(encoded) <= 1024
+    assert msgspec.json.decode(encoded, type=StepResult).source.signature is None
+
+
+def test_the_worst_outputs_stay_in_the_message() -> None:
+    outputs = [
+        OutputStatus(name=f"o{number}", relative_rms="1e-7", max_absolute_error="1e-7", noise_floor="1e-8", spread="1")
+        for number in range(64)
+    ]
+    facts = VerificationFacts(samples=8, outputs=outputs, max_absolute_error="1e-7")
+    decoded = msgspec.json.decode(fit(StepResult(step="verify", verification=facts)), type=StepResult).verification
+    assert decoded.truncated
+    assert decoded.outputs == outputs[: len(decoded.outputs)] != []
+
+
+def test_a_long_failure_is_cut() -> None:
+    failure = StepFailure(reason=Reason.FACTORY_FAILED, message="é" * 500)
+    assert len(fit(StepResult(step="hop-1", failure=failure))) <= 1024
