@@ -41,14 +41,17 @@ lock: $(venv)/.installed ## Resolve all dependencies again and write the locks
 
 # --- everyday work --------------------------------------------------------------------------------------------------
 
-.PHONY: check
-check: install verify ## Lint, types, import rules, unit, contract, server and chart tests (under two minutes)
+.PHONY: lint
+lint: install verify ## Lint, types, import rules, spelling, freshness of generated files
 	$(run)/ruff check .
 	$(run)/ruff format --check .
 	$(run)/mypy
 	$(run)/lint-imports --no-logo
 	$(run)/codespell README.md CHANGELOG.md docs operator images charts/modelport/values.yaml cluster/devcluster tests
-	$(run)/pytest -q -m "not cluster and not converters"
+
+.PHONY: check
+check: lint ## Lint and all tests that need neither cluster nor frameworks (under two minutes)
+	$(run)/pytest -m "not cluster and not converters"
 
 .PHONY: format
 format: install ## Format the code and mend what the linter can
@@ -92,7 +95,7 @@ demo: install deploy ## Convert, verify and serve a real model on the cluster
 # --- tests and benchmarks -------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: check deploy ## All tests, on a fresh machine too: check, converters, end to end on the embedded cluster
+test: lint deploy ## All tests, on a fresh machine too: units, converters, end to end on the embedded cluster
 	$(run)/pytest
 
 .PHONY: bench
