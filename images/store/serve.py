@@ -34,19 +34,26 @@ def main() -> int:
     server = subprocess.Popen(
         [
             *("weed", "-logtostderr", "server", f"-dir={DATA}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-            *("-master.volumeSizeLimitMB=1024", "-master.telemetry=false", "-volume.max=0", "-filer", "-s3"),
+            *("-filer", "-s3", "-master.telemetry=false"),
+            # the default waits 10 s for other masters at each start
+            *("-master.electionTimeout=1s", "-master.heartbeatInterval=100ms"),
+            # a bucket takes seven volumes, which grow: with as many as fit the disk when full, two buckets would take 14 GiB
+            *("-master.volumeSizeLimitMB=1024", "-volume.max=10000", "-volume.minFreeSpacePercent=2"),
+            "-volume.preStopSeconds=0",  # the default waits 10 s for other servers to notice
             *("-s3.ip.bind=127.0.0.1", f"-s3.port={INNER_PORT}", f"-s3.config={identities}", "-s3.iam=false"),
             *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.localSocket={work}/s3.sock"),
             f"-filer.localSocket={work}/filer.sock",
         ],
         cwd=work,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process of a container ignores it otherwise
     try:
-        make_buckets(buckets, server)
+        wait_prepared(buckets, server)
         outside = f"TCP-LISTEN:{PORT},fork,reuseaddr,nodelay,backlog=1024"
         forwarder = subprocess.Popen(["socat", outside, f"TCP:127.0.0.1:{INNER_PORT},nodelay"])
     except BaseException:
         server.terminate()
+        server.wait()
         raise
     children = (forwarder, server)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,20 +64,41 @@ def main() -> int:
     return max(abs(child.wait()) for child in children)
 
 
-def make_buckets(names: list[str], server: subprocess.Popen[bytes]) -> None:
-    """Create the buckets that are missing, as soon as the filer answers."""
+def wait_prepared(buckets: list[str], server: subprocess.Popen[bytes]) -> None:
+    """Return once files can be written and read, and the buckets are there.
+
+    The S3 port answers earlier than that: after a crash its reads would fail until the volumes are known.
+    """
     deadline = time.monotonic() + READY_SECONDS
-    for name in names:
-        while True:
-            try:
-                urllib.request.urlopen(urllib.request.Request(f"{FILER}/buckets/{name}/", method="POST"), timeout=5)
-                break
-            except (urllib.error.URLError, OSError) as error:
-                if isinstance(error, urllib.error.HTTPError) and error.code == ALREADY_THERE:
-                    break
-                if time.monotonic() > deadline or server.poll() is not None:
-                    raise
-                time.sleep(0.1)
+    while True:
+        try:
+            prepare(buckets)
+        except OSError as error:  # urllib's errors are some, too
+            if server.poll() is not None:
+                raise SystemExit("store: weed ended before it was ready; its log is above") from None
+            if time.monotonic() > deadline:
+                raise SystemExit(f"store: weed was not ready after {READY_SECONDS} s: {error}") from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def prepare(buckets: list[str]) -> None:
+    """Try the server, and create the buckets that are missing."""
+    call("PUT", "/modelport/ready", b"ready")
+    call("GET", "/modelport/ready")
+    for name in buckets:
+        try:
+            call("POST", f"/buckets/{name}/")
+        except urllib.error.HTTPError as error:
+            if error.code != ALREADY_THERE:
+                raise
+
+
+def call(method: str, path: str, body: bytes | None = None) -> None:
+    """Call the filer. Raises OSError, of which HTTPError is one."""
+    with urllib.request.urlopen(urllib.request.Request(FILER + path, body, method=method), timeout=5) as answer:
+        answer.read()
 
 
 if __name__ == "__main__":

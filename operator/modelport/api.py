@@ -39,6 +39,8 @@ Dtype = Literal[
 ]
 Dimension = Annotated[str | int, Meta(extra_json_schema={"x-kubernetes-int-or-string": True})]
 """A fixed length, or the name of a free dimension; the same name stands for the same length everywhere."""
+InputDimension = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)] | Annotated[int, Meta(ge=1)]
+"""A dimension as a user writes it; models themselves have stranger names."""
 
 FormatName = Literal["pytorch-state-dict", "onnx"]
 TargetFormatName = Literal["onnx"]
@@ -124,7 +126,7 @@ class Input(Object, frozen=True, kw_only=True):
     name: Annotated[TensorName, Meta(description="Name of the input in the converted model.")]
     dtype: Annotated[Dtype, Meta(description="Element type.")] = "float32"
     shape: Annotated[
-        list[Dimension],
+        list[InputDimension],
         Meta(description="Lengths of the axes; a name stands for a free dimension, such as batch.", max_length=16),
     ]
     values: Annotated[

@@ -16,6 +16,7 @@ MAX_BYTES = 24 * 1024
 """Largest compact JSON of the CRD: `kubectl apply` keeps a copy in an annotation, and GitOps tools copy it around."""
 
 _SCHEMES = "^(s3|https?)://.+"
+_USER_IN_URI = "^[a-z0-9]+://[^/]*@"
 _DROPPED = {"title", "default", "additionalProperties", "examples"}
 
 # Rules by the place in the schema that they stand at: (path, rule, message).
@@ -33,7 +34,12 @@ RULES: tuple[tuple[str, str, str], ...] = (
     (
         "spec.source",
         f"self.uri.matches('{_SCHEMES}')",
-        "spec.source.uri: use s3://, https://, or http:// with a digest",
+        "spec.source.uri: use s3://, https://, or http:// with a digest; `modelport push` uploads local files",
+    ),
+    (
+        "spec.source",
+        f"!self.uri.matches('{_USER_IN_URI}')",
+        "spec.source.uri: put credentials into a Secret and name it in secretRef",
     ),
     (
         "spec.source",
@@ -57,9 +63,19 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ),
     ("spec.source.code", f"self.uri.matches('{_SCHEMES}')", "spec.source.code.uri: use s3://, https:// or http://"),
     (
+        "spec.source.code",
+        f"!self.uri.matches('{_USER_IN_URI}')",
+        "spec.source.code.uri: put credentials into a Secret and name it in secretRef",
+    ),
+    (
         "spec.source.dimensions.*",
         "!has(self.max) || !has(self.min) || self.min <= self.max",
         "spec.source.dimensions: make min at most max",
+    ),
+    (
+        "spec.source.dimensions.*",
+        "!has(self.max) || !has(self.multipleOf) || self.max / self.multipleOf * self.multipleOf >= (has(self.min) ? self.min : 1)",
+        "spec.source.dimensions: leave room for a multiple of multipleOf between min and max",
     ),
     (
         "spec.source.inputs.*.values",
@@ -69,14 +85,22 @@ RULES: tuple[tuple[str, str, str], ...] = (
 )
 
 
+# What the API server fills in: a later version of the code may take another format when none is said, a stored
+# resource must not change then; and an autoscaler needs a number to start from.
+DEFAULTS: tuple[tuple[str, object], ...] = (
+    ("spec.target", {}),
+    ("spec.target.format", "onnx"),
+    ("spec.serving.replicas", 1),
+)
+
+
 def resource_definition() -> Schema:
     """Return the CustomResourceDefinition."""
     schema = root_schema()
+    for path, default in DEFAULTS:
+        _at(schema, path)["default"] = default
     for path, rule, message in RULES:
-        place = schema
-        for part in filter(None, path.split(".")):
-            place = _inside(place, part)
-        place.setdefault("x-kubernetes-validations", []).append({"rule": rule, "message": message})
+        _at(schema, path).setdefault("x-kubernetes-validations", []).append({"rule": rule, "message": message})
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -165,14 +189,21 @@ def _resolved(node: Schema, definitions: Schema) -> Schema:
 
 
 def _without_alternatives(node: Schema) -> Schema:
-    """Return the node without null; a number or text keeps neither type, and is marked as such."""
+    """Return the node without null; a number or text keeps the limits of both, but neither type, and is marked."""
     if "anyOf" not in node:
         return node
     beside = {key: value for key, value in node.items() if key != "anyOf"}
     others = [each for each in node["anyOf"] if each.get("type") != "null"]
     if len(others) == 1:
         return {**others[0], **beside}
-    return {"x-kubernetes-int-or-string": True, **beside}
+    limits = {key: value for each in others for key, value in each.items() if key != "type"}
+    return {"x-kubernetes-int-or-string": True, **limits, **beside}
+
+
+def _at(schema: Schema, path: str) -> Schema:
+    for part in filter(None, path.split(".")):
+        schema = _inside(schema, part)
+    return schema
 
 
 def _inside(schema: Schema, part: str) -> Schema:

@@ -10,15 +10,6 @@ from modelport import __version__
 from modelport_cli import console
 from modelport_cli.errors import FORESEEN, Exit, describe
 
-app = App(
-    name="modelport",
-    help="Converts machine-learning models between frameworks, proves that the result gives the same answers, and serves it.",
-    help_epilogue="Exit status: 0 done, 1 failed, 2 wrong arguments or manifest.",
-    help_format="markdown",
-    version=__version__,
-    suppress_keyboard_interrupt=False,
-    result_action="return_value",
-)
 COMMANDS = {
     "formats": "List formats, converters with their options, and runtimes.",
     "plan": "Check a manifest offline and print what it leads to.",
@@ -28,14 +19,31 @@ COMMANDS = {
     "get": "Show ModelConversions and their progress.",
     "pull": "Fetch a verified artifact from the store.",
 }
-for _name, _summary in COMMANDS.items():  # by name: a command's libraries are imported when it is called
-    app.command(f"modelport_cli.commands.{_name}:{_name}", name=_name, help=_summary)
+
+
+def make_app(called: str | None) -> App:
+    """Return the commands. Their modules are named, not imported: a command's libraries load when it is called.
+
+    Summaries stand in the list of commands; the one that is called has the whole text of its function.
+    """
+    app = App(
+        name="modelport",
+        help="Converts machine-learning models between frameworks, proves that the result gives the same answers, and serves it.",
+        help_epilogue="Exit status: 0 done, 1 failed, 2 wrong arguments or manifest.",
+        help_format="markdown",
+        version=__version__,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for name, summary in COMMANDS.items():
+        app.command(f"modelport_cli.commands.{name}:{name}", name=name, help=None if name == called else summary)
+    return app
 
 
 def call(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
     try:
-        status = app(arguments, exit_on_error=False, print_error=False)
+        status = make_app(next(iter(arguments), None))(arguments, exit_on_error=False, print_error=False)
     except FORESEEN as error:
         ending = describe(error)
         console.print_error(ending.message, ending.hint)

@@ -1,7 +1,7 @@
 """The cluster of the user's kube context: reading resources and one Secret, with errors that say what to do.
 
 Only `get`, `push` and `pull` come here. Rights needed: get, list and watch on modelconversions; for the store, get on
-Secret modelport-store and create on services/portforward.
+Secret modelport-store and create on pods/portforward.
 """
 
 import base64

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from modelport_cli.cluster import Cluster
+from modelport_cli.console import progress
 from modelport_cli.errors import CommandError
 
 _LISTENING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ->")
@@ -48,7 +49,8 @@ def reachable(endpoint: str, cluster: Cluster) -> Iterator[str]:
         _command(target, cluster), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )  # a session of its own: Ctrl-C reaches us alone, and we end it below
     try:
-        port = _wait_for_port(child, target)
+        with progress(f"Way to Service {target.namespace}/{target.service}"):
+            port = _wait_for_port(child, target)
         yield SplitResult(urlsplit(endpoint).scheme, f"127.0.0.1:{port}", "", "", "").geturl()
     finally:
         child.terminate()
@@ -80,4 +82,4 @@ def _wait_for_port(child: subprocess.Popen[str], target: Target) -> int:
             return int(matched[1])
     _, reason = child.communicate()
     message = f"no way to Service {target.namespace}/{target.service}: {' '.join(reason.split())[:300]}"
-    raise CommandError(message, "Check that the store's pod runs and that you may create services/portforward.")
+    raise CommandError(message, "Check that the store's pod runs and that you may create pods/portforward.")

@@ -38,6 +38,13 @@ def _scheme_is_known(resource: ModelConversion) -> str | None:
     return None
 
 
+def _uri_has_no_credentials(resource: ModelConversion) -> str | None:
+    for path, location in _locations(resource):
+        if re.match("[a-z0-9]+://[^/]*@", location.uri):
+            return f"{path}.uri: expected no user or password in it; put them into a Secret and name it in secretRef"
+    return None
+
+
 def _code_is_trusted(resource: ModelConversion) -> str | None:
     source = resource.spec.source
     if source.code is None or source.trust == "Trusted":
@@ -58,10 +65,20 @@ def _serving_is_enforced(resource: ModelConversion) -> str | None:
     return "spec.verification.policy: expected Enforce, because nothing is served that was not verified"
 
 
+def _inputs_are_named_once(resource: ModelConversion) -> str | None:
+    names = [given.name for given in resource.spec.source.inputs]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            return f"spec.source.inputs[{number}].name: expected each name once, found {name!r} twice"
+    return None
+
+
 def _ranges_are_ordered(resource: ModelConversion) -> str | None:
     for name, limits in resource.spec.source.dimensions.items():
         if limits.max is not None and limits.min > limits.max:
             return f"spec.source.dimensions.{name}: expected min <= max, found {limits.min} and {limits.max}"
+        if limits.max is not None and limits.max // limits.multiple_of * limits.multiple_of < limits.min:
+            return f"spec.source.dimensions.{name}: expected a multiple of {limits.multiple_of} between min and max"
     for number, given in enumerate(resource.spec.source.inputs):
         bounds = given.values.range if given.values else None
         if bounds and bounds[0] > bounds[1]:
@@ -72,10 +89,12 @@ def _ranges_are_ordered(resource: ModelConversion) -> str | None:
 RULES: tuple[Rule, ...] = (
     _name_fits,
     _scheme_is_known,
+    _uri_has_no_credentials,
     _plain_http_has_digest,
     _code_is_trusted,
     _code_has_digest,
     _serving_is_enforced,
+    _inputs_are_named_once,
     _ranges_are_ordered,
 )
 

@@ -125,10 +125,11 @@ def _follow(cluster: Cluster, name: str, *, as_json: bool) -> int:
     if is_ready(resource):
         console.print_line(f"{name} is ready after {time.monotonic() - started:.1f} s")
         return Exit.DONE
-    stalled = condition(resource.status, "Stalled")
-    console.print_error(f"{stalled.reason}: {stalled.message}" if stalled else f"{name} is stalled")
-    if resource.status.failure:
-        console.print_line("\n".join(failure_lines(resource.status.failure)))
+    failure, stalled = resource.status.failure, condition(resource.status, "Stalled")
+    if failure:
+        console.print_error("\n".join(failure_lines(failure)))
+    else:
+        console.print_error(f"{stalled.reason}: {stalled.message}" if stalled else f"{name} is stalled")
     return Exit.FAILED
 
 

@@ -73,5 +73,5 @@ def model_name(folder: Path) -> str:
 
 def server_command(python: Path, folder: Path, *, port: int, model: str) -> list[str]:
     """Return the command of the server."""
-    place = ["--host", "127.0.0.1", "--http-port", str(port)]
+    place = ["--host", "127.0.0.1", "--http-port", str(port), "--drain-seconds", "0"]
     return [str(python), "-P", "-m", "modelport_server", "serve", str(folder.resolve()), *place, "--model-name", model]

@@ -7,8 +7,8 @@ from modelport.contract import ModelportError
 from modelport.reasons import ADVICE
 from modelport_cli.local.processes import StepError
 
-STAGES = {"Import": "Imported", "Convert": "Converted", "Verify": "Verified"}
-"""Stages of a local run and the condition that each makes true, in order."""
+READY = "Stored"
+"""Reason of Ready where nothing is served, as the operator says it."""
 
 
 @dataclass
@@ -46,27 +46,27 @@ def make_status(progress: Progress, *, generation: int, now: str) -> Status:
 
 
 def _facts(progress: Progress) -> list[tuple[str, bool, str, str]]:
-    failure = progress.failure
-    if failure is None:
-        facts = [("Ready", True, "Converted", "The artifact is verified; serving it takes `modelport serve`.")]
+    """Return the conditions as the operator derives them: from what is there, whatever failed."""
+    failure, source, artifact, evidence = progress.failure, progress.source, progress.artifact, progress.verification
+    cause = failure.reason if failure else READY
+    imported = f"{source.format}, {source.size_bytes} bytes, {source.digest}" if source else None
+    converted = f"{artifact.format}, {artifact.size_bytes} bytes, {artifact.digest}" if artifact else None
+    samples = (
+        f"{evidence.samples} samples, largest absolute error {evidence.max_absolute_error}"
+        if evidence and artifact
+        else None
+    )
+    if failure:
+        facts = [("Ready", False, cause, failure.message), ("Stalled", True, cause, failure.message)]
     else:
-        facts = [("Ready", False, failure.reason, failure.message), ("Stalled", True, failure.reason, failure.message)]
-    for stage, kind in STAGES.items():
-        if failure and failure.stage == stage:
-            facts.append((kind, False, failure.reason, failure.message))
-            break
-        facts.append((kind, True, kind, _describe(progress, stage)))
+        facts = [("Ready", True, READY, "the artifact is verified; `modelport serve` serves it")]
+    for kind, message, lacking in (
+        ("Imported", imported, "the source is not imported yet"),
+        ("Converted", converted, "the model is not converted yet"),
+        ("Verified", samples, "the artifact of this spec is not verified"),
+    ):
+        facts.append((kind, True, kind, message) if message else (kind, False, cause, lacking))
     return facts
-
-
-def _describe(progress: Progress, stage: str) -> str:
-    if stage == "Import" and progress.source:
-        return f"{progress.source.format}, {progress.source.size_bytes} bytes, {progress.source.digest}"
-    if stage == "Convert":
-        return " → ".join(progress.path)
-    if stage == "Verify" and progress.verification:
-        return f"{progress.verification.samples} samples, largest error {progress.verification.max_absolute_error}"
-    return ""
 
 
 def make_failure(error: ModelportError, *, stage: str, key: str) -> Failure:

@@ -32,14 +32,20 @@ def states(progress):
             Progress(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=EVIDENCE),
             {"Ready": "True", "Imported": "True", "Converted": "True", "Verified": "True"},
         ),
-        (failed("Import"), {"Ready": "False", "Stalled": "True", "Imported": "False"}),
         (
-            failed("Convert", source=SOURCE, path=PATH),
-            {"Ready": "False", "Stalled": "True", "Imported": "True", "Converted": "False"},
+            failed("Import"),
+            {"Ready": "False", "Stalled": "True", "Imported": "False", "Converted": "False", "Verified": "False"},
+        ),
+        *(
+            (
+                failed(stage, source=SOURCE, path=PATH),
+                {"Ready": "False", "Stalled": "True", "Imported": "True", "Converted": "False", "Verified": "False"},
+            )
+            for stage in ("Convert", "Verify")
         ),
         (
-            failed("Verify", source=SOURCE, path=PATH),
-            {"Ready": "False", "Stalled": "True", "Imported": "True", "Converted": "True", "Verified": "False"},
+            failed("Convert", source=SOURCE, path=PATH, verification=EVIDENCE),  # the store refused the artifact
+            {"Ready": "False", "Stalled": "True", "Imported": "True", "Converted": "False", "Verified": "False"},
         ),
     ],
 )

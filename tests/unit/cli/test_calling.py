@@ -40,6 +40,12 @@ def test_every_command_has_help_that_describes_each_parameter(command):
     assert f"Usage: modelport {command}" in ended.stdout
 
 
+def test_the_list_has_a_summary_for_each_command_and_help_has_more():
+    listed = modelport("--help").stdout
+    assert all(summary in listed for summary in COMMANDS.values())
+    assert "port-forward" in modelport("push", "--help").stdout
+
+
 def test_plan_prints_path_steps_and_keys(manifest):
     ended = modelport("plan", manifest)
     assert ended.returncode == 0

@@ -12,6 +12,12 @@ REFUSED = [
     ({"metadata.name": "n" * 53}, "metadata.name"),
     ({"spec.source.uri": "ftp://models.example/a.pt"}, "spec.source.uri: expected s3://"),
     ({"spec.source.uri": "http://models.example/a.pt"}, "spec.source.digest: expected"),
+    ({"spec.source.uri": "https://user:hidden@models.example/a.pt"}, "spec.source.uri: expected no user"),
+    ({"spec.source.inputs": [{"name": "x", "shape": [1]}] * 2}, "spec.source.inputs[1].name: expected each name once"),
+    (
+        {"spec.source.dimensions": {"h": {"min": 33, "max": 63, "multipleOf": 32}}},
+        "spec.source.dimensions.h: expected a",
+    ),
     ({"spec.source.trust": "Untrusted"}, "spec.source.trust: expected Trusted"),
     ({"spec.source.code.digest": None}, "spec.source.code.digest: expected"),
     ({"spec.serving": {}, "spec.verification": {"policy": "Report"}}, "spec.verification.policy: expected Enforce"),
@@ -32,6 +38,7 @@ ACCEPTED = [
     {"spec.source.code.uri": "file:code", "spec.source.code.digest": None},
     {"spec.serving": {}},
     {"spec.source.dimensions": {"height": {"min": 4, "max": 4}}},
+    {"spec.source.dimensions": {"height": {"min": 33, "max": 64, "multipleOf": 32}}},
 ]
 
 
