@@ -14,6 +14,8 @@ from modelport_cli import __main__ as entry
 from modelport_cli.local.processes import StepProcess, run_step
 from modelport_cli.local.workspace import open_workspace
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background begins with it ignored
+
 def run():
     with open_workspace(None) as workspace:
         print(workspace.root, flush=True)
