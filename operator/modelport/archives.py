@@ -1,8 +1,11 @@
 """Unpacking archives that strangers made: regular files only, inside the folder, bounded in number and size."""
 
+import errno
+import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IFMT, S_IFREG
@@ -16,6 +19,13 @@ SUFFIXES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz")
 MAX_RATIO = 200
 """Largest unpacked size, as a multiple of the archive's: weights do not compress, text does, bombs do by thousands."""
 MIN_LIMIT_BYTES = 64 << 20
+
+
+_CORRUPT = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
+    RuntimeError,  # how zipfile tells encryption, and compression that it does not know
+)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Member(NamedTuple):
@@ -36,7 +46,9 @@ def unpack(archive: Path, target: Path) -> None:
             if count >= MAX_FILES:
                 raise ModelportError(Reason.UNSAFE_SOURCE, f"{archive.name}: expected at most {MAX_FILES} files")
             left -= _write(member, target, left, archive.name)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+    except _CORRUPT as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise
         message = f"{archive.name}: expected a whole archive, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
@@ -61,6 +73,10 @@ def _members(archive: Path) -> Iterator[_Member]:
             if extracted is None:
                 raise _not_regular(archive, entry.name)
             yield _Member(entry.name.removeprefix("./"), extracted)
+        # the checksum of a compressed archive stands behind what tar reads
+        assert packed.fileobj is not None
+        while packed.fileobj.read(CHUNK_BYTES):
+            pass
 
 
 def _not_regular(archive: Path, name: str) -> ModelportError:

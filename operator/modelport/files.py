@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from modelport.contract import File, ModelportError, canonical, digest_of
 from modelport.reasons import Reason
@@ -23,8 +24,9 @@ MAX_FILES = 10_000
 def relative_parts(path: str) -> tuple[str, ...]:
     """Return the parts of a relative path. Raises ModelportError (UnsafeSource) for one that leaves its folder."""
     parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or "\0" in path or "\\" in path:
-        raise ModelportError(Reason.UNSAFE_SOURCE, f"expected a relative path without '..', found {path!r:.200}")
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or not path.isprintable():
+        message = f"expected a relative path of printable characters without '..', found {path!a:.200}"
+        raise ModelportError(Reason.UNSAFE_SOURCE, message)
     return parts
 
 
@@ -42,9 +44,10 @@ def open_beneath(root: Path, path: str) -> Iterator[BufferedReader]:
         file = _open(name, os.O_NONBLOCK, at, path)
     finally:
         os.close(at)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise ModelportError(Reason.UNSAFE_SOURCE, f"{path:.200}: expected a regular file, found another kind")
     with os.fdopen(file, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise ModelportError(Reason.UNSAFE_SOURCE, f"{path:.200}: expected a regular file, found a special one")
         yield opened
 
 
@@ -61,8 +64,9 @@ def _open(name: str, flags: int, folder: int, path: str) -> int:
 def list_tree(root: Path) -> list[str]:
     """Return the paths of all files beneath `root`, sorted. Raises ModelportError (UnsafeSource) for anything else."""
     found: list[str] = []
-    for folder, names, files in os.walk(root, followlinks=False):
+    for folder, names, files in os.walk(root, onerror=_refuse_unreadable, followlinks=False):
         for name in (*names, *files):
+            relative_parts(name)
             path = Path(folder, name)
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -73,6 +77,10 @@ def list_tree(root: Path) -> list[str]:
         if len(found) > MAX_FILES:
             raise ModelportError(Reason.UNSAFE_SOURCE, f"expected at most {MAX_FILES} files, found more")
     return sorted(found)
+
+
+def _refuse_unreadable(error: OSError) -> NoReturn:
+    raise error
 
 
 def read_bytes(root: Path, path: str, limit: int) -> bytes:

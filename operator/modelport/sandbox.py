@@ -1,7 +1,7 @@
 """No way out for code that opens model files: a seccomp filter that the process puts on itself.
 
 It refuses socket(2) for every family but AF_UNIX, and what could reach the network or other processes around it
-(io_uring, ptrace, process_vm_*). It needs no privileges, holds for all threads and children, and cannot be taken off.
+(io_uring, ptrace, process_vm_*, pidfd_getfd). It needs no privileges, holds for all threads and children, and cannot be taken off.
 NetworkPolicies are a second layer that not every cluster enforces.
 
 Numbers: linux/seccomp.h, linux/bpf_common.h, linux/audit.h, and the system call tables of x86-64 and arm64.
@@ -31,12 +31,12 @@ class _Machine(NamedTuple):
     seccomp: int
     socket: int
     refused: tuple[int, ...]
-    """io_uring_setup, ptrace, process_vm_readv, process_vm_writev."""
+    """io_uring_setup, ptrace, process_vm_readv, process_vm_writev, pidfd_getfd."""
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, 317, 41, (425, 101, 310, 311)),
-    "aarch64": _Machine(0xC00000B7, 277, 198, (425, 117, 270, 271)),
+    "x86_64": _Machine(0xC000003E, 317, 41, (425, 101, 310, 311, 438)),
+    "aarch64": _Machine(0xC00000B7, 277, 198, (425, 117, 270, 271, 438)),
 }
 
 

@@ -1,12 +1,10 @@
 """Where sources come from: s3://, https://, http:// with a digest, and file: for runs without a cluster."""
 
-import ipaddress
 import os
 import shutil
-import socket
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from modelport.contract import File, ModelportError
 from modelport.files import describe, describe_tree, relative_parts, tree_digest
@@ -15,29 +13,45 @@ from modelport.store import Reasons, open_location
 
 ALLOW_FILE_VARIABLE = "MODELPORT_ALLOW_FILE"
 REASONS = Reasons(Reason.SOURCE_NOT_FOUND, Reason.SOURCE_ACCESS_DENIED, Reason.SOURCE_UNREACHABLE)
-_METADATA_NETWORKS = (ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10"))
 
 
 def bring(uri: str, credentials: Mapping[str, str], target: Path) -> tuple[str, list[File]]:
     """Copy what is at `uri` into the folder `target`; return its digest and its files.
 
     The digest of one file is its SHA-256, the digest of a prefix (it ends in "/") that of the list of its files.
-    Raises ModelportError (SourceNotFound, SourceUnreachable, SourceAccessDenied).
+    Raises ModelportError (InvalidSpec, SourceNotFound, SourceUnreachable, SourceAccessDenied).
     """
-    scheme = urlsplit(uri).scheme
+    parts = _checked(uri)
     target.mkdir(parents=True)
-    if "?" in uri or "#" in uri:
-        raise ModelportError(Reason.INVALID_SPEC, "uri: expected no query, which may hold a secret; use secretRef")
-    if scheme == "file":
+    if parts.scheme == "file":
         _bring_local(uri, target)
-    elif scheme in {"s3", "http", "https"}:
-        if scheme != "s3":
-            _check_host(uri)
-        _bring_remote(uri, credentials, target)
+    elif parts.scheme == "s3":
+        _bring_objects(uri, credentials, target)
     else:
-        message = f"expected s3://, https:// or http://, found {scheme}://"
-        raise ModelportError(Reason.INVALID_SPEC, message)
+        _bring_page(uri, credentials, target)
     return describe_source(target, is_prefix=uri.endswith("/"))
+
+
+def _checked(uri: str) -> SplitResult:
+    """Return the parts of a URI that can be read. Raises ModelportError (InvalidSpec)."""
+    parts = urlsplit(uri)
+    if parts.scheme not in {"s3", "https", "http", "file"}:
+        message = f"uri: expected s3://, https:// or http://, found {parts.scheme or 'no scheme'}"
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    if "?" in uri or "#" in uri or "@" in parts.netloc:
+        message = "uri: expected no user, query or fragment, which may hold a secret; use secretRef"
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    if parts.scheme == "file":
+        return parts
+    try:
+        is_whole = bool(parts.hostname and parts.path) and parts.port != 0
+    except ValueError:  # the port is no number, or too large for one
+        is_whole = False
+    if not is_whole:
+        raise ModelportError(
+            Reason.INVALID_SPEC, f"uri: expected {parts.scheme}://host-or-bucket/path, found {uri:.200}"
+        )
+    return parts
 
 
 def describe_source(folder: Path, *, is_prefix: bool) -> tuple[str, list[File]]:
@@ -50,14 +64,23 @@ def describe_source(folder: Path, *, is_prefix: bool) -> tuple[str, list[File]]:
     return file.digest, [file]
 
 
-def _bring_remote(uri: str, credentials: Mapping[str, str], target: Path) -> None:
+def _bring_page(uri: str, credentials: Mapping[str, str], target: Path) -> None:
+    # only here, because it loads the standard library's HTTP client and TLS
+    from modelport.downloads import download
+
+    if uri.endswith("/"):
+        message = "uri: expected a file, because http cannot list what is below a prefix; name an archive, or use s3://"
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    download(uri, credentials, target / relative_parts(unquote(uri.rpartition("/")[2]))[-1])
+
+
+def _bring_objects(uri: str, credentials: Mapping[str, str], target: Path) -> None:
     folder, _, name = uri.rpartition("/")
+    store = open_location(f"{folder}/", credentials, REASONS)
     if name:
-        store = open_location(f"{folder}/", credentials, REASONS)
         plain = unquote(name)
         store.download(plain, target / relative_parts(plain)[-1])
         return
-    store = open_location(uri, credentials, REASONS)
     paths = [path for path, _ in store.list()]
     if not paths:
         raise ModelportError(Reason.SOURCE_NOT_FOUND, f"{store.uri}/: expected files below this prefix, found none")
@@ -77,19 +100,3 @@ def _bring_local(uri: str, target: Path) -> None:
         return
     kind = "a folder" if uri.endswith("/") else "a file"
     raise ModelportError(Reason.SOURCE_NOT_FOUND, f"{uri}: expected {kind}, found none")
-
-
-def _check_host(uri: str) -> None:
-    """Refuse names of clouds' metadata services: their answers are credentials. Tell an unknown host at once."""
-    parts = urlsplit(uri)
-    host = parts.hostname or ""
-    try:
-        found = socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
-    except OSError as error:
-        message = f"{host}: expected a host that is known here, found: {error.strerror}"
-        raise ModelportError(Reason.SOURCE_UNREACHABLE, message) from error
-    for *_, address in found:
-        ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
-        if any(ip in network for network in _METADATA_NETWORKS):
-            message = f"{host}: expected a host that serves models, found a link-local address"
-            raise ModelportError(Reason.SOURCE_ACCESS_DENIED, message)

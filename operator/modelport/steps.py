@@ -6,8 +6,10 @@ its last act. So a later step, which sees that volume read-only, can tell the th
 to wait; a free lock without a result: the predecessor was killed.
 """
 
+import errno
 import fcntl
 import os
+import signal
 import sys
 import time
 import traceback
@@ -87,9 +89,11 @@ class _SkippedError(Exception):
 
 def run(step: Step) -> int:
     """Run a step to its end: wait, work, leave the result. Returns the exit status."""
+    _end_on_sigterm()
     work = Path(os.environ.get(WORK_VARIABLE, DEFAULT_WORK))
     own = work / step.name
     own.mkdir(parents=True, exist_ok=True)
+    (own / RESULT).unlink(missing_ok=True)  # of an earlier run in the same folder: nobody may go on from it
     _hold_lock(own)
     result, status = _attempt(step, work)
     if result is not None:
@@ -127,7 +131,12 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
         return _failed(step.name, error.reason, error.message)
     except MemoryError:
         return _failed(step.name, Reason.OUT_OF_MEMORY, f"step {step.name}: expected enough memory, found its limit")
-    except Exception as error:  # noqa: BLE001 - the one place where a step's unknown errors end: told, never passed over
+    # the one place where a step's unknown errors end: told, never passed over. Foreign code may also call sys.exit.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return _failed(
+                step.name, Reason.STORAGE_EXCEEDED, f"step {step.name}: expected room for its files, found none"
+            )
         traceback.print_exc()
         told = " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
         return _failed(step.name, Reason.STEP_CRASHED, f"step {step.name}: {type(error).__name__}: {told}")
@@ -178,7 +187,7 @@ def _wait_for(earlier: Path) -> None:
 def _is_alive(lock: Path) -> bool | None:
     """Whether the step that owns the lock lives; None if it has not begun."""
     try:
-        file = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
@@ -236,5 +245,14 @@ def fit(result: StepResult, limit: int = MAX_RESULT_BYTES) -> bytes:
 
 
 def main(step: Step) -> NoReturn:
-    """Run a step as a process. SIGTERM ends it at once: the lock tells the others."""
+    """Run a step as a process."""
     sys.exit(run(step))
+
+
+def _end_on_sigterm() -> None:
+    """Let SIGTERM end the process at once: the lock tells the others, and there is nothing to save.
+
+    A container's first process ignores it otherwise, so that each deleted pod would wait for its grace period. The
+    exit is hard because foreign code must not catch it.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))

@@ -4,6 +4,7 @@ Content goes in under digests and comes out checked, so that nothing of what a s
 folders with one file per key, as Kubernetes mounts Secrets; they reach no message.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -192,7 +193,7 @@ class Store:
         except BaseError as error:
             denied = any(word in str(error) for word in _DENIED)
             reason = self._reasons.denied if denied else self._reasons.unavailable
-            raise ModelportError(reason, f"{self._name(path)}: {_told(error)}") from error
+            raise ModelportError(reason, f"{self._name(path)}: expected an answer, found: {_told(error)}") from error
 
 
 _DENIED = ("403 Forbidden", "401 Unauthorized", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")
@@ -206,7 +207,12 @@ def _public(uri: str) -> str:
 
 
 def _told(error: Exception) -> str:
-    """Return the first line of an error's text without URLs, whose query may hold a signature."""
+    """Return the first line of an error's text, without URLs and without what the server wrote but its error code.
+
+    The query of a URL may hold a signature, and S3's answers repeat the access key and what was signed.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    words = (lines[0] if lines else type(error).__name__).split()
-    return " ".join(word for word in words if "://" not in word)[:300]
+    ours, _, _ = (lines[0] if lines else type(error).__name__).partition("<")
+    code = re.search(r"<Code>(\w{1,64})</Code>", str(error))
+    words = [word for word in ours.split() if "://" not in word]
+    return " ".join([*words, *([code[1]] if code else [])])[:300]

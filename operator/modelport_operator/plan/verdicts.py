@@ -16,6 +16,8 @@ from modelport_operator.plan.troubles import Trouble
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = 300.0
+IMAGE_PATIENCE = 30.0
+"""How long the kubelet is left to try to pull an image by itself."""
 LOOK_AGAIN = 15.0
 """Image pull and quota troubles send no event of a watched object."""
 LOOK_AGAIN_SOON = 2.0
@@ -114,18 +116,28 @@ def _finished(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
     """Make a Job that ended without results anew, after a time that grows."""
     wait = 0.0
     if ended or job.attempt > 1:
-        pause = min(LONGEST_RETRY, FIRST_RETRY * 2 ** (job.attempt - 1))
-        wait = (job.finished or job.created) + pause - memory.now
+        wait = (job.finished or job.created) + _pause(job) - memory.now
     failure = memory.failure_of(ended, attempts=job.attempt) if ended else memory.failure
     if wait > 0:
         return Verdict(failure=failure, attempt=job.attempt, look_again=wait)
     return Verdict(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
 
 
+def _has_waited_for_image(job: Job, memory: Memory) -> bool:
+    return memory.now - job.created >= max(IMAGE_PATIENCE, _pause(job))
+
+
+def _pause(job: Job) -> float:
+    return min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** (job.attempt - 1))
+
+
 def _active(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
     pod = next((pod for pod in job.pods if pod.phase in {"Pending", "Running"}), None)
     trouble = (troubles.trouble_of_waiting(pod) if pod else troubles.trouble_of_refused(job)) or ended
     failure = memory.failure_of(trouble, attempts=job.attempt, retryable=True) if trouble else None
+    if trouble and trouble.reason == Reason.IMAGE_PULL_FAILED and _has_waited_for_image(job, memory):
+        # its template cannot change, and the catalogue may name another image by now
+        return Verdict(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
     if failure is None and job.attempt > 1:
         failure = memory.failure
     starting = pod is None or pod.phase == "Pending"

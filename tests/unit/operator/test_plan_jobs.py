@@ -152,10 +152,21 @@ def test_how_a_pod_ended_is_told(ended, reason, retryable):
 @pytest.mark.parametrize(("waiting", "reason"), [case[1:] for case in HINDRANCES], ids=[case[0] for case in HINDRANCES])
 def test_what_keeps_a_pod_from_starting_is_told_at_once(waiting, reason):
     case = resource()
-    plan = plan_for(case, job_of(plan_for(case), waiting))
+    plan = plan_for(case, job_of(plan_for(case), waiting, created=NOW - 25))
     assert (plan.progress.failure.reason, plan.progress.failure.retryable) == (reason, True)
     assert (plan.create, plan.delete, plan.look_again) == ((), (), 15.0)
     assert ready(report_on(case, plan)) == ("False", "ProgressingWithRetry")
+
+
+def test_a_job_whose_image_is_not_pulled_is_made_anew_with_the_images_of_today():
+    case = resource()
+    stuck = pod(Container(name="fetch", waiting="ImagePullBackOff"), phase="Pending")
+    job = job_of(plan_for(case), stuck)
+    plan = plan_for(case, job)
+    assert [(create.replaces.uid, create.body["metadata"]["name"]) for create in plan.create] == [(job.uid, job.name)]
+    assert plan.progress.failure.reason == Reason.IMAGE_PULL_FAILED
+    fourth = job_of(plan_for(case), stuck, attempt=4)  # the pause between two attempts grows
+    assert plan_for(case, fourth).create == ()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """ONNX: the signature from the graph; external data must lie beside the model."""
 
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path, PurePosixPath
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -25,7 +27,8 @@ def inspect(folder: Path, paths: list[str]) -> Signature:
     if not model.graph.node or not model.opset_import:
         message = f"{models[0]}: expected a graph with nodes and operator sets, found none"
         raise ModelportError(Reason.SOURCE_CORRUPT, message)
-    _check_external_data(model, path, paths)
+    for tensor in _tensors(model):
+        _check_external_data(tensor, models[0], folder, paths)
     initial = {tensor.name for tensor in model.graph.initializer}
     return Signature(
         inputs=[_tensor(value) for value in model.graph.input if value.name not in initial],
@@ -33,17 +36,44 @@ def inspect(folder: Path, paths: list[str]) -> Signature:
     )
 
 
-def _check_external_data(model: onnx.ModelProto, path: Path, paths: list[str]) -> None:
-    folder = Path(path.name).parent
-    for tensor in model.graph.initializer:
-        for entry in tensor.external_data:
-            if entry.key != "location":
-                continue
-            relative_parts(entry.value)
-            wanted = (folder / entry.value).as_posix()
-            if not any(each == wanted or each.endswith(f"/{wanted}") for each in paths):
-                message = f"{path.name}: expected its external data {entry.value:.100} beside it, found no such file"
-                raise ModelportError(Reason.SOURCE_CORRUPT, message)
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Return all tensors, wherever they stand: any may keep its data in another file."""
+    graphs = [model.graph]
+    yield from chain.from_iterable(_of_nodes(function.node, graphs) for function in model.functions)
+    while graphs:
+        graph = graphs.pop()
+        yield from graph.initializer
+        for sparse in graph.sparse_initializer:
+            yield from (sparse.values, sparse.indices)
+        yield from _of_nodes(graph.node, graphs)
+
+
+def _of_nodes(nodes: Iterable[onnx.NodeProto], graphs: list[onnx.GraphProto]) -> Iterator[onnx.TensorProto]:
+    """Return the tensors of nodes' attributes, and add their graphs, such as the branches of If, to `graphs`."""
+    for attribute in chain.from_iterable(node.attribute for node in nodes):
+        yield from (attribute.t, *attribute.tensors)
+        for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+            yield from (sparse.values, sparse.indices)
+        graphs.extend((*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs))
+
+
+def _check_external_data(tensor: onnx.TensorProto, model: str, folder: Path, paths: list[str]) -> None:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    if "location" not in entries:
+        return
+    wanted = PurePosixPath(model).parent.joinpath(*relative_parts(entries["location"])).as_posix()
+    if wanted not in paths:
+        message = f"{model:.100}: expected its external data {wanted:.200} beside it, found no such file"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
+    try:
+        end = int(entries.get("offset", "0")) + int(entries.get("length", "0"))
+    except ValueError as error:
+        message = f"{model:.100}: expected offset and length of external data as numbers, found: {error!s:.100}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    size = (folder / wanted).stat().st_size
+    if end > size:
+        message = f"{wanted:.200}: expected at least {end} bytes of external data, found {size}; the file is truncated"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
 
 
 def _tensor(value: onnx.ValueInfoProto) -> Tensor:

@@ -31,6 +31,11 @@ def publish(context: Context) -> StepResult:
     content = read_bytes(verified / "artifact", MANIFEST, MAX_MANIFEST_BYTES)
     manifest = msgspec.json.decode(content, type=ArtifactManifest)
     digest = digest_of(content)
+    if isinstance(request, VerifyRequest) and digest != request.artifact_digest:
+        message = (
+            f"artifact: expected {request.artifact_digest}, found that {digest} was verified; nothing is published"
+        )
+        raise ModelportError(Reason.DIGEST_MISMATCH, message)
     store = open_store(read_credentials(context.credentials("store")))
     folder = artifact_folder(request.artifact_key, digest)
     if not store.exists(f"{folder}/{MANIFEST}"):
