@@ -125,9 +125,14 @@ class Deployment(Facts, frozen=True, kw_only=True):
 
     @property
     def rolled_out(self) -> bool:
-        """Whether all its pods are of the newest template and available (what `kubectl rollout status` waits for)."""
+        """Whether all its pods are of the newest template and available, and no pod of an older one answers any more.
+
+        `kubectl rollout status` does not wait for the last: a pod that is being deleted still gets requests until every
+        node knows.
+        """
         seen = self.observed_generation >= self.generation
-        return seen and self.wanted == self.updated == self.replicas and self.available >= self.wanted
+        counted = seen and self.wanted == self.updated == self.replicas and self.available >= self.wanted
+        return counted and not any(pod.ready and pod.serving_key != self.serving_key for pod in self.pods)
 
 
 class Service(Facts, frozen=True, kw_only=True):

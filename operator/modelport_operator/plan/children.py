@@ -70,6 +70,8 @@ def deployment(rollout: Rollout, resource: ModelConversion, platform: Platform) 
         "metadata": _metadata(resource, name=name, stage=Stage.SERVE, annotations=notes),
         "spec": {
             "revisionHistoryLimit": 2,
+            # so long do nodes take to learn of a new pod: until then its Service would refuse, or ask the old ones
+            "minReadySeconds": 1,
             "selector": {"matchLabels": names.selector(name, Stage.SERVE)},
             # the old pods answer until the new ones do
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},

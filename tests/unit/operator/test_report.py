@@ -69,6 +69,7 @@ def test_what_serves():
         {"available": 0},
         {"wanted": 3},
         {"serving_key": "old"},
+        {"pods": (pod(ready=True, serving_key="old", deleting=True),)},
     ],
 )
 def test_what_is_not_rolled_out_is_not_ready(change):
