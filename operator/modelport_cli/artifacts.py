@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from modelport.contract import MANIFEST, ArtifactManifest, File, ModelportError, artifact_folder, digest_of
+from modelport.artifacts import read_manifest
+from modelport.contract import MANIFEST, ArtifactManifest, File, ModelportError, artifact_folder
 from modelport.files import describe, list_tree, read_bytes, relative_parts
 from modelport.reasons import Reason
 from modelport.store import MAX_SMALL_BYTES, Store
@@ -23,11 +24,7 @@ _PART = ".part"
 def save_artifact(store: Store, *, key: str, digest: str, folder: Path) -> ArtifactManifest:
     """Fetch the artifact with this digest into a folder, which may hold a part of it from an earlier try."""
     stored = artifact_folder(key, digest)
-    content = store.read(f"{stored}/{MANIFEST}")
-    if digest_of(content) != digest:
-        message = f"{store.uri}/{stored}/{MANIFEST}: expected {digest}, found {digest_of(content)}; it was changed"
-        raise ModelportError(Reason.DIGEST_MISMATCH, message)
-    manifest = msgspec.json.decode(content, type=ArtifactManifest)
+    manifest, content = read_manifest(store, key=key, digest=digest)
     folder.mkdir(parents=True, exist_ok=True)
     _refuse_strangers(folder, manifest, content)
     for file in manifest.files:

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import msgspec
 
+from modelport.artifacts import download_artifact
 from modelport.contract import (
     MANIFEST,
-    ArtifactManifest,
     ConvertRequest,
     ModelportError,
     SourceManifest,
     StepResult,
     VerifyRequest,
     artifact_folder,
-    digest_of,
     source_folder,
 )
 from modelport.files import relative_parts
@@ -50,13 +49,6 @@ def _stage_source(store: Store, digest: str, target: Path) -> None:
 
 
 def _stage_artifact(store: Store, request: VerifyRequest, out: Path) -> None:
-    folder = artifact_folder(request.artifact_key, request.artifact_digest)
-    content = store.read(f"{folder}/{MANIFEST}")
-    if digest_of(content) != request.artifact_digest:
-        message = f"{store.uri}/{folder}/{MANIFEST}: expected {request.artifact_digest}, found {digest_of(content)}"
-        raise ModelportError(Reason.DIGEST_MISMATCH, message)
-    (out / "artifact").mkdir()
-    (out / "artifact" / MANIFEST).write_bytes(content)
-    for file in msgspec.json.decode(content, type=ArtifactManifest).files:
-        store.fetch(folder, file, out / "artifact" / Path(*relative_parts(file.path)))
-    store.download(f"{folder}/{EVIDENCE}", out / EVIDENCE)
+    key, digest = request.artifact_key, request.artifact_digest
+    download_artifact(store, key=key, digest=digest, target=out / "artifact")
+    store.download(f"{artifact_folder(key, digest)}/{EVIDENCE}", out / EVIDENCE)
