@@ -101,3 +101,11 @@ test: lint deploy ## All tests, on a fresh machine too: units, converters, end t
 .PHONY: bench
 bench: deploy install ## Measure what docs/performance.md reports
 	PYTHONPATH=cluster $(run)/python bench/main_job.py
+
+.PHONY: bench-serving
+bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]
+	PYTHONPATH=cluster:bench $(run)/python -m serving $(OPTIONS)
+
+.PHONY: soak
+soak: cluster install ## Half an hour of load, faults and restarts for the inference server [OPTIONS="--minutes 5"]
+	PYTHONPATH=cluster:bench $(run)/python -m serving.soak $(OPTIONS)

@@ -1,15 +1,18 @@
 """Write the files that follow from the code: `make generate`; with --check, fail if one is stale: `make verify`.
 
-The CRD comes from the types, the chart's copy from the CRD, the reference pages from the types, reasons and formats.
+The CRD comes from the types, the chart's copy from the CRD, the reference pages from the types, reasons and formats,
+the descriptors of gRPC from its messages' definitions.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from grpc_tools import protoc
 
 from modelport.api import API_VERSION, KIND
 from modelport.crd import resource_definition, root_schema
@@ -109,12 +112,25 @@ def formats_page() -> str:
     )
 
 
-FILES = {
+def protoset() -> bytes:
+    """Return the descriptors of gRPC's messages, for servers, clients and tools."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "set"
+        status = protoc.main(["protoc", f"-I{ROOT / PROTOCOL}", f"--descriptor_set_out={made}", *PROTOS])
+        if status:
+            raise SystemExit(f"protoc ended with {status}")
+        return made.read_bytes()
+
+
+PROTOCOL = "images/server/modelport_server/protocol"
+PROTOS = ("health.proto", "inference.proto")
+FILES: dict[str, Callable[[], str | bytes]] = {
     "crds/modelconversions.modelport.dev.yaml": crd,
     "charts/modelport/templates/crd.yaml": chart_crd,
     "docs/reference/modelconversion.md": resource_page,
     "docs/reference/reasons.md": reasons_page,
     "docs/reference/formats.md": formats_page,
+    f"{PROTOCOL}/inference.protoset": protoset,
 }
 
 
@@ -123,20 +139,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a file is stale")
     options = parser.parse_args()
-    stale = [name for name, make in FILES.items() if _content(ROOT / name) != make()]
+    made = {name: _bytes(make()) for name, make in FILES.items()}
+    stale = [name for name, content in made.items() if _content(ROOT / name) != content]
     if options.check:
         for name in stale:
             print(f"{name} is stale: run `make generate`", file=sys.stderr)
         return 1 if stale else 0
     for name in stale:
         (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
-        (ROOT / name).write_text(FILES[name]())
+        (ROOT / name).write_bytes(made[name])
         print(name)
     return 0
 
 
-def _content(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode()
 
 
 def _yaml(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Resolve the dependencies of the development environment and of every image, and write their locks: `make lock`.
+"""Resolve the dependencies of the development environment, of every image and of the benchmark's peers: `make lock`.
 
 Locks are lists of `name==version` with hashes and without addresses, so that they hold for any index. PyTorch has
 two: its CPU build is on no index but its own and needs nothing more, the index's build needs all of CUDA.
@@ -49,7 +49,7 @@ def lock_torch(source: Path) -> None:
 def main() -> None:
     """Write all locks."""
     write(ROOT / "requirements.lock", ROOT / "pyproject.toml", compile_lock(ROOT / "pyproject.toml", *DEVELOPMENT))
-    for source in sorted(ROOT.glob("images/*/locks/*.in")):
+    for source in sorted([*ROOT.glob("images/*/locks/*.in"), *ROOT.glob("bench/*/locks/*.in")]):
         if source.stem != "pytorch-cuda":
             write(source.with_suffix(".txt"), source, compile_lock(source, *IMAGE))
     lock_torch(ROOT / "images/converter/locks/pytorch-cuda.in")

@@ -232,11 +232,25 @@ class Conversion(Object, frozen=True, kw_only=True):
     ] = 2
 
 
+class Batching(Object, frozen=True, kw_only=True):
+    """How a server runs requests that come at the same time together."""
+
+    max_size: Annotated[
+        int, Meta(description="Largest number of rows (length of the first axis) in one run; 1: none.", ge=1, le=1024)
+    ]
+    max_delay_milliseconds: Annotated[
+        int, Meta(description="Longest time that a request waits for others; 2 if not said.", ge=0, le=1000)
+    ] = 2
+
+
 class Serving(Object, frozen=True, kw_only=True):
     """How the converted model is served. Left out: convert only."""
 
     replicas: Annotated[int, Meta(description="Number of pods.", ge=0, le=1000)] = 1
     resources: Annotated[Resources | None, Meta(description="Resources of the server container.")] = None
+    batching: Annotated[
+        Batching | None, Meta(description="Runs requests that come at the same time together. Left out: one by one.")
+    ] = None
 
 
 class Spec(Object, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ class Termination(Facts, frozen=True, kw_only=True):
     exit_code: int
     reason: str = ""
     message: str = ""
+    finished: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -113,6 +114,8 @@ class Deployment(Facts, frozen=True, kw_only=True):
     request: str
     wanted: int
     """spec.replicas"""
+    offers_grpc: bool = False
+    pull_secrets: tuple[str, ...] = ()
     generation: int = 1
     observed_generation: int = 0
     replicas: int = 0

@@ -10,3 +10,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     cpu_level: str = "x86-64-v2"
     architecture: str = "amd64"
     cluster_domain: str = "cluster.local"
+    pull_secrets: tuple[str, ...] = ()
+    """Names of the Secrets that Jobs' and servers' images are pulled with."""
+    otlp_endpoint: str = ""
+    """Where servers send telemetry; empty: nowhere."""

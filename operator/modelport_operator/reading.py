@@ -107,13 +107,16 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
     meta, spec, status = body["metadata"], body["spec"], body.get("status", {})
     notes = meta.get("annotations", {})
     template = spec["template"]["spec"]
+    server: Object = next((each for each in template["containers"] if each["name"] == "server"), {})
     return facts.Deployment(
         uid=meta["uid"],
         serving_key=notes.get(names.SERVING_KEY_ANNOTATION, ""),
         artifact_digest=notes.get(names.DIGEST_ANNOTATION, ""),
-        image=next((each["image"] for each in template["containers"] if each["name"] == "server"), ""),
+        image=server.get("image", ""),
         request=_request(template),
         wanted=spec.get("replicas", 1),
+        offers_grpc=any(port.get("name") == "grpc" for port in server.get("ports", [])),
+        pull_secrets=tuple(each["name"] for each in template.get("imagePullSecrets", [])),
         generation=meta.get("generation", 1),
         observed_generation=status.get("observedGeneration", 0),
         replicas=status.get("replicas", 0),
@@ -178,7 +181,10 @@ def _termination(state: Object | None) -> facts.Termination | None:
     if not state:
         return None
     return facts.Termination(
-        exit_code=state.get("exitCode", 0), reason=state.get("reason", ""), message=state.get("message", "")
+        exit_code=state.get("exitCode", 0),
+        reason=state.get("reason", ""),
+        message=state.get("message", ""),
+        finished=seconds(state.get("finishedAt")),
     )
 
 

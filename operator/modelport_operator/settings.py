@@ -16,6 +16,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """JSON object of image names and references, mounted by the chart."""
     watch_namespaces: str = ""
     """Names, separated by commas; empty: all namespaces."""
+    image_pull_secrets: str = ""
+    """Names, separated by commas, of Secrets in the resources' namespaces."""
+    otlp_endpoint: str = ""
     cpu_level: str = "x86-64-v2"
     architecture: str = "amd64"
     cluster_domain: str = "cluster.local"
@@ -33,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces to watch; none: all."""
-        return tuple(name for part in self.watch_namespaces.split(",") if (name := part.strip()))
+        return _names(self.watch_namespaces)
 
     def platform(self) -> Platform:
         """Return what plans depend on. Raises OSError or msgspec.DecodeError for a wrong image catalogue."""
@@ -43,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             cpu_level=self.cpu_level,
             architecture=self.architecture,
             cluster_domain=self.cluster_domain,
+            pull_secrets=_names(self.image_pull_secrets),
+            otlp_endpoint=self.otlp_endpoint,
         )
 
 
@@ -51,3 +56,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     fields = (field.name for field in msgspec.structs.fields(Settings))
     given = {name: value for name in fields if (value := environment.get(f"MODELPORT_{name.upper()}"))}
     return msgspec.convert(given, Settings, strict=False)
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name for part in listed.split(",") if (name := part.strip()))

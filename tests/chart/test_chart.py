@@ -69,6 +69,9 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "processor": ({"operator": {"cpuLevel": "avx2"}}, "cpuLevel"),
     "resync": ({"operator": {"resyncSeconds": 0}}, "resyncSeconds"),
     "size": ({"store": {"size": "20GB"}}, "size"),
+    "pull secret without a name": ({"imagePullSecrets": [{}]}, "imagePullSecrets"),
+    "pull secret that is two": ({"imagePullSecrets": [{"name": "a,b"}]}, "imagePullSecrets"),
+    "telemetry without a scheme": ({"serving": {"telemetry": {"otlpEndpoint": "collector:4317"}}}, "otlpEndpoint"),
     "namespace": ({"watchNamespaces": ["Team_A"]}, "watchNamespaces"),
     "namespace twice": ({"store": {"namespaces": ["a", "a"]}}, "namespaces"),
     "namespaces as text": ({"watchNamespaces": "a,b"}, "watchNamespaces"),
@@ -133,6 +136,18 @@ def test_operator_knows_every_setting_that_it_is_given(render: Render) -> None:
     (container,) = pods(render())["modelport-operator"]["spec"]["containers"]
     ports = {each["name"]: str(each["containerPort"]) for each in container["ports"]}
     assert ports == {"metrics": given["MODELPORT_METRICS_PORT"], "liveness": given["MODELPORT_LIVENESS_PORT"]}
+
+
+def test_operator_is_told_what_jobs_and_servers_need(render: Render) -> None:
+    telemetry = {"telemetry": {"otlpEndpoint": "http://collector.monitoring:4317"}}
+    bodies = render(imagePullSecrets=[{"name": "one"}, {"name": "two"}], serving=telemetry)
+    assert environment(bodies)["MODELPORT_IMAGE_PULL_SECRETS"] == "one,two"
+    assert environment(bodies)["MODELPORT_OTLP_ENDPOINT"] == "http://collector.monitoring:4317"
+    assert pods(bodies)["modelport-operator"]["spec"]["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    # nil as `helm upgrade --reuse-values` leaves a value that the release before did not know
+    for silent in (render(), render(serving=None)):
+        assert environment(silent)["MODELPORT_IMAGE_PULL_SECRETS"] == ""
+        assert environment(silent)["MODELPORT_OTLP_ENDPOINT"] == ""
 
 
 def test_catalogue_names_the_images_of_jobs_and_servers(render: Render) -> None:

@@ -83,6 +83,30 @@ def test_another_namespace_restarts_the_store(render: Render) -> None:
     assert annotations("a") != annotations("a", "b")
 
 
+def test_a_broken_store_pod_is_replaced_by_an_upgrade(render: Render) -> None:
+    assert only(render(store=STORE), "StatefulSet")["spec"]["podManagementPolicy"] == "Parallel"
+
+
+@pytest.mark.cluster
+def test_store_of_an_earlier_chart_can_be_upgraded(
+    namespace: str, kubectl: Kubectl, cluster_options: list[str], helm: Callable[..., Any], render: Render
+) -> None:
+    """Its pod management cannot be changed, so an upgrade must leave it."""
+    earlier = only(render(store=STORE), "StatefulSet")
+    earlier["metadata"]["namespace"] = namespace
+    earlier["spec"] |= {"podManagementPolicy": "OrderedReady", "replicas": 0}
+    kubectl("create", "-f", "-", body=earlier)
+    options = [each.replace("--context", "--kube-context") for each in cluster_options]
+    done = helm(
+        *("template", "modelport", str(CHART), "--dry-run=server", "--kube-version=1.34.0", *options),
+        f"--namespace={namespace}",
+        values={"images": IMAGES, "store": STORE},
+    )
+    assert done.returncode == 0, done.stderr
+    upgraded = only([body for body in yaml.safe_load_all(done.stdout) if body], "StatefulSet")
+    kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", body=upgraded)
+
+
 def encoded(values: dict[str, str]) -> dict[str, str]:
     return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
 

@@ -19,6 +19,7 @@ from e2e import diagnostics, release
 from e2e.client import POD, Client, client_pod
 from e2e.cluster import Access, Cluster
 from e2e.conversions import is_running
+from e2e.loops import PACKAGES, install_packages
 from e2e.models import factories_archive
 from e2e.stores import NamespaceStore, StorePort, Uploaded, secret_values
 from e2e.tenant import Tenant, cleaned
@@ -119,8 +120,12 @@ def stores(session_cluster: Cluster) -> Iterator[dict[str, NamespaceStore]]:
 
 
 @pytest.fixture(scope="session")
-def clients(session_cluster: Cluster, images: dict[str, str]) -> Iterator[dict[str, Client]]:
+def clients(
+    session_cluster: Cluster, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Client]]:
     """Return a client inside each namespace."""
+    packages = tmp_path_factory.mktemp("packages")
+    install_packages(packages)
     for namespace in (A, B):
         session_cluster.delete("Pod", POD, namespace, grace=0)
     for namespace in (A, B):
@@ -128,6 +133,7 @@ def clients(session_cluster: Cluster, images: dict[str, str]) -> Iterator[dict[s
         session_cluster.create(client_pod(namespace, images["server-onnxruntime"]))
     for namespace in (A, B):
         session_cluster.wait_for("Pod", POD, namespace, is_running, what="that the client runs")
+        session_cluster.kubectl("cp", str(packages), f"{namespace}/{POD}:{PACKAGES}")
     yield {namespace: Client(session_cluster, namespace) for namespace in (A, B)}
     for namespace in (A, B):
         session_cluster.delete("Pod", POD, namespace, grace=0)

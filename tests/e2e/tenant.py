@@ -68,6 +68,11 @@ class Tenant:
         found = self.cluster.find("Job", self.namespace, selector=jobs_selector(name))
         return sorted(job["metadata"]["labels"]["modelport.dev/stage"] for job in found)
 
+    def servers(self, name: str) -> list[str]:
+        """Return the names of the pods that serve a resource."""
+        selector = f"{jobs_selector(name)},modelport.dev/stage=serve"
+        return [pod["metadata"]["name"] for pod in self.cluster.find("Pod", self.namespace, selector=selector)]
+
     def recording_jobs(self, name: str) -> AbstractContextManager[dict[str, str]]:
         """Collect all Jobs of a resource while a block runs, those that are deleted again too."""
         return self.cluster.recording("Job", self.namespace, selector=jobs_selector(name))

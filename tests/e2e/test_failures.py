@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.client import Seen, check_unbroken
 from e2e.conversions import (
     Body,
     check_conditions,
@@ -20,6 +19,7 @@ from e2e.conversions import (
     is_stalled,
 )
 from e2e.failure_cases import CASES, SURVIVORS, WRONG_SECRET, Case, Given
+from e2e.loops import Seen, check_unbroken
 from e2e.models import onnx_mlp
 from e2e.tenant import ONE, Tenant
 from modelport.reasons import ADVICE, Reason

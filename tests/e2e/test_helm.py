@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from e2e import release
-from e2e.client import check_unbroken
 from e2e.conversions import is_ready, jobs_selector
+from e2e.loops import check_unbroken
 from e2e.models import onnx_mlp
 from e2e.tenant import ONE, Tenant
 

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import tritonclient.http  # type: ignore[import-untyped]  # ships no types
+import tritonclient.grpc  # type: ignore[import-untyped]  # ships no types
+import tritonclient.http  # type: ignore[import-untyped]
 
 from e2e import webserver
-from e2e.client import check_answers, check_unbroken
+from e2e.client import check_answers
 from e2e.conversions import check_conditions, condition
+from e2e.loops import GRPC_PORT, check_unbroken
 from e2e.models import FEATURES, Model, answered, external_onnx, onnx_mlp, torch_mlp
 from e2e.tenant import ONE, Tenant
 
@@ -87,6 +89,22 @@ def test_tritonclient_gets_the_answer_in_json(names: dict[str, str], a: Tenant) 
     check_answers([result.as_numpy("scores")], ONNX)
 
 
+def test_tritonclient_gets_the_answer_over_grpc(names: dict[str, str], a: Tenant) -> None:
+    name = names["onnx"]
+    a.ready(name)
+    request = tritonclient.grpc.InferInput("features", list(ONNX.request.shape), "FP32")
+    request.set_data_from_numpy(ONNX.request)
+    with a.cluster.forwarded(f"service/{name}", a.namespace, GRPC_PORT) as port:
+        client = tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{port}")
+        assert client.is_server_ready()
+        assert client.is_model_ready(name)
+        metadata = client.get_model_metadata(name)
+        result = client.infer(name, [request])
+        client.close()
+    assert [(each.name, each.datatype, list(each.shape)) for each in metadata.inputs] == [("features", "FP32", [-1, 4])]
+    check_answers([result.as_numpy("scores")], ONNX)
+
+
 def test_server_tells_metadata_and_metrics(names: dict[str, str], a: Tenant) -> None:
     name = names["onnx"]
     a.ready(name)
@@ -137,10 +155,13 @@ def test_spec_change_converts_anew_while_the_old_artifact_answers(name: str, a: 
     after = answered(onnx_mlp(11).content, "features", before.request)
     a.apply(name, a.source(before), serving=ONE)
     old = a.ready(name)
+    servers = a.servers(name)
     with a.client.asking({name: before}) as seen:
         a.apply(name, a.source(after), serving=ONE)
         new = a.ready(name)
         a.check(name, after)
+        for pod in servers:  # a channel of gRPC stays with its pod until that goes
+            a.cluster.wait_gone("Pod", pod, a.namespace)
     assert new["status"]["artifact"]["digest"] != old["status"]["artifact"]["digest"]
     check_unbroken(seen[name], before, after)
 

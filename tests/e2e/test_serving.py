@@ -2,12 +2,14 @@
 
 import pytest
 
-from e2e.client import check_unbroken
 from e2e.conversions import Body, condition, is_observed, is_ready, jobs_selector
+from e2e.loops import check_unbroken
 from e2e.models import answered, onnx_mlp
 from e2e.tenant import ONE, Tenant
 
 MODEL = onnx_mlp(30)
+BATCH_SIZE = "modelport_batch_size"
+RUNS = 20
 OTHER = answered(onnx_mlp(31).content, "features", MODEL.request)
 
 
@@ -77,14 +79,37 @@ def _scale(a: Tenant, name: str, replicas: int) -> Body:
 @pytest.mark.usefixtures("_converted")
 def test_rollout_loses_no_request(name: str, a: Tenant) -> None:
     a.apply(name, a.source(MODEL), serving={"replicas": 2})
-    selector = a.ready(name)["status"]["serving"]["selector"]
-    old = [pod["metadata"]["name"] for pod in a.cluster.find("Pod", a.namespace, selector=selector)]
+    a.ready(name)
+    old = a.servers(name)
     with a.client.asking({name: MODEL}) as seen:
         a.apply(name, a.source(OTHER), serving={"replicas": 2})
         a.ready(name)
         for pod in old:  # so that their drain is inside the loop
             a.cluster.wait_gone("Pod", pod, a.namespace)
     check_unbroken(seen[name], MODEL, OTHER)
+
+
+@pytest.mark.usefixtures("_converted")
+def test_requests_that_come_together_are_run_together(name: str, a: Tenant) -> None:
+    one = answered(MODEL.content, "features", MODEL.request[:1])
+    a.apply(name, a.source(MODEL), serving=ONE | {"batching": {"maxSize": 8, "maxDelayMilliseconds": 50}})
+    a.ready(name)
+    runs, rows = _batches(a, name)
+    with a.client.asking({name: one}, together=8) as seen:
+        a.check(name, MODEL)
+        while _batches(a, name)[0] < runs + RUNS:
+            a.check(name, MODEL)
+    more_runs, more_rows = _batches(a, name)
+    assert more_rows - rows > 2 * (more_runs - runs)
+    check_unbroken(seen[name], one)
+    assert not a.jobs(name), "batching is no reason to convert"
+
+
+def _batches(a: Tenant, name: str) -> tuple[float, float]:
+    """Return how many runs of the model there were, and how many rows were in them."""
+    lines = dict(line.rpartition(" ")[::2] for line in a.client.get(name, "metrics").text.splitlines())
+    found = {key.partition("{")[0]: float(value) for key, value in lines.items() if key.startswith(BATCH_SIZE)}
+    return found[f"{BATCH_SIZE}_count"], found[f"{BATCH_SIZE}_sum"]
 
 
 @pytest.mark.usefixtures("_converted")

@@ -13,6 +13,7 @@ from modelport.api import Signature, Tensor
 from modelport.contract import MANIFEST, ArtifactManifest
 from modelport.files import describe, list_tree
 from modelport.verification.golden import Golden, write_golden
+from modelport_server.protocol.datatypes import BY_DTYPE
 
 Array = npt.NDArray[Any]
 FEATURES, HIDDEN, CLASSES = 4, 16, 3
@@ -132,7 +133,10 @@ def identity_artifact(folder: Path, signature: Signature) -> Path:
     shapes = {
         tensor.name: [each if isinstance(each, int) else 1 for each in tensor.shape] for tensor in signature.inputs
     }
-    asked = {tensor.name: np.ones(shapes[tensor.name], tensor.dtype) for tensor in signature.inputs}
+    asked = {tensor.name: np.ones(shapes[tensor.name], _dtype(tensor)) for tensor in signature.inputs}
+    asked = {
+        name: np.full(array.shape, "one", object) if array.dtype == object else array for name, array in asked.items()
+    }
     told = {f"{name}_out": value for name, value in asked.items()}
     return write_artifact(
         folder, identity_bytes(signature), signature, [Golden(asked, told, dict.fromkeys(told, 1e-4))]
@@ -159,6 +163,8 @@ def _bytes(nodes: list[Any], signature: Signature, weights: list[Any]) -> bytes:
 
 
 def _value(tensor: Tensor) -> Any:
-    return helper.make_tensor_value_info(
-        tensor.name, helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), tensor.shape
-    )
+    return helper.make_tensor_value_info(tensor.name, helper.np_dtype_to_tensor_dtype(_dtype(tensor)), tensor.shape)
+
+
+def _dtype(tensor: Tensor) -> np.dtype[Any]:
+    return BY_DTYPE[tensor.dtype].numpy

@@ -1,14 +1,18 @@
 """From requests to answers, with a real runtime and no transport."""
 
+import asyncio
+
 import msgspec
 import numpy as np
 import pytest
 
 from modelport_server import backends
 from modelport_server.artifact import open_artifact
-from modelport_server.dataplane import DataPlane
+from modelport_server.calls import Call, clock
+from modelport_server.dataplane import DataPlane, guarded
 from modelport_server.errors import BadRequestError, InferenceError, NotFoundError
-from modelport_server.protocol.messages import InferenceRequest
+from modelport_server.execution import Execution
+from modelport_server.protocol import bodies
 from server.models import features, identity, identity_artifact, mlp_artifact, scores
 from server.processes import tensor
 
@@ -16,7 +20,8 @@ from server.processes import tensor
 def plane_of(folder):
     artifact = open_artifact(folder)
     backend = backends.load(artifact.manifest.runtime, folder, artifact.model_files, 1)
-    return DataPlane(name="net", artifact=artifact, backend=backend)
+    execution = Execution(guarded(backend.infer), threads=1, max_queue=1)
+    return DataPlane(name="net", platform=backend.platform, signature=artifact.manifest.signature, runner=execution)
 
 
 @pytest.fixture(scope="module")
@@ -31,30 +36,43 @@ def pair(tmp_path_factory):
 
 
 def infer(plane, **request):
-    return plane.infer(msgspec.json.decode(msgspec.json.encode(request), type=InferenceRequest))
+    """Return the outputs as JSON says them."""
+    body = bodies.decode(msgspec.json.encode(request), None)
+    outputs = asyncio.run(plane.infer(body.inputs, body.wanted, Call(clock())))
+    return msgspec.json.decode(bodies.encode(body, plane.named, outputs).content)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
 def test_answers_are_those_of_numpy(mlp, batch):
     asked = features(batch, seed=batch)
-    answer = infer(mlp, inputs=[tensor("features", asked)]).outputs[0]
-    assert (answer.name, answer.datatype, answer.shape) == ("scores", "FP32", [batch, 3])
-    np.testing.assert_allclose(np.reshape(answer.data, answer.shape), scores(asked), rtol=1e-4, atol=1e-6)
+    answer = infer(mlp, inputs=[tensor("features", asked)])["outputs"][0]
+    data = answer.pop("data")
+    assert answer == {"name": "scores", "datatype": "FP32", "shape": [batch, 3]}
+    np.testing.assert_allclose(np.reshape(data, (batch, 3)), scores(asked), rtol=1e-4, atol=1e-6)
 
 
 def test_id_and_parameters_are_echoed(mlp):
     asked = [tensor("features", features(1))]
     answer = infer(mlp, id="42", parameters={"trace": "on", "n": 1}, inputs=asked)
-    assert (answer.id, answer.parameters, answer.model_name) == ("42", {"trace": "on", "n": 1}, "net")
-    assert infer(mlp, inputs=asked).id is None
+    assert answer | {"outputs": 0} == {
+        "id": "42",
+        "parameters": {"trace": "on", "n": 1},
+        "model_name": "net",
+        "model_version": "1",
+        "outputs": 0,
+    }
+    assert set(infer(mlp, inputs=asked)) == {"model_name", "model_version", "outputs"}
 
 
 def test_outputs_come_as_asked_for(pair):
     inputs = [tensor("b", np.ones((3, 2), int), "INT64"), tensor("a", np.ones((3, 5)))]
-    assert [output.name for output in infer(pair, inputs=inputs).outputs] == ["a_out", "b_out"]
-    assert [o.name for o in infer(pair, inputs=inputs, outputs=[{"name": "b_out"}]).outputs] == ["b_out"]
-    both = infer(pair, inputs=inputs, outputs=[{"name": "b_out"}, {"name": "a_out"}])
-    assert [output.name for output in both.outputs] == ["b_out", "a_out"]
+    for wanted, expected in (
+        ([], ["a_out", "b_out"]),
+        (["b_out"], ["b_out"]),
+        (["b_out", "a_out"], ["b_out", "a_out"]),
+    ):
+        answer = infer(pair, inputs=inputs, outputs=[{"name": name} for name in wanted])
+        assert [output["name"] for output in answer["outputs"]] == expected
 
 
 A, B = tensor("a", np.ones((3, 5))), tensor("b", np.ones((3, 2), int), "INT64")
@@ -91,6 +109,9 @@ def test_other_models_and_versions_are_not_here(mlp):
             mlp.check_model(name, version)
 
 
-def test_a_runtime_s_failure_is_told_in_one_line(mlp):
-    with pytest.raises(InferenceError, match=r"^the model fails on this request: .+$"):
-        mlp.run({"features": np.ones((1, 9), np.float32)})
+def test_a_runtime_s_failure_is_told_in_one_line():
+    def fail(_inputs):
+        raise RuntimeError("[ONNXRuntimeError] : 2\nof it all")
+
+    with pytest.raises(InferenceError, match=r"^the model fails on this request: \[ONNXRuntimeError\] : 2$"):
+        guarded(fail)({})

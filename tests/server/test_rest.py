@@ -27,7 +27,11 @@ def test_tritonclient_finds_and_asks_the_model(client):
     assert client.is_model_ready(MODEL)
     assert client.is_model_ready(MODEL, "1")
     assert not client.is_model_ready("other")
-    assert client.get_server_metadata() == {"name": "modelport", "version": __version__, "extensions": []}
+    assert client.get_server_metadata() == {
+        "name": "modelport",
+        "version": __version__,
+        "extensions": ["binary_tensor_data"],
+    }
     assert client.get_model_metadata(MODEL) == {
         "name": MODEL,
         "versions": ["1"],

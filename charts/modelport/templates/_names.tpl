@@ -27,3 +27,8 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
+
+{{/* Names of the Secrets to pull images with, separated by commas. */}}
+{{- define "modelport.pullSecrets" -}}
+{{- range $number, $secret := .Values.imagePullSecrets }}{{ if $number }},{{ end }}{{ $secret.name }}{{ end }}
+{{- end }}

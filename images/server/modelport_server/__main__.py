@@ -9,10 +9,10 @@ from pathlib import Path
 
 from modelport.contract import ConvertRequest, ModelportError, StepFailure, StepResult, VerifyRequest
 from modelport.steps import MAX_MESSAGE_CHARACTERS, Step, leave_message, request_from_environment, run
+from modelport_server.limits import Limits
 
 DEFAULT_PORT = 8080
 DEFAULT_DRAIN_SECONDS = 5.0
-DEFAULT_MAX_BODY_BYTES = 256 << 20
 
 
 def main() -> int:
@@ -23,6 +23,9 @@ def main() -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    import uvloop
+
+    from modelport_server.batching import Settings
     from modelport_server.serving import Options, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -31,11 +34,23 @@ def _serve(options: argparse.Namespace) -> int:
         name=options.model_name,
         host=options.host,
         http_port=options.http_port,
+        grpc_port=options.grpc_port,
         drain_seconds=options.drain_seconds,
-        max_body_bytes=options.max_body_bytes,
+        threads=options.threads,
+        limits=Limits(
+            max_body_bytes=options.max_body_bytes,
+            body_seconds=options.body_seconds,
+            max_queue=options.max_queue,
+            max_connections=options.max_connections,
+        ),
+        batching=Settings(options.max_batch_size, options.max_batch_delay_milliseconds / 1e3)
+        if options.max_batch_size > 1
+        else None,
+        access_log=options.access_log,
     )
     try:
-        asyncio.run(serve(given))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(given))
     except ModelportError as error:
         logging.getLogger(__name__).error("%s: %s", error.reason, error.message)  # noqa: TRY400 - the message says all
         failure = StepFailure(reason=error.reason, message=error.message[:MAX_MESSAGE_CHARACTERS])
@@ -72,10 +87,25 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--model-name", default="model", help="name in the protocol's paths (model)")
     serve.add_argument("--host", default="0.0.0.0", help="address to listen on (all)")  # noqa: S104 - a pod's
     serve.add_argument("--http-port", type=int, default=DEFAULT_PORT, help=f"port ({DEFAULT_PORT})")
+    serve.add_argument("--grpc-port", type=int, help="port of gRPC (none: REST alone)")
     serve.add_argument(
         "--drain-seconds", type=float, default=DEFAULT_DRAIN_SECONDS, help="how long to go on answering after SIGTERM"
     )
-    serve.add_argument("--max-body-bytes", type=int, default=DEFAULT_MAX_BODY_BYTES, help="largest request")
+    serve.add_argument("--threads", type=int, help="threads of the runtime, and runs at once (as many as processors)")
+    serve.add_argument("--max-batch-size", type=int, default=1, help="rows of requests that run together (1: alone)")
+    serve.add_argument(
+        "--max-batch-delay-milliseconds", type=float, default=2.0, help="how long a request waits for others (2)"
+    )
+    limits = Limits()
+    serve.add_argument("--max-body-bytes", type=int, default=limits.max_body_bytes, help="largest request")
+    serve.add_argument(
+        "--body-seconds", type=float, default=limits.body_seconds, help="how long a client may take to send a request"
+    )
+    serve.add_argument("--max-queue", type=int, default=limits.max_queue, help="requests that may wait for the model")
+    serve.add_argument(
+        "--max-connections", type=int, default=limits.max_connections, help="requests received or answered at once"
+    )
+    serve.add_argument("--access-log", action="store_true", help="write a line of JSON for each inference")
     serve.set_defaults(function=_serve)
     for name, function, text in (
         ("fetch", _fetch, "bring the artifact that the request names"),

@@ -9,9 +9,10 @@ import asyncio
 import logging
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from modelport_server.dataplane import DataPlane
+from modelport_server.errors import NotReadyError
 
 logger = logging.getLogger(__name__)
 
@@ -20,14 +21,28 @@ HURRIED = 128 + signal.SIGTERM
 
 
 class Lifecycle:
-    """State that transport and process share."""
+    """State that transports and process share."""
 
-    def __init__(self, *, workers: int) -> None:
-        """Infer in as many threads as `workers`."""
+    def __init__(self, model_name: str) -> None:
+        """Begin without a model."""
+        self.model_name = model_name
         self.plane: DataPlane | None = None
+        self.config: dict[str, Any] = {}
+        """How the server is configured, for whoever asks."""
         self.is_draining = False
-        self.workers = ThreadPoolExecutor(workers, thread_name_prefix="infer")
         self._stop = asyncio.Event()
+
+    def serving_plane(self) -> DataPlane:
+        """Return what answers requests, also while the server drains. Raises NotReadyError."""
+        if self.plane is None:
+            raise NotReadyError("the model is not ready")
+        return self.plane
+
+    def ready_plane(self) -> DataPlane:
+        """Return what answers requests, as long as new ones are welcome. Raises NotReadyError."""
+        if self.is_draining:
+            raise NotReadyError("the server is draining")
+        return self.serving_plane()
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT."""

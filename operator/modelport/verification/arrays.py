@@ -24,12 +24,14 @@ Tensors = dict[str, Array]
 MAX_BYTES = 2 << 30
 MAX_ARRAYS = 65_536
 INDEX = "index"
-_KINDS = "biuf"
+_KINDS = "biufU"
+_BFLOAT16 = np.dtype("V2")
 
 
 def write_arrays(path: Path, index: bytes, arrays: Mapping[str, Array]) -> None:
     """Write `index`, a JSON text, and the arrays; equal contents make equal bytes."""
-    np.savez(path, allow_pickle=False, **{INDEX: np.frombuffer(index, np.uint8), **arrays})
+    stored = {name: array.astype(np.str_) if array.dtype.kind == "O" else array for name, array in arrays.items()}
+    np.savez(path, allow_pickle=False, **{INDEX: np.frombuffer(index, np.uint8), **stored})
 
 
 def read_arrays(file: BinaryIO, name: str) -> tuple[bytes, Tensors]:
@@ -42,7 +44,7 @@ def read_arrays(file: BinaryIO, name: str) -> tuple[bytes, Tensors]:
             arrays = dict(_read_member(archive, member) for member in _members(archive))
         index = arrays.pop(INDEX)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        message = f"{name}: expected an uncompressed npz of numbers with an index, found: {error!s:.200}"
+        message = f"{name}: expected an uncompressed npz of numbers or strings with an index, found: {error!s:.200}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
     return index.tobytes(), arrays
 
@@ -64,7 +66,18 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str
         raise ValueError(f"{member.filename} has npy version {version}")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(data)
     rest = member.file_size - data.tell()
-    if dtype.kind not in _KINDS or dtype.itemsize * math.prod(shape) != rest:
+    if (dtype.kind not in _KINDS and dtype != _BFLOAT16) or dtype.itemsize * math.prod(shape) != rest:
         raise ValueError(f"{member.filename} has type {dtype.str!s:.32}, {len(shape)} axes and {rest} bytes")
-    flat = np.frombuffer(data.read(), dtype)
+    flat = _as_served(np.frombuffer(data.read(), dtype))
     return member.filename.removesuffix(".npy"), flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _as_served(flat: Array) -> Array:
+    """Return strings as objects, and two bytes that numpy has no type for as bfloat16, which it stores like that."""
+    if flat.dtype.kind == "U":
+        return flat.astype(object)
+    if flat.dtype == _BFLOAT16:
+        import ml_dtypes
+
+        return flat.view(ml_dtypes.bfloat16)
+    return flat

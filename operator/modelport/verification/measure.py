@@ -40,7 +40,7 @@ def difference(references: Sequence[Array], others: Sequence[Array]) -> Differen
     compared = non_finite = equal = count = 0
     for reference, other in zip(references, others, strict=True):
         same = _same(reference, other)
-        wide, wide_other = reference.astype(np.float64), other.astype(np.float64)
+        wide, wide_other = _numbers(reference, np.True_), _numbers(other, same)
         finite = np.isfinite(wide) & np.isfinite(wide_other)
         delta = np.abs(wide[finite] - wide_other[finite])
         squares += float(np.sum(delta**2))
@@ -119,6 +119,11 @@ def _same(reference: Array, other: Array) -> Array:
     if np.issubdtype(reference.dtype, np.floating):
         same |= np.isnan(reference) & np.isnan(other)
     return same
+
+
+def _numbers(array: Array, same: Array | np.bool) -> Array:
+    """Return what can be subtracted: of strings, 1 where they are the same."""
+    return array.astype(np.float64) if array.dtype.kind != "O" else np.ones(array.shape) * same
 
 
 def _ratio(squares: float, reference_squares: float, compared: int) -> float:

@@ -22,6 +22,7 @@ from modelport_operator.platforms import Platform
 
 HTTP_PORT = 8080
 SERVICE_PORT = 80
+GRPC_PORT = 8081
 _RETRIED = (int(ExitStatus.SKIPPED), int(ExitStatus.RETRY))
 """Exit codes after which the Job itself tries again. After others (wrong for good, out of memory, out of time, a crash)
 it fails at once, and the operator, which sees why, tries again where that can help."""
@@ -93,10 +94,15 @@ def service(resource: ModelConversion) -> dict[str, Any]:
         "spec": {
             "selector": names.selector(name, Stage.SERVE),
             "ports": [
-                {"name": "http", "port": SERVICE_PORT, "protocol": "TCP", "targetPort": "http", "appProtocol": "http"}
+                _service_port("http", SERVICE_PORT, protocol="http"),
+                _service_port("grpc", GRPC_PORT, protocol="kubernetes.io/h2c"),
             ],
         },
     }
+
+
+def _service_port(name: str, port: int, *, protocol: str) -> dict[str, Any]:
+    return {"name": name, "port": port, "protocol": "TCP", "targetPort": name, "appProtocol": protocol}
 
 
 def _metadata(resource: ModelConversion, *, name: str, stage: Stage, annotations: dict[str, str]) -> dict[str, Any]:
@@ -123,7 +129,7 @@ def _server_pod(rollout: Rollout, resource: ModelConversion, platform: Platform)
     return pod_spec(platform) | {
         "terminationGracePeriodSeconds": 40,
         "initContainers": [fetch],
-        "containers": [_server(rollout, resource)],
+        "containers": [_server(rollout, resource, platform)],
         "volumes": [
             {"name": "step-fetch", "emptyDir": {"sizeLimit": rollout.storage}},
             {"name": "step-serve", "emptyDir": {"sizeLimit": "1Gi"}},
@@ -132,16 +138,16 @@ def _server_pod(rollout: Rollout, resource: ModelConversion, platform: Platform)
     }
 
 
-def _server(rollout: Rollout, resource: ModelConversion) -> dict[str, Any]:
+def _server(rollout: Rollout, resource: ModelConversion, platform: Platform) -> dict[str, Any]:
     artifact = f"{DEFAULT_WORK}/fetch/out/artifact"
-    options = ["--model-name", resource.metadata.name, "--http-port", str(HTTP_PORT)]
+    ports = {"http": HTTP_PORT} | ({"grpc": GRPC_PORT} if rollout.grpc else {})
     serving = resource.spec.serving
     return {
         "name": "server",
         "image": rollout.image,
-        "command": ["python", "-m", "modelport_server", "serve", artifact, *options],
-        "env": environment("serve", "")[1:],
-        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "command": ["python", "-m", "modelport_server", "serve", artifact, *_options(resource, ports)],
+        "env": environment("serve", "")[1:] + _telemetry(resource, platform),
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
         "resources": resources(SERVER, serving.resources if serving else None),
         "securityContext": security_context(),
         "volumeMounts": [work_mount("fetch", read_only=True), work_mount("serve")],
@@ -150,6 +156,27 @@ def _server(rollout: Rollout, resource: ModelConversion) -> dict[str, Any]:
         "readinessProbe": _probe("ready", period=1, failures=3),
         "livenessProbe": _probe("live", period=10, failures=6),
     }
+
+
+def _options(resource: ModelConversion, ports: dict[str, int]) -> list[str]:
+    options = {"model-name": resource.metadata.name} | {f"{name}-port": str(port) for name, port in ports.items()}
+    batching = resource.spec.serving.batching if resource.spec.serving else None
+    if batching:
+        options["max-batch-size"] = str(batching.max_size)
+        options["max-batch-delay-milliseconds"] = str(batching.max_delay_milliseconds)
+    return [part for name, value in options.items() for part in (f"--{name}", value)]
+
+
+def _telemetry(resource: ModelConversion, platform: Platform) -> list[dict[str, str]]:
+    """Return the variables that OpenTelemetry's SDKs read."""
+    if not platform.otlp_endpoint:
+        return []
+    values = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": platform.otlp_endpoint,
+        "OTEL_SERVICE_NAME": resource.metadata.name,
+        "OTEL_RESOURCE_ATTRIBUTES": f"k8s.namespace.name={resource.metadata.namespace}",
+    }
+    return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def _probe(what: str, *, period: int, failures: int) -> dict[str, Any]:

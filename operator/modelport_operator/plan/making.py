@@ -7,7 +7,7 @@ import msgspec
 from modelport.api import Failure, ModelConversion
 from modelport.contract import key_of
 from modelport.reasons import Reason
-from modelport_operator.facts import Observed
+from modelport_operator.facts import Deployment, Observed
 from modelport_operator.plan import children
 from modelport_operator.plan.comparison import contains
 from modelport_operator.plan.progress import Case, Progress, Stage
@@ -61,19 +61,19 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     """Return what is to be done about `resource`."""
     if observed.foreign and resource.spec.serving:
         return Plan(progress=Progress(failure=_conflict(observed)), look_again=CONFLICT_LOOK_AGAIN)
-    progress = advance(Case(resource, observed, platform))
-    rollout = wanted_rollout(resource, progress)
+    case = Case(resource, observed, platform)
+    progress = advance(case)
+    rollout = wanted_rollout(case, progress)
     if rollout and observed.deployment:
         progress = _with_trouble(progress, rollout, observed)
     if resource.spec.suspend:
         return Plan(progress=progress, rollout=rollout, look_again=_look_again(progress, rollout, observed))
-    case = Case(resource, observed, platform)
     return Plan(
         progress=progress,
         rollout=rollout,
         delete=(*_superseded_jobs(progress, observed), *_unwanted_serving(resource, observed)),
         create=(*_wanted_job(case, progress), *_wanted_serving(case, rollout)),
-        apply=tuple(_changes(case, rollout)),
+        apply=tuple(_changes(case, progress, rollout)),
         replicas=resource.spec.serving.replicas if resource.spec.serving else None,
         look_again=_look_again(progress, rollout, observed),
     )
@@ -126,10 +126,10 @@ def _wanted_serving(case: Case, rollout: Rollout | None) -> list[Create]:
     return created
 
 
-def _changes(case: Case, rollout: Rollout | None) -> list[Apply]:
+def _changes(case: Case, progress: Progress, rollout: Rollout | None) -> list[Apply]:
     changes = []
     live = case.observed.deployment
-    if rollout and live and not is_applied(rollout, live):
+    if rollout and live and (not is_applied(rollout, live) or _lacks_pull_secret(case, progress, live)):
         body = children.deployment(rollout, case.resource, case.platform)
         changes.append(Apply(body=body, uid=live.uid, owns_by_update=live.owns_by_update))
     found = case.observed.service
@@ -138,6 +138,13 @@ def _changes(case: Case, rollout: Rollout | None) -> list[Apply]:
         if not contains(found.body, body):
             changes.append(Apply(body=body, uid=found.uid, owns_by_update=found.owns_by_update))
     return changes
+
+
+def _lacks_pull_secret(case: Case, progress: Progress, live: Deployment) -> bool:
+    """Whether pods that cannot pull their image were made before the operator was told of a Secret to pull it with."""
+    failure = progress.failure
+    stuck = failure is not None and (failure.stage, failure.reason) == (Stage.SERVE, Reason.IMAGE_PULL_FAILED)
+    return stuck and not set(case.platform.pull_secrets) <= set(live.pull_secrets)
 
 
 def _look_again(progress: Progress, rollout: Rollout | None, observed: Observed) -> float | None:

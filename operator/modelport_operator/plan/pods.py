@@ -124,7 +124,8 @@ def job_pod(work: Work, resource: ModelConversion, platform: Platform) -> dict[s
 
 def pod_spec(platform: Platform) -> dict[str, Any]:
     """Return what all pods have in common."""
-    return {
+    pull_secrets = {"imagePullSecrets": [{"name": name} for name in platform.pull_secrets]}
+    return (pull_secrets if platform.pull_secrets else {}) | {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "nodeSelector": {"kubernetes.io/arch": platform.architecture},

@@ -14,6 +14,7 @@ from modelport.contract import MAX_REQUEST_BYTES, Hop, JobRequest, ModelportErro
 from modelport.reasons import Reason
 from modelport.verification.judge import judge
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
+from modelport_operator.plan.rollout import has_grpc
 from modelport_operator.plan.troubles import Trouble, failure_of
 from modelport_operator.plan.verdicts import remember, verdict_on
 
@@ -232,7 +233,8 @@ def _evidence(case: Case, artifact: ArtifactStatus, image: str) -> VerificationS
     """Return stored evidence about the artifact: the own, by whatever image, or another resource's by the current one."""
     level = case.platform.cpu_level
     own = case.resource.status.verification
-    if own and own.key == requests.verification_key(case.resource, artifact.key, own.image, level):
+    valid = own is not None and own.key == requests.verification_key(case.resource, artifact.key, own.image, level)
+    if own and valid and _can_serve(case, own.image):
         return own
     wanted = requests.verification_key(case.resource, artifact.key, image, level)
     for peer in case.observed.peers:
@@ -240,6 +242,12 @@ def _evidence(case: Case, artifact: ArtifactStatus, image: str) -> VerificationS
         if same and peer.verification and peer.verification.key == wanted:
             return peer.verification
     return None
+
+
+def _can_serve(case: Case, image: str) -> bool:
+    """Whether an image can serve as the spec asks: the one that verified shall serve, or the current one does both."""
+    serving = case.resource.spec.serving
+    return serving is None or serving.batching is None or has_grpc(case, image)
 
 
 def _is_whole(case: Case, evidence: VerificationStatus) -> bool:

@@ -30,6 +30,8 @@ class Trouble(NamedTuple):
     reason: Reason
     message: str
     log_tail: str = ""
+    step: str = ""
+    """The step that failed, where one did."""
 
 
 def clean(text: str, limit: int, *, tail: bool = False) -> str:
@@ -72,15 +74,18 @@ def _step_tells(pod: Pod) -> Trouble | None:
     if pod.culprit is None or result is None or result.failure is None:
         return None
     message = result.failure.message
-    known = message.startswith("step ")
-    return Trouble(result.failure.reason, message if known else f"step {pod.culprit.name}: {message}")
+    name = pod.culprit.name
+    told = message if message.startswith("step ") else f"step {name}: {message}"
+    return Trouble(result.failure.reason, told, step=name)
 
 
 def _deadline_passed(pod: Pod) -> Trouble | None:
     if pod.reason != "DeadlineExceeded":
         return None
-    where = f" in step {pod.culprit.name}" if pod.culprit else ""
-    return Trouble(Reason.DEADLINE_EXCEEDED, f"the pod was stopped{where}: {pod.message or 'its time was up'}")
+    step = pod.culprit.name if pod.culprit else ""
+    where = f" in step {step}" if step else ""
+    message = f"the pod was stopped{where}: {pod.message or 'its time was up'}"
+    return Trouble(Reason.DEADLINE_EXCEEDED, message, step=step)
 
 
 def _storage_overrun(pod: Pod) -> Trouble | None:
@@ -101,7 +106,8 @@ def _ran_out_of_memory(pod: Pod) -> Trouble | None:
     container = next(killed, None)
     if container is None:
         return None
-    return Trouble(Reason.OUT_OF_MEMORY, f"step {container.name} was killed because it exceeded its memory limit")
+    message = f"step {container.name} was killed because it exceeded its memory limit"
+    return Trouble(Reason.OUT_OF_MEMORY, message, step=container.name)
 
 
 def _crashed(pod: Pod) -> Trouble | None:
@@ -110,7 +116,7 @@ def _crashed(pod: Pod) -> Trouble | None:
         return None
     code = culprit.ending.exit_code
     ending = f"was killed by signal {code - _SIGNALS}" if code > _SIGNALS else f"ended with exit status {code}"
-    return Trouble(Reason.STEP_CRASHED, f"step {culprit.name} {ending} and left no result")
+    return Trouble(Reason.STEP_CRASHED, f"step {culprit.name} {ending} and left no result", step=culprit.name)
 
 
 def _ended_without_result(pod: Pod) -> Trouble | None:

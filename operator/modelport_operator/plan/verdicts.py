@@ -10,7 +10,7 @@ import msgspec
 from modelport.api import Failure
 from modelport.contract import StepResult
 from modelport.reasons import ADVICE, Reason
-from modelport_operator.facts import Job, Pod
+from modelport_operator.facts import Job, Pod, Termination
 from modelport_operator.plan import troubles
 from modelport_operator.plan.troubles import Trouble
 
@@ -56,7 +56,8 @@ class Memory(NamedTuple):
 
     def failure_of(self, trouble: Trouble, *, attempts: int, retryable: bool | None = None) -> Failure:
         """Return the failure that `trouble` makes; a log tail that is gone by now is remembered."""
-        failure = troubles.failure_of(trouble, stage=self.stage, key=self.key, attempts=attempts, retryable=retryable)
+        stage = "Verify" if trouble.step == "verify" else self.stage  # a Job that converts verifies, too
+        failure = troubles.failure_of(trouble, stage=stage, key=self.key, attempts=attempts, retryable=retryable)
         if not failure.log_tail and self.failure and self.failure.reason == failure.reason:
             return msgspec.structs.replace(failure, log_tail=self.failure.log_tail)
         return failure
@@ -77,7 +78,7 @@ def verdict_on(job: Job | None, memory: Memory) -> Verdict:
     ended = _ended(job)
     if ended and not ADVICE[ended.reason].retryable:
         return Verdict(failure=memory.failure_of(ended, attempts=job.attempt), attempt=job.attempt)
-    if job.failed or job.complete:
+    if job.failed or job.complete or _dead_step(job):
         return _finished(job, ended, memory)
     return _active(job, ended, memory)
 
@@ -112,11 +113,25 @@ def _ended(job: Job) -> Trouble | None:
     return troubles.trouble_of_ended(pod)
 
 
+def _dead_step(job: Job) -> Termination | None:
+    """Return how a step ended that left no result while its pod still runs: nothing can come of that pod any more.
+
+    Mostly the steps after it end as soon as they see it. But to them a step that was killed before it took its lock is
+    one that has not begun, and they would wait for it until the deadline.
+    """
+    pod = job.pods[0] if job.pods else None
+    if pod is None or pod.phase != "Running" or pod.deleting or pod.culprit is None:
+        return None
+    return None if troubles.step_result(pod.culprit) else pod.culprit.ending
+
+
 def _finished(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
     """Make a Job that ended without results anew, after a time that grows."""
     wait = 0.0
     if ended or job.attempt > 1:
-        wait = (job.finished or job.created) + _pause(job) - memory.now
+        dead = _dead_step(job)
+        end = job.finished or (dead.finished if dead else None) or job.created
+        wait = end + _pause(job) - memory.now
     failure = memory.failure_of(ended, attempts=job.attempt) if ended else memory.failure
     if wait > 0:
         return Verdict(failure=failure, attempt=job.attempt, look_again=wait)

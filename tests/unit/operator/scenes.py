@@ -20,7 +20,11 @@ IMAGES = {
     name: f"registry.example/{name}@sha256:1" for name in ("converter-onnx", "converter-pytorch", "server-onnxruntime")
 }
 PLATFORM = Platform(images=IMAGES)
-UPGRADED = Platform(images={name: reference + "2" for name, reference in IMAGES.items()})
+UPGRADED = Platform(
+    images={name: reference + "2" for name, reference in IMAGES.items()},
+    pull_secrets=("registry",),
+    otlp_endpoint="http://collector.monitoring:4317",
+)
 DIGEST = "sha256:" + "a" * 64
 OTHER_DIGEST = "sha256:" + "b" * 64
 ARTIFACT_DIGEST = "sha256:" + "c" * 64
@@ -60,10 +64,13 @@ def resource(
     return msgspec.structs.replace(parsed, status=status or Status())
 
 
-def step(name: str, result: StepResult | None = None, *, code: int = 0, reason: str = "") -> Container:
+def step(
+    name: str, result: StepResult | None = None, *, code: int = 0, reason: str = "", finished: float | None = None
+) -> Container:
     """Return a container that ended."""
     message = msgspec.json.encode(result).decode() if result else ""
-    return Container(name=name, terminated=Termination(exit_code=code, reason=reason, message=message))
+    ending = Termination(exit_code=code, reason=reason, message=message, finished=finished)
+    return Container(name=name, terminated=ending)
 
 
 def failed_step(name: str, reason: Reason, *, code: int = 64, message: str = "expected this, found that") -> Container:
@@ -190,6 +197,7 @@ def deployed(plan: Plan, **fields: Any) -> Deployment:
         "artifact_digest": plan.rollout.digest,
         "image": plan.rollout.image,
         "request": request,
+        "offers_grpc": plan.rollout.grpc,
         "wanted": wanted,
         "observed_generation": 1,
         "replicas": wanted,

@@ -21,6 +21,7 @@ from unit.operator.scenes import (
     ONNX,
     PLATFORM,
     PYTORCH,
+    UPGRADED,
     converted,
     imported,
     plan_for,
@@ -140,6 +141,37 @@ def test_only_the_fetch_of_a_server_sees_the_store():
     assert not any("credentials" in mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"])
     assert ARTIFACT_DIGEST in spec["initContainers"][0]["env"][0]["value"]
     assert "replicas" not in deployment["spec"]
+
+
+def _server_of(spec, platform=PLATFORM):
+    case, jobs = converted(resource(spec))
+    deployment, _service = _bodies(plan_for(case, *jobs, platform=platform), "Deployment", "Service")
+    return deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_batching_is_given_to_the_server_where_it_is_asked_for():
+    server = _server_of(ONNX | {"serving": {"batching": {"maxSize": 32}}})
+    assert server["command"][-4:] == ["--max-batch-size", "32", "--max-batch-delay-milliseconds", "2"]
+    assert not [word for word in _server_of(ONNX | {"serving": {}})["command"] if "batch" in word]
+
+
+def test_a_server_is_told_where_telemetry_goes_and_whose_it_is():
+    collected = msgspec.structs.replace(PLATFORM, otlp_endpoint="http://collector:4317")
+    values = {each["name"]: each["value"] for each in _server_of(ONNX | {"serving": {}}, collected)["env"]}
+    assert {name: value for name, value in values.items() if name.startswith("OTEL_")} == {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317",
+        "OTEL_SERVICE_NAME": "net",
+        "OTEL_RESOURCE_ATTRIBUTES": "k8s.namespace.name=team",
+    }
+
+
+def test_every_pod_is_pulled_with_the_secrets_that_the_operator_was_told_of():
+    done, jobs = converted(resource(PYTORCH))
+    plans = (plan_for(resource(ONNX), platform=UPGRADED), plan_for(done, *jobs, platform=UPGRADED))
+    pods = [body["spec"]["template"]["spec"] for plan in plans for body in _bodies(plan, "Job", "Deployment")]
+    assert len(pods) == 2
+    assert [pod["imagePullSecrets"] for pod in pods] == [[{"name": "registry"}]] * 2
+    assert not [param.values[0] for param in _templates() if "imagePullSecrets" in param.values[0]]
 
 
 def test_no_label_of_the_resource_reaches_a_child():

@@ -31,7 +31,14 @@ def test_wrong_settings_are_refused(name, value):
 def test_the_catalogue_is_read_and_checked(tmp_path):
     file = tmp_path / "images.json"
     file.write_text('{"converter-onnx": "a", "converter-pytorch": "b", "server-onnxruntime": "c"}')
-    platform = settings.read({"MODELPORT_IMAGES_FILE": str(file)}).platform()
+    platform = settings.read(
+        {
+            "MODELPORT_IMAGES_FILE": str(file),
+            "MODELPORT_IMAGE_PULL_SECRETS": "a,b",
+            "MODELPORT_OTLP_ENDPOINT": "http://o",
+        }
+    ).platform()
+    assert (platform.pull_secrets, platform.otlp_endpoint) == (("a", "b"), "http://o")
     program._check_catalogue(platform)
     with pytest.raises(LookupError, match="lacks server-onnxruntime"):
         program._check_catalogue(
@@ -154,7 +161,7 @@ def test_a_pod_is_read():
                     "name": "server",
                     "ready": False,
                     "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "m"}},
-                    "lastState": {"terminated": {"exitCode": 3}},
+                    "lastState": {"terminated": {"exitCode": 3, "finishedAt": "2027-01-15T08:00:10Z"}},
                 }
             ],
         },
@@ -167,7 +174,7 @@ def test_a_pod_is_read():
         1800000000.0,
     )
     assert [each.name for each in found.containers] == ["fetch", "server"]
-    assert found.culprit.ending.exit_code == 3
+    assert (found.culprit.ending.exit_code, found.culprit.ending.finished) == (3, 1800000010.0)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +203,18 @@ def test_a_job_is_read():
     }
     found = reading.job(body, [])
     assert (found.failed, found.finished, found.attempt, found.complete) == ("PodFailurePolicy", 1800000010.0, 3, False)
+
+
+def test_a_deployment_is_read():
+    server = {"name": "server", "image": "i", "ports": [{"name": "http"}]}
+    template = {"containers": [{"name": "proxy", "image": "p"}, server]}
+    body = {"metadata": META, "spec": {"template": {"spec": template}}}
+    found = reading.deployment(body)
+    assert (found.image, found.offers_grpc, found.pull_secrets, found.request) == ("i", False, (), "")
+    server["ports"].append({"name": "grpc"})
+    template["imagePullSecrets"] = [{"name": "registry"}]
+    found = reading.deployment(body)
+    assert (found.offers_grpc, found.pull_secrets) == (True, ("registry",))
 
 
 def test_a_peer_that_cannot_be_read_has_nothing():

@@ -12,6 +12,7 @@ from unit.operator.scenes import (
     converted,
     failed_step,
     import_steps,
+    imported,
     job_of,
     plan_for,
     pod,
@@ -25,6 +26,7 @@ from unit.operator.scenes import (
 )
 
 SKIPPED = (step("inspect", code=69), step("keep", code=69))
+DONE_HOP = step("hop-1", StepResult(step="hop-1"))
 GONE = {"failed": "BackoffLimitExceeded", "finished": NOW - 1}
 
 ENDINGS = [
@@ -147,6 +149,59 @@ def test_how_a_pod_ended_is_told(ended, reason, retryable):
     assert report.status.failure.hint
     if ended.phase == "Failed":
         assert failure.log_tail == "the last line"
+
+
+@pytest.mark.parametrize(
+    ("steps", "stage"),
+    [
+        ((failed_step("hop-1", Reason.CONVERSION_FAILED), step("verify", code=69)), "Convert"),
+        ((DONE_HOP, failed_step("verify", Reason.VERIFICATION_FAILED)), "Verify"),
+        ((DONE_HOP, step("verify", code=137, reason="OOMKilled")), "Verify"),
+        ((DONE_HOP, step("verify", code=139)), "Verify"),
+        (
+            (DONE_HOP, step("verify", StepResult(step="verify")), failed_step("publish", Reason.STORE_ACCESS_DENIED)),
+            "Convert",
+        ),
+    ],
+)
+def test_a_step_that_verifies_fails_the_stage_verify_in_a_job_that_converts(steps, stage):
+    case, first = imported(resource())
+    ended = pod(step("stage", StepResult(step="stage")), *steps, phase="Failed")
+    plan = plan_for(case, first, job_of(plan_for(case, first), ended, **GONE))
+    assert plan.progress.failure.stage == stage
+
+
+def _dead(*others, **fields):
+    """Return a pod whose first step was killed 8 s ago."""
+    waiting = others or (Container(name="inspect"), Container(name="keep"))
+    return pod(step("fetch", code=137, finished=NOW - 8), *waiting, **fields)
+
+
+def test_steps_that_wait_for_one_that_was_killed_before_it_began_are_not_left_to_the_deadline():
+    case = resource(ONNX)
+    job = job_of(plan_for(case), _dead())
+    early = plan_for(case, job)
+    assert (early.create, early.look_again) == ((), pytest.approx(2))
+    assert (early.progress.failure.reason, early.progress.failure.retryable) == (Reason.STEP_CRASHED, True)
+    assert ready(report_on(case, early)) == ("False", "ProgressingWithRetry")
+    (create,) = plan_for(case, job, now=NOW + 2).create
+    assert create.replaces.uid == job.uid
+    assert create.body["metadata"]["annotations"]["modelport.dev/attempt"] == "2"
+
+
+@pytest.mark.parametrize(
+    "alive",
+    [
+        pod(failed_step("fetch", Reason.STORE_UNAVAILABLE, code=75), Container(name="inspect")),
+        pod(step("fetch"), Container(name="inspect")),
+        _dead(Container(name="inspect", waiting="ContainerCreating"), phase="Pending"),
+        _dead(deleting=True, disrupted="EvictionByEvictionAPI"),
+    ],
+    ids=["with a result", "done", "others start", "deleted"],
+)
+def test_a_pod_that_comes_to_an_end_by_itself_is_left_to_it(alive):
+    case = resource(ONNX)
+    assert plan_for(case, job_of(plan_for(case), alive), now=NOW + 600).create == ()
 
 
 @pytest.mark.parametrize(("waiting", "reason"), [case[1:] for case in HINDRANCES], ids=[case[0] for case in HINDRANCES])

@@ -3,7 +3,7 @@
 import msgspec
 
 from modelport.reasons import Reason
-from modelport_operator.facts import Peer, Service
+from modelport_operator.facts import Container, Peer, Service
 from modelport_operator.plan import Plan
 from modelport_operator.plan.children import service
 from unit.operator.scenes import (
@@ -100,6 +100,72 @@ def test_an_upgrade_of_the_operator_does_nothing():
     assert report_on(case, plan, deployment=live).status == case.status
 
 
+def test_an_upgrade_from_an_operator_without_grpc_changes_the_service_alone():
+    case, jobs, live = served()
+    old = service(case)
+    del old["spec"]["ports"][1]
+    found = Service(uid="uid-of-service", body=old)
+    before = msgspec.structs.replace(live, offers_grpc=False)
+    plan = plan_for(case, *jobs, deployment=before, service=found, platform=UPGRADED)
+    (change,) = plan.apply
+    assert (change.body["kind"], plan.create, plan.delete) == ("Service", (), ())
+    assert [port["targetPort"] for port in change.body["spec"]["ports"]] == ["http", "grpc"]
+
+
+def _server_after(spec, *, offers_grpc):
+    """Return the server that a spec makes of what an operator before this one made."""
+    case, jobs, live = served()
+    live = msgspec.structs.replace(live, offers_grpc=offers_grpc)
+    (change,) = plan_for(with_spec(case, spec), *jobs, deployment=live, platform=UPGRADED).apply
+    return change.body["spec"]["template"]["spec"]["containers"][0]
+
+
+MORE_MEMORY = ONNX | {"serving": {"replicas": 1, "resources": {"limits": {"memory": "1Gi"}}}}
+BATCHED = ONNX | {"serving": {"replicas": 1, "batching": {"maxSize": 8}}}
+
+
+def test_an_image_that_does_not_know_an_option_is_not_given_it():
+    server = _server_after(MORE_MEMORY, offers_grpc=False)
+    assert ("--grpc-port" in server["command"], len(server["ports"])) == (False, 1)
+    server = _server_after(MORE_MEMORY, offers_grpc=True)
+    assert ("--grpc-port" in server["command"], len(server["ports"])) == (True, 2)
+    assert {each["name"] for each in server["env"]} >= {"OTEL_SERVICE_NAME"}, "pods that are made anew get the rest"
+
+
+def test_batching_changes_the_pods_but_keeps_an_image_that_knows_it():
+    server = _server_after(BATCHED, offers_grpc=True)
+    assert "--max-batch-size" in server["command"]
+    assert server["image"] == "registry.example/server-onnxruntime@sha256:1"
+
+
+def test_batching_moves_a_resource_whose_image_does_not_know_it_to_one_that_does():
+    case, jobs, live = served()
+    live = msgspec.structs.replace(live, offers_grpc=False)
+    asked = with_spec(case, BATCHED)
+    plan = plan_for(asked, *jobs, deployment=live, platform=UPGRADED)
+    assert (created(plan), plan.apply) == (["net-verify", "Service"], ())
+    again = job_of(plan, pod(*verify_steps(hops=())))
+    done = plan_for(asked, *jobs, again, deployment=live, platform=UPGRADED)
+    (change,) = done.apply
+    server = change.body["spec"]["template"]["spec"]["containers"][0]
+    assert server["image"] == UPGRADED.images["server-onnxruntime"]
+    assert {"--grpc-port", "--max-batch-size"} <= set(server["command"])
+    told = with_status(asked, report_on(asked, done, deployment=deployed(done)))
+    after = plan_for(told, *jobs, again, deployment=deployed(done), platform=UPGRADED)
+    assert (created(after), after.apply) == (["Service"], ())
+
+
+def test_servers_that_cannot_be_pulled_get_the_secret_that_the_operator_was_told_of_since():
+    case, jobs, live = served()
+    stuck = pod(Container(name="server", waiting="ErrImagePull"), phase="Pending", serving_key=live.serving_key)
+    live = msgspec.structs.replace(live, available=0, ready=0, pods=(stuck,))
+    (change,) = plan_for(case, *jobs, deployment=live, platform=UPGRADED).apply
+    assert change.body["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    told = msgspec.structs.replace(live, pull_secrets=("registry",))
+    assert plan_for(case, *jobs, deployment=told, platform=UPGRADED).apply == ()
+    assert plan_for(case, *jobs, deployment=live).apply == ()
+
+
 def test_a_new_spec_converts_anew_while_the_old_artifact_is_left_alone():
     case, jobs, live = served()
     changed = with_spec(case, SERVED | {"target": {"options": {"opset": 18}}})
@@ -137,8 +203,10 @@ def test_replicas_alone_change_no_pod():
 
 def test_a_foreign_change_of_the_image_is_taken_back():
     case, jobs, live = served()
-    plan = plan_for(case, *jobs, deployment=msgspec.structs.replace(live, image="mine:1"))
-    assert len(plan.apply) == 1
+    plan = plan_for(case, *jobs, deployment=msgspec.structs.replace(live, image="mine:1"), platform=UPGRADED)
+    (change,) = plan.apply
+    server = change.body["spec"]["template"]["spec"]["containers"][0]
+    assert (server["image"], len(server["ports"])) == (live.image, 2)
 
 
 def test_serving_left_out_is_taken_down():

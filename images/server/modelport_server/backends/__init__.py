@@ -11,6 +11,7 @@ from modelport.contract import ModelportError
 from modelport.reasons import Reason
 
 Tensors = dict[str, npt.NDArray[Any]]
+Infer = Callable[[Tensors], Tensors]
 
 MODULES = {"onnxruntime": "onnxruntime"}
 """Runtimes, as `modelport.runtimes` names them, and their modules here."""
@@ -32,9 +33,9 @@ def load(runtime: str, folder: Path, files: list[str], threads: int) -> Backend:
     return loaded
 
 
-def load_logits(runtime: str, folder: Path, files: list[str]) -> Callable[[Tensors], Tensors]:
+def load_logits(runtime: str, folder: Path, files: list[str]) -> Infer:
     """Return what answers with the tensors before a final softmax or sigmoid, by output name; for verification."""
-    infer: Callable[[Tensors], Tensors] = _module(runtime).load_logits(folder, files)
+    infer: Infer = _module(runtime).load_logits(folder, files)
     return infer
 
 

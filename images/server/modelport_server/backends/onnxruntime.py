@@ -1,15 +1,25 @@
 """ONNX Runtime."""
 
+import ctypes
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport_server.backends import Tensors
 
+Array = npt.NDArray[Any]
 ERRORS_ONLY = 3
+TENSOR_PROTO_BFLOAT16 = 16
+"""Number of the type in `onnx.TensorProto.DataType`."""
+_BFLOAT16 = "tensor(bfloat16)"
 PROVIDERS = ["CPUExecutionProvider"]
 
 
@@ -22,10 +32,37 @@ class OnnxRuntime:
         """Take a session."""
         self._session = session
         self._outputs = [output.name for output in session.get_outputs()]
+        types = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
+        self._run = self._run_values if _BFLOAT16 in types else self._run_arrays
 
     def infer(self, inputs: Tensors) -> Tensors:
         """Return the outputs by name."""
-        return dict(zip(self._outputs, self._session.run(None, inputs), strict=True))
+        return dict(zip(self._outputs, self._run(inputs), strict=True))
+
+    def _run_arrays(self, inputs: Tensors) -> list[Array]:
+        answers: list[Array] = self._session.run(None, inputs)
+        return answers
+
+    def _run_values(self, inputs: Tensors) -> list[Array]:
+        """Run with values of ONNX Runtime's own, because numpy has no bfloat16 that it knows."""
+        values = {name: _to_value(array) for name, array in inputs.items()}
+        return [_to_array(value) for value in self._session.run_with_ort_values(self._outputs, values)]
+
+
+def _to_value(array: Array) -> Any:
+    if array.dtype.name != "bfloat16":
+        return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+    bits = np.ascontiguousarray(array).view(np.uint16)
+    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, TENSOR_PROTO_BFLOAT16)
+
+
+def _to_array(value: Any) -> Array:
+    if value.data_type() != _BFLOAT16:
+        array: Array = value.numpy()
+        return array
+    shape = value.shape()
+    content = ctypes.string_at(value.data_ptr(), math.prod(shape) * ml_dtypes.bfloat16.dtype.itemsize)
+    return np.frombuffer(content, ml_dtypes.bfloat16).reshape(shape)
 
 
 def load(folder: Path, files: list[str], threads: int) -> OnnxRuntime:
@@ -59,6 +96,8 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ONLY
+    # threads that spin while they wait for work take the processors from those that receive and answer requests
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 

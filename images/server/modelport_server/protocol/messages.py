@@ -1,17 +1,28 @@
 """Messages of the Open Inference Protocol v2, as its specification names them.
 
-Tensors' data stay raw JSON here: they become arrays once their type is known (`protocol.tensors`).
+Tensors' elements stay as they came: they become arrays once their type is known to fit (`protocol.payloads`).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+
+from modelport_server.protocol.payloads import Payload
 
 Parameters = dict[str, Any]
 
 
-class RequestTensor(msgspec.Struct, frozen=True, kw_only=True):
-    """One input of an inference request."""
+class InputTensor(NamedTuple):
+    """One input of an inference request, whatever transport brought it."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    payload: Payload
+
+
+class RestTensor(msgspec.Struct, frozen=True, kw_only=True):
+    """One input of a request in JSON."""
 
     name: str
     shape: list[int]
@@ -28,31 +39,12 @@ class RequestedOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of POST …/infer."""
+    """The JSON of POST …/infer."""
 
-    inputs: list[RequestTensor]
+    inputs: list[RestTensor]
     id: str | None = None
     parameters: Parameters = {}
     outputs: list[RequestedOutput] = []
-
-
-class ResponseTensor(msgspec.Struct, frozen=True, kw_only=True):
-    """One output of an inference response."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[Any]
-
-
-class InferenceResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What POST …/infer answers."""
-
-    model_name: str
-    model_version: str
-    id: str | None = None
-    parameters: Parameters = {}
-    outputs: list[ResponseTensor]
 
 
 class TensorMetadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +71,8 @@ class ServerMetadata(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     extensions: list[str]
+    parameters: Parameters
+    """Beyond the specification: how the server is configured just now."""
 
 
 class ErrorMessage(msgspec.Struct, frozen=True, kw_only=True):

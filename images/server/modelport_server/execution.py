@@ -1,0 +1,94 @@
+"""When and where the model runs.
+
+A run that is expected to be short happens at once, in the event loop: handing it to a thread would take longer. All
+others happen in as many threads as there are processors, one line in front of them; the line is bounded, and who waits
+in it leaves it when the deadline passes or the client goes away.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from modelport_server.backends import Infer, Tensors
+from modelport_server.calls import Call, clock
+from modelport_server.errors import OverloadedError
+
+SHORT_SECONDS = 0.001
+"""A run up to this happens in the event loop: probes and other connections wait no longer than for any request."""
+MEASURED_RUNS = 5
+
+
+class Execution:
+    """Runs one model; all methods are for the event loop's thread."""
+
+    def __init__(self, infer: Infer, *, threads: int, max_queue: int) -> None:
+        """Run in up to `threads` threads at once, with up to `max_queue` requests waiting."""
+        self._infer = infer
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="infer")
+        self._slots = threads
+        self._max_queue = max_queue
+        self._taken = 0
+        self._seconds_per_byte = float("inf")
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return max(0, self._taken - self._slots)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a further run would have to wait."""
+        return self._taken >= self._slots
+
+    def measure(self, inputs: Tensors) -> None:
+        """Run a few times, to know how long a run takes."""
+        for _ in range(MEASURED_RUNS):
+            self._run(inputs, Call(clock()))
+
+    async def run(self, inputs: Tensors, call: Call) -> Tensors:
+        """Run the model. Raises OverloadedError, DeadlineError, and what the model raises."""
+        call.check_deadline()
+        if _size(inputs) * self._seconds_per_byte <= SHORT_SECONDS:
+            return self._run(inputs, call)
+        return await self._queued(inputs, call)
+
+    def close(self) -> None:
+        """Wait for runs under way."""
+        self._threads.shutdown()
+
+    async def _queued(self, inputs: Tensors, call: Call) -> Tensors:
+        if self.waiting >= self._max_queue:
+            raise OverloadedError(f"{self.waiting} requests wait already; try again, or another server")
+        self._taken += 1
+        loop = asyncio.get_running_loop()
+        job = self._threads.submit(self._run, inputs, call)
+        # the place is free when the thread is, which may be after the client went away
+        job.add_done_callback(lambda _job: loop.call_soon_threadsafe(self._free))
+        try:
+            return await call.wait_for(asyncio.wrap_future(job))
+        finally:
+            job.cancel()  # if it has not begun, it never will
+
+    def _free(self) -> None:
+        self._taken -= 1
+
+    def _run(self, inputs: Tensors, call: Call) -> Tensors:
+        call.check_deadline()
+        call.started = clock()
+        outputs = self._infer(inputs)
+        call.ended = clock()
+        self._learn(inputs, call.ended - call.started)
+        return outputs
+
+    def _learn(self, inputs: Tensors, seconds: float) -> None:
+        """Take note of how long a run took; how long others take is told from the size of their inputs."""
+        measured = seconds / _size(inputs)
+        known = self._seconds_per_byte
+        # one slow run on a busy machine says little: several have to follow each other before runs go to the threads
+        self._seconds_per_byte = measured if known == float("inf") else (known + min(measured, 2 * known)) / 2
+
+
+def _size(inputs: Tensors) -> int:
+    size = 1  # a run of nothing takes time too
+    for array in inputs.values():
+        size += array.nbytes
+    return size

@@ -1,0 +1,166 @@
+"""Methods of the protocol and of gRPC's health checks: bytes in, bytes out, whatever transport brings them."""
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from types import TracebackType
+
+from modelport_server.calls import Call, clock
+from modelport_server.dataplane import VERSION, server_metadata
+from modelport_server.errors import GrpcStatus, NotFoundError, NotReadyError, RequestError
+from modelport_server.grpc import codec, schema
+from modelport_server.grpc.statuses import status_of
+from modelport_server.lifecycle import Lifecycle
+from modelport_server.observation import Observation
+from modelport_server.protocol.payloads import Buffer
+
+PREFIX = "/inference.GRPCInferenceService/"
+INFER = f"{PREFIX}ModelInfer"
+STREAM = f"{PREFIX}ModelStreamInfer"
+CHECK = "/grpc.health.v1.Health/Check"
+_SERVING, _NOT_SERVING = 1, 2
+
+_Live = schema.message("inference.ServerLiveResponse")
+_Ready = schema.message("inference.ServerReadyResponse")
+_ModelReadyRequest = schema.message("inference.ModelReadyRequest")
+_ModelReady = schema.message("inference.ModelReadyResponse")
+_ServerMetadata = schema.message("inference.ServerMetadataResponse")
+_ModelMetadataRequest = schema.message("inference.ModelMetadataRequest")
+_ModelMetadata = schema.message("inference.ModelMetadataResponse")
+_HealthRequest = schema.message("grpc.health.v1.HealthCheckRequest")
+_Health = schema.message("grpc.health.v1.HealthCheckResponse")
+
+Leaves = Callable[[], Awaitable[None]]
+
+
+class UnknownMethodError(RequestError):
+    """There is no such method."""
+
+    grpc_status = GrpcStatus.UNIMPLEMENTED
+
+
+class Observed:
+    """Within it, a call is answered: it begins, and is told of at its end."""
+
+    __slots__ = ("_call", "_observation")
+
+    def __init__(self, observation: Observation, call: Call) -> None:
+        """Tell `observation` of `call`."""
+        self._observation, self._call = observation, call
+
+    def __enter__(self) -> Call:
+        """Begin."""
+        self._observation.begin()
+        return self._call
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """End."""
+        call = self._call
+        call.done = clock()
+        call.code = _code(error)
+        self._observation.end("grpc", call)
+
+
+class Service:
+    """Answer for one model."""
+
+    def __init__(self, lifecycle: Lifecycle, observation: Observation) -> None:
+        """Take what the requests share; the data plane comes later."""
+        self._lifecycle, self._observation = lifecycle, observation
+        self._pages: dict[str, Callable[[bytes], bytes]] = {
+            f"{PREFIX}ServerLive": self._live,
+            f"{PREFIX}ServerReady": self._ready,
+            f"{PREFIX}ModelReady": self._model_ready,
+            f"{PREFIX}ServerMetadata": self._server_metadata,
+            f"{PREFIX}ModelMetadata": self._model_metadata,
+            CHECK: self._check,
+        }
+
+    def page(self, path: str) -> Callable[[bytes], bytes]:
+        """Return what answers a method with one message in each direction, at once. Raises UnknownMethodError."""
+        page = self._pages.get(path)
+        if page is None:
+            raise UnknownMethodError(f"{path[:200]}: expected a method of inference.GRPCInferenceService")
+        return page
+
+    def observed(self, arrived: float, leaves: Leaves | None = None) -> Observed:
+        """Return what begins and ends an inference; `leaves` returns when the client is gone."""
+        return Observed(self._observation, Call(arrived, leaves))
+
+    async def infer(self, message: bytes, call: Call) -> list[Buffer]:
+        """Answer ModelInfer, with the pieces of a message. Raises RequestError."""
+        call.received = clock()
+        plane = self._lifecycle.serving_plane()
+        request, inputs = codec.decode(message)
+        call.id = request.id
+        plane.check_model(request.model, request.version)
+        if request.parameters:
+            call.take_timeout(request.timeout)
+        outputs = await plane.infer(inputs, request.wanted, call)
+        return codec.encode(self._named, request, outputs)
+
+    async def infer_streamed(self, message: bytes, call: Call) -> list[Buffer]:
+        """Answer a request of ModelStreamInfer, whatever happens: its failure does not end the stream."""
+        try:
+            with Observed(self._observation, call):
+                return codec.streamed(await self.infer(message, call))
+        except Exception as error:  # noqa: BLE001 - the client gets its message, whatever it is
+            return [codec.streamed_error(status_of(error).message, call.id)]
+
+    @cached_property
+    def _named(self) -> bytes:
+        return codec.named(self._lifecycle.model_name, VERSION)
+
+    def _live(self, _message: bytes) -> bytes:
+        return _written(_Live(live=True))
+
+    def _ready(self, _message: bytes) -> bytes:
+        return _written(_Ready(ready=self._is_ready()))
+
+    def _model_ready(self, message: bytes) -> bytes:
+        request = codec.parse(_ModelReadyRequest, message)
+        if self._lifecycle.plane is not None:
+            self._lifecycle.plane.check_model(request.name, request.version or None)
+        return _written(_ModelReady(ready=self._is_ready()))
+
+    def _server_metadata(self, _message: bytes) -> bytes:
+        metadata = server_metadata(self._lifecycle.config)
+        return _written(_ServerMetadata(name=metadata.name, version=metadata.version, extensions=metadata.extensions))
+
+    def _model_metadata(self, message: bytes) -> bytes:
+        request = codec.parse(_ModelMetadataRequest, message)
+        plane = self._lifecycle.serving_plane()
+        plane.check_model(request.name, request.version or None)
+        metadata = plane.model_metadata()
+        answer = _ModelMetadata(name=metadata.name, versions=metadata.versions, platform=metadata.platform)
+        for tensors, kind in ((metadata.inputs, answer.inputs), (metadata.outputs, answer.outputs)):
+            for tensor in tensors:
+                kind.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        return _written(answer)
+
+    def _check(self, message: bytes) -> bytes:
+        service = codec.parse(_HealthRequest, message).service
+        if service not in {"", self._lifecycle.model_name}:
+            raise NotFoundError(f"service {service[:64]}: expected none, or {self._lifecycle.model_name}")
+        return _written(_Health(status=_SERVING if self._is_ready() else _NOT_SERVING))
+
+    def _is_ready(self) -> bool:
+        try:
+            self._lifecycle.ready_plane()
+        except NotReadyError:
+            return False
+        return True
+
+
+def _written(message: object) -> bytes:
+    content: bytes = message.SerializeToString()  # type: ignore[attr-defined]
+    return content
+
+
+def _code(error: BaseException | None) -> str:
+    if error is None:
+        return GrpcStatus.OK.name
+    if isinstance(error, RequestError):
+        return error.grpc_status.name
+    return (GrpcStatus.INTERNAL if isinstance(error, Exception) else GrpcStatus.CANCELLED).name

@@ -1,0 +1,16 @@
+"""How much of the server one client, or all of them, may take."""
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Bounds, with defaults that fit most models."""
+
+    max_body_bytes: int = 256 << 20
+    """Largest request, compressed or not."""
+    body_seconds: float = 60.0
+    """How long a client may take to send a request."""
+    max_queue: int = 256
+    """Requests that may wait for the model; more are answered with 503."""
+    max_connections: int = 1024
+    """Requests that are received or answered at the same time; further connections wait to be accepted."""

@@ -1,0 +1,134 @@
+"""Bodies of REST: JSON, or JSON followed by raw tensors (the protocol's binary tensor data extension).
+
+With the extension, a header tells how long the JSON is, `binary_data_size` of a tensor's parameters tells how many of
+the bytes after it are its elements, in the order of the tensors, and a client asks for raw outputs one by one with
+`binary_data`, or all with `binary_data_output`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+
+from modelport_server.errors import BadRequestError
+from modelport_server.protocol import cutting
+from modelport_server.protocol.datatypes import datatype_of
+from modelport_server.protocol.json_data import JsonPayload, to_json_data
+from modelport_server.protocol.messages import InferenceRequest, InputTensor, RestTensor
+from modelport_server.protocol.payloads import Array, Buffer, RawPayload, to_raw
+
+LENGTH_HEADER = "inference-header-content-length"
+_DECODER = msgspec.json.Decoder(InferenceRequest)
+
+
+class Body(NamedTuple):
+    """A request, read."""
+
+    request: InferenceRequest
+    inputs: list[InputTensor]
+    wanted: list[str]
+
+
+class Encoded(NamedTuple):
+    """An answer: `json_length` is None if there is nothing but JSON."""
+
+    content: bytes
+    json_length: int | None
+
+
+def decode(body: bytes, json_length: str | None) -> Body:
+    """Read a body; `json_length` is the header's text. Raises BadRequestError, naming the field."""
+    if json_length is None:
+        request, lists = _decode(body)
+        inputs = [_from_json(tensor, lists) for tensor in request.inputs]
+    else:
+        stop = _length(json_length, len(body))
+        request, lists = _decode(body[:stop])
+        inputs = _with_raw(request.inputs, lists, memoryview(body)[stop:])
+    return Body(request, inputs, [output.name for output in request.outputs])
+
+
+def encode(body: Body, named: dict[str, Any], outputs: Sequence[tuple[str, Array]]) -> Encoded:
+    """Write an answer: `named` are the fields that tell which model answered."""
+    request = body.request
+    answer = dict(named)
+    if request.id is not None:
+        answer["id"] = request.id
+    if request.parameters:
+        answer["parameters"] = request.parameters
+    if request.outputs or "binary_data_output" in request.parameters:
+        raw_names = _raw_names(request, [name for name, _ in outputs])
+        raw = {name: to_raw(array) for name, array in outputs if name in raw_names}
+    else:
+        raw = {}
+    answer["outputs"] = [_tensor(name, array, raw.get(name)) for name, array in outputs]
+    text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"null" in text:  # perhaps an element that JSON cannot say: looking at each beforehand would cost more
+        answer["outputs"] = [_tensor(name, array, raw.get(name), exactly=True) for name, array in outputs]
+        text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Encoded(b"".join((text, *raw.values())), len(text)) if raw else Encoded(text, None)
+
+
+def _tensor(name: str, array: Array, raw: Buffer | None, *, exactly: bool = False) -> dict[str, Any]:
+    tensor: dict[str, Any] = {"name": name, "datatype": datatype_of(array).name, "shape": array.shape}
+    if raw is None:
+        tensor["data"] = to_json_data(array, exactly=exactly)
+    else:
+        tensor["parameters"] = {"binary_data_size": len(raw)}
+    return tensor
+
+
+def _raw_names(request: InferenceRequest, names: Sequence[str]) -> set[str]:
+    """Return the outputs that the client wants raw."""
+    everywhere = request.parameters.get("binary_data_output") is True
+    told = {output.name: output.parameters.get("binary_data", everywhere) for output in request.outputs}
+    return {name for name in names if told.get(name, everywhere) is True}
+
+
+def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists]:
+    short, lists = cutting.cut(text)
+    try:
+        request = _DECODER.decode(short)
+        if lists and not lists.are_all_of([tensor.data for tensor in request.inputs]):
+            return _DECODER.decode(text), cutting.NONE
+    except msgspec.DecodeError as error:
+        raise BadRequestError(f"body: {error}"[:500]) from error
+    except RecursionError as error:
+        raise BadRequestError("body: expected less nesting") from error
+    return request, lists
+
+
+def _from_json(tensor: RestTensor, lists: cutting.Lists) -> InputTensor:
+    place = lists.place_of(tensor.data) if lists else None
+    payload = JsonPayload(lists.text, *place) if place else JsonPayload(bytes(tensor.data))
+    return InputTensor(tensor.name, tensor.datatype, tensor.shape, payload)
+
+
+def _with_raw(tensors: Sequence[RestTensor], lists: cutting.Lists, raw: memoryview) -> list[InputTensor]:
+    inputs: list[InputTensor] = []
+    position = 0
+    for tensor in tensors:
+        size = tensor.parameters.get("binary_data_size")
+        if size is None:
+            inputs.append(_from_json(tensor, lists))
+            continue
+        field = f"inputs[{tensor.name[:64]}]"
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(raw) - position:
+            left = len(raw) - position
+            raise BadRequestError(f"{field}.parameters.binary_data_size: expected 0 to {left}, found {size!s:.32}")
+        if bytes(tensor.data):
+            raise BadRequestError(f"{field}: expected data or binary_data_size, found both")
+        inputs.append(
+            InputTensor(tensor.name, tensor.datatype, tensor.shape, RawPayload(raw[position : position + size]))
+        )
+        position += size
+    if position != len(raw):
+        raise BadRequestError(f"body: expected {position} bytes of tensors after the JSON, found {len(raw)}")
+    return inputs
+
+
+def _length(text: str, size: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= size):  # noqa: PLR2004 - no need of more digits
+        raise BadRequestError(f"{LENGTH_HEADER}: expected a number of bytes up to the body's {size}, found {text:.32}")
+    return int(text)

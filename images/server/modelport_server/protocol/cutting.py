@@ -1,0 +1,69 @@
+"""Take long lists of elements out of a JSON text, so that the rest of it is read without going through them.
+
+What is looked for is the text `"data":[` and the next `]`. In a valid document it is a key with a list wherever it
+stands outside of a string, and inside of one its quotes would have a backslash before them. Lists with lists or strings
+in them stay where they are. A word that no client can know stands for each list that was taken out; if it turns up
+anywhere but as the data of an input, the text is read again as a whole.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+LONG = 1 << 14
+"""Bytes from which this is worth while: below, the whole is read as quickly."""
+_KEY = re.compile(rb'(?<!\\)"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+_WORD = b'"' + secrets.token_hex(8).encode() + b'-%d"'
+_PLACES = {_WORD % number: number for number in range(64)}
+
+
+class Lists(NamedTuple):
+    """A text, and where in it the lists are that were taken out."""
+
+    text: bytes
+    places: list[tuple[int, int]]
+
+    def __bool__(self) -> bool:
+        """Tell whether any was taken out."""
+        return bool(self.places)
+
+    def place_of(self, data: msgspec.Raw) -> tuple[int, int] | None:
+        """Return where the list is that `data` stands for; None if it stands for itself."""
+        number = _PLACES.get(bytes(data))
+        return None if number is None else self.places[number]
+
+    def are_all_of(self, data: Sequence[msgspec.Raw]) -> bool:
+        """Tell whether each list that was taken out is one of these."""
+        return sum(self.place_of(each) is not None for each in data) == len(self.places)
+
+
+NONE = Lists(b"", [])
+
+
+def cut(text: bytes) -> tuple[bytes, Lists]:
+    """Return the text with words in place of its long lists, and the lists."""
+    if len(text) < LONG:
+        return text, NONE
+    pieces: list[bytes] = []
+    places: list[tuple[int, int]] = []
+    position = stop = 0
+    while len(places) < len(_PLACES) and (key := _KEY.search(text, position)):
+        start = key.end()
+        if stop <= start:  # else the one found before is still the next: looking again could cost size times keys
+            stop = text.find(b"]", start) + 1
+        if stop == 0:
+            break
+        if stop - start < LONG or text.find(b"[", start + 1, stop) >= 0 or text.find(b'"', start, stop) >= 0:
+            pieces.append(text[position:start])
+            position = start
+            continue
+        pieces += (text[position:start], _WORD % len(places))
+        places.append((start, stop))
+        position = stop
+    if not places:
+        return text, NONE
+    pieces.append(text[position:])
+    return b"".join(pieces), Lists(text, places)

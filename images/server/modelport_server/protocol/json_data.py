@@ -1,0 +1,173 @@
+"""Elements of a tensor as JSON.
+
+Numbers go from text into a buffer by simdjson, without an object for each. What it does not take (words for what JSON
+cannot say, truth values, strings, and all that is wrong) is read element by element, which finds the message to give.
+
+JSON has no NaN and no infinity: the strings "NaN", "Infinity" and "-Infinity" stand for them, in both directions,
+because an answer with one such element is still an answer. `null` is refused: it is what careless encoders make of a
+missing value.
+"""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import simdjson
+
+from modelport_server.errors import BadRequestError
+from modelport_server.protocol.datatypes import Datatype, datatype_of
+from modelport_server.protocol.payloads import Array, strings
+
+np.seterr(over="ignore")  # numbers that do not fit are found here, and told to the client
+_ANY = msgspec.json.Decoder(list[Any])
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_WORDS = {value: word for word, value in _SPECIAL.items() if word != "NaN"}
+
+
+class _Buffer(NamedTuple):
+    """A buffer that simdjson fills."""
+
+    code: Literal["d", "i", "u"]
+    dtype: np.dtype[Any]
+
+
+_FLOATS = _Buffer("d", np.dtype(np.float64))
+_BUFFERS = {
+    **dict.fromkeys(("FP16", "BF16", "FP32", "FP64"), _FLOATS),
+    **dict.fromkeys(("INT8", "INT16", "INT32", "INT64"), _Buffer("i", np.dtype(np.int64))),
+    **dict.fromkeys(("UINT8", "UINT16", "UINT32", "UINT64"), _Buffer("u", np.dtype(np.uint64))),
+}
+_PARSER = simdjson.Parser()
+"""For lists up to _SMALL bytes: a parser keeps the memory of the largest that it has read."""
+_SMALL = 1 << 20
+_ELEMENTS: dict[str, tuple[type, ...]] = {"f": (float, int), "V": (float, int), "b": (bool,), "O": (str,)}
+"""What an element may be, by numpy's kind of type; "V" is bfloat16."""
+
+
+class JsonPayload:
+    """A JSON list, inside of a larger text."""
+
+    __slots__ = ("_start", "_stop", "_text")
+
+    def __init__(self, text: bytes, start: int = 0, stop: int | None = None) -> None:
+        """Take a text, and where in it the list is."""
+        self._text, self._start, self._stop = text, start, len(text) if stop is None else stop
+
+    def read(self, datatype: Datatype, shape: list[int], count: int, field: str) -> Array:
+        """Return the elements. Raises BadRequestError."""
+        array = self._numbers(datatype)
+        if array is None:
+            array = _elements(self._text[self._start : self._stop], datatype, shape, f"{field}.data")
+        if array.size != count:
+            raise BadRequestError(
+                f"{field}.data: expected {count} elements for shape {shape}, found {array.size}"[:500]
+            )
+        return array
+
+    def _numbers(self, datatype: Datatype) -> Array | None:
+        """Return the elements of a flat list of numbers that fit; None if it is anything else."""
+        buffer = _BUFFERS.get(datatype.name)
+        text, size = self._text, self._stop - self._start
+        if buffer is None or text.find(b"[", self._start + 1, self._stop) >= 0:
+            return None
+        parser = _PARSER if size <= _SMALL else simdjson.Parser()
+        try:
+            parsed = parser.parse(text if size == len(text) else memoryview(text)[self._start : self._stop])
+            assert isinstance(parsed, simdjson.Array)
+            wide: Array = np.frombuffer(parsed.as_buffer(of_type=buffer.code), buffer.dtype)
+        except (AssertionError, ValueError, TypeError, RuntimeError):
+            return None
+        if datatype.numpy == buffer.dtype:
+            return wide
+        array = wide.astype(datatype.numpy)
+        fits = np.isfinite(array) if datatype.is_float else array == wide
+        return array if np.count_nonzero(fits) == array.size else None
+
+
+def to_json_data(array: Array, *, exactly: bool) -> Any:
+    """Return what the encoder writes as a list.
+
+    That is the array itself where it can be: the encoder writes `null` for what JSON cannot say. With `exactly` such
+    elements are spelled out.
+    """
+    flat = array.ravel()
+    datatype = datatype_of(flat)
+    if datatype.is_string:
+        return flat.tolist()
+    if datatype.name == "BF16":
+        flat = flat.astype(np.float32)
+    if exactly and datatype.is_float:
+        return [_spelled(value) for value in flat.tolist()]
+    return flat
+
+
+def _elements(data: bytes, datatype: Datatype, shape: list[int], field: str) -> Array:
+    if data[:1] != b"[":
+        raise BadRequestError(f"{field}: expected a list, found {data[:40].decode(errors='replace') or 'none'}")
+    kind = datatype.numpy
+    values = _spelled_out(_flattened(data, shape, field), datatype, field)
+    if datatype.is_string:
+        return strings(values)
+    with np.errstate(over="ignore"):
+        try:
+            array = np.asarray(values, dtype=kind)
+        except OverflowError as error:  # an integer that not even a float of 64 bits holds, or this kind of integer
+            raise BadRequestError(f"{field}: {_limits(datatype)}") from error
+    infinite = np.count_nonzero(np.isinf(array)) if kind.kind in "fV" else 0
+    if infinite and infinite != sum(map(math.isinf, values)):
+        raise BadRequestError(f"{field}: {_limits(datatype)}")
+    return array
+
+
+def _limits(datatype: Datatype) -> str:
+    kind = datatype.numpy
+    if kind.kind == "V":
+        return f"expected numbers that {datatype.name} holds, found one beyond"
+    limits = np.finfo(kind) if kind.kind == "f" else np.iinfo(kind)
+    return f"expected numbers of {datatype.name}, from {limits.min} to {limits.max}, found one beyond"
+
+
+def _flattened(data: bytes, shape: list[int], field: str) -> list[Any]:
+    """Return nested lists as one list, if they are nested as the shape says; a flat list as it is."""
+    try:
+        level: list[Any] = _ANY.decode(data)
+    except RecursionError as error:
+        raise BadRequestError(f"{field}: expected less nesting") from error
+    except msgspec.DecodeError as error:
+        raise BadRequestError(f"{field}: {error}"[:500]) from error
+    if not any(isinstance(value, list) for value in level):
+        return level
+    for depth, length in enumerate(shape):
+        if depth:
+            level = [value for each in level for value in each]
+        nested = depth < len(shape) - 1
+        expected = math.prod(shape[: depth + 1])
+        if len(level) != expected or any(
+            isinstance(value, list) != nested or (nested and len(value) != shape[depth + 1]) for value in level
+        ):
+            raise BadRequestError(
+                f"{field}: expected a flat list, or lists nested as shape {shape} says; "
+                f"axis {depth} of length {length} is not"
+            )
+    if not shape:
+        raise BadRequestError(f"{field}: expected one element for shape [], found nested lists")
+    return level
+
+
+def _spelled_out(values: list[Any], datatype: Datatype, field: str) -> list[Any]:
+    """Return the values with "NaN" and the infinities as numbers. Raises BadRequestError for any other element."""
+    kind = datatype.numpy.kind
+    allowed = _ELEMENTS.get(kind, (int,))
+    numbers = []
+    for value in values:
+        number = _SPECIAL.get(value) if kind in "fV" and isinstance(value, str) else value
+        if not isinstance(number, allowed) or (isinstance(number, bool) and kind != "b"):
+            told = msgspec.json.encode(value).decode()[:40]
+            raise BadRequestError(f"{field}: expected elements of {datatype.name}, found {told}")
+        numbers.append(number)
+    return numbers
+
+
+def _spelled(value: float) -> float | str:
+    return "NaN" if math.isnan(value) else _WORDS.get(value, value)
