@@ -38,7 +38,7 @@ class Tally:
         with self._lock:
             self._failed += 1
             if len(self._failures) < KEPT_FAILURES:
-                self._failures.append(f"{what}: {told!s:.300}")
+                self._failures.append(f"{what}: {told!s:.2500}")
 
     def read(self) -> Counts:
         """Return the counts so far."""

@@ -15,7 +15,7 @@ PROTOCOLS = ("rest", "grpc")
 GRPC_PORT = 8081
 PACKAGES = "/scratch/packages"
 """Where the client's pod has tritonclient."""
-_NEEDED = ("tritonclient", "grpcio", "protobuf", "packaging", "ml-dtypes", "typing-extensions")
+_NEEDED = ("tritonclient", "grpcio", "protobuf", "python-rapidjson", "packaging", "ml-dtypes", "typing-extensions")
 _LOCK = Path(__file__).parents[2] / "requirements.lock"
 _IMAGE_PYTHON = "3.11"
 """Python of the image that the client runs in, whose numpy it uses."""

@@ -10,7 +10,7 @@ import pytest
 import tritonclient.http as triton
 
 from modelport import __version__
-from server.models import features, identity, identity_artifact, scores
+from server.models import features, identity, identity_artifact, mlp_artifact, scores
 from server.processes import INFER, MODEL, serving, tensor
 
 
@@ -27,11 +27,12 @@ def test_tritonclient_finds_and_asks_the_model(client):
     assert client.is_model_ready(MODEL)
     assert client.is_model_ready(MODEL, "1")
     assert not client.is_model_ready("other")
-    assert client.get_server_metadata() == {
-        "name": "modelport",
-        "version": __version__,
-        "extensions": ["binary_tensor_data"],
-    }
+    metadata = client.get_server_metadata()
+    config = metadata.pop("parameters")
+    assert metadata == {"name": "modelport", "version": __version__, "extensions": ["binary_tensor_data"]}
+    assert config["batching"] is None
+    assert config["max_queue"] == 256
+    assert config["threads"] >= 1
     assert client.get_model_metadata(MODEL) == {
         "name": MODEL,
         "versions": ["1"],
@@ -71,6 +72,7 @@ def spelled(array):
     return [words.get(str(value), value) for value in array.tolist()]
 
 
+TIMEOUT = "x-envoy-expected-rq-timeout-ms"
 GOOD = {"inputs": [tensor("features", features(1))]}
 
 
@@ -135,20 +137,7 @@ def test_refusals_name_the_field(server, body, told):
     assert server.ask(INFER, GOOD).status == 200, "the next request is answered"
 
 
-@pytest.mark.parametrize(
-    "header",
-    [{"content-encoding": "gzip"}, {"inference-header-content-length": "10"}],
-    ids=lambda each: next(iter(each)),
-)
-def test_what_is_not_spoken_yet_is_refused(server, header):
-    answer = server.ask(INFER, GOOD, **header)
-    assert answer.status == 400
-    assert answer.json["error"].startswith(next(iter(header)))
-
-
 def test_bodies_are_bounded(tmp_path):
-    from server.models import mlp_artifact
-
     with serving(mlp_artifact(tmp_path / "artifact"), "--max-body-bytes", "1000") as server:
         assert server.ask(INFER, GOOD).status == 200
         told = server.ask(INFER, b" " * 1001)
@@ -163,17 +152,76 @@ def test_bodies_are_bounded(tmp_path):
 @pytest.mark.parametrize(
     "sent",
     [
-        b"\x00\x01\x02\r\n\r\n",
         b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         b"GET /v2/\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
         b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Encoding: \xff\r\nContent-Length: 1\r\n\r\na",
+        b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: a\r\nTraceparent: \xff\r\nContent-Length: 1\r\n\r\na",
     ],
 )
-def test_malformed_http_is_a_bad_request(server, sent):
+def test_malformed_http_is_the_client_s_fault(server, sent):
     with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
         connection.sendall(sent)
-        assert connection.recv(64).startswith(b"HTTP/1.1 400")
+        assert connection.recv(64).startswith(b"HTTP/1.1 4")
     assert server.ask(INFER, GOOD).status == 200
+
+
+def test_what_is_no_http_is_not_answered(server):
+    with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+        connection.sendall(b"\x00\x01\x02\r\n\r\n")
+        assert connection.recv(64) == b""
+    assert server.ask(INFER, GOOD).status == 200
+
+
+def test_methods_that_are_not_allowed_tell_which_is(server):
+    assert server.ask(INFER).headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("headers", "parameters", "status", "told"),
+    [
+        ({TIMEOUT: "0"}, {}, 504, "the deadline passed"),
+        ({TIMEOUT: "60000"}, {}, 200, ""),
+        ({TIMEOUT: "soon"}, {}, 400, f"{TIMEOUT}: expected milliseconds, found soon"),
+        ({TIMEOUT: "9" * 40}, {}, 200, ""),
+        ({}, {"timeout": 60_000_000}, 200, ""),
+        ({}, {"timeout": "x"}, 400, "parameters.timeout: expected microseconds, found x"),
+    ],
+)
+def test_deadlines_are_honoured(server, headers, parameters, status, told):
+    answer = server.ask(INFER, GOOD | {"parameters": parameters}, **headers)
+    assert answer.status == status
+    assert told in answer.body.decode()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path):
+    head = b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"
+    with serving(mlp_artifact(tmp_path / "artifact"), "--body-seconds", "1") as server:
+        with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+            connection.sendall(head + b"abc")
+            assert connection.recv(64) in {b"", b"HTTP/1.1 408"}, "nothing at all: the connection is closed"
+        with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+            connection.sendall(head)
+            connection.settimeout(0.2)
+            assert _dripped(connection).startswith(b"HTTP/1.1 408"), "a body that drips is late too"
+        assert server.ask(INFER, GOOD).status == 200
+
+
+def _dripped(connection):
+    for _ in range(90):
+        connection.sendall(b" ")
+        try:
+            return connection.recv(64)
+        except TimeoutError:
+            continue
+    return b""
+
+
+def test_one_line_of_json_for_each_inference_if_wanted(tmp_path):
+    with serving(mlp_artifact(tmp_path / "artifact"), "--access-log") as server:
+        server.ask(INFER, GOOD | {"id": "seven"})
+        line = msgspec.json.decode(server.logged('"protocol"').split(maxsplit=1)[1])
+        assert (line["protocol"], line["code"], line["id"]) == ("rest", "200", "seven")
+        assert 0 < line["computeMilliseconds"] <= line["milliseconds"]
 
 
 def test_clients_that_go_away_leave_nothing_behind(server):
@@ -203,8 +251,11 @@ def test_metrics_count_by_model_and_code(server):
     after = metrics(server)
     for code in ("200", "400"):
         for name in ("modelport_requests_total", "modelport_request_duration_seconds_count"):
-            labels = f'{name}{{code="{code}",model="{MODEL}"}}'
+            labels = f'{name}{{code="{code}",model="{MODEL}",protocol="rest"}}'
             assert after[labels] == before.get(labels, 0) + 1
+    for stage in ("parse", "queue", "compute", "encode"):
+        labels = f'modelport_request_stage_duration_seconds_count{{model="{MODEL}",stage="{stage}"}}'
+        assert after[labels] == before[labels] + 1, "stages are those of requests that were answered"
     assert after[f'modelport_model_ready{{model="{MODEL}"}}'] == 1
     assert after[f'modelport_model_load_duration_seconds{{model="{MODEL}"}}'] > 0
 

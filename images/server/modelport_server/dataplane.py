@@ -66,18 +66,23 @@ class DataPlane:
     def _read(self, inputs: Sequence[InputTensor]) -> Tensors:
         tensors: Tensors = {}
         lengths: dict[str, int] = {}
-        for name, datatype, shape, payload in inputs:
+        for tensor in inputs:
+            name, shape = tensor.name, tensor.shape
             expected = self._inputs.get(name)
             if expected is None:
                 raise BadRequestError(f"inputs[{name[:64]}]: expected one of {', '.join(self._inputs)}")
             if name in tensors:
                 raise BadRequestError(f"inputs[{name}]: expected once, found twice")
             known = self._datatypes[name]
-            if datatype != known.name:
-                raise BadRequestError(f"inputs[{name}].datatype: expected {known.name}, found {datatype[:32]}")
+            if tensor.datatype != known.name:
+                raise BadRequestError(f"inputs[{name}].datatype: expected {known.name}, found {tensor.datatype[:32]}")
             _check_shape(expected, shape, lengths)
             count = math.prod(shape)
-            tensors[name] = payload.read(known, shape, count, f"inputs[{name}]").reshape(shape)
+            elements = tensor.payload.read(known, shape, count, f"inputs[{name}]")
+            try:
+                tensors[name] = elements.reshape(shape)
+            except (ValueError, OverflowError) as error:  # no elements, and lengths that no array can have
+                raise BadRequestError(f"inputs[{name}].shape: expected lengths of an array, found {shape}") from error
         if len(tensors) != len(self._inputs):
             missing = [name for name in self._inputs if name not in tensors]
             raise BadRequestError(f"inputs: expected {', '.join(self._inputs)}, found no {', '.join(missing)}")

@@ -25,8 +25,9 @@ from modelport_server.grpc.application import Application as GrpcApplication
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
 from modelport_server.metrics import Metrics
-from modelport_server.observation import Observation, log_access
+from modelport_server.observation import Observation, Tell, log_access
 from modelport_server.rest.application import Application as RestApplication
+from modelport_server.tracing import Tracing, wants_traces
 from modelport_server.transports import Transports
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ async def serve(options: Options) -> None:
         _check_port(options.host, options.grpc_port)
     lifecycle = Lifecycle(options.name)
     lifecycle.listen()
-    observation = Observation(Metrics(options.name), *([log_access] if options.access_log else []))
     async with AsyncExitStack() as stack:
+        observation = _observation(options, stack)
         serving = await stack.enter_async_context(_listening(options, lifecycle, observation))
         model = await asyncio.to_thread(_load, options, observation.metrics)
         stack.callback(model.execution.close)
@@ -71,6 +72,15 @@ async def serve(options: Options) -> None:
         logger.info("model %s is ready on port %d%s", options.name, options.http_port, grpc)
         stopping = asyncio.create_task(lifecycle.drained(options.drain_seconds))
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+
+
+def _observation(options: Options, stack: AsyncExitStack) -> Observation:
+    others: list[Tell] = [log_access] if options.access_log else []
+    if wants_traces():
+        tracing = Tracing(options.name)
+        stack.callback(tracing.close)
+        others.append(tracing)
+    return Observation(Metrics(options.name), *others)
 
 
 @asynccontextmanager

@@ -55,10 +55,10 @@ def decode(message: bytes) -> tuple[Request, list[InputTensor]]:
         told = f"expected one for each of {len(request.inputs)} inputs, found {len(raw)}"
         raise BadRequestError(f"raw_input_contents: {told}")
     inputs = []
-    for (name, datatype, shape, typed), content in zip(request.inputs, raw, strict=True):
-        if typed is not NONE:
-            raise BadRequestError(f"inputs[{name[:64]}]: expected contents or raw_input_contents, found both")
-        inputs.append(InputTensor(name, datatype, shape, RawPayload(content)))
+    for given, content in zip(request.inputs, raw, strict=True):
+        if given.payload is not NONE:
+            raise BadRequestError(f"inputs[{given.name[:64]}]: expected contents or raw_input_contents, found both")
+        inputs.append(InputTensor(given.name, given.datatype, given.shape, RawPayload(content)))
     return request, inputs
 
 

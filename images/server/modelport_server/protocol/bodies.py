@@ -6,7 +6,7 @@ the bytes after it are its elements, in the order of the tensors, and a client a
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import orjson
@@ -22,7 +22,7 @@ LENGTH_HEADER = "inference-header-content-length"
 _DECODER = msgspec.json.Decoder(InferenceRequest)
 
 
-class Body(NamedTuple):
+class Body(msgspec.Struct, frozen=True, gc=False):
     """A request, read."""
 
     request: InferenceRequest
@@ -30,7 +30,7 @@ class Body(NamedTuple):
     wanted: list[str]
 
 
-class Encoded(NamedTuple):
+class Encoded(msgspec.Struct, frozen=True, gc=False):
     """An answer: `json_length` is None if there is nothing but JSON."""
 
     content: bytes
@@ -86,12 +86,12 @@ def _raw_names(request: InferenceRequest, names: Sequence[str]) -> set[str]:
     return {name for name in names if told.get(name, everywhere) is True}
 
 
-def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists]:
+def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists | None]:
     short, lists = cutting.cut(text)
     try:
         request = _DECODER.decode(short)
-        if lists and not lists.are_all_of([tensor.data for tensor in request.inputs]):
-            return _DECODER.decode(text), cutting.NONE
+        if lists is not None and not lists.are_all_of([bytes(tensor.data) for tensor in request.inputs]):
+            return _DECODER.decode(text), None
     except msgspec.DecodeError as error:
         raise BadRequestError(f"body: {error}"[:500]) from error
     except RecursionError as error:
@@ -99,13 +99,14 @@ def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists]:
     return request, lists
 
 
-def _from_json(tensor: RestTensor, lists: cutting.Lists) -> InputTensor:
-    place = lists.place_of(tensor.data) if lists else None
-    payload = JsonPayload(lists.text, *place) if place else JsonPayload(bytes(tensor.data))
+def _from_json(tensor: RestTensor, lists: cutting.Lists | None) -> InputTensor:
+    text = bytes(tensor.data)
+    place = None if lists is None else lists.place_of(text)
+    payload = JsonPayload(text) if lists is None or place is None else JsonPayload(lists.text, *place)
     return InputTensor(tensor.name, tensor.datatype, tensor.shape, payload)
 
 
-def _with_raw(tensors: Sequence[RestTensor], lists: cutting.Lists, raw: memoryview) -> list[InputTensor]:
+def _with_raw(tensors: Sequence[RestTensor], lists: cutting.Lists | None, raw: memoryview) -> list[InputTensor]:
     inputs: list[InputTensor] = []
     position = 0
     for tensor in tensors:

@@ -11,8 +11,6 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
-
 LONG = 1 << 14
 """Bytes from which this is worth while: below, the whole is read as quickly."""
 _KEY = re.compile(rb'(?<!\\)"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
@@ -26,27 +24,20 @@ class Lists(NamedTuple):
     text: bytes
     places: list[tuple[int, int]]
 
-    def __bool__(self) -> bool:
-        """Tell whether any was taken out."""
-        return bool(self.places)
-
-    def place_of(self, data: msgspec.Raw) -> tuple[int, int] | None:
+    def place_of(self, data: bytes) -> tuple[int, int] | None:
         """Return where the list is that `data` stands for; None if it stands for itself."""
-        number = _PLACES.get(bytes(data))
+        number = _PLACES.get(data)
         return None if number is None else self.places[number]
 
-    def are_all_of(self, data: Sequence[msgspec.Raw]) -> bool:
+    def are_all_of(self, data: Sequence[bytes]) -> bool:
         """Tell whether each list that was taken out is one of these."""
         return sum(self.place_of(each) is not None for each in data) == len(self.places)
 
 
-NONE = Lists(b"", [])
-
-
-def cut(text: bytes) -> tuple[bytes, Lists]:
-    """Return the text with words in place of its long lists, and the lists."""
+def cut(text: bytes) -> tuple[bytes, Lists | None]:
+    """Return the text with words in place of its long lists, and the lists if there are any."""
     if len(text) < LONG:
-        return text, NONE
+        return text, None
     pieces: list[bytes] = []
     places: list[tuple[int, int]] = []
     position = stop = 0
@@ -64,6 +55,6 @@ def cut(text: bytes) -> tuple[bytes, Lists]:
         places.append((start, stop))
         position = stop
     if not places:
-        return text, NONE
+        return text, None
     pieces.append(text[position:])
     return b"".join(pieces), Lists(text, places)

@@ -3,7 +3,7 @@
 Tensors' elements stay as they came: they become arrays once their type is known to fit (`protocol.payloads`).
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -12,7 +12,7 @@ from modelport_server.protocol.payloads import Payload
 Parameters = dict[str, Any]
 
 
-class InputTensor(NamedTuple):
+class InputTensor(msgspec.Struct, frozen=True, gc=False):
     """One input of an inference request, whatever transport brought it."""
 
     name: str

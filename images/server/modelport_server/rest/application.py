@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -28,19 +27,19 @@ from modelport_server.protocol.messages import ErrorMessage
 
 logger = logging.getLogger(__name__)
 
-RawHeaders = list[tuple[bytes, bytes]]
-JSON: RawHeaders = [(b"content-type", b"application/json")]
-TEXT: RawHeaders = [(b"content-type", metrics.CONTENT_TYPE.encode())]
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+JSON: RawHeaders = ((b"content-type", b"application/json"),)
+TEXT: RawHeaders = ((b"content-type", metrics.CONTENT_TYPE.encode()),)
 CLOSE = (b"connection", b"close")
 JSON_LENGTH = bodies.LENGTH_HEADER.encode()
 TIMEOUT = b"x-envoy-expected-rq-timeout-ms"
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What goes back."""
 
     body: bytes
-    status: int = HTTPStatus.OK
+    status: int = 200
     headers: RawHeaders = JSON
 
 
@@ -66,13 +65,12 @@ class Application:
             answer = _refusal(error)
         except Exception:
             logger.exception("request failed")
-            answer = Answer(msgspec.json.encode(ErrorMessage(error="internal error")), HTTPStatus.INTERNAL_SERVER_ERROR)
-        body, status, headers = answer
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
+            answer = Answer(msgspec.json.encode(ErrorMessage(error="internal error")), 500)
+        headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
         if self._lifecycle.is_draining and scope["http_version"] == "1.1":
             headers.append(CLOSE)  # so that clients open the next one to another pod
-        await send({"type": "http.response.start", "status": int(status), "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def _infer(self, scope: Scope, receive: Receive) -> Answer:
         call = Call(clock(), partial(client_left, receive))
@@ -151,16 +149,16 @@ class Application:
 def _refusal(error: RequestError) -> Answer:
     body = msgspec.json.encode(ErrorMessage(error=str(error)))
     more = [(name.encode(), value.encode()) for name, value in error.headers]
-    return Answer(body, error.status, [*JSON, *more])
+    return Answer(body, int(error.status), (*JSON, *more))
 
 
 def _encoded(encoded: bodies.Encoded, accepted: bytes | None) -> Answer:
     content, headers = encoded.content, JSON
     if encoded.json_length is not None:
-        headers = [(b"content-type", b"application/octet-stream"), (JSON_LENGTH, b"%d" % encoded.json_length)]
+        headers = ((b"content-type", b"application/octet-stream"), (JSON_LENGTH, b"%d" % encoded.json_length))
     if accepted is not None and (found := compressed(content, accepted.decode("latin-1"))):
         content, encoding = found
-        headers = [*headers, (b"content-encoding", encoding.encode())]
+        headers = (*headers, (b"content-encoding", encoding.encode()))
     return Answer(content, headers=headers)
 
 
