@@ -92,7 +92,7 @@ def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists | None]:
         request = _DECODER.decode(short)
         if lists is not None and not lists.are_all_of([bytes(tensor.data) for tensor in request.inputs]):
             return _DECODER.decode(text), None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError(f"body: {error}"[:500]) from error
     except RecursionError as error:
         raise BadRequestError("body: expected less nesting") from error

@@ -134,7 +134,7 @@ def _flattened(data: bytes, shape: list[int], field: str) -> list[Any]:
         level: list[Any] = _ANY.decode(data)
     except RecursionError as error:
         raise BadRequestError(f"{field}: expected less nesting") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError(f"{field}: {error}"[:500]) from error
     if not any(isinstance(value, list) for value in level):
         return level

@@ -3,13 +3,14 @@
 Tensors' elements stay as they came: they become arrays once their type is known to fit (`protocol.payloads`).
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from modelport_server.protocol.payloads import Payload
 
-Parameters = dict[str, Any]
+Parameters = dict[str, bool | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | str]
+"""What the specification calls `$parameters`; larger integers have no place in gRPC and in most clients."""
 
 
 class InputTensor(msgspec.Struct, frozen=True, gc=False):
@@ -71,7 +72,7 @@ class ServerMetadata(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     extensions: list[str]
-    parameters: Parameters
+    parameters: dict[str, Any]
     """Beyond the specification: how the server is configured just now."""
 
 
