@@ -34,11 +34,11 @@ class Server:
     """A server process."""
 
     def __init__(self, artifact: Path, *options: str, **variables: str) -> None:
-        self.port = _free_port()
+        self.port, self.grpc_port = _free_port(), _free_port()
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "modelport_server", "serve", str(artifact), "--model-name", MODEL),
-                *("--host", "127.0.0.1", "--http-port", str(self.port), *options),
+                *("--host", "127.0.0.1", "--http-port", str(self.port), "--grpc-port", str(self.grpc_port), *options),
             ],
             stderr=subprocess.PIPE,
             text=True,

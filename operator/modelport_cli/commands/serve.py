@@ -24,10 +24,10 @@ def serve(
     /,
     *,
     http_port: int = 8080,
-    grpc_port: int | None = None,
+    grpc_port: int = 8081,
     name: str | None = None,
 ) -> None:
-    """Serve an artifact on this machine: Open Inference Protocol v2 over REST, until Ctrl-C.
+    """Serve an artifact on this machine: Open Inference Protocol v2 over REST and gRPC, until Ctrl-C.
 
     The artifact's files are checked first; its golden samples must give the verified answers before it is ready.
 
@@ -38,21 +38,23 @@ def serve(
     http_port
         Port of REST, on 127.0.0.1.
     grpc_port
-        Port of gRPC; not available in this version.
+        Port of gRPC, on 127.0.0.1.
     name
         Name of the model in URLs; the folder's name if not given.
     """
-    if grpc_port is not None:
-        raise UsageError(
-            "--grpc-port: this version serves REST alone", "Use --http-port; gRPC comes with a later version."
-        )
-    if not 1 <= http_port <= _LAST_PORT:
-        raise UsageError(f"--http-port: expected 1 to {_LAST_PORT}, found {http_port}")
+    for option, port in (("--http-port", http_port), ("--grpc-port", grpc_port)):
+        if not 1 <= port <= _LAST_PORT:
+            raise UsageError(f"{option}: expected 1 to {_LAST_PORT}, found {port}")
+    if http_port == grpc_port:
+        raise UsageError(f"--grpc-port: expected another port than --http-port, found {grpc_port} twice")
     manifest = check_artifact(folder)
     model = name or model_name(folder)
     python = prepare(find_recipe(server_image(manifest)))
-    console.print_line(f"Serving {folder} at http://127.0.0.1:{http_port}/v2/models/{model}")
-    command = server_command(python, folder, port=http_port, model=model)
+    console.print_line(
+        f"Serving {folder} at http://127.0.0.1:{http_port}/v2/models/{model}, and as model {model} by gRPC at "
+        f"127.0.0.1:{grpc_port}"
+    )
+    command = server_command(python, folder, http_port=http_port, grpc_port=grpc_port, model=model)
     sys.stderr.flush()
     os.execve(command[0], command, os.environ | {"PYTHONPATH": str(import_folder())})  # noqa: S606  # signals go straight to the server
 
@@ -71,7 +73,8 @@ def model_name(folder: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-") or "model"
 
 
-def server_command(python: Path, folder: Path, *, port: int, model: str) -> list[str]:
+def server_command(python: Path, folder: Path, *, http_port: int, grpc_port: int, model: str) -> list[str]:
     """Return the command of the server."""
-    place = ["--host", "127.0.0.1", "--http-port", str(port), "--drain-seconds", "0"]
-    return [str(python), "-P", "-m", "modelport_server", "serve", str(folder.resolve()), *place, "--model-name", model]
+    serving = [str(python), "-P", "-m", "modelport_server", "serve", str(folder.resolve()), "--model-name", model]
+    ports = ["--http-port", str(http_port), "--grpc-port", str(grpc_port)]
+    return [*serving, "--host", "127.0.0.1", *ports, "--drain-seconds", "0"]
