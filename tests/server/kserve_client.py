@@ -44,7 +44,7 @@ async def main() -> None:
     """Print all answers."""
     http_port, grpc_port = map(int, sys.argv[1:])
     for answer in [*await ask_rest(http_port), *await ask_grpc(grpc_port)]:
-        print(answer.reshape(-1).tolist())
+        sys.stdout.write(f"{answer.reshape(-1).tolist()}\n")
 
 
 asyncio.run(main())

@@ -17,26 +17,25 @@ Headers = dict[bytes, bytes]
 async def read_body(headers: Headers, receive: Receive, limits: Limits) -> bytes:
     """Return the body. Raises TooLargeError, TooSlowError, ClientLeftError."""
     limit = limits.max_body_bytes
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientLeftError("the client left before its request was complete")
+    first: bytes = message.get("body", b"")
+    more = message.get("more_body", False)
+    if not more and len(first) <= limit:
+        return first
     told = headers.get(b"content-length", b"")
     if told.isdigit() and int(told[:20]) > limit:
         raise TooLargeError(f"body: expected at most {limit} bytes, found {told[:20].decode()}")
-    message = await receive()
-    first: bytes = message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ClientLeftError("the client left before its request was complete")
-    if not message.get("more_body"):
-        if len(first) > limit:
-            raise TooLargeError(f"body: expected at most {limit} bytes, found {len(first)}")
-        return first
     try:
         async with asyncio.timeout(limits.body_seconds):
-            return await _collected(first, receive, limit)
+            return await _collected(first, receive, limit, more=more)
     except TimeoutError as error:
         raise TooSlowError(f"body: expected within {limits.body_seconds:g} s, still incomplete") from error
 
 
-async def _collected(first: bytes, receive: Receive, limit: int) -> bytes:
-    chunks, size, more = [first], len(first), True
+async def _collected(first: bytes, receive: Receive, limit: int, *, more: bool) -> bytes:
+    chunks, size = [first], len(first)
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -47,6 +46,8 @@ async def _collected(first: bytes, receive: Receive, limit: int) -> bytes:
             raise TooLargeError(f"body: expected at most {limit} bytes, found more")
         chunks.append(chunk)
         more = message.get("more_body", False)
+    if size > limit:
+        raise TooLargeError(f"body: expected at most {limit} bytes, found {size}")
     return b"".join(chunks)
 
 
