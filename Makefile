@@ -32,8 +32,13 @@ $(venv)/.installed: requirements.lock pyproject.toml
 	VIRTUAL_ENV=$(venv) $(run)/uv pip install --quiet --no-deps --editable .
 	touch $@
 
+numbers := images/server/modelport_server/protocol/_numbers.so
+$(numbers): images/server/modelport_server/protocol/numbers.c
+	command -v cc >/dev/null || apt-get install --yes --quiet=2 --no-install-recommends gcc libc6-dev
+	cc -O3 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
+
 .PHONY: install
-install: $(venv)/.installed ## Install the command line and the development tools into .venv
+install: $(venv)/.installed $(numbers) ## Install the command line and the development tools into .venv
 
 .PHONY: lock
 lock: $(venv)/.installed ## Resolve all dependencies again and write the locks

@@ -64,13 +64,18 @@ def input_files(image: Image, root: Path = REPOSITORY) -> list[Path]:
     found = {Path(image.dockerfile)}
     for pattern in image.inputs:
         matches = [Path(match) for match in glob.glob(pattern, root_dir=root, recursive=True)]  # noqa: PTH207
-        files = [path for path in matches if (root / path).is_file() and "__pycache__" not in path.parts]
+        files = [path for path in matches if (root / path).is_file() and not _is_compiled(path)]
         if not files:
             raise InvalidInputError(
                 f"image {image.name}: expected files for {pattern!r} of images/images.json, found none"
             )
         found.update(files)
     return sorted(found)
+
+
+def _is_compiled(path: Path) -> bool:
+    """Tell whether a file was made from others on this machine: images make their own."""
+    return "__pycache__" in path.parts or path.suffix == ".so"
 
 
 def content_key(image: Image, base_key: str, root: Path = REPOSITORY) -> str:

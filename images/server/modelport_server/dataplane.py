@@ -1,5 +1,6 @@
 """The data plane: from tensors of the protocol to answers, whatever transport brought them."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -58,7 +59,10 @@ class DataPlane:
     async def infer(self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call) -> list[tuple[str, Array]]:
         """Return the wanted outputs, or all. Raises RequestError."""
         names = self._wanted(wanted)
-        tensors = self._read(inputs)
+        if any(tensor.payload.is_for_a_thread for tensor in inputs):
+            tensors = await asyncio.to_thread(self._read, inputs)
+        else:
+            tensors = self._read(inputs)
         call.decoded = clock()
         outputs = await self._runner.run(tensors, call)
         return [(name, outputs[name]) for name in names]

@@ -29,6 +29,7 @@ class TypedPayload:
     """The field `contents` of an input."""
 
     __slots__ = ("_contents",)
+    is_for_a_thread = False
 
     def __init__(self, contents: Any) -> None:
         """Take an InferTensorContents."""

@@ -1,7 +1,8 @@
 """Elements of a tensor as JSON.
 
-Numbers go from text into a buffer by simdjson, without an object for each. What it does not take (words for what JSON
-cannot say, truth values, strings, and all that is wrong) is read element by element, which finds the message to give.
+Long lists of numbers go from text into an array by compiled code, without an object for each, short ones by msgspec. What
+neither takes (words for what JSON cannot say, nested lists, and all that is wrong) is read element by element, which finds
+the message to give.
 
 JSON has no NaN and no infinity: the strings "NaN", "Infinity" and "-Infinity" stand for them, in both directions,
 because an answer with one such element is still an answer. `null` is refused: it is what careless encoders make of a
@@ -9,40 +10,40 @@ missing value.
 """
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
-import simdjson
 
 from modelport_server.errors import BadRequestError
 from modelport_server.protocol.datatypes import Datatype, datatype_of
+from modelport_server.protocol.numbers import is_compiled, read_numbers
 from modelport_server.protocol.payloads import Array, strings
 
 np.seterr(over="ignore")  # numbers that do not fit are found here, and told to the client
 _ANY = msgspec.json.Decoder(list[Any])
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _WORDS = {value: word for word, value in _SPECIAL.items() if word != "NaN"}
-
-
-class _Buffer(NamedTuple):
-    """A buffer that simdjson fills."""
-
-    code: Literal["d", "i", "u"]
-    dtype: np.dtype[Any]
-
-
-_FLOATS = _Buffer("d", np.dtype(np.float64))
-_BUFFERS = {
-    **dict.fromkeys(("FP16", "BF16", "FP32", "FP64"), _FLOATS),
-    **dict.fromkeys(("INT8", "INT16", "INT32", "INT64"), _Buffer("i", np.dtype(np.int64))),
-    **dict.fromkeys(("UINT8", "UINT16", "UINT32", "UINT64"), _Buffer("u", np.dtype(np.uint64))),
+_LISTS: dict[str, msgspec.json.Decoder[Any]] = {
+    **dict.fromkeys("fV", msgspec.json.Decoder(list[float])),
+    **dict.fromkeys("iu", msgspec.json.Decoder(list[int])),
+    "b": msgspec.json.Decoder(list[bool]),
+    "O": msgspec.json.Decoder(list[str]),
 }
-_PARSER = simdjson.Parser()
-"""For lists up to _SMALL bytes: a parser keeps the memory of the largest that it has read."""
-_SMALL = 1 << 20
+"""What reads flat lists, by numpy's kind of type; "V" is bfloat16."""
+_LONG = 1 << 14
+"""Bytes from which compiled code is quicker."""
+_FOR_A_THREAD = 1 << 18
+_WIDE = {
+    "FP16": "float64",
+    "BF16": "float64",
+    "FP32": "float32",
+    "FP64": "float64",
+    **dict.fromkeys(("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32"), "int64"),
+}
+"""As which type compiled code reads elements."""
 _ELEMENTS: dict[str, tuple[type, ...]] = {"f": (float, int), "V": (float, int), "b": (bool,), "O": (str,)}
-"""What an element may be, by numpy's kind of type; "V" is bfloat16."""
+"""What an element may be, by numpy's kind of type."""
 
 
 class JsonPayload:
@@ -54,9 +55,14 @@ class JsonPayload:
         """Take a text, and where in it the list is."""
         self._text, self._start, self._stop = text, start, len(text) if stop is None else stop
 
+    @property
+    def is_for_a_thread(self) -> bool:
+        """Whether compiled code will have work for longer than it takes to hand it over."""
+        return self._stop - self._start >= _FOR_A_THREAD and is_compiled()
+
     def read(self, datatype: Datatype, shape: list[int], count: int, field: str) -> Array:
         """Return the elements. Raises BadRequestError."""
-        array = self._numbers(datatype)
+        array = self._quickly(datatype, count)
         if array is None:
             array = _elements(self._text[self._start : self._stop], datatype, shape, f"{field}.data")
         if array.size != count:
@@ -65,24 +71,28 @@ class JsonPayload:
             )
         return array
 
-    def _numbers(self, datatype: Datatype) -> Array | None:
-        """Return the elements of a flat list of numbers that fit; None if it is anything else."""
-        buffer = _BUFFERS.get(datatype.name)
-        text, size = self._text, self._stop - self._start
-        if buffer is None or text.find(b"[", self._start + 1, self._stop) >= 0:
-            return None
-        parser = _PARSER if size <= _SMALL else simdjson.Parser()
+    def _quickly(self, datatype: Datatype, count: int) -> Array | None:
+        """Return the elements of a flat list in which all fit; None if it is anything else."""
+        if self._stop - self._start >= _LONG:
+            wide = read_numbers(self._text, self._start, self._stop, _WIDE.get(datatype.name, ""), count)
+            if wide is not None:
+                return _narrowed(wide, datatype)
         try:
-            parsed = parser.parse(text if size == len(text) else memoryview(text)[self._start : self._stop])
-            assert isinstance(parsed, simdjson.Array)
-            wide: Array = np.frombuffer(parsed.as_buffer(of_type=buffer.code), buffer.dtype)
-        except (AssertionError, ValueError, TypeError, RuntimeError):
+            values = _LISTS[datatype.numpy.kind].decode(self._text[self._start : self._stop])
+            array: Array = np.array(values, datatype.numpy)
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
             return None
-        if datatype.numpy == buffer.dtype:
-            return wide
-        array = wide.astype(datatype.numpy)
-        fits = np.isfinite(array) if datatype.is_float else array == wide
-        return array if np.count_nonzero(fits) == array.size else None
+        if datatype.is_float and np.count_nonzero(np.isfinite(array)) != array.size:
+            return None
+        return array
+
+
+def _narrowed(wide: Array, datatype: Datatype) -> Array | None:
+    if wide.dtype == datatype.numpy:
+        return wide
+    array = wide.astype(datatype.numpy)
+    fits = np.isfinite(array) if datatype.is_float else array == wide
+    return array if np.count_nonzero(fits) == array.size else None
 
 
 def to_json_data(array: Array, *, exactly: bool) -> Any:

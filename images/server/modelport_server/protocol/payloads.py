@@ -21,6 +21,10 @@ _LENGTH = struct.Struct("<I")
 class Payload(Protocol):
     """The elements of one tensor of a request."""
 
+    @property
+    def is_for_a_thread(self) -> bool:
+        """Whether reading them takes long, and goes on without the interpreter."""
+
     def read(self, datatype: Datatype, shape: list[int], count: int, field: str) -> Array:
         """Return `count` elements in one dimension; `count` is the product of `shape`. Raises BadRequestError."""
 
@@ -29,6 +33,7 @@ class RawPayload:
     """Raw bytes; the array is a view of them."""
 
     __slots__ = ("_content",)
+    is_for_a_thread = False
 
     def __init__(self, content: Buffer) -> None:
         """Take the bytes of this tensor alone."""

@@ -1,0 +1,200 @@
+/* Lists of JSON numbers into arrays, outside of the interpreter.
+ *
+ * A number is read as an integer of up to 19 digits and a power of ten. Both are exact in the next wider type as long as
+ * the power is small, so what one operation makes of them there is wrong by less than MARGIN of its last places, also where it is a
+ * multiplication by a rounded part, and rounding to the type that is wanted gives the right neighbour unless the result is
+ * that close to the middle between two.
+ * Those, and all other numbers, are left to the C library, which is always right and ten times slower.
+ *
+ * All functions read the list from text to end, which must begin with '[' and end with ']', fill up to `most` elements and
+ * return how many there were, or a negative number for anything else than a flat list of numbers of the type.
+ */
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REFUSED = -1, TOO_MANY = -2 };
+
+#define INLINE static inline __attribute__((always_inline))
+#define MARGIN 16
+#define EXACT_DIGITS 19
+
+struct number {
+    uint64_t digits; /* without the point; not all of them if there are more than EXACT_DIGITS */
+    int count;
+    int power;
+    int negative;
+    int integer;
+};
+
+static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+static const double PARTS[] = {1e-0,  1e-1,  1e-2,  1e-3,  1e-4,  1e-5,  1e-6,  1e-7,  1e-8,  1e-9,  1e-10, 1e-11,
+                               1e-12, 1e-13, 1e-14, 1e-15, 1e-16, 1e-17, 1e-18, 1e-19, 1e-20, 1e-21, 1e-22};
+#define MAX_POWER 22
+
+INLINE int is_digit(char c) { return (unsigned char)(c - '0') < 10; }
+
+INLINE const char *skip_space(const char *at, const char *end) {
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) at++;
+    return at;
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static const uint64_t TENS[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* How many of the first of eight characters are digits. */
+INLINE int digits_of(uint64_t eight) {
+    uint64_t others = ((eight & EACH(0xF0)) ^ EACH(0x30)) | (((eight + EACH(0x06)) & EACH(0xF0)) ^ EACH(0x30));
+    return others == 0 ? 8 : __builtin_ctzll(others) >> 3;
+}
+
+/* What eight digits say: pairs, pairs of pairs, and both halves are added up side by side. */
+INLINE uint64_t value_of(uint64_t eight) {
+    eight -= EACH(0x30);
+    eight = eight * 10 + (eight >> 8);
+    return (((eight & 0x000000FF000000FFu) * 0x000F424000000064u) +
+            (((eight >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u)) >> 32;
+}
+#endif
+
+INLINE const char *read_digits(const char *at, const char *end, struct number *number) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    while (end - at >= 8) {
+        uint64_t eight;
+        memcpy(&eight, at, 8);
+        int count = digits_of(eight);
+        if (count == 0) return at;
+        if (count < 8) eight = eight << (64 - 8 * count) | EACH(0x30) >> 8 * count; /* zeros in front */
+        number->digits = number->digits * TENS[count] + (uint32_t)value_of(eight);
+        at += count;
+        if (count < 8) return at;
+    }
+#endif
+    while (at < end && is_digit(*at)) number->digits = number->digits * 10 + (uint64_t)(*at++ - '0');
+    return at;
+}
+
+/* Read a number of JSON's grammar; return where it ends, or NULL. */
+INLINE const char *read_number(const char *at, const char *end, struct number *number) {
+    *number = (struct number){.negative = at < end && *at == '-', .integer = 1};
+    at += number->negative;
+    const char *first = at;
+    at = read_digits(at, end, number);
+    if (at == first || (*first == '0' && at - first > 1)) return NULL;
+    long count = *first == '0' ? 0 : at - first; /* zeros in front of all others do not count */
+    if (at < end && *at == '.') {
+        const char *fraction = ++at, *counted = at;
+        at = read_digits(at, end, number);
+        if (at == fraction) return NULL;
+        if (count == 0)
+            while (counted < at && *counted == '0') counted++;
+        number->integer = 0;
+        count += at - counted;
+        number->power = -(int)(at - fraction > 1000 ? 1000 : at - fraction);
+    }
+    number->count = count > 1000 ? 1000 : (int)count;
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        int negative = 0, power = 0;
+        at++;
+        if (at < end && (*at == '-' || *at == '+')) negative = *at++ == '-';
+        const char *exponent = at;
+        for (; at < end && is_digit(*at); at++)
+            if (power < 100000) power = power * 10 + (*at - '0');
+        if (at == exponent) return NULL;
+        number->integer = 0;
+        number->power += negative ? -power : power;
+    }
+    return at;
+}
+
+INLINE int is_plain(const struct number *number) {
+    return number->count <= EXACT_DIGITS && number->power >= -MAX_POWER && number->power <= MAX_POWER;
+}
+
+/* As float; returns 0 if it is beyond its range. */
+INLINE int to_float(const char *text, const struct number *number, float *result) {
+    if (number->digits == 0 && number->count <= EXACT_DIGITS) {
+        *result = number->negative ? -0.0f : 0.0f;
+        return 1;
+    }
+    if (is_plain(number)) {
+        double wide = (double)number->digits * (number->power < 0 ? PARTS[-number->power] : POWERS[number->power]);
+        uint64_t bits;
+        memcpy(&bits, &wide, sizeof bits);
+        uint32_t rest = bits & 0x1FFFFFFF; /* the 29 bits that float does not have */
+        if (wide > 2 * (double)FLT_MIN && wide < (double)FLT_MAX / 2 &&
+            (rest < 0x10000000 - MARGIN || rest > 0x10000000 + MARGIN)) {
+            *result = number->negative ? -(float)wide : (float)wide;
+            return 1;
+        }
+    }
+    *result = strtof(text, NULL);
+    return isfinite(*result);
+}
+
+/* As double; returns 0 if it is beyond its range. */
+INLINE int to_double(const char *text, const struct number *number, double *result) {
+    if (number->digits == 0 && number->count <= EXACT_DIGITS) {
+        *result = number->negative ? -0.0 : 0.0;
+        return 1;
+    }
+#if LDBL_MANT_DIG == 64 /* x86: 80 bits, of which 11 are more than double has */
+    if (is_plain(number)) {
+        long double wide = number->power < 0 ? (long double)number->digits / POWERS[-number->power]
+                                             : (long double)number->digits * POWERS[number->power];
+        uint64_t mantissa;
+        memcpy(&mantissa, &wide, sizeof mantissa);
+        uint32_t rest = mantissa & 0x7FF;
+        if (rest < 0x400 - MARGIN || rest > 0x400 + MARGIN) { /* 19 digits and 22 powers are far from the limits of double */
+            *result = number->negative ? -(double)wide : (double)wide;
+            return 1;
+        }
+    }
+#else
+    if (is_plain(number) && number->digits < (uint64_t)1 << 53) { /* both are exact: one operation is right */
+        double exact = number->power < 0 ? (double)number->digits / POWERS[-number->power]
+                                         : (double)number->digits * POWERS[number->power];
+        *result = number->negative ? -exact : exact;
+        return 1;
+    }
+#endif
+    *result = strtod(text, NULL);
+    return isfinite(*result);
+}
+
+/* As an integer; returns 0 if it is none of 64 bits. */
+INLINE int to_int64(const char *text, const struct number *number, int64_t *result) {
+    (void)text;
+    if (!number->integer || number->count > EXACT_DIGITS) return 0;
+    if (number->digits > (uint64_t)INT64_MAX + (uint64_t)number->negative) return 0;
+    *result = number->negative ? (int64_t)(0 - number->digits) : (int64_t)number->digits;
+    return 1;
+}
+
+#define DEFINE_READ(name, type, convert)                                            \
+    long name(const char *text, const char *end, type *elements, long most) {       \
+        long count = 0;                                                             \
+        struct number number;                                                       \
+        const char *at = skip_space(text + 1, end);                                 \
+        if (at + 1 == end && *at == ']') return 0;                                  \
+        for (;;) {                                                                  \
+            const char *behind = read_number(at, end, &number);                     \
+            if (behind == NULL) return REFUSED;                                     \
+            if (count == most) return TOO_MANY;                                     \
+            if (!convert(at, &number, elements + count)) return REFUSED;            \
+            count++;                                                                \
+            at = skip_space(behind, end);                                           \
+            if (at == end) return REFUSED;                                          \
+            if (*at == ']') return at + 1 == end ? count : REFUSED;                 \
+            if (*at != ',') return REFUSED;                                         \
+            at = skip_space(at + 1, end);                                           \
+        }                                                                           \
+    }
+
+DEFINE_READ(read_floats, float, to_float)
+DEFINE_READ(read_doubles, double, to_double)
+DEFINE_READ(read_int64s, int64_t, to_int64)

@@ -1,0 +1,125 @@
+"""The compiled reader of long lists, beside the C library and Python, which are always right."""
+
+import ctypes
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelport_server.protocol.numbers import is_compiled, read_numbers
+
+_STRTOF = ctypes.CDLL(None).strtof
+_STRTOF.restype = ctypes.c_float
+DIGITS = st.text("0123456789", min_size=1, max_size=24)
+
+
+def test_it_is_compiled():
+    assert is_compiled(), "`make install` compiles it; is there a C compiler?"
+
+
+@st.composite
+def numerals(draw):
+    """Return a number as JSON spells it."""
+    whole = draw(st.one_of(st.just("0"), DIGITS.map(lambda digits: digits.lstrip("0") or "0")))
+    fraction = draw(st.one_of(st.just(""), DIGITS.map(lambda digits: f".{digits}")))
+    exponent = draw(st.one_of(st.just(""), st.integers(-30, 20).map(lambda power: f"e{power}")))
+    return draw(st.sampled_from(["", "-"])) + whole + fraction + exponent
+
+
+@st.composite
+def middles(draw):
+    """Return a number that is in the middle between two of float32, or next to it: what is hardest to round."""
+    first = np.float32(draw(st.floats(2.0**-20, 2.0**20, width=32)))
+    middle = (float(first) + float(np.nextafter(first, np.float32(np.inf)))) / 2
+    return repr(draw(st.sampled_from([middle, math.nextafter(middle, 0), math.nextafter(middle, math.inf)])))
+
+
+def read(texts, dtype, separator=","):
+    text = f"x[{separator.join(texts)}]y".encode()
+    return read_numbers(text, 1, len(text) - 1, dtype, len(texts))
+
+
+@settings(max_examples=500)
+@given(st.lists(st.one_of(numerals(), middles()), min_size=1, max_size=20))
+def test_floats_are_those_of_the_c_library(texts):
+    expected = [_STRTOF(text.encode(), None) for text in texts]
+    found = read(texts, "float32", " ,\n")
+    if not all(map(math.isfinite, expected)):
+        assert found is None
+    else:
+        assert found.view(np.uint32).tolist() == np.array(expected, np.float32).view(np.uint32).tolist()
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.one_of(numerals(), st.floats(allow_nan=False, allow_infinity=False).map(repr)), min_size=1, max_size=20)
+)
+def test_doubles_are_those_of_python(texts):
+    expected = [float(text) for text in texts]
+    found = read(texts, "float64")
+    if not all(map(math.isfinite, expected)):
+        assert found is None
+    else:
+        assert found.view(np.uint64).tolist() == np.array(expected).view(np.uint64).tolist()
+
+
+@settings(max_examples=200)
+@given(st.lists(st.integers(-(2**64), 2**64), max_size=10))
+def test_integers_are_exact_or_refused(values):
+    found = read([str(value) for value in values], "int64")
+    if all(-(2**63) <= value < 2**63 for value in values):
+        assert found.tolist() == values
+    else:
+        assert found is None
+
+
+@settings(max_examples=500)
+@given(st.text('0123456789.eE+-,[] tnN"', max_size=30))
+def test_what_is_no_list_of_numbers_is_refused_and_nothing_else_is_read(text):
+    content = f"[{text}]".encode() + b"1]"
+    try:
+        values = [float(each) for each in text.split(",")] if text.strip() else []
+    except ValueError:
+        values = None
+    found = read_numbers(content, 0, len(content) - 2, "float64", len(values or [0]))
+    if values is None:
+        assert found is None
+    elif found is not None:
+        assert found.tolist() == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1,]",
+        "[,1]",
+        "[01]",
+        "[1.]",
+        "[.5]",
+        "[+1]",
+        "[1e]",
+        "[1e+]",
+        "[--1]",
+        "[1 2]",
+        "[NaN]",
+        "[0x1]",
+        "[1]]",
+        "[1",
+        "1]",
+        "[-]",
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_the_grammar_is_json_s(text, dtype):
+    assert read_numbers(text.encode(), 0, len(text), dtype, 1) is None
+
+
+def test_the_count_is_what_was_told():
+    assert read(["1", "2"], "int64").tolist() == [1, 2]
+    assert read_numbers(b"[1,2]", 0, 5, "int64", 1) is None
+    assert read_numbers(b"[1,2]", 0, 5, "int64", 3) is None
+    assert read_numbers(b"[1,2]", 0, 5, "int64", 1 << 60) is None
+    assert read_numbers(b"[]", 0, 2, "int64", 0).tolist() == []
+    assert read_numbers(b"[1]", 0, 3, "uint8", 1) is None
