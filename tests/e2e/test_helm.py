@@ -12,7 +12,11 @@ from e2e.tenant import ONE, Tenant
 
 CHART = Path(__file__).parents[2] / "charts/modelport"
 MODEL = onnx_mlp(97)
-OTHER_SETTING = ("--set", "operator.logLevel=DEBUG")
+OTHER_SETTINGS = (
+    "--set",
+    "operator.logLevel=DEBUG,serving.telemetry.otlpEndpoint=http://nowhere.invalid:4318,imagePullSecrets[0].name=nothing",
+)
+"""For the operator, and for the pods that it makes from then on."""
 
 
 def _server_pods(a: Tenant, name: str) -> dict[str, int]:
@@ -32,9 +36,9 @@ def test_upgrade_leaves_serving_pods_untouched(name: str, a: Tenant) -> None:
     pods, operators = _server_pods(a, name), release.operator_pods(a.cluster)
     with a.client.asking({name: MODEL}) as seen:
         release.helm(
-            a.cluster, "upgrade", installed, str(CHART), "--reuse-values", *OTHER_SETTING, "--wait", "--timeout=2m"
+            a.cluster, "upgrade", installed, str(CHART), "--reuse-values", *OTHER_SETTINGS, "--wait", "--timeout=2m"
         )
-        assert not operators & release.operator_pods(a.cluster), "the setting made a new operator"
+        assert not operators & release.operator_pods(a.cluster), "the settings made a new operator"
         a.look_again(name)
         a.apply(f"{name[:40]}-2", a.source(onnx_mlp(98)))
         a.ready(f"{name[:40]}-2")  # the new operator works, and has looked at everything

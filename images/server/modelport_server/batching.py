@@ -72,6 +72,9 @@ class Batching:
         self.on_batch: Callable[[int], None] = _ignore
         """Called with the number of rows of each batch that runs."""
 
+    def run_now(self, _inputs: Tensors, _call: Call) -> Tensors | None:
+        """Return None: there may be others to wait for."""
+
     async def run(self, inputs: Tensors, call: Call) -> Tensors:
         """Run the model on these rows, alone or in company. Raises as Execution.run does."""
         rows = len(next(iter(inputs.values())))

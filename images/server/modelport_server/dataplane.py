@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from modelport import __version__
@@ -19,8 +19,14 @@ VERSION = "1"
 EXTENSIONS = ["binary_tensor_data"]
 
 
+Outputs = list[tuple[str, Array]]
+
+
 class Runner(Protocol):
     """What decides when and where the model runs."""
+
+    def run_now(self, inputs: Tensors, call: Call) -> Tensors | None:
+        """Run the model if that is done at once; None if it has to wait. Raises as `run` does."""
 
     async def run(self, inputs: Tensors, call: Call) -> Tensors:
         """Run the model. Raises RequestError, and what the model raises."""
@@ -56,16 +62,31 @@ class DataPlane:
         if version not in {None, VERSION}:
             raise NotFoundError(f"version {version!s:.64}: expected {VERSION}, which is the only one of model {name}")
 
-    async def infer(self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call) -> list[tuple[str, Array]]:
+    async def infer(self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call) -> Outputs:
         """Return the wanted outputs, or all. Raises RequestError."""
+        outputs = self.ask(inputs, wanted, call)
+        return outputs if isinstance(outputs, list) else await outputs
+
+    def ask(
+        self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call
+    ) -> Outputs | Coroutine[Any, Any, Outputs]:
+        """Return the wanted outputs, or all, if it takes no time worth waiting; else what waits. Raises RequestError."""
         names = self._wanted(wanted)
-        if any(tensor.payload.is_for_a_thread for tensor in inputs):
-            tensors = await asyncio.to_thread(self._read, inputs)
-        else:
-            tensors = self._read(inputs)
+        for tensor in inputs:
+            if tensor.payload.is_for_a_thread:
+                return self._read_and_run(names, inputs, call)
+        tensors = self._read(inputs)
         call.decoded = clock()
-        outputs = await self._runner.run(tensors, call)
-        return [(name, outputs[name]) for name in names]
+        outputs = self._runner.run_now(tensors, call)
+        return self._run(names, tensors, call) if outputs is None else _of(outputs, names)
+
+    async def _read_and_run(self, names: Sequence[str], inputs: Sequence[InputTensor], call: Call) -> Outputs:
+        tensors = await asyncio.to_thread(self._read, inputs)
+        call.decoded = clock()
+        return await self._run(names, tensors, call)
+
+    async def _run(self, names: Sequence[str], tensors: Tensors, call: Call) -> Outputs:
+        return _of(await self._runner.run(tensors, call), names)
 
     def _read(self, inputs: Sequence[InputTensor]) -> Tensors:
         tensors: Tensors = {}
@@ -101,6 +122,10 @@ class DataPlane:
         if len(set(wanted)) != len(wanted):
             raise BadRequestError("outputs: expected each name once")
         return wanted
+
+
+def _of(outputs: Tensors, names: Sequence[str]) -> Outputs:
+    return [(name, outputs[name]) for name in names]
 
 
 def guarded(infer: Infer) -> Infer:

@@ -44,12 +44,14 @@ class Execution:
         for _ in range(MEASURED_RUNS):
             self._run(inputs, Call(clock()))
 
+    def run_now(self, inputs: Tensors, call: Call) -> Tensors | None:
+        """Run the model if that is expected to be short; None if not. Raises as `run` does."""
+        return self._run(inputs, call) if _size(inputs) * self._seconds_per_byte <= SHORT_SECONDS else None
+
     async def run(self, inputs: Tensors, call: Call) -> Tensors:
         """Run the model. Raises OverloadedError, DeadlineError, and what the model raises."""
-        call.check_deadline()
-        if _size(inputs) * self._seconds_per_byte <= SHORT_SECONDS:
-            return self._run(inputs, call)
-        return await self._queued(inputs, call)
+        outputs = self.run_now(inputs, call)
+        return await self._queued(inputs, call) if outputs is None else outputs
 
     def close(self) -> None:
         """Wait for runs under way."""

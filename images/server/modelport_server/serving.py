@@ -2,41 +2,27 @@
 
 import asyncio
 import logging
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from h2corn import Config, Server
-
 from modelport.contract import ModelportError
-from modelport.reasons import Reason
 from modelport.verification.golden import Golden, check_golden, read_golden
-from modelport_server import backends, batching, processors
+from modelport_server import backends, batching, listeners, processors
 from modelport_server.artifact import GOLDEN, Artifact, open_artifact
 from modelport_server.backends import Infer
 from modelport_server.batching import Batching
 from modelport_server.dataplane import DataPlane, guarded
 from modelport_server.errors import InferenceError
 from modelport_server.execution import Execution
-from modelport_server.grpc.application import Application as GrpcApplication
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
 from modelport_server.metrics import Metrics
 from modelport_server.observation import Observation, Tell, log_access
-from modelport_server.rest.application import Application as RestApplication
 from modelport_server.tracing import Tracing, wants_traces
-from modelport_server.transports import Transports
 
 logger = logging.getLogger(__name__)
-
-BACKLOG = 1024
-HEADER_SECONDS = 30.0
-"""How long a client may take to send the head of a request."""
-FINISH_SECONDS = 20.0
-"""How long requests under way may take once the server stops."""
 
 
 class Options(NamedTuple):
@@ -56,22 +42,22 @@ class Options(NamedTuple):
 
 async def serve(options: Options) -> None:
     """Serve until SIGTERM. Raises ModelportError if the model is not to be served, or a port is taken."""
-    _check_port(options.host, options.http_port)
-    if options.grpc_port is not None:
-        _check_port(options.host, options.grpc_port)
     lifecycle = Lifecycle(options.name)
     lifecycle.listen()
     async with AsyncExitStack() as stack:
         observation = _observation(options, stack)
-        serving = await stack.enter_async_context(_listening(options, lifecycle, observation))
+        behind = stack.enter_context(ExitStack())  # closed behind the listeners: what they answer needs it
+        for listen, port in ((listeners.rest, options.http_port), (listeners.grpc, options.grpc_port)):
+            if port is not None:
+                shared = (lifecycle, observation, options.limits)
+                await stack.enter_async_context(listen(options.host, port, *shared))
         model = await asyncio.to_thread(_load, options, observation.metrics)
-        stack.callback(model.execution.close)
+        behind.callback(model.execution.close)
         lifecycle.config = _config(options, model)
         lifecycle.plane = _plane(options, model, observation.metrics)
         grpc = "" if options.grpc_port is None else f", gRPC on port {options.grpc_port}"
         logger.info("model %s is ready on port %d%s", options.name, options.http_port, grpc)
-        stopping = asyncio.create_task(lifecycle.drained(options.drain_seconds))
-        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await lifecycle.drained(options.drain_seconds)
 
 
 def _observation(options: Options, stack: AsyncExitStack) -> Observation:
@@ -81,51 +67,6 @@ def _observation(options: Options, stack: AsyncExitStack) -> Observation:
         stack.callback(tracing.close)
         others.append(tracing)
     return Observation(Metrics(options.name), *others)
-
-
-@asynccontextmanager
-async def _listening(
-    options: Options, lifecycle: Lifecycle, observation: Observation
-) -> AsyncIterator["asyncio.Task[None]"]:
-    """Answer on all ports, first of all probes; at the end finish what is under way."""
-    limits = options.limits
-    ports = {options.http_port, *([] if options.grpc_port is None else [options.grpc_port])}
-    config = Config(
-        bind=tuple(f"{options.host}:{port}" for port in sorted(ports)),
-        runtime_threads=1,
-        loop="asyncio",
-        lifespan="off",
-        access_log=False,
-        grpc=options.grpc_port is not None,
-        backlog=BACKLOG,
-        limit_connections=limits.max_connections,
-        max_request_body_size=0,  # the transports bound it, with a message
-        timeout_request_header=HEADER_SECONDS,
-        timeout_request_body_idle=limits.body_seconds,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
-    rest = RestApplication(lifecycle, observation, limits)
-    server = Server(Transports(rest, GrpcApplication(lifecycle, observation, limits)), config)
-    serving = asyncio.create_task(server.serve())
-    await server.wait_started()
-    try:
-        yield serving
-    finally:
-        server.shutdown()
-        await serving
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise ModelportError if another process listens."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        message = f"{host}:{port}: expected a free port to listen on, found: {error.strerror}"
-        raise ModelportError(Reason.SERVER_CRASHED, message) from error
 
 
 class _Model(NamedTuple):

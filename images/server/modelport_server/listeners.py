@@ -1,0 +1,83 @@
+"""Where requests come in: REST on one port, gRPC on another, from before the model is loaded until all is answered."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import h2corn
+
+from modelport.contract import ModelportError
+from modelport.reasons import Reason
+from modelport_server.grpc.application import Application as GrpcApplication
+from modelport_server.lifecycle import Lifecycle
+from modelport_server.limits import Limits
+from modelport_server.observation import Observation
+from modelport_server.rest.application import Application as RestApplication
+from modelport_server.rest.server import Server as RestServer
+
+BACKLOG = 1024
+HEADER_SECONDS = 30.0
+"""How long a client may take to send the head of a request."""
+FINISH_SECONDS = 20.0
+"""How long requests under way may take once the server stops."""
+
+
+@asynccontextmanager
+async def rest(
+    host: str, port: int, lifecycle: Lifecycle, observation: Observation, limits: Limits
+) -> AsyncIterator[None]:
+    """Answer REST within. Raises ModelportError if the port is taken."""
+    server = RestServer(RestApplication(lifecycle, observation, limits), lifecycle, limits)
+    check_port(host, port)
+    await server.open(host, port)
+    try:
+        yield
+    finally:
+        await server.close(FINISH_SECONDS)
+
+
+@asynccontextmanager
+async def grpc(
+    host: str, port: int, lifecycle: Lifecycle, observation: Observation, limits: Limits
+) -> AsyncIterator[None]:
+    """Answer gRPC within. Raises ModelportError if the port is taken."""
+    check_port(host, port)
+    application = GrpcApplication(lifecycle, observation, limits)
+    config = h2corn.Config(
+        bind=(f"{host}:{port}",),
+        runtime_threads=1,
+        loop="asyncio",
+        lifespan="off",
+        access_log=False,
+        grpc=True,
+        http1=False,
+        backlog=BACKLOG,
+        limit_connections=limits.max_connections,
+        max_request_body_size=0,  # the application bounds it, with a message
+        timeout_request_header=HEADER_SECONDS,
+        timeout_request_body_idle=limits.body_seconds,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+    server = h2corn.Server(application, config)
+    serving = asyncio.create_task(server.serve())
+    await server.wait_started()
+    try:
+        yield
+    finally:
+        application.finish_streams()
+        server.shutdown()
+        await serving
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ModelportError if another process listens."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        message = f"{host}:{port}: expected a free port to listen on, found: {error.strerror}"
+        raise ModelportError(Reason.SERVER_CRASHED, message) from error

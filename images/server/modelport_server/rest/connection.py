@@ -1,0 +1,243 @@
+"""A connection of HTTP/1.1: bytes to requests by llhttp, which Node.js and uvicorn use too, and answers to bytes.
+
+Requests of one connection are answered one after the other. An answer that is there at once is written at once, without
+a task and without another turn of the event loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
+
+import httptools
+
+from modelport_server.calls import clock
+from modelport_server.errors import BadRequestError, RequestError, TooLargeError, TooSlowError
+from modelport_server.rest.application import refusal
+from modelport_server.rest.messages import Answer, Headers, Request
+
+if TYPE_CHECKING:
+    from modelport_server.rest.server import Server
+
+MAX_HEAD_BYTES = 64 << 10
+MAX_WAITING = 16
+"""Requests that a client may send ahead; further bytes are read when there is room again."""
+IDLE_SECONDS = 120.0
+HEAD_SECONDS = 30.0
+"""How long the head of a request may take from its first byte."""
+STALLED_SECONDS = 60.0
+"""How long an answer may be under way without the client taking all of it."""
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+SMALL = 1 << 14
+"""Bodies up to this are copied behind their head: one buffer is written quicker than two."""
+_STATUSES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, server: "Server") -> None:
+        """Belong to a server."""
+        self._server = server
+        self._waiting = deque[tuple[Request, bool]]()
+        self._task: asyncio.Task[None] | None = None
+        self._left: asyncio.Future[None] | None = None
+        self._is_closing = self._is_full = False
+        self._since = clock()
+        """When what the connection waits for began; infinite while nothing is waited for from the client."""
+        self._patience = IDLE_SECONDS
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._headers: Headers = {}
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._is_in_head = True
+
+    # --- the event loop's calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport; a connection too many is told so."""
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._server.admit(self):
+            self._refuse(self._server.too_many())
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Tell whoever works for this client."""
+        self._is_closing = True
+        self._waiting.clear()
+        self._server.forget(self)
+        if self._left is not None and not self._left.done():
+            self._left.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Read; requests that become complete are answered."""
+        if self._is_closing:
+            return
+        if self._is_in_head:
+            self._size += len(data)
+            if self._patience == IDLE_SECONDS:
+                self._since, self._patience = clock(), HEAD_SECONDS
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._is_closing = True  # after the answer; nothing else is spoken here
+        except httptools.HttpParserError as error:
+            found = error.__context__ if isinstance(error.__context__, RequestError) else None
+            self._refuse(found or BadRequestError(f"request: expected HTTP/1.1, found what is not: {error!s:.100}"))
+        else:
+            if self._is_in_head and self._size > MAX_HEAD_BYTES:
+                self._refuse(TooLargeError(f"headers: expected at most {MAX_HEAD_BYTES} bytes, found more"))
+
+    def pause_writing(self) -> None:
+        """Begin nothing new while the client does not take what it has asked for."""
+        self._is_full = True
+        self._transport.pause_reading()
+        self._wait(STALLED_SECONDS)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._is_full = False
+        self._wait(IDLE_SECONDS)
+        self._transport.resume_reading()
+        self._answer_waiting()
+
+    # --- the parser's calls
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        """Look at what the head says of the body. Raises TooLargeError, which ends the connection."""
+        self._is_in_head, self._size = False, 0
+        self._wait(self._server.limits.body_seconds)
+        told = self._headers.get(b"content-length", b"")
+        if told.isdigit() and int(told[:20]) > self._server.limits.max_body_bytes:
+            raise self._too_large(told[:20].decode())
+        if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._task is None:
+            self._transport.write(CONTINUE)
+
+    def on_body(self, chunk: bytes) -> None:
+        """Take a part of the body. Raises TooLargeError, which ends the connection."""
+        self._size += len(chunk)
+        if self._size > self._server.limits.max_body_bytes:
+            raise self._too_large("more")
+        self._chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """Answer, or let wait."""
+        chunks, parser = self._chunks, self._parser
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        path = self._url.partition(b"?")[0].decode("latin-1")
+        if "%" in path:
+            path = unquote(path)
+        request = Request(parser.get_method().decode("latin-1"), path, self._headers, body, self._client_leaves)
+        self._url, self._headers, self._chunks, self._size, self._is_in_head = b"", {}, [], 0, True
+        self._wait(IDLE_SECONDS)
+        self._waiting.append((request, parser.should_keep_alive()))
+        if self._task is None:
+            self._answer_waiting()
+        elif len(self._waiting) >= MAX_WAITING:
+            self._transport.pause_reading()
+
+    # --- answers
+
+    def _answer_waiting(self) -> None:
+        while self._waiting and self._task is None and not self._is_full and not self._transport.is_closing():
+            request, stays = self._waiting.popleft()
+            answer = self._server.respond(request)
+            if isinstance(answer, Answer):
+                self._write(answer, request, stays=stays)
+            else:
+                self._task = asyncio.get_running_loop().create_task(self._write_later(answer, request, stays=stays))
+                self._wait(float("inf"))
+
+    async def _write_later(self, later: Awaitable[Answer], request: Request, *, stays: bool) -> None:
+        try:
+            answer = await later
+        finally:
+            self._task = None
+        self._wait(IDLE_SECONDS)
+        if not self._transport.is_closing():
+            self._write(answer, request, stays=stays)
+            if len(self._waiting) < MAX_WAITING:
+                self._transport.resume_reading()
+            self._answer_waiting()
+
+    def _write(self, answer: Answer, request: Request | None, *, stays: bool) -> None:
+        stays = stays and not self._server.is_draining and not self._is_closing
+        head = [_STATUSES.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status, self._server.date]
+        for name, value in answer.headers:
+            head += (name, b": ", value, b"\r\n")
+        body = b"" if request is not None and request.method == "HEAD" else answer.body
+        head.append(b"content-length: %d\r\n\r\n" % len(answer.body) if stays else self._last(answer))
+        if len(body) <= SMALL:
+            head.append(body)
+            self._transport.write(b"".join(head))
+        else:
+            self._transport.writelines((b"".join(head), body))
+        if not stays:
+            self._close()
+
+    def _last(self, answer: Answer) -> bytes:
+        return b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
+
+    def _refuse(self, error: RequestError) -> None:
+        """Answer what is no request, behind all that are, and close: nobody knows where the next one would begin."""
+        if self._task is None and not self._transport.is_closing():
+            self._write(refusal(error), None, stays=False)
+        self._close()
+
+    def _too_large(self, found: str) -> TooLargeError:
+        return TooLargeError(f"body: expected at most {self._server.limits.max_body_bytes} bytes, found {found}")
+
+    # --- time
+
+    def _wait(self, seconds: float) -> None:
+        self._since, self._patience = clock(), seconds
+
+    def look(self, now: float) -> None:
+        """Close if the client takes longer than it may; the server asks once a second."""
+        if now - self._since <= self._patience or self._task is not None:
+            return
+        if self._is_full:
+            self._transport.abort()
+        elif self._is_in_head and self._size == 0:
+            self._close()
+        else:
+            part = "headers" if self._is_in_head else "body"
+            self._refuse(TooSlowError(f"{part}: expected within {self._patience:g} s, still incomplete"))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is under way."""
+        return self._task is not None or self._transport.get_write_buffer_size() > 0
+
+    def close_if_idle(self) -> None:
+        """Close, because the server stops; what is under way ends with a closed connection."""
+        if not self.is_busy:
+            self._close()
+
+    def abort(self) -> None:
+        """Close, whatever is under way."""
+        self._transport.abort()
+
+    def _close(self) -> None:
+        self._is_closing = True
+        self._transport.close()
+
+    async def _client_leaves(self) -> None:
+        if self._left is None:
+            self._left = asyncio.get_running_loop().create_future()
+            if self._transport.is_closing():
+                self._left.set_result(None)
+        await asyncio.shield(self._left)

@@ -1,0 +1,29 @@
+"""Requests and answers of HTTP, between connections and the application."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+Headers = dict[bytes, bytes]
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+JSON: RawHeaders = ((b"content-type", b"application/json"),)
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A request, complete."""
+
+    method: str
+    path: str
+    headers: Headers
+    """By lower-case name; of several with the same name the last."""
+    body: bytes
+    client_leaves: Callable[[], Awaitable[None]]
+    """Returns when nobody waits for the answer any more."""
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What goes back."""
+
+    body: bytes
+    status: int = 200
+    headers: RawHeaders = JSON

@@ -1,0 +1,110 @@
+"""Servers of gRPC by each of the two transports, and messages for them as a client makes them."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from modelport.verification.golden import Golden
+from modelport_server import backends
+from modelport_server.artifact import open_artifact
+from modelport_server.dataplane import DataPlane, guarded
+from modelport_server.execution import Execution
+from modelport_server.grpc import fallback
+from modelport_server.lifecycle import Lifecycle
+from modelport_server.limits import Limits
+from modelport_server.metrics import Metrics
+from modelport_server.observation import Observation
+from modelport_server.protocol.datatypes import BY_DTYPE
+from server.models import LOOP, loop_bytes, write_artifact
+from server.processes import MODEL, _free_port, serving
+
+TRANSPORTS = ("h2corn", "grpcio")
+ROUNDS_PER_GOLDEN = 50_000
+"""Enough for a run that is too long for the event loop."""
+
+
+class Place(NamedTuple):
+    """A server."""
+
+    address: str
+    metrics: Callable[[], str]
+
+
+@contextmanager
+def placed(transport: str, artifact: Path) -> Iterator[Place]:
+    """Run a server that is ready, with one thread for the model."""
+    if transport == "h2corn":
+        with serving(artifact, "--threads", "1") as server:
+            yield Place(f"127.0.0.1:{server.grpc_port}", lambda: str(server.ask("/metrics").body, "utf-8"))
+        return
+    observation = Observation(Metrics(MODEL))
+    with ready(artifact) as lifecycle, fallback_at(lifecycle, observation, Limits()) as address:
+        yield Place(address, lambda: observation.metrics.render().decode())
+
+
+@contextmanager
+def ready(artifact: Path) -> Iterator[Lifecycle]:
+    """Return the life of a server that is ready."""
+    opened = open_artifact(artifact)
+    backend = backends.load(opened.manifest.runtime, artifact, opened.model_files, 1)
+    execution = Execution(guarded(backend.infer), threads=1, max_queue=Limits().max_queue)
+    lifecycle = Lifecycle(MODEL)
+    lifecycle.plane = DataPlane(
+        name=MODEL, platform=backend.platform, signature=opened.manifest.signature, runner=execution
+    )
+    yield lifecycle
+    execution.close()
+
+
+@contextmanager
+def fallback_at(lifecycle: Lifecycle, observation: Observation, limits: Limits) -> Iterator[str]:
+    """Run the other transport in a thread."""
+    address, is_up, loop = f"127.0.0.1:{_free_port()}", threading.Event(), asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with fallback.listening(lifecycle, observation, limits, address, finish_seconds=5):
+            is_up.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    try:
+        assert is_up.wait(30)
+        yield address
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
+        loop.close()
+
+
+@contextmanager
+def stub_at(address: str) -> Iterator[Any]:
+    """Return the client that protoc makes."""
+    with grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)]) as channel:
+        yield service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+
+def request(**arrays: Any) -> Any:
+    """Return an inference with raw tensors."""
+    message = service_pb2.ModelInferRequest(model_name=MODEL)
+    for name, array in arrays.items():
+        values = np.asarray(array)
+        message.inputs.add(name=name, datatype=BY_DTYPE[values.dtype.name].name, shape=values.shape)
+        message.raw_input_contents.append(values.tobytes())
+    return message
+
+
+def slow_artifact(folder: Path) -> Path:
+    """Write a model that takes as long as it is told, and never so short that it runs in the event loop."""
+    golden = Golden(
+        {"rounds": np.array(ROUNDS_PER_GOLDEN)}, {"sum": np.full(1, ROUNDS_PER_GOLDEN, np.float32)}, {"sum": 1.0}
+    )
+    return write_artifact(folder, loop_bytes(), LOOP, [golden])
