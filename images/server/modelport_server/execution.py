@@ -64,7 +64,7 @@ class Execution:
         loop = asyncio.get_running_loop()
         job = self._threads.submit(self._run, inputs, call)
         # the place is free when the thread is, which may be after the client went away
-        job.add_done_callback(lambda _job: loop.call_soon_threadsafe(self._free))
+        job.add_done_callback(lambda _job: loop.is_closed() or loop.call_soon_threadsafe(self._free))
         try:
             return await call.wait_for(asyncio.wrap_future(job))
         finally:

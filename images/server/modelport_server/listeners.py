@@ -31,6 +31,7 @@ async def rest(
     server = RestServer(RestApplication(lifecycle, observation, limits), lifecycle, limits)
     check_port(host, port)
     await server.open(host, port)
+    observation.metrics.receiving = lambda: server.receiving
     try:
         yield
     finally:

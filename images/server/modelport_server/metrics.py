@@ -60,9 +60,12 @@ class Metrics:
         self._requests: dict[tuple[str, str], Histogram] = {}
         self._stages = {stage: Histogram(SECONDS) for stage in STAGES}
         self._rows = Histogram(ROWS)
-        self.in_flight = 0
+        self.answering = 0
+        """Requests that are here as a whole."""
         self.is_ready = False
         self.load_seconds = 0.0
+        self.receiving: Callable[[], int] = int
+        """Tells how many requests are here in part."""
         self.waiting: Callable[[], int] = int
         """Tells how many requests wait."""
 
@@ -128,7 +131,7 @@ class Metrics:
 
     def _gauges(self) -> Iterator[Metric]:
         for name, text, value in (
-            ("requests_in_flight", "Requests being answered.", self.in_flight),
+            ("requests_in_flight", "Requests being received or answered.", self.receiving() + self.answering),
             ("queue_size", "Requests that wait for the model.", self.waiting()),
             ("model_ready", "1 once the model has answered its golden samples.", int(self.is_ready)),
             ("model_load_duration_seconds", "Time to load and warm up.", self.load_seconds),

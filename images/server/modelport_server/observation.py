@@ -23,11 +23,11 @@ class Observation:
 
     def begin(self) -> None:
         """Note that a request is here."""
-        self.metrics.in_flight += 1
+        self.metrics.answering += 1
 
     def end(self, transport: str, call: Call) -> None:
         """Note that it was answered."""
-        self.metrics.in_flight -= 1
+        self.metrics.answering -= 1
         self.metrics.ended(transport, call)
         for tell in self._others:
             tell(transport, call)

@@ -218,13 +218,14 @@ class Connection(asyncio.Protocol):
             self._refuse(TooSlowError(f"{part}: expected within {self._patience:g} s, still incomplete"))
 
     @property
-    def is_busy(self) -> bool:
-        """Whether an answer is under way."""
-        return self._task is not None or self._transport.get_write_buffer_size() > 0
+    def is_receiving(self) -> bool:
+        """Whether a body is under way."""
+        return not self._is_in_head
 
     def close_if_idle(self) -> None:
-        """Close, because the server stops; what is under way ends with a closed connection."""
-        if not self.is_busy:
+        """Close, because the server stops, unless a request or an answer is under way: it ends with `_close`."""
+        is_in_request = not self._is_in_head or self._size > 0
+        if not (is_in_request or self._task is not None or self._transport.get_write_buffer_size() > 0):
             self._close()
 
     def abort(self) -> None:

@@ -65,6 +65,11 @@ class Server:
         """Whether connections end with their next answer, so that clients open the next one to another pod."""
         return self._lifecycle.is_draining
 
+    @property
+    def receiving(self) -> int:
+        """How many bodies are under way."""
+        return sum(connection.is_receiving for connection in self._connections)
+
     def admit(self, connection: Connection) -> bool:
         """Take a connection, if there is room."""
         if len(self._connections) >= self.limits.max_connections:
