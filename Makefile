@@ -35,7 +35,7 @@ $(venv)/.installed: requirements.lock pyproject.toml
 numbers := images/server/modelport_server/protocol/_numbers.so
 $(numbers): images/server/modelport_server/protocol/numbers.c
 	command -v cc >/dev/null || apt-get install --yes --quiet=2 --no-install-recommends gcc libc6-dev
-	cc -O3 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
+	$(PYTHON) images/server/compile.py images/server --numbers
 
 .PHONY: install
 install: $(venv)/.installed $(numbers) ## Install the command line and the development tools into .venv
@@ -99,9 +99,19 @@ demo: install deploy ## Convert, verify and serve a real model on the cluster
 
 # --- tests and benchmarks -------------------------------------------------------------------------------------------
 
+compiled := build/server
+$(compiled)/.compiled: $(shell find images/server/modelport_server operator/modelport -name '*.py' -o -name '*.c') images/server/compile.py $(venv)/.installed
+	rm -rf $(compiled) && mkdir -p $(compiled)
+	cp -r images/server/modelport_server operator/modelport $(compiled)
+	$(run)/python images/server/compile.py $(compiled)
+	touch $@
+
+.PHONY: compiled
+compiled: $(compiled)/.compiled ## Compile the server as its image does, into build/server
+
 .PHONY: test
-test: lint deploy ## All tests, on a fresh machine too: units, converters, end to end on the embedded cluster
-	$(run)/pytest
+test: lint compiled deploy ## All tests, on a fresh machine too: units, converters, end to end on the embedded cluster
+	MODELPORT_SERVER_CODE=$(CURDIR)/$(compiled) $(run)/pytest
 
 .PHONY: bench
 bench: deploy install ## Measure what docs/performance.md reports

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+CODE = os.environ.get("MODELPORT_SERVER_CODE")
+"""Folder with the server's code as images have it, compiled; `make test` sets it."""
 MODEL = "net"
 INFER = f"/v2/models/{MODEL}/infer"
 SECONDS = 60
@@ -42,7 +44,7 @@ class Server:
             ],
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | variables,
+            env=os.environ | ({"PYTHONPATH": CODE} if CODE else {}) | variables,
         )
 
     def logged(self, text: str) -> str:

@@ -46,7 +46,11 @@ class Rpc:
         self.scope = {
             "type": "http",
             "path": path,
-            "headers": [(name.replace("_", "-").encode(), value) for name, value in headers.items()],
+            "extensions": {"http.response.trailers": {}},
+            "headers": [
+                (b"content-type", b"application/grpc+proto"),
+                *((name.replace("_", "-").encode(), value) for name, value in headers.items()),
+            ],
         }
         self.events = []
         self.gone = asyncio.Event()
@@ -226,6 +230,20 @@ def test_messages_of_statuses_are_encoded(application):
     assert trailer.startswith(b"inputs[%C3%A9%25%0A]: expected one of features")
 
 
+@pytest.mark.parametrize(
+    "change", [{"extensions": {}}, {"headers": []}, {"headers": [(b"content-type", b"text/plain")]}]
+)
+def test_what_is_no_grpc_is_told_so(application, change):
+    async def run():
+        rpc = Rpc(framed(GOOD))
+        await application(rpc.scope | change, rpc.receive, rpc.send)
+        return rpc
+
+    rpc = asyncio.run(run())
+    assert rpc.events[0]["status"] == 415
+    assert rpc.events[1]["body"].startswith(b"expected gRPC")
+
+
 def test_who_leaves_gets_nothing(application):
     for path in (INFER, STREAM, "/inference.GRPCInferenceService/ServerLive"):
         rpc = ask(application, framed(GOOD)[:9], path=path, ends="http.disconnect")
@@ -233,7 +251,7 @@ def test_who_leaves_gets_nothing(application):
 
 
 def test_failures_of_the_server_tell_nothing_of_it(application, monkeypatch, caplog):
-    monkeypatch.setattr(application._service, "infer", lambda *_: 1 / 0)
+    monkeypatch.setattr(application._service, "ask", lambda *_: 1 / 0)
     rpc = ask(application, framed(GOOD))
     assert rpc.status == (GrpcStatus.INTERNAL, "internal error")
     assert "ZeroDivisionError" in caplog.text

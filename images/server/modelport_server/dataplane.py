@@ -42,8 +42,6 @@ class DataPlane:
         self._inputs = {tensor.name: tensor for tensor in signature.inputs}
         self._datatypes = {tensor.name: BY_DTYPE[tensor.dtype] for tensor in signature.inputs}
         self._outputs = [tensor.name for tensor in signature.outputs]
-        self.named = {"model_name": name, "model_version": VERSION}
-        """What tells in each answer which model gave it."""
 
     def model_metadata(self) -> ModelMetadata:
         """Describe the model."""

@@ -4,6 +4,7 @@ RequestError
 ├── BadRequestError         the request does not fit the protocol or the model
 ├── NotFoundError           no such model, version or page
 ├── MethodNotAllowedError   the page is there, the method is not
+├── UnknownMethodError      no such method of gRPC
 ├── TooLargeError           the body is larger than the server takes
 ├── EncodingError           the body is compressed in a way that is not known here
 ├── TooSlowError            the client takes too long to send its body
@@ -65,6 +66,12 @@ class MethodNotAllowedError(RequestError):
         """Tell which method the page has."""
         super().__init__(message)
         self.headers = (("allow", allowed),)
+
+
+class UnknownMethodError(RequestError):
+    """There is no such method of gRPC."""
+
+    grpc_status = GrpcStatus.UNIMPLEMENTED
 
 
 class TooLargeError(RequestError):

@@ -1,7 +1,8 @@
 """The ASGI application of gRPC: paths, frames and trailers. What a message means is the service's business."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from modelport_server.asgi import Headers, Receive, Scope, Send, client_left
@@ -17,21 +18,14 @@ from modelport_server.limits import Limits
 from modelport_server.observation import Observation
 
 Event = dict[str, Any]
-CONTENT_TYPE = (b"content-type", b"application/grpc")
+GRPC = b"application/grpc"
+CONTENT_TYPE = (b"content-type", GRPC)
 ACCEPTED = (b"grpc-accept-encoding", metadata.ACCEPTED.encode())
-END: Event = {"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")]}
+TRAILERS = "http.response.trailers"
+"""What a request has that says that it takes trailers, as gRPC demands."""
+END: Event = {"type": TRAILERS, "headers": [(b"grpc-status", b"0")]}
 PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 """What grpc-message holds as it is."""
-
-
-class Rpc(NamedTuple):
-    """What came, and where answers go."""
-
-    arrived: float
-    path: str
-    headers: Headers
-    receive: Receive
-    send: Send
 
 
 class Application:
@@ -44,15 +38,19 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one RPC."""
-        rpc = Rpc(clock(), scope["path"], dict(scope["headers"]), receive, send)
+        arrived, path = clock(), scope["path"]
+        headers: Headers = dict(scope["headers"])
+        if TRAILERS not in scope["extensions"] or not headers.get(b"content-type", b"").startswith(GRPC):
+            await _refuse_http(send)
+            return
         try:
-            if rpc.path == INFER:
-                content, encoding = await self._infer(rpc)
-            elif rpc.path == STREAM:
-                await self._stream(rpc)
+            if path == INFER:
+                content, encoding = await self._infer(arrived, headers, receive)
+            elif path == STREAM:
+                await self._stream(arrived, headers, receive, send)
                 return
             else:
-                content, encoding = await self._page(rpc), None
+                content, encoding = await self._page(path, headers, receive), None
         except ClientLeftError:
             return
         except Exception as error:  # noqa: BLE001 - the client gets its status, whatever it is
@@ -68,34 +66,34 @@ class Application:
         for stream in self._streams:
             stream.finish()
 
-    async def _infer(self, rpc: Rpc) -> tuple[bytes, str | None]:
-        with self._service.observed(rpc.arrived, partial(client_left, rpc.receive)) as call:
-            told = metadata.read(rpc.headers)
+    async def _infer(self, arrived: float, headers: Headers, receive: Receive) -> tuple[bytes, str | None]:
+        with self._service.observed(arrived, partial(client_left, receive)) as call:
+            told = metadata.read(headers)
             call.parent = told.parent
             if told.seconds is not None:
                 call.expire_after(told.seconds)
-            message = await Messages(rpc.receive, self._limits, told.encoding).only()
-            pieces = await self._service.infer(message, call)
+            answer = self._service.ask(await Messages(receive, self._limits, told.encoding).only(), call)
+            pieces = answer if isinstance(answer, list) else await answer
             return frame(pieces, told.answer_encoding), told.answer_encoding
 
-    async def _page(self, rpc: Rpc) -> bytes:
-        page = self._service.page(rpc.path)
-        told = metadata.read(rpc.headers)
-        return frame([page(await Messages(rpc.receive, self._limits, told.encoding).only())])
+    async def _page(self, path: str, headers: Headers, receive: Receive) -> bytes:
+        page = self._service.page(path)
+        told = metadata.read(headers)
+        return frame([page(await Messages(receive, self._limits, told.encoding).only())])
 
-    async def _stream(self, rpc: Rpc) -> None:
-        told = metadata.read(rpc.headers)
-        deadline = None if told.seconds is None else rpc.arrived + told.seconds
+    async def _stream(self, arrived: float, headers: Headers, receive: Receive, send: Send) -> None:
+        told = metadata.read(headers)
+        deadline = None if told.seconds is None else arrived + told.seconds
 
         def new_call() -> Call:
             call = Call(clock())
             call.parent, call.deadline = told.parent, deadline
             return call
 
-        stream = Stream(self._service, Messages(rpc.receive, self._limits, told.encoding).next, new_call)
+        stream = Stream(self._service, Messages(receive, self._limits, told.encoding).next, new_call)
         self._streams.add(stream)
         try:
-            await self._send_answers(stream, told.answer_encoding, rpc.send)
+            await self._send_answers(stream, told.answer_encoding, send)
         except OSError as error:  # what h2corn says of a stream that is closed
             raise ClientLeftError("the client left before its answers were sent") from error
         finally:
@@ -125,4 +123,13 @@ async def _end(status: Status, send: Send) -> None:
     if status.message:
         headers.append((b"grpc-message", quote(status.message, safe=PLAIN).encode()))
     await send({"type": "http.response.body", "body": b""})
-    await send({"type": "http.response.trailers", "headers": headers})
+    await send({"type": TRAILERS, "headers": headers})
+
+
+async def _refuse_http(send: Send) -> None:
+    """Answer what is HTTP/2, but no gRPC."""
+    headers = [(b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value, "headers": headers})
+    await send(
+        {"type": "http.response.body", "body": b"expected gRPC: content-type application/grpc, and trailers taken"}
+    )

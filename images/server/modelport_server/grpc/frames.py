@@ -28,7 +28,10 @@ class Messages:
 
     async def only(self) -> bytes:
         """Return the one message of a method that takes one. Raises RequestError."""
-        message = await self.next()
+        await self._read()
+        message = self._at_hand()
+        if message is None:
+            message = await self.next()
         if message is None:
             raise BadRequestError("request: expected one message, found none")
         while self._position == len(self._chunk):
@@ -43,19 +46,27 @@ class Messages:
             if self._is_complete:
                 return None
             await self._read()
-        end = self._position + _PREFIX.size
-        if len(self._chunk) >= end:
-            is_compressed, length = self._prefix(self._chunk, self._position)
-            if len(self._chunk) >= end + length:
-                self._position = end + length
-                message = self._chunk[end : end + length]
-                return self._inflated(message) if is_compressed else message
+        message = self._at_hand()
+        if message is not None:
+            return message
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 return await self._long()
         except TimeoutError as error:
             told = f"expected within {self._limits.body_seconds:g} s, still incomplete"
             raise TooSlowError(f"message: {told}") from error
+
+    def _at_hand(self) -> bytes | None:
+        """Return the next message if all of it is here."""
+        chunk, start = self._chunk, self._position + _PREFIX.size
+        if len(chunk) < start:
+            return None
+        is_compressed, length = self._prefix(chunk, self._position)
+        end = start + length
+        if len(chunk) < end:
+            return None
+        self._position = end
+        return self._inflated(chunk[start:end]) if is_compressed else chunk[start:end]
 
     async def _long(self) -> bytes:
         """Return a message that came in several chunks."""

@@ -1,12 +1,13 @@
 """Methods of the protocol and of gRPC's health checks: bytes in, bytes out, whatever transport brings them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
 from types import TracebackType
+from typing import Any
 
 from modelport_server.calls import Call, clock
-from modelport_server.dataplane import VERSION, server_metadata
-from modelport_server.errors import GrpcStatus, NotFoundError, NotReadyError, RequestError
+from modelport_server.dataplane import VERSION, Outputs, server_metadata
+from modelport_server.errors import GrpcStatus, NotFoundError, NotReadyError, RequestError, UnknownMethodError
 from modelport_server.grpc import codec, schema
 from modelport_server.grpc.statuses import status_of
 from modelport_server.lifecycle import Lifecycle
@@ -29,13 +30,9 @@ _ModelMetadata = schema.message("inference.ModelMetadataResponse")
 _HealthRequest = schema.message("grpc.health.v1.HealthCheckRequest")
 _Health = schema.message("grpc.health.v1.HealthCheckResponse")
 
+Pieces = list[Buffer]
+"""A message, to be joined."""
 Leaves = Callable[[], Awaitable[None]]
-
-
-class UnknownMethodError(RequestError):
-    """There is no such method."""
-
-    grpc_status = GrpcStatus.UNIMPLEMENTED
 
 
 class Observed:
@@ -88,8 +85,8 @@ class Service:
         """Return what begins and ends an inference; `leaves` returns when the client is gone."""
         return Observed(self._observation, Call(arrived, leaves))
 
-    async def infer(self, message: bytes, call: Call) -> list[Buffer]:
-        """Answer ModelInfer, with the pieces of a message. Raises RequestError."""
+    def ask(self, message: bytes, call: Call) -> Pieces | Coroutine[Any, Any, Pieces]:
+        """Answer ModelInfer, if it takes no time worth waiting; else return what waits. Raises RequestError."""
         call.received = clock()
         plane = self._lifecycle.serving_plane()
         request, inputs = codec.decode(message)
@@ -97,10 +94,20 @@ class Service:
         plane.check_model(request.model, request.version)
         if request.parameters:
             call.take_timeout(request.timeout)
-        outputs = await plane.infer(inputs, request.wanted, call)
-        return codec.encode(self._named, request, outputs)
+        outputs = plane.ask(inputs, request.wanted, call)
+        if isinstance(outputs, list):
+            return codec.encode(self._named, request, outputs)
+        return self._later(request, outputs)
 
-    async def infer_streamed(self, message: bytes, call: Call) -> list[Buffer]:
+    async def infer(self, message: bytes, call: Call) -> Pieces:
+        """Answer ModelInfer. Raises RequestError."""
+        answer = self.ask(message, call)
+        return answer if isinstance(answer, list) else await answer
+
+    async def _later(self, request: codec.Request, outputs: Coroutine[Any, Any, Outputs]) -> Pieces:
+        return codec.encode(self._named, request, await outputs)
+
+    async def infer_streamed(self, message: bytes, call: Call) -> Pieces:
         """Answer a request of ModelStreamInfer, whatever happens: its failure does not end the stream."""
         try:
             with Observed(self._observation, call):

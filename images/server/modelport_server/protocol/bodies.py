@@ -6,7 +6,7 @@ the bytes after it are its elements, in the order of the tensors, and a client a
 """
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
 
 import msgspec
 import orjson
@@ -49,34 +49,46 @@ def decode(body: bytes, json_length: str | None) -> Body:
     return Body(request, inputs, [output.name for output in request.outputs])
 
 
-def encode(body: Body, named: dict[str, Any], outputs: Sequence[tuple[str, Array]]) -> Encoded:
-    """Write an answer: `named` are the fields that tell which model answered."""
+def encode(body: Body, named: bytes, outputs: Sequence[tuple[str, Array]]) -> Encoded:
+    """Write an answer: `named` are the fields that tell which model answered, as `naming` gives them."""
     request = body.request
-    answer = dict(named)
+    pieces: list[Buffer] = [named]
     if request.id is not None:
-        answer["id"] = request.id
+        pieces += (b',"id":', orjson.dumps(request.id))
     if request.parameters:
-        answer["parameters"] = request.parameters
+        pieces += (b',"parameters":', orjson.dumps(request.parameters))
     if request.outputs or "binary_data_output" in request.parameters:
         raw_names = _raw_names(request, [name for name, _ in outputs])
         raw = {name: to_raw(array) for name, array in outputs if name in raw_names}
     else:
         raw = {}
-    answer["outputs"] = [_tensor(name, array, raw.get(name)) for name, array in outputs]
-    text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-    if b"null" in text:  # perhaps an element that JSON cannot say: looking at each beforehand would cost more
-        answer["outputs"] = [_tensor(name, array, raw.get(name), exactly=True) for name, array in outputs]
-        text = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    mark = b',"outputs":['
+    for name, array in outputs:
+        pieces += (mark, _head(name, datatype_of(array).name, array.shape))
+        content = raw.get(name)
+        pieces.append(_data(array) if content is None else b'"parameters":{"binary_data_size":%d}}' % len(content))
+        mark = b","
+    pieces.append(b"]}")
+    text = b"".join(pieces)
     return Encoded(b"".join((text, *raw.values())), len(text)) if raw else Encoded(text, None)
 
 
-def _tensor(name: str, array: Array, raw: Buffer | None, *, exactly: bool = False) -> dict[str, Any]:
-    tensor: dict[str, Any] = {"name": name, "datatype": datatype_of(array).name, "shape": array.shape}
-    if raw is None:
-        tensor["data"] = to_json_data(array, exactly=exactly)
-    else:
-        tensor["parameters"] = {"binary_data_size": len(raw)}
-    return tensor
+def naming(model: str, version: str) -> bytes:
+    """Return the fields that tell which model answers, as the beginning of all answers."""
+    return orjson.dumps({"model_name": model, "model_version": version})[:-1]
+
+
+@lru_cache(256)
+def _head(name: str, datatype: str, shape: tuple[int, ...]) -> bytes:
+    """Return what stands before the elements of an output."""
+    return orjson.dumps({"name": name, "datatype": datatype, "shape": shape})[:-1] + b","
+
+
+def _data(array: Array) -> bytes:
+    text = orjson.dumps(to_json_data(array, exactly=False), option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"null" in text:  # elements that JSON cannot say; looking at each beforehand would cost more
+        text = orjson.dumps(to_json_data(array, exactly=True))
+    return b'"data":%b}' % text
 
 
 def _raw_names(request: InferenceRequest, names: Sequence[str]) -> set[str]:

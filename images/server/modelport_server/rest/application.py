@@ -32,6 +32,7 @@ class Application:
         """Take what the requests share; the data plane comes later, so that probes are answered before."""
         self._lifecycle, self._observation, self._limits = lifecycle, observation, limits
         name = lifecycle.model_name
+        self._named = bodies.naming(name, VERSION)
         self._infer_paths = {f"/v2/models/{name}/infer", f"/v2/models/{name}/versions/{VERSION}/infer"}
 
     def respond(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
@@ -83,8 +84,7 @@ class Application:
         return body
 
     def _written(self, request: Request, body: bodies.Body, outputs: Outputs, call: Call) -> Answer:
-        named = self._lifecycle.serving_plane().named
-        answer = _encoded(bodies.encode(body, named, outputs), request.headers.get(b"accept-encoding"))
+        answer = _encoded(bodies.encode(body, self._named, outputs), request.headers.get(b"accept-encoding"))
         call.code = "200"
         return answer
 
