@@ -1,7 +1,5 @@
 """Servers of gRPC by each of the two transports, and messages for them as a client makes them."""
 
-import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,14 +14,11 @@ from modelport_server import backends
 from modelport_server.artifact import open_artifact
 from modelport_server.dataplane import DataPlane, guarded
 from modelport_server.execution import Execution
-from modelport_server.grpc import fallback
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
-from modelport_server.metrics import Metrics
-from modelport_server.observation import Observation
 from modelport_server.protocol.datatypes import BY_DTYPE
 from server.models import LOOP, loop_bytes, write_artifact
-from server.processes import MODEL, _free_port, serving
+from server.processes import MODEL, serving
 
 TRANSPORTS = ("h2corn", "grpcio")
 ROUNDS_PER_GOLDEN = 50_000
@@ -40,13 +35,8 @@ class Place(NamedTuple):
 @contextmanager
 def placed(transport: str, artifact: Path) -> Iterator[Place]:
     """Run a server that is ready, with one thread for the model."""
-    if transport == "h2corn":
-        with serving(artifact, "--threads", "1") as server:
-            yield Place(f"127.0.0.1:{server.grpc_port}", lambda: str(server.ask("/metrics").body, "utf-8"))
-        return
-    observation = Observation(Metrics(MODEL))
-    with ready(artifact) as lifecycle, fallback_at(lifecycle, observation, Limits()) as address:
-        yield Place(address, lambda: observation.metrics.render().decode())
+    with serving(artifact, "--threads", "1", "--grpc-transport", transport) as server:
+        yield Place(f"127.0.0.1:{server.grpc_port}", lambda: str(server.ask("/metrics").body, "utf-8"))
 
 
 @contextmanager
@@ -61,28 +51,6 @@ def ready(artifact: Path) -> Iterator[Lifecycle]:
     )
     yield lifecycle
     execution.close()
-
-
-@contextmanager
-def fallback_at(lifecycle: Lifecycle, observation: Observation, limits: Limits) -> Iterator[str]:
-    """Run the other transport in a thread."""
-    address, is_up, loop = f"127.0.0.1:{_free_port()}", threading.Event(), asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        async with fallback.listening(lifecycle, observation, limits, address, finish_seconds=5):
-            is_up.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    try:
-        assert is_up.wait(30)
-        yield address
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
-        loop.close()
 
 
 @contextmanager

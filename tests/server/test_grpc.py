@@ -342,7 +342,7 @@ def test_deadlines_pass_where_the_model_waits(slow):
     with triton.InferenceServerClient(slow.address) as client, stub_at(slow.address) as stub:
         given = triton.InferInput("rounds", [], "INT64")
         given.set_data_from_numpy(np.array(3_000_000))
-        with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
+        with pytest.raises(InferenceServerException, match=r"(?i)deadline"):
             client.infer(MODEL, [given], client_timeout=0.05)
         asked = request(rounds=np.array(1))
         asked.parameters["timeout"].int64_param = 1000

@@ -35,6 +35,7 @@ def _serve(options: argparse.Namespace) -> int:
         host=options.host,
         http_port=options.http_port,
         grpc_port=options.grpc_port,
+        grpc_transport=options.grpc_transport,
         drain_seconds=options.drain_seconds,
         threads=options.threads,
         limits=Limits(
@@ -88,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="0.0.0.0", help="address to listen on (all)")  # noqa: S104 - a pod's
     serve.add_argument("--http-port", type=int, default=DEFAULT_PORT, help=f"port ({DEFAULT_PORT})")
     serve.add_argument("--grpc-port", type=int, help="port of gRPC (none: REST alone)")
+    serve.add_argument(
+        "--grpc-transport",
+        choices=("h2corn", "grpcio"),
+        default="h2corn",
+        help="what answers gRPC (h2corn, the faster)",
+    )
     serve.add_argument(
         "--drain-seconds", type=float, default=DEFAULT_DRAIN_SECONDS, help="how long to go on answering after SIGTERM"
     )

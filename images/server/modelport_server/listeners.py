@@ -10,6 +10,7 @@ import h2corn
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport_server.grpc.application import Application as GrpcApplication
+from modelport_server.grpc.policies import request_policies
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
 from modelport_server.observation import Observation
@@ -39,6 +40,18 @@ async def rest(
 
 
 @asynccontextmanager
+async def grpcio(
+    host: str, port: int, lifecycle: Lifecycle, observation: Observation, limits: Limits
+) -> AsyncIterator[None]:
+    """Answer gRPC within, by the library of gRPC's authors. Raises ModelportError if the port is taken."""
+    from modelport_server.grpc.fallback import listening  # the library takes its time, and few want it
+
+    check_port(host, port)
+    async with listening(lifecycle, observation, limits, f"{host}:{port}", finish_seconds=FINISH_SECONDS):
+        yield
+
+
+@asynccontextmanager
 async def grpc(
     host: str, port: int, lifecycle: Lifecycle, observation: Observation, limits: Limits
 ) -> AsyncIterator[None]:
@@ -55,9 +68,8 @@ async def grpc(
         http1=False,
         backlog=BACKLOG,
         limit_connections=limits.max_connections,
-        max_request_body_size=0,  # the application bounds it, with a message
+        request_policies=request_policies(limits),
         timeout_request_header=HEADER_SECONDS,
-        timeout_request_body_idle=limits.body_seconds,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
     server = h2corn.Server(application, config)

@@ -24,6 +24,9 @@ from modelport_server.tracing import Tracing, wants_traces
 
 logger = logging.getLogger(__name__)
 
+GRPC = {"h2corn": listeners.grpc, "grpcio": listeners.grpcio}
+"""What answers gRPC, by the name that the command line has for it."""
+
 
 class Options(NamedTuple):
     """What `serve` is told."""
@@ -33,6 +36,7 @@ class Options(NamedTuple):
     host: str
     http_port: int
     grpc_port: int | None
+    grpc_transport: str
     drain_seconds: float
     threads: int | None
     limits: Limits
@@ -47,7 +51,7 @@ async def serve(options: Options) -> None:
     async with AsyncExitStack() as stack:
         observation = _observation(options, stack)
         behind = stack.enter_context(ExitStack())  # closed behind the listeners: what they answer needs it
-        for listen, port in ((listeners.rest, options.http_port), (listeners.grpc, options.grpc_port)):
+        for listen, port in ((listeners.rest, options.http_port), (GRPC[options.grpc_transport], options.grpc_port)):
             if port is not None:
                 shared = (lifecycle, observation, options.limits)
                 await stack.enter_async_context(listen(options.host, port, *shared))
