@@ -1,6 +1,6 @@
 /* Lists of JSON numbers into arrays, outside of the interpreter.
  *
- * A number is read as an integer of up to 19 digits and a power of ten. Both are exact in the next wider type as long as
+ * A number is read as an integer of up to 18 digits and a power of ten. Both are exact in the next wider type as long as
  * the power is small, so what one operation makes of them there is wrong by less than MARGIN of its last places, also where it is a
  * multiplication by a rounded part, and rounding to the type that is wanted gives the right neighbour unless the result is
  * that close to the middle between two.
@@ -19,10 +19,11 @@ enum { REFUSED = -1, TOO_MANY = -2 };
 
 #define INLINE static inline __attribute__((always_inline))
 #define MARGIN 16
-#define EXACT_DIGITS 19
+#define EXACT_DIGITS 18 /* less than 63 bits: signed integers become floats in one instruction, unsigned ones do not */
+#define INTEGER_DIGITS 19
 
 struct number {
-    uint64_t digits; /* without the point; not all of them if there are more than EXACT_DIGITS */
+    uint64_t digits; /* without the point; not the true ones if there are more than INTEGER_DIGITS */
     int count;
     int power;
     int negative;
@@ -42,40 +43,37 @@ INLINE const char *skip_space(const char *at, const char *end) {
     return at;
 }
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-static const uint64_t TENS[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
 #define EACH(byte) (0x0101010101010101u * (byte))
 
-/* How many of the first of eight characters are digits. */
-INLINE int digits_of(uint64_t eight) {
-    uint64_t others = ((eight & EACH(0xF0)) ^ EACH(0x30)) | (((eight + EACH(0x06)) & EACH(0xF0)) ^ EACH(0x30));
-    return others == 0 ? 8 : __builtin_ctzll(others) >> 3;
+/* Whether eight characters are all digits, without a loop. */
+INLINE int are_digits(uint64_t eight) {
+    return ((eight & EACH(0xF0)) | (((eight + EACH(0x06)) & EACH(0xF0)) >> 4)) == EACH(0x33);
 }
 
-/* What eight digits say: pairs, pairs of pairs, and both halves are added up side by side. */
-INLINE uint64_t value_of(uint64_t eight) {
+/* What eight digits say, the first of them in the lowest byte: pairs, pairs of pairs, and both halves side by side. */
+INLINE uint32_t value_of(uint64_t eight) {
     eight -= EACH(0x30);
     eight = eight * 10 + (eight >> 8);
-    return (((eight & 0x000000FF000000FFu) * 0x000F424000000064u) +
-            (((eight >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u)) >> 32;
+    return (uint32_t)((((eight & 0x000000FF000000FFu) * 0x000F424000000064u) +
+                       (((eight >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u)) >> 32);
 }
-#endif
+
+INLINE const char *read_few_digits(const char *at, const char *end, struct number *number) {
+    while (at < end && is_digit(*at)) number->digits = number->digits * 10 + (uint64_t)(*at++ - '0');
+    return at;
+}
 
 INLINE const char *read_digits(const char *at, const char *end, struct number *number) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     while (end - at >= 8) {
         uint64_t eight;
         memcpy(&eight, at, 8);
-        int count = digits_of(eight);
-        if (count == 0) return at;
-        if (count < 8) eight = eight << (64 - 8 * count) | EACH(0x30) >> 8 * count; /* zeros in front */
-        number->digits = number->digits * TENS[count] + (uint32_t)value_of(eight);
-        at += count;
-        if (count < 8) return at;
+        if (!are_digits(eight)) break;
+        number->digits = number->digits * 100000000u + value_of(eight);
+        at += 8;
     }
 #endif
-    while (at < end && is_digit(*at)) number->digits = number->digits * 10 + (uint64_t)(*at++ - '0');
-    return at;
+    return read_few_digits(at, end, number);
 }
 
 /* Read a number of JSON's grammar; return where it ends, or NULL. */
@@ -83,7 +81,7 @@ INLINE const char *read_number(const char *at, const char *end, struct number *n
     *number = (struct number){.negative = at < end && *at == '-', .integer = 1};
     at += number->negative;
     const char *first = at;
-    at = read_digits(at, end, number);
+    at = read_few_digits(at, end, number);
     if (at == first || (*first == '0' && at - first > 1)) return NULL;
     long count = *first == '0' ? 0 : at - first; /* zeros in front of all others do not count */
     if (at < end && *at == '.') {
@@ -122,7 +120,7 @@ INLINE int to_float(const char *text, const struct number *number, float *result
         return 1;
     }
     if (is_plain(number)) {
-        double wide = (double)number->digits * (number->power < 0 ? PARTS[-number->power] : POWERS[number->power]);
+        double wide = (double)(int64_t)number->digits * (number->power < 0 ? PARTS[-number->power] : POWERS[number->power]);
         uint64_t bits;
         memcpy(&bits, &wide, sizeof bits);
         uint32_t rest = bits & 0x1FFFFFFF; /* the 29 bits that float does not have */
@@ -144,12 +142,12 @@ INLINE int to_double(const char *text, const struct number *number, double *resu
     }
 #if LDBL_MANT_DIG == 64 /* x86: 80 bits, of which 11 are more than double has */
     if (is_plain(number)) {
-        long double wide = number->power < 0 ? (long double)number->digits / POWERS[-number->power]
-                                             : (long double)number->digits * POWERS[number->power];
+        long double wide = number->power < 0 ? (long double)(int64_t)number->digits / POWERS[-number->power]
+                                             : (long double)(int64_t)number->digits * POWERS[number->power];
         uint64_t mantissa;
         memcpy(&mantissa, &wide, sizeof mantissa);
         uint32_t rest = mantissa & 0x7FF;
-        if (rest < 0x400 - MARGIN || rest > 0x400 + MARGIN) { /* 19 digits and 22 powers are far from the limits of double */
+        if (rest < 0x400 - MARGIN || rest > 0x400 + MARGIN) { /* 18 digits and 22 powers are far from the limits of double */
             *result = number->negative ? -(double)wide : (double)wide;
             return 1;
         }
@@ -157,7 +155,7 @@ INLINE int to_double(const char *text, const struct number *number, double *resu
 #else
     if (is_plain(number) && number->digits < (uint64_t)1 << 53) { /* both are exact: one operation is right */
         double exact = number->power < 0 ? (double)number->digits / POWERS[-number->power]
-                                         : (double)number->digits * POWERS[number->power];
+                                         : (double)(int64_t)number->digits * POWERS[number->power];
         *result = number->negative ? -exact : exact;
         return 1;
     }
@@ -169,7 +167,7 @@ INLINE int to_double(const char *text, const struct number *number, double *resu
 /* As an integer; returns 0 if it is none of 64 bits. */
 INLINE int to_int64(const char *text, const struct number *number, int64_t *result) {
     (void)text;
-    if (!number->integer || number->count > EXACT_DIGITS) return 0;
+    if (!number->integer || number->count > INTEGER_DIGITS) return 0;
     if (number->digits > (uint64_t)INT64_MAX + (uint64_t)number->negative) return 0;
     *result = number->negative ? (int64_t)(0 - number->digits) : (int64_t)number->digits;
     return 1;
