@@ -46,11 +46,8 @@ class Connection(asyncio.Protocol):
         self._left: asyncio.Future[None] | None = None
         self._is_closing = self._is_full = False
         self._since = clock()
-        """When what the connection waits for began; infinite while nothing is waited for from the client."""
+        """When what the connection waits for began."""
         self._patience = IDLE_SECONDS
-        self._begin()
-
-    def _begin(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: Headers = {}
@@ -85,7 +82,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._is_closing = True  # after the answer; nothing else is spoken here
+            self._finish()  # nothing else is spoken here
         except httptools.HttpParserError as error:
             found = error.__context__ if isinstance(error.__context__, RequestError) else None
             self._refuse(found or BadRequestError(f"request: expected HTTP/1.1, found what is not: {error!s:.100}"))
@@ -192,10 +189,16 @@ class Connection(asyncio.Protocol):
         return b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer what is no request, behind all that are, and close: nobody knows where the next one would begin."""
+        """Answer what is no request, and read no more: nobody knows where the next one would begin."""
         if self._task is None and not self._transport.is_closing():
             self._write(refusal(error), None, stays=False)
-        self._close()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Close, behind the answer that is under way."""
+        self._is_closing = True
+        if self._task is None:
+            self._close()
 
     def _too_large(self, found: str) -> TooLargeError:
         return TooLargeError(f"body: expected at most {self._server.limits.max_body_bytes} bytes, found {found}")
