@@ -4,6 +4,7 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tritonclient.grpc import service_pb2
 
 from modelport_server.errors import BadRequestError
 from modelport_server.grpc import codec, schema, wire
@@ -37,6 +38,33 @@ def fields(draw):
 
 
 MESSAGES = st.one_of(st.lists(fields(), max_size=8).map(b"".join), st.binary(max_size=60))
+
+
+def facts(message):
+    """Return numbers and types of all fields, also of the messages within."""
+    found = {each.full_name: (each.number, each.type, each.is_repeated) for each in message.fields}
+    for nested in message.nested_types:
+        found |= facts(nested)
+    return found
+
+
+def test_numbers_are_those_of_triton_s_client():
+    service = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+    for name in (
+        "ServerLive",
+        "ServerReady",
+        "ModelReady",
+        "ServerMetadata",
+        "ModelMetadata",
+        "ModelInfer",
+        "ModelStreamInfer",
+    ):
+        method = service.methods_by_name[name]
+        for theirs in (method.input_type, method.output_type):
+            assert facts(schema.message(theirs.full_name).DESCRIPTOR) == facts(theirs)
+    for name in ("InferParameter", "InferTensorContents"):
+        theirs = service_pb2.DESCRIPTOR.message_types_by_name[name]
+        assert facts(schema.message(theirs.full_name).DESCRIPTOR) == facts(theirs)
 
 
 @given(MESSAGES)
