@@ -64,6 +64,7 @@ async def grpc(
         loop="asyncio",
         lifespan="off",
         access_log=False,
+        date_header=False,
         grpc=True,
         http1=False,
         backlog=BACKLOG,
