@@ -101,14 +101,24 @@ def _raw_names(request: InferenceRequest, names: Sequence[str]) -> set[str]:
 def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists | None]:
     short, lists = cutting.cut(text)
     try:
-        request = _DECODER.decode(short)
-        if lists is not None and not lists.are_all_of([bytes(tensor.data) for tensor in request.inputs]):
-            return _DECODER.decode(text), None
+        if lists is not None:
+            request = _decoded_without(short, lists)
+            if request is not None:
+                return request, lists
+        return _DECODER.decode(text), None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError(f"body: {error}"[:500]) from error
     except RecursionError as error:
         raise BadRequestError("body: expected less nesting") from error
-    return request, lists
+
+
+def _decoded_without(short: bytes, lists: cutting.Lists) -> InferenceRequest | None:
+    """Return what is left of a request without its long lists; None if they were not what they seemed to be."""
+    try:
+        request = _DECODER.decode(short)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return request if lists.are_all_of([bytes(tensor.data) for tensor in request.inputs]) else None
 
 
 def _from_json(tensor: RestTensor, lists: cutting.Lists | None) -> InputTensor:

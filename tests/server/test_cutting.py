@@ -1,0 +1,73 @@
+"""Long lists are taken out of requests, and nothing is read otherwise for it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from modelport_server.errors import BadRequestError
+from modelport_server.protocol import bodies, cutting
+from modelport_server.protocol.datatypes import BY_DTYPE
+
+LONG = [0.25, -3, 1e-7] * 4000
+
+
+def read(body, dtype="float32"):
+    """Return the elements of each input."""
+    return [
+        tensor.payload.read(BY_DTYPE[dtype], tensor.shape, int(np.prod(tensor.shape)), tensor.name).tolist()
+        for tensor in bodies.decode(body, None).inputs
+    ]
+
+
+def tensor(data, shape=None, **more):
+    return {"name": "x", "shape": shape or [len(data)], "datatype": "FP32", "data": data, **more}
+
+
+def request(*tensors, **more):
+    return json.dumps({"inputs": tensors, **more}).encode()
+
+
+def test_a_long_list_is_taken_out_and_read():
+    body = request(tensor(LONG), tensor([1, 2]), tensor(LONG[::-1]))
+    short, lists = cutting.cut(body)
+    assert len(short) < 500
+    assert len(lists.places) == 2
+    assert read(body) == [np.float32(LONG).tolist(), [1, 2], np.float32(LONG[::-1]).tolist()]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        request(tensor([[each] for each in LONG], [len(LONG), 1])),
+        request(tensor(["NaN" if each == -3 else each for each in LONG])),
+        request(tensor(LONG), parameters={"note": '"data":[1]'}),
+        request(tensor(LONG, parameters={"data": "[1, 2"})),
+        request(tensor(LONG)).replace(b'"data": [', b'"data"\n:\t ['),
+    ],
+)
+def test_what_looks_alike_is_read_as_it_is(body):
+    values = np.float32([float("nan") if each == -3 and b"NaN" in body else each for each in LONG])
+    np.testing.assert_array_equal(np.float32(read(body)[0]), values)
+
+
+def test_strings_with_brackets_are_read_as_they_are():
+    words = ["a]", '"data":[', "[[", "\\", '"'] * 3000
+    assert read(request(tensor(words)), "string") == [words]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (request(tensor(LONG), parameters={"data": LONG}), "body: Expected"),
+        (request(tensor(LONG))[:-1], "body: Input data was truncated"),
+        (request(tensor(LONG)).replace(b"]", b""), "body: "),
+        (request(tensor(LONG)).replace(b"-3", b"-x", 1), "x.data: JSON is malformed"),
+        (b'{"inputs":[' + b'{"data":[' * 200_000, "body: "),
+        (b'"data":' + b" " * 1_000_000 + b"[", "body: "),
+    ],
+)
+def test_what_is_wrong_is_told_as_ever(body, told):
+    with pytest.raises(BadRequestError) as caught:
+        read(body)
+    assert told in str(caught.value)
