@@ -119,6 +119,20 @@ def test_connections_are_bounded(tmp_path):
         assert server.ask("/v2/health/ready").status == 200
 
 
+def test_all_bodies_together_are_bounded(tmp_path):
+    options = ("--max-body-bytes", "300000", "--max-received-bytes", "500000")
+    with serving(mlp_artifact(tmp_path / "artifact"), *options) as server:
+        with connected(server) as first, connected(server) as second:
+            first.sendall(post(b" " * 290_000)[:-1])
+            second.sendall(post(b" " * 290_000)[:-1])
+            received = second.recv(1000)
+            assert received.startswith(b"HTTP/1.1 503")
+            assert b"retry-after: 1" in received
+            assert b"bytes of requests are being received already" in received
+        for _ in range(9):
+            assert server.ask(INFER, b" " * 290_000).status == 400, "what was let go is free again"
+
+
 def test_who_does_not_read_holds_nobody_else(server):
     with connected(server) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -43,6 +43,7 @@ def _serve(options: argparse.Namespace) -> int:
             body_seconds=options.body_seconds,
             max_queue=options.max_queue,
             max_connections=options.max_connections,
+            max_received_bytes=max(options.max_received_bytes, options.max_body_bytes),
         ),
         batching=Settings(options.max_batch_size, options.max_batch_delay_milliseconds / 1e3)
         if options.max_batch_size > 1
@@ -110,7 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--max-queue", type=int, default=limits.max_queue, help="requests that may wait for the model")
     serve.add_argument(
-        "--max-connections", type=int, default=limits.max_connections, help="requests received or answered at once"
+        "--max-connections", type=int, default=limits.max_connections, help="connections at once, of each transport"
+    )
+    serve.add_argument(
+        "--max-received-bytes", type=int, default=limits.max_received_bytes, help="requests being received, together"
     )
     serve.add_argument("--access-log", action="store_true", help="write a line of JSON for each inference")
     serve.set_defaults(function=_serve)

@@ -13,4 +13,6 @@ class Limits(NamedTuple):
     max_queue: int = 256
     """Requests that may wait for the model; more are answered with 503."""
     max_connections: int = 1024
-    """Requests that are received or answered at the same time; further connections wait to be accepted."""
+    """Connections at the same time, of each transport; more are told to try again."""
+    max_received_bytes: int = 512 << 20
+    """Bytes of all requests of REST that are being received, together; who brings more is told to try again."""

@@ -66,6 +66,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell whoever works for this client."""
         self._is_closing = True
+        self._let_go()
         self._waiting.clear()
         self._server.forget(self)
         if self._left is not None and not self._left.done():
@@ -124,11 +125,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(CONTINUE)
 
     def on_body(self, chunk: bytes) -> None:
-        """Take a part of the body. Raises TooLargeError, which ends the connection."""
+        """Take a part of the body. Raises TooLargeError or OverloadedError, which ends the connection."""
         self._size += len(chunk)
         if self._size > self._server.limits.max_body_bytes:
             raise self._too_large("more")
         self._chunks.append(chunk)
+        self._server.hold(len(chunk))
 
     def on_message_complete(self) -> None:
         """Answer, or let wait."""
@@ -138,13 +140,18 @@ class Connection(asyncio.Protocol):
         if "%" in path:
             path = unquote(path)
         request = Request(parser.get_method().decode("latin-1"), path, self._headers, body, self._client_leaves)
-        self._url, self._headers, self._chunks, self._size, self._is_in_head = b"", {}, [], 0, True
+        self._let_go()
+        self._url, self._headers, self._is_in_head = b"", {}, True
         self._wait(IDLE_SECONDS)
         self._waiting.append((request, parser.should_keep_alive()))
         if self._task is None:
             self._answer_waiting()
         elif len(self._waiting) >= MAX_WAITING:
             self._transport.pause_reading()
+
+    def _let_go(self) -> None:
+        self._server.hold(-sum(map(len, self._chunks)))
+        self._chunks, self._size = [], 0
 
     # --- answers
 

@@ -33,6 +33,7 @@ class Server:
         """The header of this second."""
         self._lifecycle = lifecycle
         self._connections = set[Connection]()
+        self._held = 0
 
     async def open(self, host: str, port: int) -> None:
         """Listen. Raises OSError."""
@@ -76,6 +77,12 @@ class Server:
             return False
         self._connections.add(connection)
         return True
+
+    def hold(self, size: int) -> None:
+        """Take note of bytes that were received, or, negative, of some that are let go. Raises OverloadedError."""
+        self._held += size
+        if size > 0 and self._held > self.limits.max_received_bytes:
+            raise OverloadedError(f"{self._held - size} bytes of requests are being received already; try again")
 
     def forget(self, connection: Connection) -> None:
         """Let a connection go."""
