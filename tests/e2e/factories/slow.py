@@ -6,6 +6,8 @@ from wrong import is_exporting
 
 SIDE = 2048
 COPIES = 1536
+ROUNDS = 4
+"""Of each a second or so: fewer are over before a watch has seen that they began."""
 
 
 class Slow(Mlp):
@@ -18,7 +20,9 @@ class Slow(Mlp):
         if not is_exporting():
             return scores
         work = features.sum(1).reshape(-1, 1, 1).expand(-1, COPIES, SIDE)
-        return scores + 0.0 * torch.tanh(work @ self.mixing).sum((1, 2)).unsqueeze(1)
+        for _ in range(ROUNDS):
+            work = torch.tanh(work @ self.mixing)
+        return scores + 0.0 * work.sum((1, 2)).unsqueeze(1)
 
 
 def build() -> torch.nn.Module:
