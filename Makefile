@@ -101,6 +101,8 @@ demo: install deploy ## Convert, verify and serve a real model on the cluster
 
 compiled := build/server
 $(compiled)/.compiled: $(shell find images/server/modelport_server operator/modelport -name '*.py' -o -name '*.c') images/server/compile.py $(venv)/.installed
+	test -e "$$($(run)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+	  apt-get install --yes --quiet=2 --no-install-recommends python3-dev
 	rm -rf $(compiled) && mkdir -p $(compiled)
 	cp -r images/server/modelport_server operator/modelport $(compiled)
 	$(run)/python images/server/compile.py $(compiled)
