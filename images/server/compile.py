@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 HOT = (
-    "asgi",
     "backends/onnxruntime",
     "calls",
     "dataplane",
     "execution",
     "grpc/application",
+    "grpc/asgi",
     "grpc/codec",
     "grpc/contents",
     "grpc/frames",

@@ -16,8 +16,7 @@ import numpy as np
 from modelport.api import Signature
 from modelport_server.backends import Infer, Tensors
 from modelport_server.calls import Call, clock
-from modelport_server.errors import OverloadedError
-from modelport_server.execution import Execution
+from modelport_server.execution import Execution, check_room
 from modelport_server.protocol.payloads import Array
 
 _COMPANY = 2
@@ -81,8 +80,7 @@ class Batching:
         if rows >= self._settings.max_size:
             self.on_batch(rows)
             return await self._execution.run(inputs, call)
-        if self.waiting >= self._max_queue:
-            raise OverloadedError(f"{self.waiting} requests wait already; try again, or another server")
+        check_room(self.waiting, self._max_queue)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(inputs, rows, call, loop.create_future())
         self.waiting += 1

@@ -58,8 +58,7 @@ class Execution:
         self._threads.shutdown()
 
     async def _queued(self, inputs: Tensors, call: Call) -> Tensors:
-        if self.waiting >= self._max_queue:
-            raise OverloadedError(f"{self.waiting} requests wait already; try again, or another server")
+        check_room(self.waiting, self._max_queue)
         self._taken += 1
         loop = asyncio.get_running_loop()
         job = self._threads.submit(self._run, inputs, call)
@@ -87,6 +86,12 @@ class Execution:
         known = self._seconds_per_byte
         # one slow run on a busy machine says little: several have to follow each other before runs go to the threads
         self._seconds_per_byte = measured if known == float("inf") else (known + min(measured, 2 * known)) / 2
+
+
+def check_room(waiting: int, most: int) -> None:
+    """Raise OverloadedError if as many requests wait as may."""
+    if waiting >= most:
+        raise OverloadedError(f"{waiting} requests wait already; try again, or another server")
 
 
 def _size(inputs: Tensors) -> int:

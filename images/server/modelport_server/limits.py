@@ -2,6 +2,13 @@
 
 from typing import NamedTuple
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+HEAD_SECONDS = 30.0
+"""How long a client may take to send the head of a request, from its first byte."""
+STALLED_SECONDS = 60.0
+"""How long an answer may be under way without the client taking all of it."""
+
 
 class Limits(NamedTuple):
     """Bounds, with defaults that fit most models."""

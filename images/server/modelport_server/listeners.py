@@ -1,4 +1,7 @@
-"""Where requests come in: REST on one port, gRPC on another, from before the model is loaded until all is answered."""
+"""Where requests come in: REST on one port, gRPC on another, from before the model is loaded until all is answered.
+
+The port is to be free: `check_port` tells if it is not, better than any of the listeners does.
+"""
 
 import asyncio
 import socket
@@ -12,14 +15,11 @@ from modelport.reasons import Reason
 from modelport_server.grpc.application import Application as GrpcApplication
 from modelport_server.grpc.policies import request_policies
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
+from modelport_server.limits import BACKLOG, HEAD_SECONDS, Limits
 from modelport_server.observation import Observation
 from modelport_server.rest.application import Application as RestApplication
 from modelport_server.rest.server import Server as RestServer
 
-BACKLOG = 1024
-HEADER_SECONDS = 30.0
-"""How long a client may take to send the head of a request."""
 FINISH_SECONDS = 20.0
 """How long requests under way may take once the server stops."""
 
@@ -28,9 +28,8 @@ FINISH_SECONDS = 20.0
 async def rest(
     host: str, port: int, lifecycle: Lifecycle, observation: Observation, limits: Limits
 ) -> AsyncIterator[None]:
-    """Answer REST within. Raises ModelportError if the port is taken."""
+    """Answer REST within."""
     server = RestServer(RestApplication(lifecycle, observation, limits), lifecycle, limits)
-    check_port(host, port)
     await server.open(host, port)
     observation.metrics.receiving = lambda: server.receiving
     try:
@@ -43,10 +42,9 @@ async def rest(
 async def grpcio(
     host: str, port: int, lifecycle: Lifecycle, observation: Observation, limits: Limits
 ) -> AsyncIterator[None]:
-    """Answer gRPC within, by the library of gRPC's authors. Raises ModelportError if the port is taken."""
+    """Answer gRPC within, by the library of gRPC's authors."""
     from modelport_server.grpc.fallback import listening  # the library takes its time, and few want it
 
-    check_port(host, port)
     async with listening(lifecycle, observation, limits, f"{host}:{port}", finish_seconds=FINISH_SECONDS):
         yield
 
@@ -55,8 +53,7 @@ async def grpcio(
 async def grpc(
     host: str, port: int, lifecycle: Lifecycle, observation: Observation, limits: Limits
 ) -> AsyncIterator[None]:
-    """Answer gRPC within. Raises ModelportError if the port is taken."""
-    check_port(host, port)
+    """Answer gRPC within."""
     application = GrpcApplication(lifecycle, observation, limits)
     config = h2corn.Config(
         bind=(f"{host}:{port}",),
@@ -70,7 +67,7 @@ async def grpc(
         backlog=BACKLOG,
         limit_connections=limits.max_connections,
         request_policies=request_policies(limits),
-        timeout_request_header=HEADER_SECONDS,
+        timeout_request_header=HEAD_SECONDS,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
     server = h2corn.Server(application, config)

@@ -53,6 +53,7 @@ async def serve(options: Options) -> None:
         behind = stack.enter_context(ExitStack())  # closed behind the listeners: what they answer needs it
         for listen, port in ((listeners.rest, options.http_port), (GRPC[options.grpc_transport], options.grpc_port)):
             if port is not None:
+                listeners.check_port(options.host, port)
                 shared = (lifecycle, observation, options.limits)
                 await stack.enter_async_context(listen(options.host, port, *shared))
         model = await asyncio.to_thread(_load, options, observation.metrics)

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from modelport_server.asgi import Headers, Receive, Scope, Send, client_left
 from modelport_server.calls import Call, clock
 from modelport_server.errors import ClientLeftError, EncodingError
 from modelport_server.grpc import metadata
+from modelport_server.grpc.asgi import Headers, Receive, Scope, Send, client_left
 from modelport_server.grpc.frames import Messages, frame
 from modelport_server.grpc.service import INFER, STREAM, Service
 from modelport_server.grpc.statuses import Status, status_of

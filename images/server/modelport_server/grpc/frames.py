@@ -7,8 +7,8 @@ import asyncio
 import struct
 from collections.abc import Sequence
 
-from modelport_server.asgi import Receive
 from modelport_server.errors import BadRequestError, ClientLeftError, TooLargeError, TooSlowError
+from modelport_server.grpc.asgi import Receive
 from modelport_server.limits import Limits
 from modelport_server.protocol.compression import compressed, decompressed
 from modelport_server.protocol.payloads import Buffer

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from modelport_server.asgi import Headers
 from modelport_server.errors import BadRequestError, EncodingError
+from modelport_server.grpc.asgi import Headers
 from modelport_server.protocol.compression import ENCODINGS
 
 ACCEPTED = ", ".join(("identity", *ENCODINGS))

@@ -3,10 +3,7 @@
 from h2corn import RequestPolicy
 
 from modelport_server.grpc.service import STREAM
-from modelport_server.limits import Limits
-
-STALL_SECONDS = 60.0
-"""How long an answer may wait for a client that does not read it."""
+from modelport_server.limits import STALLED_SECONDS, Limits
 
 
 def request_policies(limits: Limits) -> tuple[RequestPolicy, ...]:
@@ -16,7 +13,7 @@ def request_policies(limits: Limits) -> tuple[RequestPolicy, ...]:
             path=path,
             max_request_body_size=0,
             timeout_request_body_idle=idle_seconds,
-            h2_timeout_response_stall=STALL_SECONDS,
+            h2_timeout_response_stall=STALLED_SECONDS,
         )
         for path, idle_seconds in ((STREAM, 0.0), ("/*", limits.body_seconds))
     )

@@ -49,8 +49,10 @@ class Application:
         call.received = call.arrived
         self._observation.begin()
         try:
+            _only("POST", request)
+            plane = self._lifecycle.serving_plane()
             body = self._read(request, call)
-            outputs = self._lifecycle.serving_plane().ask(body.inputs, body.wanted, call)
+            outputs = plane.ask(body.inputs, body.wanted, call)
             if not isinstance(outputs, list):
                 return self._later(request, body, outputs, call)
             answer = self._written(request, body, outputs, call)
@@ -68,8 +70,6 @@ class Application:
             self._end(call)
 
     def _read(self, request: Request, call: Call) -> bodies.Body:
-        _only("POST", request)
-        self._lifecycle.serving_plane()
         headers, content = request.headers, request.body
         encoding = headers.get(b"content-encoding")
         if encoding is not None:

@@ -15,6 +15,7 @@ import httptools
 
 from modelport_server.calls import clock
 from modelport_server.errors import BadRequestError, RequestError, TooLargeError, TooSlowError
+from modelport_server.limits import HEAD_SECONDS, STALLED_SECONDS
 from modelport_server.rest.application import refusal
 from modelport_server.rest.messages import Answer, Headers, Request
 
@@ -25,11 +26,9 @@ MAX_HEAD_BYTES = 64 << 10
 MAX_WAITING = 16
 """Requests that a client may send ahead; further bytes are read when there is room again."""
 IDLE_SECONDS = 120.0
-HEAD_SECONDS = 30.0
-"""How long the head of a request may take from its first byte."""
-STALLED_SECONDS = 60.0
-"""How long an answer may be under way without the client taking all of it."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST = b"content-length: %d\r\n\r\n"
+LAST_AND_CLOSE = b"content-length: %d\r\nconnection: close\r\n\r\n"
 SMALL = 1 << 14
 """Bodies up to this are copied behind their head: one buffer is written quicker than two."""
 _STATUSES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
@@ -183,7 +182,7 @@ class Connection(asyncio.Protocol):
         for name, value in answer.headers:
             head += (name, b": ", value, b"\r\n")
         body = b"" if request is not None and request.method == "HEAD" else answer.body
-        head.append(b"content-length: %d\r\n\r\n" % len(answer.body) if stays else self._last(answer))
+        head.append((LAST if stays else LAST_AND_CLOSE) % len(answer.body))
         if len(body) <= SMALL:
             head.append(body)
             self._transport.write(b"".join(head))
@@ -191,9 +190,6 @@ class Connection(asyncio.Protocol):
             self._transport.writelines((b"".join(head), body))
         if not stays:
             self._close()
-
-    def _last(self, answer: Answer) -> bytes:
-        return b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
 
     def _refuse(self, error: RequestError) -> None:
         """Answer what is no request, and read no more: nobody knows where the next one would begin."""

@@ -8,11 +8,9 @@ from typing import Any, Protocol
 from modelport_server.calls import clock
 from modelport_server.errors import OverloadedError
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
+from modelport_server.limits import BACKLOG, Limits
 from modelport_server.rest.connection import Connection
 from modelport_server.rest.messages import Answer, Request
-
-BACKLOG = 1024
 
 
 class Application(Protocol):
