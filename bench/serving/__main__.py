@@ -1,23 +1,18 @@
 """`python -m serving`: measure our server beside MLServer and KServe, print a table, write bench/results/serving-….json."""
 
 import argparse
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from devcluster.errors import ClusterError
 from devcluster.progress import say
-from serving import others, table
+from serving import commands, others, table
 from serving.cases import CASES, Effort, Row, measure_cases
-from serving.image import Checkout, Place, mounted
 from serving.others import Setting
-from serving.places import RESULTS, BenchError, machine, today
+from serving.places import RESULTS, today
 from serving.programs import provide_all
 
-INTERRUPTED = 130
 NOTES = [
     "One worker and one thread of ONNX Runtime each, 127.0.0.1, 16 connections (wrk -t1; ghz: 16 calls over 4 connections).",
     "Cases are beside MLServer in the same form, image-rest-binary beside its REST JSON; mlserverGrpc is beside its gRPC.",
@@ -36,23 +31,14 @@ NAMES = [*(case.name for case in CASES), *OTHERS]
 def main() -> int:
     """Measure what was asked for; return the exit status."""
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended like Ctrl-C, so that servers and mounts go too
-    try:
-        _measure(options)
-    except (BenchError, ClusterError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return commands.run(lambda: _measure(options))
 
 
-def _measure(options: argparse.Namespace) -> None:
+def _measure(options: argparse.Namespace) -> int:
     names = options.cases or NAMES
     provide_all()
     effort = Effort(options.seconds, options.warm_up, options.repeats)
-    with place(checkout=options.checkout) as where, tempfile.TemporaryDirectory() as scratch:
+    with commands.place(checkout=options.checkout) as where, tempfile.TemporaryDirectory() as scratch:
         rows = measure_cases(names, where, Path(scratch), effort)
         setting = Setting(where, Path(scratch), effort)
         found = {name: act(setting) for name, act in OTHERS.items() if name in names}
@@ -61,14 +47,11 @@ def _measure(options: argparse.Namespace) -> None:
     file = options.output or (None if options.cases else RESULTS / f"serving-{today()}.json")
     if file is None:
         say("not all cases were measured: nothing is written without --output")
-        return
-    served_from = "the checkout" if options.checkout else "the image"
+        return 0
     table.write(
         file,
         {
-            "machine": machine(),
-            "date": today(),
-            "servedFrom": served_from,
+            **commands.circumstances(checkout=options.checkout),
             "effort": effort._asdict(),
             "rows": rows,
             "other": found,
@@ -76,16 +59,7 @@ def _measure(options: argparse.Namespace) -> None:
         },
     )
     say(f"written: {file}")
-
-
-@contextmanager
-def place(*, checkout: bool) -> Iterator[Place]:
-    """Return where our server runs."""
-    if checkout:
-        yield Checkout()
-    else:
-        with mounted() as image:
-            yield image
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,10 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=6, help="length of one measurement (6)")
     parser.add_argument("--warm-up", type=float, default=2, help="seconds of load before each measurement (2)")
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each server, in turns (3)")
-    parser.add_argument("--checkout", action="store_true", help="run our server from this environment, not the image")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="file for the result (bench/results/serving-DATE.json)"
-    )
+    commands.add_options(parser, "serving")
     return parser
 
 

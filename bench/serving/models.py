@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -12,10 +11,9 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from modelport.api import Signature, Tensor
-from modelport.contract import MANIFEST, ArtifactManifest
-from modelport.files import describe, list_tree
-from modelport.verification.golden import Golden, write_golden
+from modelport.verification.golden import Golden
 from serving import minilm
+from serving.artifacts import write_artifact
 
 Array = npt.NDArray[Any]
 FEATURES, HIDDEN, CLASSES = 4, 32, 3
@@ -43,14 +41,11 @@ class Model(NamedTuple):
 def make(name: str, scratch: Path) -> Model:
     """Write a model, by its name, as an artifact below `scratch`."""
     build, ask = _MODELS[name]
-    folder = scratch / name
-    folder.mkdir(parents=True)
-    onnx.save(build(), folder / "model.onnx")
-    inputs = ask()
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    content, inputs = build().SerializeToString(), ask()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     outputs = dict(zip([each.name for each in session.get_outputs()], session.run(None, inputs), strict=True))
-    write_golden(folder / "golden", [Golden(inputs, outputs, dict.fromkeys(outputs, TOLERANCE))])
-    _write_manifest(folder, _signature(session))
+    golden = [Golden(inputs, outputs, dict.fromkeys(outputs, TOLERANCE))]
+    folder = write_artifact(scratch / name, content, _signature(session), golden)
     return Model(name, folder, inputs, outputs)
 
 
@@ -121,24 +116,6 @@ def _signature(session: onnxruntime.InferenceSession) -> Signature:
         for group in (session.get_inputs(), session.get_outputs())
     )
     return Signature(inputs=inputs, outputs=outputs)
-
-
-def _write_manifest(folder: Path, signature: Signature) -> None:
-    golden = [f"golden/{name}" for name in list_tree(folder / "golden")]
-    manifest = ArtifactManifest(
-        key="0" * 32,
-        format="onnx",
-        runtime="onnxruntime",
-        source_digest=f"sha256:{'0' * 64}",
-        source_format="onnx",
-        path=["onnx"],
-        signature=signature,
-        files=[
-            describe(folder, "model.onnx"),
-            *(msgspec.structs.replace(describe(folder, name), role="golden") for name in golden),
-        ],
-    )
-    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
 
 _MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], Callable[[], dict[str, Array]]]] = {

@@ -5,7 +5,6 @@ again by SIGTERM. No well-behaved client may see an error, but for nobody listen
 """
 
 import argparse
-import signal
 import statistics
 import sys
 import tempfile
@@ -15,16 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from devcluster.errors import ClusterError
 from devcluster.progress import say
-from serving import faults, requests, table
-from serving.__main__ import INTERRUPTED, place
+from serving import commands, faults, requests, table
 from serving.clients import Client
 from serving.faults import FAULTS
 from serving.image import Place
 from serving.memory import memory_of
 from serving.models import Model, make
-from serving.places import RESULTS, BenchError, free_port, machine, today
+from serving.places import RESULTS, BenchError, free_port, today
 from serving.servers import Ports, Server, end, ours
 from serving.tally import Tally, Window
 
@@ -52,20 +49,15 @@ class Soak(NamedTuple):
 def main() -> int:
     """Soak; return the exit status."""
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with place(checkout=options.checkout) as where, tempfile.TemporaryDirectory() as scratch:
-            soak = Soak(where, Path(scratch), Tally(), Window(), threading.Event())
-            result = _run(soak, options.minutes * 60)
-    except (BenchError, ClusterError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    served_from = "the checkout" if options.checkout else "the image"
+    return commands.run(lambda: _soak(options))
+
+
+def _soak(options: argparse.Namespace) -> int:
+    with commands.place(checkout=options.checkout) as where, tempfile.TemporaryDirectory() as scratch:
+        soak = Soak(where, Path(scratch), Tally(), Window(), threading.Event())
+        result = _run(soak, options.minutes * 60)
     file = options.output or RESULTS / f"soak-{today()}.json"
-    table.write(file, {"machine": machine(), "date": today(), "servedFrom": served_from, **result})
+    table.write(file, {**commands.circumstances(checkout=options.checkout), **result})
     return _tell(result, file)
 
 
@@ -220,10 +212,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m serving.soak", description="Our server under mixed load with faults and restarts."
     )
     parser.add_argument("--minutes", type=float, default=30, help="how long (30)")
-    parser.add_argument("--checkout", action="store_true", help="run our server from this environment, not the image")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="file for the result (bench/results/soak-DATE.json)"
-    )
+    commands.add_options(parser, "soak")
     return parser
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
+from serving.artifacts import write_artifact
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from modelport.verification.golden import Golden
@@ -17,7 +18,7 @@ from modelport_server.execution import Execution
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
 from modelport_server.protocol.datatypes import BY_DTYPE
-from server.models import LOOP, loop_bytes, write_artifact
+from server.models import LOOP, loop_bytes
 from server.processes import MODEL, serving
 
 TRANSPORTS = ("h2corn", "grpcio")

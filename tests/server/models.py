@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from serving.artifacts import write_artifact
 
 from modelport.api import Signature, Tensor
-from modelport.contract import MANIFEST, ArtifactManifest
-from modelport.files import describe, list_tree
-from modelport.verification.golden import Golden, write_golden
+from modelport.verification.golden import Golden
 from modelport_server.protocol.datatypes import BY_DTYPE
 
 Array = npt.NDArray[Any]
@@ -94,30 +92,6 @@ def loop_bytes() -> bytes:
     )
     node = helper.make_node("Loop", ["rounds", "", "zero"], ["sum"], body=body)
     return _bytes([node], LOOP, [numpy_helper.from_array(np.zeros(1, np.float32), "zero")])
-
-
-def write_artifact(folder: Path, model: bytes, signature: Signature, golden: list[Golden]) -> Path:
-    """Write an artifact as step verify leaves it."""
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(model)
-    write_golden(folder / "golden", golden)
-    files = [describe(folder, "model.onnx")]
-    files += [
-        msgspec.structs.replace(describe(folder, f"golden/{name}"), role="golden")
-        for name in list_tree(folder / "golden")
-    ]
-    manifest = ArtifactManifest(
-        key="0" * 32,
-        format="onnx",
-        runtime="onnxruntime",
-        source_digest=f"sha256:{'0' * 64}",
-        source_format="onnx",
-        path=["onnx"],
-        signature=signature,
-        files=files,
-    )
-    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
-    return folder
 
 
 def mlp_artifact(folder: Path, *, wrong: float = 0.0) -> Path:

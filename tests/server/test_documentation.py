@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from serving.artifacts import write_artifact
 
 from modelport.api import Signature, Tensor
 from modelport.verification.golden import Golden
-from server.models import write_artifact
 from server.processes import serving
 
 PAGE = Path(__file__).parents[2] / "docs" / "serving.md"

@@ -1,0 +1,34 @@
+"""Artifacts of ONNX models, as step verify leaves them; the tests of the server write theirs with it too."""
+
+from pathlib import Path
+
+import msgspec
+
+from modelport.api import Signature
+from modelport.contract import MANIFEST, ArtifactManifest
+from modelport.files import describe, list_tree
+from modelport.verification.golden import Golden, write_golden
+
+
+def write_artifact(folder: Path, model: bytes, signature: Signature, golden: list[Golden]) -> Path:
+    """Write an artifact into a new folder; return it."""
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(model)
+    write_golden(folder / "golden", golden)
+    files = [describe(folder, "model.onnx")]
+    files += [
+        msgspec.structs.replace(describe(folder, f"golden/{name}"), role="golden")
+        for name in list_tree(folder / "golden")
+    ]
+    manifest = ArtifactManifest(
+        key="0" * 32,
+        format="onnx",
+        runtime="onnxruntime",
+        source_digest=f"sha256:{'0' * 64}",
+        source_format="onnx",
+        path=["onnx"],
+        signature=signature,
+        files=files,
+    )
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    return folder
