@@ -13,7 +13,8 @@ MODULES_OF_PROCESSES = {
     "test_fuzz_rest",
     "test_grpc",
     "test_grpc_drain",
-    "test_grpc_policies",
+    "test_grpc_patience",
+    "test_http2",
     "test_lifecycle",
     "test_tracing",
 }

@@ -1,5 +1,7 @@
 """Servers of gRPC by each of the two transports, and messages for them as a client makes them."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +17,17 @@ from modelport_server import backends
 from modelport_server.artifact import open_artifact
 from modelport_server.dataplane import DataPlane, guarded
 from modelport_server.execution import Execution
+from modelport_server.grpc.application import Application
+from modelport_server.grpc.http2.server import Server
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
+from modelport_server.metrics import Metrics
+from modelport_server.observation import Observation
 from modelport_server.protocol.datatypes import BY_DTYPE
 from server.models import LOOP, loop_bytes
 from server.processes import MODEL, serving
 
-TRANSPORTS = ("h2corn", "grpcio")
+TRANSPORTS = ("asyncio", "grpcio")
 ROUNDS_PER_GOLDEN = 50_000
 """Enough for a run that is too long for the event loop."""
 
@@ -38,6 +44,33 @@ def placed(transport: str, artifact: Path) -> Iterator[Place]:
     """Run a server that is ready, with one thread for the model."""
     with serving(artifact, "--threads", "1", "--grpc-transport", transport) as server:
         yield Place(f"127.0.0.1:{server.grpc_port}", lambda: str(server.ask("/metrics").body, "utf-8"))
+
+
+class Near(NamedTuple):
+    """A listener in a thread of this process."""
+
+    application: Application
+    metrics: Metrics
+    port: int
+    loop: asyncio.AbstractEventLoop
+
+
+@contextmanager
+def near(artifact: Path, limits: Limits) -> Iterator[Near]:
+    """Listen in this process, so that what listens can be looked at."""
+    with ready(artifact) as lifecycle, asyncio.Runner() as runner:
+        metrics = Metrics(MODEL)
+        application = Application(lifecycle, Observation(metrics), limits)
+        server, loop = Server(application, lifecycle, limits), runner.get_loop()
+        loop.run_until_complete(server.open("127.0.0.1", 0))
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        try:
+            yield Near(application, metrics, server.port, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(server.close(0), loop).result(30)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
 
 
 @contextmanager

@@ -92,9 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--grpc-port", type=int, help="port of gRPC (none: REST alone)")
     serve.add_argument(
         "--grpc-transport",
-        choices=("h2corn", "grpcio"),
-        default="h2corn",
-        help="what answers gRPC (h2corn, the faster)",
+        choices=("asyncio", "grpcio"),
+        default="asyncio",
+        help="what answers gRPC (asyncio, the faster)",
     )
     serve.add_argument(
         "--drain-seconds", type=float, default=DEFAULT_DRAIN_SECONDS, help="how long to go on answering after SIGTERM"

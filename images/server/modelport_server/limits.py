@@ -22,4 +22,5 @@ class Limits(NamedTuple):
     max_connections: int = 1024
     """Connections at the same time, of each transport; more are told to try again."""
     max_received_bytes: int = 512 << 20
-    """Bytes of all requests of REST that are being received, together; who brings more is told to try again."""
+    """Bytes of all requests of a transport that are being received, together, and as many of answers that clients of gRPC
+    do not take; who brings more is told to try again."""

@@ -3,19 +3,16 @@
 The port is to be free: `check_port` tells if it is not, better than any of the listeners does.
 """
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import h2corn
-
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport_server.grpc.application import Application as GrpcApplication
-from modelport_server.grpc.policies import request_policies
+from modelport_server.grpc.http2.server import Server as GrpcServer
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import BACKLOG, HEAD_SECONDS, Limits
+from modelport_server.limits import Limits
 from modelport_server.observation import Observation
 from modelport_server.rest.application import Application as RestApplication
 from modelport_server.rest.server import Server as RestServer
@@ -31,7 +28,7 @@ async def rest(
     """Answer REST within."""
     server = RestServer(RestApplication(lifecycle, observation, limits), lifecycle, limits)
     await server.open(host, port)
-    observation.metrics.receiving = lambda: server.receiving
+    observation.metrics.receiving.append(lambda: server.receiving)
     try:
         yield
     finally:
@@ -55,30 +52,14 @@ async def grpc(
 ) -> AsyncIterator[None]:
     """Answer gRPC within."""
     application = GrpcApplication(lifecycle, observation, limits)
-    config = h2corn.Config(
-        bind=(f"{host}:{port}",),
-        runtime_threads=1,
-        loop="asyncio",
-        lifespan="off",
-        access_log=False,
-        date_header=False,
-        grpc=True,
-        http1=False,
-        backlog=BACKLOG,
-        limit_connections=limits.max_connections,
-        request_policies=request_policies(limits),
-        timeout_request_header=HEAD_SECONDS,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
-    server = h2corn.Server(application, config)
-    serving = asyncio.create_task(server.serve())
-    await server.wait_started()
+    server = GrpcServer(application, lifecycle, limits)
+    await server.open(host, port)
+    observation.metrics.receiving.append(lambda: server.receiving)
     try:
         yield
     finally:
         application.finish_streams()
-        server.shutdown()
-        await serving
+        await server.close(FINISH_SECONDS)
 
 
 def check_port(host: str, port: int) -> None:

@@ -64,8 +64,8 @@ class Metrics:
         """Requests that are here as a whole."""
         self.is_ready = False
         self.load_seconds = 0.0
-        self.receiving: Callable[[], int] = int
-        """Tells how many requests are here in part."""
+        self.receiving: list[Callable[[], int]] = []
+        """Each tells how many requests are here in part."""
         self.waiting: Callable[[], int] = int
         """Tells how many requests wait."""
 
@@ -131,7 +131,11 @@ class Metrics:
 
     def _gauges(self) -> Iterator[Metric]:
         for name, text, value in (
-            ("requests_in_flight", "Requests being received or answered.", self.receiving() + self.answering),
+            (
+                "requests_in_flight",
+                "Requests being received or answered.",
+                sum(receiving() for receiving in self.receiving) + self.answering,
+            ),
             ("queue_size", "Requests that wait for the model.", self.waiting()),
             ("model_ready", "1 once the model has answered its golden samples.", int(self.is_ready)),
             ("model_load_duration_seconds", "Time to load and warm up.", self.load_seconds),

@@ -24,7 +24,7 @@ from modelport_server.tracing import Tracing, wants_traces
 
 logger = logging.getLogger(__name__)
 
-GRPC = {"h2corn": listeners.grpc, "grpcio": listeners.grpcio}
+GRPC = {"asyncio": listeners.grpc, "grpcio": listeners.grpcio}
 """What answers gRPC, by the name that the command line has for it."""
 
 

@@ -12,7 +12,7 @@ import grpc  # type: ignore[import-untyped]  # its types are a package of their 
 from modelport_server.calls import Call, clock
 from modelport_server.grpc.service import INFER, STREAM, Service
 from modelport_server.grpc.statuses import Status, status_of
-from modelport_server.grpc.streams import Stream
+from modelport_server.grpc.streams import Streams
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
 from modelport_server.observation import Observation
@@ -48,7 +48,7 @@ class Handlers:
     def __init__(self, service: Service) -> None:
         """Ask a service."""
         self._service = service
-        self._streams = set[Stream]()
+        self._streams = Streams(service)
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         """Return what answers a method. grpcio says itself that it is not there if this fails."""
@@ -59,8 +59,7 @@ class Handlers:
 
     def finish_streams(self) -> None:
         """Let streams end once the requests that they have brought are answered."""
-        for stream in self._streams:
-            stream.finish()
+        self._streams.finish()
 
     def _page(self, path: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
         async def answer(message: bytes, _context: Context) -> bytes:
@@ -69,7 +68,8 @@ class Handlers:
         return answer
 
     async def _infer(self, message: bytes, context: Context) -> bytes:
-        with self._service.observed(clock()) as call:
+        call = Call(clock())
+        with self._service.observed(call):
             _take(call, context)
             return b"".join(await self._service.infer(message, call))
 
@@ -82,15 +82,10 @@ class Handlers:
         async def next_message() -> bytes | None:
             return await anext(messages, None)
 
-        stream = Stream(self._service, next_message, new_call)
-        self._streams.add(stream)
-        try:
+        with self._streams.opened(next_message, new_call) as stream:
             while (pieces := await stream.next_answer()) is not None:
                 yield b"".join(pieces)
-            _end(context, await stream.status())
-        finally:
-            self._streams.discard(stream)
-            stream.close()
+            _end(context, stream.status())
 
 
 def _refusing(

@@ -6,86 +6,60 @@ Source: gRPC over HTTP/2 (its documentation, `PROTOCOL-HTTP2.md`).
 import asyncio
 import struct
 from collections.abc import Sequence
+from typing import Protocol
 
-from modelport_server.errors import BadRequestError, ClientLeftError, TooLargeError, TooSlowError
-from modelport_server.grpc.asgi import Receive
+from modelport_server.errors import BadRequestError, TooLargeError, TooSlowError
 from modelport_server.limits import Limits
 from modelport_server.protocol.compression import compressed, decompressed
 from modelport_server.protocol.payloads import Buffer
 
 _PREFIX = struct.Struct(">BI")
+PREFIX_BYTES = _PREFIX.size
 
 
-class Messages:
-    """The messages of one RPC, in their order."""
+class Body(Protocol):
+    """The body of a request, while it comes."""
 
-    __slots__ = ("_chunk", "_encoding", "_is_complete", "_limits", "_position", "_receive")
+    async def receive(self) -> tuple[bytes, bool]:
+        """Return the next part, and whether it is the last."""
 
-    def __init__(self, receive: Receive, limits: Limits, encoding: str | None) -> None:
-        """Read from an RPC whose header tells the encoding of compressed messages."""
-        self._receive, self._limits, self._encoding = receive, limits, encoding
-        self._chunk, self._position, self._is_complete = b"", 0, False
+    def release(self, size: int) -> None:
+        """Take note that so many bytes of it are not held any more."""
 
-    async def only(self) -> bytes:
+
+class Reader:
+    """Cuts messages out of a body."""
+
+    __slots__ = ("_encoding", "_limits")
+
+    def __init__(self, limits: Limits, encoding: str | None) -> None:
+        """Read messages that are, where they are compressed, compressed in this way."""
+        self._limits, self._encoding = limits, encoding
+
+    def only(self, body: bytes) -> bytes:
         """Return the one message of a method that takes one. Raises RequestError."""
-        await self._read()
-        message = self._at_hand()
-        if message is None:
-            message = await self.next()
-        if message is None:
+        if not body:
             raise BadRequestError("request: expected one message, found none")
-        while self._position == len(self._chunk):
-            if self._is_complete:
-                return message
-            await self._read()
-        raise BadRequestError("request: expected one message, found more")
+        message, end = self.at(body, 0, is_last=True)
+        assert message is not None
+        if end < len(body):
+            raise BadRequestError("request: expected one message, found more")
+        return message
 
-    async def next(self) -> bytes | None:
-        """Return the next message, None after the last. Raises RequestError."""
-        while self._position == len(self._chunk):
-            if self._is_complete:
-                return None
-            await self._read()
-        message = self._at_hand()
-        if message is not None:
-            return message
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                return await self._long()
-        except TimeoutError as error:
-            told = f"expected within {self._limits.body_seconds:g} s, still incomplete"
-            raise TooSlowError(f"message: {told}") from error
-
-    def _at_hand(self) -> bytes | None:
-        """Return the next message if all of it is here."""
-        chunk, start = self._chunk, self._position + _PREFIX.size
-        if len(chunk) < start:
-            return None
-        is_compressed, length = self._prefix(chunk, self._position)
-        end = start + length
-        if len(chunk) < end:
-            return None
-        self._position = end
-        return self._inflated(chunk[start:end]) if is_compressed else chunk[start:end]
-
-    async def _long(self) -> bytes:
-        """Return a message that came in several chunks."""
-        start = self._chunk[self._position :]
-        while len(start) < _PREFIX.size:
-            await self._read_on("a prefix of 5 bytes")
-            start += self._chunk
-        is_compressed, length = self._prefix(start, 0)
-        pieces: list[Buffer] = [memoryview(start)[_PREFIX.size :]]
-        missing = length - len(pieces[0])
-        while missing > 0:
-            await self._read_on(f"{length} bytes")
-            pieces.append(self._chunk)
-            missing -= len(self._chunk)
-        self._position = len(self._chunk) + missing
-        if missing < 0:
-            pieces[-1] = memoryview(pieces[-1])[:missing]
-        message = b"".join(pieces)
-        return self._inflated(message) if is_compressed else message
+    def at(self, body: bytes, begin: int, *, is_last: bool) -> tuple[bytes | None, int]:
+        """Return the message that begins there and where it ends; None while a part is missing. Raises RequestError."""
+        start = begin + PREFIX_BYTES
+        end = start
+        if len(body) >= start:
+            is_compressed, length = self._prefix(body, begin)
+            end += length
+            if len(body) >= end:
+                message = body[start:end]
+                return self._inflated(message) if is_compressed else message, end
+        if is_last:
+            missing = f"{end - start} bytes" if len(body) >= start else f"a prefix of {PREFIX_BYTES} bytes"
+            raise BadRequestError(f"message: expected {missing}, found the end of the request")
+        return None, end
 
     def _prefix(self, content: bytes, position: int) -> tuple[int, int]:
         flag, length = _PREFIX.unpack_from(content, position)
@@ -100,17 +74,48 @@ class Messages:
             raise BadRequestError("grpc-encoding: expected the encoding of a compressed message, found none")
         return decompressed(message, self._encoding, self._limits.max_body_bytes)
 
-    async def _read_on(self, expected: str) -> None:
-        if self._is_complete:
-            raise BadRequestError(f"message: expected {expected}, found the end of the request")
-        await self._read()
 
-    async def _read(self) -> None:
-        event = await self._receive()
-        if event["type"] == "http.disconnect":
-            raise ClientLeftError("the client left before its request was complete")
-        self._chunk, self._position = event.get("body", b""), 0
-        self._is_complete = not event.get("more_body", False)
+class Messages:
+    """The messages of a stream, in their order."""
+
+    __slots__ = ("_body", "_is_last", "_limits", "_part", "_position", "_reader")
+
+    def __init__(self, body: Body, limits: Limits, encoding: str | None) -> None:
+        """Read the body of an RPC whose header tells the encoding of compressed messages."""
+        self._body, self._limits, self._reader = body, limits, Reader(limits, encoding)
+        self._part, self._position, self._is_last = b"", 0, False
+
+    async def next(self) -> bytes | None:
+        """Return the next message, None after the last. Raises RequestError."""
+        while self._position == len(self._part):
+            if self._is_last:
+                return None
+            self._part, self._is_last = await self._body.receive()
+            self._position = 0
+        message, end = self._reader.at(self._part, self._position, is_last=self._is_last)
+        if message is None:
+            try:
+                async with asyncio.timeout(self._limits.body_seconds):
+                    message, end = await self._long(end - self._position)
+            except TimeoutError as error:
+                told = f"expected within {self._limits.body_seconds:g} s, still incomplete"
+                raise TooSlowError(f"message: {told}") from error
+        self._body.release(end - self._position)
+        self._position = end
+        return message
+
+    async def _long(self, size: int) -> tuple[bytes, int]:
+        """Return a message that comes in several parts; `size` is what is known of its length."""
+        whole = bytearray(self._part[self._position :])
+        self._position = 0
+        while True:
+            while len(whole) < size and not self._is_last:
+                part, self._is_last = await self._body.receive()
+                whole += part
+            self._part = bytes(whole)
+            message, size = self._reader.at(self._part, 0, is_last=self._is_last)
+            if message is not None:
+                return message, size
 
 
 def frame(pieces: Sequence[Buffer], encoding: str | None = None) -> bytes:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from modelport_server.errors import BadRequestError, EncodingError
-from modelport_server.grpc.asgi import Headers
+from modelport_server.grpc.http2.exchange import Headers
 from modelport_server.protocol.compression import ENCODINGS
 
 ACCEPTED = ", ".join(("identity", *ENCODINGS))

@@ -1,8 +1,8 @@
 """Methods of the protocol and of gRPC's health checks: bytes in, bytes out, whatever transport brings them."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from types import TracebackType
 from typing import Any
 
 from modelport_server.calls import Call, clock
@@ -35,30 +35,6 @@ Pieces = list[Buffer]
 Leaves = Callable[[], Awaitable[None]]
 
 
-class Observed:
-    """Within it, a call is answered: it begins, and is told of at its end."""
-
-    __slots__ = ("_call", "_observation")
-
-    def __init__(self, observation: Observation, call: Call) -> None:
-        """Tell `observation` of `call`."""
-        self._observation, self._call = observation, call
-
-    def __enter__(self) -> Call:
-        """Begin."""
-        self._observation.begin()
-        return self._call
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        """End."""
-        call = self._call
-        call.done = clock()
-        call.code = _code(error)
-        self._observation.end("grpc", call)
-
-
 class Service:
     """Answer for one model."""
 
@@ -81,9 +57,29 @@ class Service:
             raise UnknownMethodError(f"{path[:200]}: expected a method of inference.GRPCInferenceService")
         return page
 
-    def observed(self, arrived: float, leaves: Leaves | None = None) -> Observed:
-        """Return what begins and ends an inference; `leaves` returns when the client is gone."""
-        return Observed(self._observation, Call(arrived, leaves))
+    def begin(self, arrived: float, leaves: Leaves | None = None) -> Call:
+        """Begin an inference; `leaves` returns when the client is gone."""
+        self._observation.begin()
+        return Call(arrived, leaves)
+
+    def end(self, call: Call, error: BaseException | None = None) -> None:
+        """End it, as the error tells."""
+        call.done = clock()
+        call.code = _code(error)
+        self._observation.end("grpc", call)
+
+    @contextmanager
+    def observed(self, call: Call) -> Iterator[None]:
+        """Begin and end an inference."""
+        self._observation.begin()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as found:
+            error = found
+            raise
+        finally:
+            self.end(call, error)
 
     def ask(self, message: bytes, call: Call) -> Pieces | Coroutine[Any, Any, Pieces]:
         """Answer ModelInfer, if it takes no time worth waiting; else return what waits. Raises RequestError."""
@@ -110,7 +106,7 @@ class Service:
     async def infer_streamed(self, message: bytes, call: Call) -> Pieces:
         """Answer a request of ModelStreamInfer, whatever happens: its failure does not end the stream."""
         try:
-            with Observed(self._observation, call):
+            with self.observed(call):
                 return codec.streamed(await self.infer(message, call))
         except Exception as error:  # noqa: BLE001 - the client gets its message, whatever it is
             return [codec.streamed_error(status_of(error).message, call.id)]

@@ -1,18 +1,18 @@
 """One ModelStreamInfer: some of its requests are answered at the same time, and all in their order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from modelport_server.calls import Call
-from modelport_server.errors import ClientLeftError, GrpcStatus
+from modelport_server.errors import GrpcStatus
 from modelport_server.grpc.service import Service
 from modelport_server.grpc.statuses import OK, Status, status_of
 from modelport_server.protocol.payloads import Buffer
 
 IN_FLIGHT = 16
 """Requests of a stream that are here and whose answers are not sent; further ones are not read."""
-STOPPING = Status(GrpcStatus.UNAVAILABLE, "the server stops; what it had received is answered")
-LEFT = Status(GrpcStatus.CANCELLED, "the client left")
+STOPPING = Status(GrpcStatus.UNAVAILABLE, "the server stops; what is not answered, another one will")
 
 
 class Stream:
@@ -27,6 +27,7 @@ class Stream:
         self._answers = asyncio.Queue[asyncio.Task[list[Buffer]] | None]()
         self._under_way = set[asyncio.Task[list[Buffer]]]()
         self._reading = asyncio.create_task(self._read())
+        self._reading.add_done_callback(lambda _: self._answers.put_nowait(None))
 
     async def next_answer(self) -> list[Buffer] | None:
         """Return the pieces of the next answer; None after the last."""
@@ -35,16 +36,12 @@ class Stream:
             return None
         try:
             return await answer
-        except asyncio.CancelledError:
-            if self._reading.done() and self._reading.result() is LEFT:
-                return None
-            raise
         finally:
             self._free.release()
 
-    async def status(self) -> Status:
+    def status(self) -> Status:
         """Return how the stream ends, after the last answer."""
-        return await self._reading
+        return STOPPING if self._reading.cancelled() else self._reading.result()
 
     def finish(self) -> None:
         """Read no more."""
@@ -57,24 +54,46 @@ class Stream:
             task.cancel()
 
     async def _read(self) -> Status:
-        status = OK
         try:
             while True:
                 await self._free.acquire()
                 message = await self._next_message()
                 if message is None:
-                    break
+                    return OK
                 task = asyncio.create_task(self._service.infer_streamed(message, self._new_call()))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
                 self._answers.put_nowait(task)
-        except asyncio.CancelledError:
-            status = STOPPING
-        except ClientLeftError:
-            status = LEFT
-            for task in self._under_way:
-                task.cancel()
         except Exception as error:  # noqa: BLE001 - the client gets its message, whatever it is
-            status = status_of(error)
-        self._answers.put_nowait(None)
-        return status
+            return status_of(error)
+
+
+class Streams:
+    """All that are open."""
+
+    def __init__(self, service: Service) -> None:
+        """Ask a service."""
+        self._service = service
+        self._open = set[Stream]()
+        self._is_finishing = False
+
+    @contextmanager
+    def opened(
+        self, next_message: Callable[[], Awaitable[bytes | None]], new_call: Callable[[], Call]
+    ) -> Iterator[Stream]:
+        """Return a stream; behind it, what is under way is dropped."""
+        stream = Stream(self._service, next_message, new_call)
+        self._open.add(stream)
+        if self._is_finishing:
+            stream.finish()
+        try:
+            yield stream
+        finally:
+            self._open.discard(stream)
+            stream.close()
+
+    def finish(self) -> None:
+        """Let streams end once the requests that they have brought are answered, because the server stops."""
+        self._is_finishing = True
+        for stream in self._open:
+            stream.finish()

@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
         """Close if the client takes longer than it may; the server asks once a second."""
         if now - self._since <= self._patience or self._task is not None:
             return
-        if self._is_full:
+        if self._is_full or self._transport.is_closing():
             self._transport.abort()
         elif self._is_in_head and self._size == 0:
             self._close()
@@ -240,6 +240,7 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._is_closing = True
+        self._wait(STALLED_SECONDS)
         self._transport.close()
 
     async def _client_leaves(self) -> None:

@@ -1,0 +1,187 @@
+"""What goes to the client, as far as its windows allow it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from modelport_server.calls import clock
+from modelport_server.grpc.http2 import framing
+from modelport_server.grpc.http2.exchange import Answer, Exchange
+from modelport_server.grpc.http2.framing import ConnectionFailedError
+
+if TYPE_CHECKING:
+    from modelport_server.grpc.http2.server import Server
+
+_WHOLE_BLOCK: Final = framing.END_HEADERS | framing.END_STREAM
+
+
+class Sender:
+    """Frames of one connection on their way out."""
+
+    def __init__(self, server: "Server", transport: asyncio.Transport) -> None:
+        """Write to a transport."""
+        self._server, self._transport = server, transport
+        self.ended: Callable[[Exchange], None] = _nothing
+        """Told of each stream whose answer is complete."""
+        self.is_full = False
+        """Whether the socket takes no more for now."""
+        self._out: list[bytes | memoryview] = []
+        self.unsent_bytes = 0
+        """Bytes of frames that were put, and not written yet."""
+        self._blocked: dict[int, Exchange] = {}
+        """Those whose own windows are open, but not that of the connection."""
+        self.pending_bytes = 0
+        """Of answers that wait for any window."""
+        self._window = framing.FIRST_WINDOW
+        self.first_window = framing.FIRST_WINDOW
+        """Of new streams."""
+        self._table_update = b""
+
+    # --- frames
+
+    def put(self, content: bytes | memoryview) -> None:
+        """Send something with the next `flush`."""
+        self._out.append(content)
+        self.unsent_bytes += len(content)
+
+    def flush(self) -> None:
+        """Write what was put."""
+        if not self._out:
+            return
+        out, size = self._out, self.unsent_bytes
+        self._out, self.unsent_bytes = [], 0
+        if self._transport.is_closing():
+            return
+        if size > framing.MAX_PAYLOAD:
+            self._transport.writelines(out)
+        else:
+            self._transport.write(b"".join(out))
+
+    # --- answers
+
+    def answer(self, exchange: Exchange, answer: Answer) -> None:
+        """Send a whole answer; one that is small, and that the windows allow, is one write."""
+        start, body, end = answer
+        stream, size = exchange.id, len(body)
+        if end is None:
+            self.finish(exchange, start)
+        elif size <= framing.MAX_PAYLOAD and size <= self._window and size <= exchange.send_window:
+            self._window -= size
+            update = self._take_table_update()
+            self.put(
+                b"".join(
+                    (
+                        framing.head(len(start) + len(update), framing.HEADERS, framing.END_HEADERS, stream),
+                        update,
+                        start,
+                        framing.head(size, framing.DATA, 0, stream),
+                        body,
+                        framing.head(len(end), framing.HEADERS, _WHOLE_BLOCK, stream),
+                        end,
+                    )
+                )
+            )
+            self.ended(exchange)
+        else:
+            self.start(exchange, start)
+            exchange.end = end
+            self.pend(exchange, body)
+
+    def start(self, exchange: Exchange, block: bytes) -> None:
+        """Send headers of an answer whose body follows."""
+        self._put_block(exchange.id, framing.END_HEADERS, block)
+
+    def pend(self, exchange: Exchange, body: bytes) -> None:
+        """Send a part of a body, now or when the windows allow it."""
+        assert exchange.pending is None
+        exchange.pending, exchange.since = memoryview(body), clock()
+        self._count(len(body))
+        self._send(exchange)
+
+    def finish(self, exchange: Exchange, block: bytes) -> None:
+        """Send trailers, behind all parts of the body, or headers that are all."""
+        self._put_block(exchange.id, _WHOLE_BLOCK, block)
+        self.ended(exchange)
+
+    def forget(self, exchange: Exchange) -> None:
+        """Let a stream go."""
+        if exchange.pending is not None:
+            self._blocked.pop(exchange.id, None)
+            self._count(-len(exchange.pending))
+            exchange.pending = None
+
+    def _send(self, exchange: Exchange) -> None:
+        pending = exchange.pending
+        assert pending is not None
+        position, end = 0, len(pending)
+        while position < end:
+            size = min(end - position, framing.MAX_PAYLOAD, exchange.send_window, self._window)
+            if size <= 0:
+                break
+            self.put(framing.head(size, framing.DATA, 0, exchange.id))
+            self.put(pending[position : position + size])
+            position += size
+            exchange.send_window -= size
+            self._window -= size
+        self._count(-position)
+        if position < end:
+            exchange.pending = pending[position:]
+            if exchange.send_window > 0:
+                self._blocked[exchange.id] = exchange
+            else:
+                self._blocked.pop(exchange.id, None)
+            return
+        exchange.pending = None
+        self._blocked.pop(exchange.id, None)
+        if exchange.end is not None:
+            self.finish(exchange, exchange.end)
+        else:
+            exchange.make_room()
+
+    def _count(self, size: int) -> None:
+        self.pending_bytes += size
+        self._server.pending_bytes += size
+
+    def _put_block(self, stream: int, flags: int, block: bytes) -> None:
+        update = self._take_table_update()
+        self.put(framing.head(len(block) + len(update), framing.HEADERS, flags, stream) + update + block)
+
+    # --- what the client allows
+
+    def widen(self, size: int) -> None:
+        """Take more room for all streams together. Raises ConnectionFailedError."""
+        self._window += size
+        _check_window(self._window)
+        while self._window > 0 and self._blocked:
+            self._send(next(iter(self._blocked.values())))
+
+    def widen_one(self, exchange: Exchange, size: int) -> None:
+        """Take more room for a stream."""
+        exchange.send_window += size
+        if exchange.pending is not None:
+            self._send(exchange)
+
+    def set_first_window(self, size: int, exchanges: list[Exchange]) -> None:
+        """Change the windows of all streams, also to below nothing (6.9.2). Raises ConnectionFailedError."""
+        more = size - self.first_window
+        self.first_window = size
+        for exchange in exchanges:
+            _check_window(exchange.send_window + more)
+            self.widen_one(exchange, more)
+
+    def drop_table(self) -> None:
+        """Tell with the next block that there is no table, because the client wants a smaller one."""
+        self._table_update = framing.NO_TABLE
+
+    def _take_table_update(self) -> bytes:
+        update, self._table_update = self._table_update, b""
+        return update
+
+
+def _check_window(size: int) -> None:
+    if size > framing.MAX_WINDOW:
+        raise ConnectionFailedError(framing.FLOW_CONTROL_ERROR, f"window: expected up to {framing.MAX_WINDOW}")
+
+
+def _nothing(_exchange: Exchange) -> None:
+    pass
