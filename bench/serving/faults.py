@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 import struct
 import time
@@ -11,12 +12,24 @@ from typing import Any, NamedTuple
 
 import grpc  # type: ignore[import-untyped]  # ships no types
 
+from modelport_server.grpc.http2 import framing
+from modelport_server.grpc.http2.hpack import encode
 from serving import requests
 from serving.requests import LENGTH_HEADER, Request
 from serving.servers import INFER, Server
 
 SLOW_SECONDS, SLOW_PIECES = 3.0, 30
 STALL_SECONDS = 2.0
+RESETS = 100
+_HELLO = framing.PREFACE + framing.settings({})
+_HEADERS = encode(
+    (
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", f"/{requests.CALL.replace('.ModelInfer', '/ModelInfer')}".encode()),
+        (b"content-type", b"application/grpc"),
+    )
+)
 _RESET = struct.pack("ii", 1, 0)
 _OVERSIZE_STATUS, _BAD_STATUS, _OK_STATUS = 413, 400, 200
 
@@ -146,6 +159,40 @@ def grpc_cancel(setting: Setting) -> str | None:
     return None
 
 
+def grpc_garbage_as_frames(setting: Setting) -> str | None:
+    """Send what is no HTTP/2: the server may say so, and hangs up."""
+    with _grpc_connected(setting) as connection:
+        connection.sendall(os.urandom(1000))
+        with suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+    return None
+
+
+def grpc_abort_in_body(setting: Setting) -> str | None:
+    """Break the connection off in the middle of a frame."""
+    with _grpc_connected(setting) as connection:
+        connection.sendall(_HELLO + _called(1) + framing.head(framing.MAX_PAYLOAD, framing.DATA, 0, 1) + bytes(1000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    return None
+
+
+def grpc_reset_streams(setting: Setting) -> str | None:
+    """Begin calls and reset each; the connection goes on."""
+    with _grpc_connected(setting) as connection:
+        streams = range(1, 2 * RESETS, 2)
+        resets = (_called(stream) + framing.rst_stream(stream, framing.CANCEL) for stream in streams)
+        ping = framing.frame(framing.PING, 0, 0, b"after it")
+        connection.sendall(_HELLO + b"".join(resets) + ping)
+        received = b""
+        while not received.endswith(b"after it"):
+            more = connection.recv(4096)
+            if not more:
+                return f"expected an answer to a ping behind {RESETS} resets, found the end of the connection"
+            received += more
+    return None
+
+
 FAULTS: tuple[Fault, ...] = (
     abort_in_body,
     reset_in_body,
@@ -162,11 +209,22 @@ FAULTS: tuple[Fault, ...] = (
     grpc_garbage,
     grpc_oversize,
     grpc_cancel,
+    grpc_garbage_as_frames,
+    grpc_abort_in_body,
+    grpc_reset_streams,
 )
 
 
 def _connected(setting: Setting) -> socket.socket:
     return socket.create_connection(("127.0.0.1", setting.server.http_port), requests.SECONDS)
+
+
+def _grpc_connected(setting: Setting) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", setting.server.grpc_port), requests.SECONDS)
+
+
+def _called(stream: int) -> bytes:
+    return framing.frame(framing.HEADERS, framing.END_HEADERS, stream, _HEADERS)
 
 
 def _head(request: Request, length: int | None = None) -> bytes:

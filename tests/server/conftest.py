@@ -15,6 +15,7 @@ MODULES_OF_PROCESSES = {
     "test_grpc_drain",
     "test_grpc_patience",
     "test_http2",
+    "test_http2_bounds",
     "test_lifecycle",
     "test_tracing",
 }

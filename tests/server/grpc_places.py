@@ -53,6 +53,7 @@ class Near(NamedTuple):
     metrics: Metrics
     port: int
     loop: asyncio.AbstractEventLoop
+    server: Server
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def near(artifact: Path, limits: Limits) -> Iterator[Near]:
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         try:
-            yield Near(application, metrics, server.port, loop)
+            yield Near(application, metrics, server.port, loop, server)
         finally:
             asyncio.run_coroutine_threadsafe(server.close(0), loop).result(30)
             loop.call_soon_threadsafe(loop.stop)

@@ -19,8 +19,8 @@ from modelport_server.observation import Observation
 
 GRPC = b"application/grpc"
 ACCEPTED = (b"grpc-accept-encoding", metadata.ACCEPTED.encode())
-MAX_MESSAGE = 1000
-"""Characters of a message: clients take no more than some thousand bytes of trailers."""
+MAX_ASCII, MAX_OTHERS = 1000, 330
+"""Characters of a message, encoded in up to 3 bytes each or in up to 12: clients take some thousand bytes of trailers."""
 PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 """What grpc-message holds as it is."""
 
@@ -135,7 +135,8 @@ def _end_of(status: Status) -> bytes:
 def _trailers(status: Status) -> list[tuple[bytes, bytes]]:
     trailers = [(b"grpc-status", b"%d" % status.code)]
     if status.message:
-        trailers.append((b"grpc-message", quote(status.message[:MAX_MESSAGE], safe=PLAIN).encode()))
+        message = status.message[: MAX_ASCII if status.message.isascii() else MAX_OTHERS]
+        trailers.append((b"grpc-message", quote(message, safe=PLAIN).encode()))
     return trailers
 
 

@@ -196,7 +196,9 @@ class Receiver:
 
     def _done(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
         self._server.tasks.discard(task)
-        if not exchange.is_gone and exchange.pending is None:  # it failed, which the event loop logs
+        if not exchange.is_gone and (
+            exchange.pending is None or exchange.end is None
+        ):  # it failed, which the event loop logs
             self.reset(exchange.id, framing.INTERNAL_ERROR)
             self._sender.flush()
 
