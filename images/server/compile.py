@@ -27,9 +27,11 @@ HOT = (
     "grpc/http2/receiver",
     "grpc/http2/requests",
     "grpc/http2/sender",
+    "grpc/http2/server",
     "grpc/metadata",
     "grpc/service",
     "grpc/wire",
+    "listener",
     "metrics",
     "observation",
     "protocol/bodies",
@@ -39,6 +41,7 @@ HOT = (
     "protocol/payloads",
     "rest/application",
     "rest/connection",
+    "rest/server",
 )
 NUMBERS = Path("modelport_server/protocol/numbers.c")
 CFLAGS = ("-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")

@@ -54,7 +54,7 @@ class Listener:
         """Listen. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(self.connect, host, port, backlog=BACKLOG)
-        for listening in self._listener.sockets:  # what is accepted has it too: nobody else notices clients that died
+        for listening in _sockets(self._listener):  # what is accepted has it too: nobody else notices clients that died
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
         self._watching = loop.create_task(self._watch())
@@ -86,7 +86,7 @@ class Listener:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        port: int = self._listener.sockets[0].getsockname()[1]
+        port: int = _sockets(self._listener)[0].getsockname()[1]
         return port
 
     @property
@@ -119,3 +119,8 @@ class Listener:
     def too_many(self) -> OverloadedError:
         """Return what a connection too many is told."""
         return OverloadedError(f"{self.limits.max_connections} connections are open already; try again")
+
+
+def _sockets(listening: Any) -> Any:
+    """Return what a server listens on: compiled code would insist on the tuple of its type, where uvloop has a list."""
+    return listening.sockets

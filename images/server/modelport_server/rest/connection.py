@@ -34,8 +34,8 @@ SMALL = 1 << 14
 _STATUSES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
 
-class Connection(asyncio.Protocol):
-    """One client's connection."""
+class Connection:
+    """One client's connection: an asyncio.Protocol, by its methods alone, so that it can be compiled as it is."""
 
     def __init__(self, server: "Server") -> None:
         """Belong to a server."""
@@ -70,6 +70,9 @@ class Connection(asyncio.Protocol):
         self._server.forget(self)
         if self._left is not None and not self._left.done():
             self._left.set_result(None)
+
+    def eof_received(self) -> None:
+        """Let the transport close."""
 
     def data_received(self, data: bytes) -> None:
         """Read; requests that become complete are answered."""
@@ -125,9 +128,9 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         """Take a part of the body. Raises TooLargeError or OverloadedError, which ends the connection."""
-        self._size += len(chunk)
-        if self._size > self._server.limits.max_body_bytes:
+        if self._size + len(chunk) > self._server.limits.max_body_bytes:
             raise self._too_large("more")
+        self._size += len(chunk)
         self._chunks.append(chunk)
         self._server.hold(len(chunk))
 
@@ -149,8 +152,10 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _let_go(self) -> None:
-        self._server.hold(-sum(map(len, self._chunks)))
-        self._chunks, self._size = [], 0
+        if self._chunks:
+            self._server.hold(-self._size)
+            self._chunks = []
+        self._size = 0
 
     # --- answers
 
