@@ -175,6 +175,8 @@ def _report(soak: Soak, passed: float, memory: float) -> None:
     counts = soak.tally.read()
     answered = sum(count for name, count in counts.requests.items() if name.endswith("answered"))
     say(f"{passed / 60:.1f} min: {answered:,} answers, {counts.failed} failures, {memory:.0f} MiB")
+    if counts.failures:
+        say(f"the newest: {counts.failures[-1]:.300}")
 
 
 def judge_memory(samples: list[tuple[float, float]]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def unread(place):
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         stream = client.open(path=INFER)
         client.send_body(stream, body)
-        until(lambda: place.server._connections and not exchanges(place))
+        until(lambda: place.server._connections and all(each.pending is not None for each in exchanges(place)))
         yield client, stream, content
 
 
@@ -195,6 +195,7 @@ def test_who_reads_nothing_of_a_refusal_by_rest_is_not_waited_for():
 def test_idle_clients_that_answer_no_ping_are_closed(place, monkeypatch):
     monkeypatch.setattr(connection, "IDLE_SECONDS", 0.1)
     monkeypatch.setattr(connection, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "STALLED_SECONDS", 0.1)
     with Client(place.port) as client:
         client._take_ping = lambda *_: None
         assert client.end() == NO_ERROR

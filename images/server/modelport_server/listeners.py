@@ -17,8 +17,8 @@ from modelport_server.observation import Observation
 from modelport_server.rest.application import Application as RestApplication
 from modelport_server.rest.server import Server as RestServer
 
-FINISH_SECONDS = 20.0
-"""How long requests under way may take once the server stops."""
+FINISH_SECONDS = 15.0
+"""How long requests under way may take once the server stops; gRPC ends first, then REST, within the pod's 40 s."""
 
 
 @asynccontextmanager

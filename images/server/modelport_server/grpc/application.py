@@ -102,12 +102,13 @@ class Application:
         deadline = None if told.seconds is None else exchange.arrived + told.seconds
 
         def new_call() -> Call:
+            exchange.check_room()
             call = Call(clock())
             call.parent, call.deadline = told.parent, deadline
             return call
 
         messages = Messages(exchange, self._limits, told.encoding)
-        with self._streams.opened(messages.next, new_call) as stream:
+        with self._streams.opened(messages.next, new_call, exchange.keep) as stream:
             exchange.start(_start_of(told.answer_encoding))
             while (pieces := await stream.next_answer()) is not None:
                 await exchange.send(frame(pieces, told.answer_encoding))

@@ -90,8 +90,8 @@ class Messages:
         while self._position == len(self._part):
             if self._is_last:
                 return None
+            self._part, self._position = b"", 0  # not held while the client rests
             self._part, self._is_last = await self._body.receive()
-            self._position = 0
         message, end = self._reader.at(self._part, self._position, is_last=self._is_last)
         if message is None:
             try:
@@ -107,7 +107,7 @@ class Messages:
     async def _long(self, size: int) -> tuple[bytes, int]:
         """Return a message that comes in several parts; `size` is what is known of its length."""
         whole = bytearray(self._part[self._position :])
-        self._position = 0
+        self._part, self._position = b"", 0
         while True:
             while len(whole) < size and not self._is_last:
                 part, self._is_last = await self._body.receive()

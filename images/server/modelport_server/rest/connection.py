@@ -26,6 +26,8 @@ MAX_HEAD_BYTES = 64 << 10
 MAX_WAITING = 16
 """Requests that a client may send ahead; further bytes are read when there is room again."""
 IDLE_SECONDS = 120.0
+NEW_SECONDS = 1.0
+"""How long the first request of a connection is waited for when the server stops."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST = b"content-length: %d\r\n\r\n"
 LAST_AND_CLOSE = b"content-length: %d\r\nconnection: close\r\n\r\n"
@@ -44,6 +46,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._left: asyncio.Future[None] | None = None
         self._is_closing = self._is_full = False
+        self._is_new = True
         self._since = clock()
         """When what the connection waits for began."""
         self._patience = IDLE_SECONDS
@@ -78,6 +81,7 @@ class Connection:
         """Read; requests that become complete are answered."""
         if self._is_closing:
             return
+        self._is_new = False
         if self._is_in_head:
             self._size += len(data)
             if self._patience == IDLE_SECONDS:
@@ -235,6 +239,8 @@ class Connection:
 
     def close_if_idle(self) -> None:
         """Close, because the server stops, unless a request or an answer is under way: it ends with `_close`."""
+        if self._is_new and clock() - self._since < NEW_SECONDS:
+            return  # who has just come has a request on its way
         is_in_request = not self._is_in_head or self._size > 0
         if not (is_in_request or self._task is not None or self._transport.get_write_buffer_size() > 0):
             self._close()

@@ -9,7 +9,7 @@ from modelport_server.grpc.http2 import framing
 from modelport_server.grpc.http2.framing import ConnectionFailedError, StreamFailedError
 from modelport_server.grpc.http2.hpack import Decoder
 from modelport_server.grpc.http2.receiver import CONNECTION_WINDOW, MAX_STREAMS, STREAM_WINDOW, Receiver
-from modelport_server.grpc.http2.sender import Sender
+from modelport_server.grpc.http2.sender import MAX_UNSENT_BYTES, Sender
 from modelport_server.limits import HEAD_SECONDS, STALLED_SECONDS
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES: Final = 16 << 10
 MAX_CONTINUATIONS: Final = 64
-MAX_UNSENT_BYTES: Final = 1 << 20
-"""Frames that are collected before they are written."""
 IDLE_SECONDS: Final = 300.0
 PING_SECONDS: Final = 10.0
-"""How long a client may take to answer a ping."""
+"""How long a client may take to read that it is to leave."""
+CHEAP: Final = 16
+"""Windows that are changed in the time that a frame takes."""
 ACKNOWLEDGED: Final = framing.frame(framing.SETTINGS, framing.ACK, 0, b"")
 HELLO: Final = framing.settings(
     {
@@ -107,6 +107,9 @@ class Connection:
     def _go_on(self) -> None:
         if not (self._sender.is_full or self._state == CLOSED or self._transport.is_closing()):
             self._transport.resume_reading()
+            if self._state in PINGS:
+                self._state_since = clock()  # the ping was behind what the client took until now
+            self._sender.go_on()
             for exchange in list(self._receiver.exchanges.values()):
                 exchange.make_room()
             self._read()
@@ -273,7 +276,9 @@ class Connection:
             elif number == framing.HEADER_TABLE_SIZE and value < framing.FIRST_TABLE:
                 self._sender.drop_table()
         if window != self._sender.first_window:
-            self._sender.set_first_window(window, list(self._receiver.exchanges.values()))
+            exchanges = list(self._receiver.exchanges.values())
+            self._receiver.bear(len(exchanges) // CHEAP)
+            self._sender.set_first_window(window, exchanges)
 
     def _on_priority(self, stream: int, payload: bytes) -> None:
         _on_stream(stream)
@@ -361,7 +366,7 @@ class Connection:
                 self._leave_soon()
         elif self._state == ENDING:
             self.close_if_idle()
-        elif waited > PING_SECONDS:
+        elif waited > (PING_SECONDS if self._state == LEAVING else STALLED_SECONDS):
             self._go_further()
         self._sender.flush()
 

@@ -103,6 +103,14 @@ class Exchange:
         """Tell that so many bytes of what was received are not needed any more."""
         self._receiver.release(self, size)
 
+    def check_room(self) -> None:
+        """Raise OverloadedError if clients do not take what they asked for."""
+        self._receiver.check_room()
+
+    def keep(self, size: int) -> None:
+        """Take note of answers that wait to be sent, or, negative, of some that do not any more."""
+        self._sender.keep(size)
+
     def start(self, block: bytes) -> None:
         """Send headers."""
         if not self.is_gone:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 MAX_STREAMS: Final = 1024
 STREAM_WINDOW: Final = 1 << 20
 CONNECTION_WINDOW: Final = 8 << 20
-MAX_PENDING_BYTES: Final = 64 << 20
-"""Answers that wait for the client's windows; with more of them, further requests are refused."""
 MAX_NUISANCES: Final = 2000
 """Frames in a second that cost time and bring nothing: resets, settings, parts of bodies that have no bytes."""
 
@@ -115,9 +113,9 @@ class Receiver:
                 framing.PROTOCOL_ERROR, f"expected no frame of stream {stream} before its headers"
             )
 
-    def bear(self) -> None:
+    def bear(self, cost: int = 1) -> None:
         """Count what costs time and brings nothing (10.5). Raises ConnectionFailedError."""
-        self.nuisances += 1
+        self.nuisances += cost
         if self.nuisances > MAX_NUISANCES:
             raise ConnectionFailedError(framing.ENHANCE_YOUR_CALM, "expected fewer frames that bring nothing")
 
@@ -170,9 +168,9 @@ class Receiver:
         if exchange.is_streamed:
             exchange.notify()
             return
-        pending, all_pending = self._sender.pending_bytes, self._server.pending_bytes
-        if pending > MAX_PENDING_BYTES or all_pending > self._server.limits.max_received_bytes:
-            self.refuse(exchange, OverloadedError(f"{all_pending} bytes of answers are not taken yet; try again"))
+        overload = self._server.overload()
+        if overload is not None:
+            self.refuse(exchange, overload)
             return
         body = exchange.take_body()
         self.release(exchange, exchange.held)
@@ -220,6 +218,12 @@ class Receiver:
             if exchange.is_streamed:
                 raise StreamFailedError(framing.ENHANCE_YOUR_CALM, str(error)) from error
             self.refuse(exchange, error)
+
+    def check_room(self) -> None:
+        """Raise OverloadedError if clients do not take what they asked for."""
+        overload = self._server.overload()
+        if overload is not None:
+            raise overload
 
     def release(self, exchange: Exchange, size: int) -> None:
         """Take note that so many bytes of a request are not held any more."""

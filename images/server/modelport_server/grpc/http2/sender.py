@@ -12,6 +12,8 @@ from modelport_server.grpc.http2.framing import ConnectionFailedError
 if TYPE_CHECKING:
     from modelport_server.grpc.http2.server import Server
 
+MAX_UNSENT_BYTES: Final = 1 << 20
+"""Frames that are collected before they are written."""
 _WHOLE_BLOCK: Final = framing.END_HEADERS | framing.END_STREAM
 
 
@@ -29,9 +31,7 @@ class Sender:
         self.unsent_bytes = 0
         """Bytes of frames that were put, and not written yet."""
         self._blocked: dict[int, Exchange] = {}
-        """Those whose own windows are open, but not that of the connection."""
-        self.pending_bytes = 0
-        """Of answers that wait for any window."""
+        """Those whose own windows are open, but not that of the connection, or the socket is full."""
         self._window = framing.FIRST_WINDOW
         self.first_window = framing.FIRST_WINDOW
         """Of new streams."""
@@ -43,6 +43,10 @@ class Sender:
         """Send something with the next `flush`."""
         self._out.append(content)
         self.unsent_bytes += len(content)
+
+    def keep(self, size: int) -> None:
+        """Take note of parts of answers that wait to be sent, or, negative, of some that do not any more."""
+        self._server.pending_bytes += size
 
     def flush(self) -> None:
         """Write what was put."""
@@ -95,7 +99,7 @@ class Sender:
         """Send a part of a body, now or when the windows allow it."""
         assert exchange.pending is None
         exchange.pending, exchange.since = memoryview(body), clock()
-        self._count(len(body))
+        self.keep(len(body))
         self._send(exchange)
 
     def finish(self, exchange: Exchange, block: bytes) -> None:
@@ -107,14 +111,14 @@ class Sender:
         """Let a stream go."""
         if exchange.pending is not None:
             self._blocked.pop(exchange.id, None)
-            self._count(-len(exchange.pending))
+            self.keep(-len(exchange.pending))
             exchange.pending = None
 
     def _send(self, exchange: Exchange) -> None:
         pending = exchange.pending
         assert pending is not None
         position, end = 0, len(pending)
-        while position < end:
+        while position < end and not self.is_full:
             size = min(end - position, framing.MAX_PAYLOAD, exchange.send_window, self._window)
             if size <= 0:
                 break
@@ -123,7 +127,9 @@ class Sender:
             position += size
             exchange.send_window -= size
             self._window -= size
-        self._count(-position)
+            if self.unsent_bytes > MAX_UNSENT_BYTES:
+                self.flush()
+        self.keep(-position)
         if position < end:
             exchange.pending = pending[position:]
             if exchange.send_window > 0:
@@ -138,10 +144,6 @@ class Sender:
         else:
             exchange.make_room()
 
-    def _count(self, size: int) -> None:
-        self.pending_bytes += size
-        self._server.pending_bytes += size
-
     def _put_block(self, stream: int, flags: int, block: bytes) -> None:
         update = self._take_table_update()
         self.put(framing.head(len(block) + len(update), framing.HEADERS, flags, stream) + update + block)
@@ -152,7 +154,11 @@ class Sender:
         """Take more room for all streams together. Raises ConnectionFailedError."""
         self._window += size
         _check_window(self._window)
-        while self._window > 0 and self._blocked:
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Send what waited for the window of the connection, or for the socket."""
+        while self._blocked and self._window > 0 and not self.is_full:
             self._send(next(iter(self._blocked.values())))
 
     def widen_one(self, exchange: Exchange, size: int) -> None:

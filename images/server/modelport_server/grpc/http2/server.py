@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from modelport_server.errors import OverloadedError
 from modelport_server.grpc.frames import PREFIX_BYTES
 from modelport_server.grpc.http2.connection import Connection
 from modelport_server.grpc.http2.exchange import Application
@@ -27,3 +28,9 @@ class Server(Listener):
     def connect(self) -> Any:
         """Return what a new connection talks to."""
         return Connection(self)
+
+    def overload(self) -> OverloadedError | None:
+        """Return what further requests are told while too much of answers is not taken."""
+        if self.pending_bytes <= self.limits.max_received_bytes:
+            return None
+        return OverloadedError(f"{self.pending_bytes} bytes of answers are not taken yet; try again")
