@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import socket
+from contextlib import suppress
 from typing import Any, Protocol
 
 from modelport_server.calls import clock
@@ -12,6 +14,7 @@ from modelport_server.limits import BACKLOG, Limits
 
 logger = logging.getLogger(__name__)
 
+TURN_SECONDS = 0.02
 KEEPALIVE_SECONDS = 120
 """Silence after which the kernel asks whether a client is still there."""
 
@@ -61,15 +64,30 @@ class Listener:
 
     async def close(self, seconds: float) -> None:
         """Take no more connections; give answers under way some time."""
-        self._listener.close()
+        with socket.socket(fileno=os.dup(_sockets(self._listener)[0].fileno())) as listening:
+            self._listener.close()
+            await asyncio.sleep(TURN_SECONDS)  # now nobody else has it open
+            await self._accept_rest(listening)
+        await asyncio.sleep(TURN_SECONDS)  # what was accepted is told to its connections
         until = clock() + seconds
         while self._connections and clock() < until:
             for connection in list(self._connections):
                 connection.close_if_idle()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(TURN_SECONDS)
         for connection in list(self._connections):
             connection.abort()
         self._watching.cancel()
+
+    async def _accept_rest(self, listening: socket.socket) -> None:
+        """Take those who wait already: closing a socket resets them, after they were let in by the kernel."""
+        listening.setblocking(False)
+        accepted: list[socket.socket] = []
+        with suppress(OSError):  # there are no more
+            while True:
+                accepted.append(listening.accept()[0])
+        listening.close()
+        for each in accepted:
+            await asyncio.get_running_loop().connect_accepted_socket(self.connect, each)
 
     async def _watch(self) -> None:
         while True:
