@@ -64,9 +64,10 @@ class Listener:
 
     async def close(self, seconds: float) -> None:
         """Take no more connections; give answers under way some time."""
-        with socket.socket(fileno=os.dup(_sockets(self._listener)[0].fileno())) as listening:
-            self._listener.close()
-            await asyncio.sleep(TURN_SECONDS)  # now nobody else has it open
+        kept = [socket.socket(fileno=os.dup(each.fileno())) for each in _sockets(self._listener)]
+        self._listener.close()
+        await asyncio.sleep(TURN_SECONDS)  # now nobody else has them open
+        for listening in kept:
             await self._accept_rest(listening)
         await asyncio.sleep(TURN_SECONDS)  # what was accepted is told to its connections
         until = clock() + seconds
