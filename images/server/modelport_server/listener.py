@@ -15,6 +15,7 @@ from modelport_server.limits import BACKLOG, Limits
 logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 0.02
+"""Long enough for the event loop to do what waits, while the listener closes."""
 KEEPALIVE_SECONDS = 120
 """Silence after which the kernel asks whether a client is still there."""
 

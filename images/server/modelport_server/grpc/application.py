@@ -81,17 +81,11 @@ class Application:
         return answer
 
     async def _later(self, later: Coroutine[Any, Any, Pieces], encoding: str | None, call: Call) -> Answer:
-        failure: BaseException | None = None
         try:
-            return _written(await later, encoding)
+            with self._service.ending(call):
+                return _written(await later, encoding)
         except Exception as error:  # noqa: BLE001 - as above
-            failure = error
             return refusal(error)
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            self._service.end(call, failure)
 
     async def _stream(self, exchange: Exchange) -> None:
         try:

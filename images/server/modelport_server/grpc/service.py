@@ -72,6 +72,12 @@ class Service:
     def observed(self, call: Call) -> Iterator[None]:
         """Begin and end an inference."""
         self._observation.begin()
+        with self.ending(call):
+            yield
+
+    @contextmanager
+    def ending(self, call: Call) -> Iterator[None]:
+        """End an inference that has begun."""
         error: BaseException | None = None
         try:
             yield

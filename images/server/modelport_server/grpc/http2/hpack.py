@@ -1,7 +1,7 @@
 """Header blocks. Source: RFC 7541; its tables, and the bits of its Huffman code, are the library's of the same name.
 
-The library reads blocks too, in 20 times the time that this takes when it is compiled, which is more than all the rest
-of a small request.
+The library reads blocks too, but is interpreted, and clients with deadlines send another block with each request: this is
+to be compiled.
 """
 
 import re

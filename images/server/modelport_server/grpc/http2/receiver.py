@@ -101,10 +101,7 @@ class Receiver:
         """End a stream that the client wants no more. Raises ConnectionFailedError."""
         self.check_begun(stream)
         self.bear()
-        exchange = self.exchanges.get(stream)
-        if exchange is not None:
-            self._forget(exchange)
-            exchange.leave()
+        self._drop(stream)
 
     def check_begun(self, stream: int) -> None:
         """Raise ConnectionFailedError for a stream of which no headers came."""
@@ -168,9 +165,10 @@ class Receiver:
         if exchange.is_streamed:
             exchange.notify()
             return
-        overload = self._server.overload()
-        if overload is not None:
-            self.refuse(exchange, overload)
+        try:
+            self.check_room()
+        except OverloadedError as error:
+            self.refuse(exchange, error)
             return
         body = exchange.take_body()
         self.release(exchange, exchange.held)
@@ -194,9 +192,8 @@ class Receiver:
 
     def _done(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
         self._server.tasks.discard(task)
-        if not exchange.is_gone and (
-            exchange.pending is None or exchange.end is None
-        ):  # it failed, which the event loop logs
+        is_answered = exchange.pending is not None and exchange.end is not None
+        if not (exchange.is_gone or is_answered):  # it failed, which the event loop logs
             self.reset(exchange.id, framing.INTERNAL_ERROR)
             self._sender.flush()
 
@@ -221,9 +218,7 @@ class Receiver:
 
     def check_room(self) -> None:
         """Raise OverloadedError if clients do not take what they asked for."""
-        overload = self._server.overload()
-        if overload is not None:
-            raise overload
+        self._server.check_room()
 
     def release(self, exchange: Exchange, size: int) -> None:
         """Take note that so many bytes of a request are not held any more."""
@@ -244,16 +239,12 @@ class Receiver:
         """End a stream without an answer."""
         self._sender.put(framing.rst_stream(stream, code))
         self._remember(stream)
-        exchange = self.exchanges.get(stream)
-        if exchange is not None:
-            self._forget(exchange)
-            exchange.leave()
+        self._drop(stream)
 
     def leave(self) -> None:
         """Tell all who work for this client that it is gone."""
-        for exchange in list(self.exchanges.values()):
-            self._forget(exchange)
-            exchange.leave()
+        for stream in list(self.exchanges):
+            self._drop(stream)
 
     def look(self, now: float) -> None:
         """End what takes longer than it may."""
@@ -278,6 +269,13 @@ class Receiver:
             self._remember(exchange.id)
         self._forget(exchange)
         exchange.is_gone = True
+
+    def _drop(self, stream: int) -> None:
+        """Forget a stream that is not answered to its end, and tell whoever works for it."""
+        exchange = self.exchanges.get(stream)
+        if exchange is not None:
+            self._forget(exchange)
+            exchange.leave()
 
     def _remember(self, stream: int) -> None:
         self._ended_early[stream] = None

@@ -64,28 +64,17 @@ class Sender:
     # --- answers
 
     def answer(self, exchange: Exchange, answer: Answer) -> None:
-        """Send a whole answer; one that is small, and that the windows allow, is one write."""
+        """Send a whole answer; one that is small, and that the windows allow, is never pending."""
         start, body, end = answer
-        stream, size = exchange.id, len(body)
+        size = len(body)
         if end is None:
             self.finish(exchange, start)
         elif size <= framing.MAX_PAYLOAD and size <= self._window and size <= exchange.send_window:
             self._window -= size
-            update = self._take_table_update()
-            self.put(
-                b"".join(
-                    (
-                        framing.head(len(start) + len(update), framing.HEADERS, framing.END_HEADERS, stream),
-                        update,
-                        start,
-                        framing.head(size, framing.DATA, 0, stream),
-                        body,
-                        framing.head(len(end), framing.HEADERS, _WHOLE_BLOCK, stream),
-                        end,
-                    )
-                )
-            )
-            self.ended(exchange)
+            self.start(exchange, start)
+            self.put(framing.head(size, framing.DATA, 0, exchange.id))
+            self.put(body)
+            self.finish(exchange, end)
         else:
             self.start(exchange, start)
             exchange.end = end
@@ -145,7 +134,7 @@ class Sender:
             exchange.make_room()
 
     def _put_block(self, stream: int, flags: int, block: bytes) -> None:
-        update = self._take_table_update()
+        update, self._table_update = self._table_update, b""
         self.put(framing.head(len(block) + len(update), framing.HEADERS, flags, stream) + update + block)
 
     # --- what the client allows
@@ -178,10 +167,6 @@ class Sender:
     def drop_table(self) -> None:
         """Tell with the next block that there is no table, because the client wants a smaller one."""
         self._table_update = framing.NO_TABLE
-
-    def _take_table_update(self) -> bytes:
-        update, self._table_update = self._table_update, b""
-        return update
 
 
 def _check_window(size: int) -> None:

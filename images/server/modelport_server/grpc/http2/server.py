@@ -29,8 +29,7 @@ class Server(Listener):
         """Return what a new connection talks to."""
         return Connection(self)
 
-    def overload(self) -> OverloadedError | None:
-        """Return what further requests are told while too much of answers is not taken."""
-        if self.pending_bytes <= self.limits.max_received_bytes:
-            return None
-        return OverloadedError(f"{self.pending_bytes} bytes of answers are not taken yet; try again")
+    def check_room(self) -> None:
+        """Raise OverloadedError while too much of answers is not taken."""
+        if self.pending_bytes > self.limits.max_received_bytes:
+            raise OverloadedError(f"{self.pending_bytes} bytes of answers are not taken yet; try again")
