@@ -34,6 +34,7 @@ HOT = (
     "listener",
     "metrics",
     "observation",
+    "outbox",
     "protocol/bodies",
     "protocol/cutting",
     "protocol/datatypes",
@@ -41,6 +42,7 @@ HOT = (
     "protocol/payloads",
     "rest/application",
     "rest/connection",
+    "rest/large_bodies",
     "rest/server",
 )
 NUMBERS = Path("modelport_server/protocol/numbers.c")

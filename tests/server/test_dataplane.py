@@ -39,7 +39,7 @@ def infer(plane, **request):
     """Return the outputs as JSON says them."""
     body = bodies.decode(msgspec.json.encode(request), None)
     outputs = asyncio.run(plane.infer(body.inputs, body.wanted, Call(clock())))
-    return msgspec.json.decode(bodies.encode(body, bodies.naming("net", "1"), outputs).content)
+    return msgspec.json.decode(b"".join(bodies.encode(body, bodies.naming("net", "1"), outputs).pieces))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])

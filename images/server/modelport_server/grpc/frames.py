@@ -72,7 +72,7 @@ class Reader:
     def _inflated(self, message: bytes) -> bytes:
         if self._encoding is None:
             raise BadRequestError("grpc-encoding: expected the encoding of a compressed message, found none")
-        return decompressed(message, self._encoding, self._limits.max_body_bytes)
+        return bytes(decompressed(message, self._encoding, self._limits.max_body_bytes))
 
 
 class Messages:
@@ -120,6 +120,6 @@ class Messages:
 
 def frame(pieces: Sequence[Buffer], encoding: str | None = None) -> bytes:
     """Return a message with its prefix; compressed, if there is an encoding and it is worth while."""
-    if encoding is not None and (found := compressed(b"".join(pieces), encoding)):
+    if encoding is not None and (found := compressed(pieces, encoding)):
         return _PREFIX.pack(1, len(found[0])) + found[0]
     return b"".join((_PREFIX.pack(0, sum(map(len, pieces))), *pieces))

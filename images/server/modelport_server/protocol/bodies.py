@@ -33,11 +33,11 @@ class Body(msgspec.Struct, frozen=True, gc=False):
 class Encoded(msgspec.Struct, frozen=True, gc=False):
     """An answer: `json_length` is None if there is nothing but JSON."""
 
-    content: bytes
+    pieces: list[Buffer]
     json_length: int | None
 
 
-def decode(body: bytes, json_length: str | None) -> Body:
+def decode(body: Buffer, json_length: str | None) -> Body:
     """Read a body; `json_length` is the header's text. Raises BadRequestError, naming the field."""
     if json_length is None:
         request, lists = _decode(body)
@@ -69,8 +69,7 @@ def encode(body: Body, named: bytes, outputs: Sequence[tuple[str, Array]]) -> En
         pieces.append(_data(array) if content is None else b'"parameters":{"binary_data_size":%d}}' % len(content))
         mark = b","
     pieces.append(b"]}")
-    text = b"".join(pieces)
-    return Encoded(b"".join((text, *raw.values())), len(text)) if raw else Encoded(text, None)
+    return Encoded([*pieces, *raw.values()], sum(map(len, pieces))) if raw else Encoded(pieces, None)
 
 
 def naming(model: str, version: str) -> bytes:
@@ -98,7 +97,7 @@ def _raw_names(request: InferenceRequest, names: Sequence[str]) -> set[str]:
     return {name for name in names if told.get(name, everywhere) is True}
 
 
-def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists | None]:
+def _decode(text: Buffer) -> tuple[InferenceRequest, cutting.Lists | None]:
     short, lists = cutting.cut(text)
     try:
         if lists is not None:
@@ -112,7 +111,7 @@ def _decode(text: bytes) -> tuple[InferenceRequest, cutting.Lists | None]:
         raise BadRequestError("body: expected less nesting") from error
 
 
-def _decoded_without(short: bytes, lists: cutting.Lists) -> InferenceRequest | None:
+def _decoded_without(short: Buffer, lists: cutting.Lists) -> InferenceRequest | None:
     """Return what is left of a request without its long lists; None if they were not what they seemed to be."""
     try:
         request = _DECODER.decode(short)

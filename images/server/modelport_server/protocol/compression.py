@@ -2,8 +2,10 @@
 
 import gzip
 import zlib
+from collections.abc import Sequence
 
 from modelport_server.errors import BadRequestError, EncodingError, TooLargeError
+from modelport_server.protocol.payloads import Buffer
 
 ENCODINGS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """What zlib calls the containers; HTTP's deflate is zlib's own (RFC 9110, 8.4.1.2)."""
@@ -13,7 +15,7 @@ MIN_BYTES = 1024
 """Below, an answer grows or gains nothing that a packet notices."""
 
 
-def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+def decompressed(body: Buffer, encoding: str, limit: int) -> Buffer:
     """Return the body as it was. Raises EncodingError, BadRequestError, TooLargeError."""
     encoding = encoding.strip().lower()
     if encoding == "identity":
@@ -34,17 +36,17 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     return content
 
 
-def compressed(content: bytes, accepted: str) -> tuple[bytes, str] | None:
+def compressed(pieces: Sequence[Buffer], accepted: str) -> tuple[bytes, str] | None:
     """Return the content compressed and its encoding, if the client takes one and it is worth while."""
-    if len(content) < MIN_BYTES:
+    if sum(map(len, pieces)) < MIN_BYTES:
         return None
     taken = {
         name.strip().lower(): _quality(rest) for name, _, rest in (each.partition(";") for each in accepted.split(","))
     }
     if taken.get("gzip", 0):
-        return gzip.compress(content, LEVEL, mtime=0), "gzip"
+        return gzip.compress(b"".join(pieces), LEVEL, mtime=0), "gzip"
     if taken.get("deflate", 0):
-        return zlib.compress(content, LEVEL), "deflate"
+        return zlib.compress(b"".join(pieces), LEVEL), "deflate"
     return None
 
 

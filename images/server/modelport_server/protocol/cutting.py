@@ -7,14 +7,21 @@ can know stands for each list that was taken out; if it turns up anywhere but as
 read as a whole too.
 """
 
+import ctypes
 import re
 import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from modelport_server.protocol.payloads import Buffer
+
 LONG = 1 << 14
 """Bytes from which this is worth while: below, the whole is read as quickly."""
 _KEY = re.compile(rb'(?<!\\)"data"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+_MEMCHR = ctypes.CDLL(None).memchr
+_MEMCHR.argtypes, _MEMCHR.restype = (ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t), ctypes.c_void_p
 _WORD = b'"' + secrets.token_hex(8).encode() + b'-%d"'
 _PLACES = {_WORD % number: number for number in range(64)}
 
@@ -22,7 +29,7 @@ _PLACES = {_WORD % number: number for number in range(64)}
 class Lists(NamedTuple):
     """A text, and where in it the lists are that were taken out."""
 
-    text: bytes
+    text: Buffer
     places: list[tuple[int, int]]
 
     def place_of(self, data: bytes) -> tuple[int, int] | None:
@@ -35,17 +42,17 @@ class Lists(NamedTuple):
         return sum(self.place_of(each) is not None for each in data) == len(self.places)
 
 
-def cut(text: bytes) -> tuple[bytes, Lists | None]:
+def cut(text: Buffer) -> tuple[Buffer, Lists | None]:
     """Return the text with words in place of its long lists, and the lists if there are any."""
     if len(text) < LONG:
         return text, None
-    pieces: list[bytes] = []
+    pieces: list[Buffer] = []
     places: list[tuple[int, int]] = []
     position = stop = 0
     while len(places) < len(_PLACES) and (key := _KEY.search(text, position)):
         start = key.end()
         if stop <= start:  # else the one found before is still the next: looking again could cost size times keys
-            stop = text.find(b"]", start) + 1
+            stop = _find_end(text, start)
         if stop == 0:
             break
         if stop - start < LONG:
@@ -59,3 +66,10 @@ def cut(text: bytes) -> tuple[bytes, Lists | None]:
         return text, None
     pieces.append(text[position:])
     return b"".join(pieces), Lists(text, places)
+
+
+def _find_end(text: Buffer, start: int) -> int:
+    """Return the place behind the next `]`; 0 if there is none. Views have no `find`, and `re` takes ten times longer."""
+    address: int = np.frombuffer(text, np.uint8).ctypes.data
+    found: int | None = _MEMCHR(address + start, ord("]"), len(text) - start)
+    return 0 if found is None else found - address + 1

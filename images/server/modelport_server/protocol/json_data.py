@@ -18,7 +18,7 @@ import numpy as np
 from modelport_server.errors import BadRequestError
 from modelport_server.protocol.datatypes import Datatype, datatype_of
 from modelport_server.protocol.numbers import is_compiled, read_numbers
-from modelport_server.protocol.payloads import Array, strings
+from modelport_server.protocol.payloads import Array, Buffer, strings
 
 np.seterr(over="ignore")  # numbers that do not fit are found here, and told to the client
 _ANY = msgspec.json.Decoder(list[Any])
@@ -51,7 +51,7 @@ class JsonPayload:
 
     __slots__ = ("_start", "_stop", "_text")
 
-    def __init__(self, text: bytes, start: int = 0, stop: int | None = None) -> None:
+    def __init__(self, text: Buffer, start: int = 0, stop: int | None = None) -> None:
         """Take a text, and where in it the list is."""
         self._text, self._start, self._stop = text, start, len(text) if stop is None else stop
 
@@ -64,7 +64,7 @@ class JsonPayload:
         """Return the elements. Raises BadRequestError."""
         array = self._quickly(datatype, count)
         if array is None:
-            array = _elements(self._text[self._start : self._stop], datatype, shape, f"{field}.data")
+            array = _elements(bytes(self._text[self._start : self._stop]), datatype, shape, f"{field}.data")
         if array.size != count:
             raise BadRequestError(
                 f"{field}.data: expected {count} elements for shape {shape}, found {array.size}"[:500]

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelport_server.protocol.payloads import Buffer
+
 LIBRARY = Path(__file__).with_name("_numbers.so")
 _FUNCTIONS = {"float32": "read_floats", "float64": "read_doubles", "int64": "read_int64s"}
 Read = Callable[[int, int, int, int], int]
@@ -39,7 +41,7 @@ def is_compiled() -> bool:
     return bool(_READ)
 
 
-def read_numbers(text: bytes, start: int, stop: int, dtype: str, count: int) -> npt.NDArray[Any] | None:
+def read_numbers(text: Buffer, start: int, stop: int, dtype: str, count: int) -> npt.NDArray[Any] | None:
     """Return the elements of the flat list between two places of a text.
 
     None if it is anything else, or has an element that `dtype` does not hold, or not `count` of them, or if there is no

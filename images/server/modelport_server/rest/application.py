@@ -101,7 +101,7 @@ class Application:
         path = request.path
         parts = path.strip("/").split("/")
         if parts == ["metrics"]:
-            return Answer(self._observation.metrics.render(), headers=TEXT)
+            return Answer((self._observation.metrics.render(),), headers=TEXT)
         if parts[0] != "v2":
             raise NotFoundError(f"{path[:200]}: expected a path under /v2, or /metrics")
         if parts[1:2] == ["models"] and len(parts) > 2:  # noqa: PLR2004 - v2/models/NAME
@@ -109,7 +109,7 @@ class Application:
         _only("GET", request)
         pages: dict[tuple[str, ...], Callable[[], Answer]] = {
             (): lambda: _json(server_metadata(self._lifecycle.config)),
-            ("health", "live"): lambda: Answer(b'{"live":true}'),
+            ("health", "live"): lambda: Answer((b'{"live":true}',)),
             ("health", "ready"): self._health,
         }
         page = pages.get(tuple(parts[1:]))
@@ -135,7 +135,7 @@ class Application:
 
     def _health(self) -> Answer:
         self._lifecycle.ready_plane()
-        return Answer(b'{"ready":true}')
+        return Answer((b'{"ready":true}',))
 
 
 def refusal(error: Exception) -> Answer:
@@ -145,17 +145,17 @@ def refusal(error: Exception) -> Answer:
         error = RequestError("internal error")
     body = msgspec.json.encode(ErrorMessage(error=str(error)))
     more = tuple((name.encode(), value.encode()) for name, value in error.headers)
-    return Answer(body, int(error.status), (*JSON, *more))
+    return Answer((body,), int(error.status), (*JSON, *more))
 
 
 def _encoded(encoded: bodies.Encoded, accepted: bytes | None) -> Answer:
-    content, headers = encoded.content, JSON
+    pieces, headers = encoded.pieces, JSON
     if encoded.json_length is not None:
         headers = ((b"content-type", b"application/octet-stream"), (JSON_LENGTH, b"%d" % encoded.json_length))
-    if accepted is not None and (found := compressed(content, accepted.decode("latin-1"))):
+    if accepted is not None and (found := compressed(pieces, accepted.decode("latin-1"))):
         content, encoding = found
-        headers = (*headers, (b"content-encoding", encoding.encode()))
-    return Answer(content, headers=headers)
+        pieces, headers = [content], (*headers, (b"content-encoding", encoding.encode()))
+    return Answer(pieces, headers=headers)
 
 
 def _seconds(milliseconds: bytes) -> float:
@@ -165,7 +165,7 @@ def _seconds(milliseconds: bytes) -> float:
 
 
 def _json(message: msgspec.Struct) -> Answer:
-    return Answer(msgspec.json.encode(message))
+    return Answer((msgspec.json.encode(message),))
 
 
 def _only(method: str, request: Request) -> None:

@@ -14,9 +14,11 @@ from urllib.parse import unquote
 import httptools
 
 from modelport_server.calls import clock
-from modelport_server.errors import BadRequestError, RequestError, TooLargeError, TooSlowError
+from modelport_server.errors import BadRequestError, OverloadedError, RequestError, TooLargeError, TooSlowError
 from modelport_server.limits import HEAD_SECONDS, STALLED_SECONDS
-from modelport_server.rest.application import refusal
+from modelport_server.protocol.payloads import Buffer
+from modelport_server.rest.application import JSON_LENGTH, refusal
+from modelport_server.rest.large_bodies import LARGE, LargeBody
 from modelport_server.rest.messages import Answer, Headers, Request
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST = b"content-length: %d\r\n\r\n"
 LAST_AND_CLOSE = b"content-length: %d\r\nconnection: close\r\n\r\n"
 SMALL = 1 << 14
-"""Bodies up to this are copied behind their head: one buffer is written quicker than two."""
+"""Bodies up to this are copied behind their head: one buffer is written quicker than several."""
 _STATUSES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
 
@@ -55,6 +57,9 @@ class Connection:
         self._headers: Headers = {}
         self._chunks: list[bytes] = []
         self._size = 0
+        self._told = 0
+        """How long the body is, if that is known."""
+        self._large: LargeBody | None = None
         self._is_in_head = True
 
     # --- the event loop's calls
@@ -75,7 +80,8 @@ class Connection:
             self._left.set_result(None)
 
     def eof_received(self) -> None:
-        """Let the transport close."""
+        """Let the transport close, behind all answers."""
+        self._server.outbox.flush()
 
     def data_received(self, data: bytes) -> None:
         """Read; requests that become complete are answered."""
@@ -96,6 +102,8 @@ class Connection:
         else:
             if self._is_in_head and self._size > MAX_HEAD_BYTES:
                 self._refuse(TooLargeError(f"headers: expected at most {MAX_HEAD_BYTES} bytes, found more"))
+            elif self._told - self._size >= LARGE and not self._is_in_head and not self._is_closing:
+                self._begin_large_body()
 
     def pause_writing(self) -> None:
         """Begin nothing new while the client does not take what it has asked for."""
@@ -124,11 +132,12 @@ class Connection:
         """Look at what the head says of the body. Raises TooLargeError, which ends the connection."""
         self._is_in_head, self._size = False, 0
         self._wait(self._server.limits.body_seconds)
-        told = self._headers.get(b"content-length", b"")
-        if told.isdigit() and int(told[:20]) > self._server.limits.max_body_bytes:
+        told = self._headers.get(b"content-length", b"")  # the parser refuses one beside a transfer-encoding
+        self._told = int(told[:20]) if told.isdigit() else 0
+        if self._told > self._server.limits.max_body_bytes:
             raise self._too_large(told[:20].decode())
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._task is None:
-            self._transport.write(CONTINUE)
+            self._server.outbox.write(self._transport, CONTINUE)
 
     def on_body(self, chunk: bytes) -> None:
         """Take a part of the body. Raises TooLargeError or OverloadedError, which ends the connection."""
@@ -140,8 +149,41 @@ class Connection:
 
     def on_message_complete(self) -> None:
         """Answer, or let wait."""
-        chunks, parser = self._chunks, self._parser
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._complete(self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks))
+
+    # --- large bodies
+
+    def _begin_large_body(self) -> None:
+        lead = self._headers.get(JSON_LENGTH, b"")
+        try:
+            large = LargeBody(self, self._told, int(lead[:20]) if lead.isdigit() else 0)
+        except OverloadedError as error:
+            self._refuse(error)
+            return
+        for chunk in self._chunks:
+            large.take(chunk)
+        self._chunks = []
+        self._large = large
+        self._transport.set_protocol(cast("asyncio.BaseProtocol", large))
+
+    def large_body_grew(self, size: int) -> None:
+        """Take note of bytes that came; answer when all are there."""
+        if self._is_closing or self._large is None:
+            return
+        self._size += size
+        try:
+            self._server.hold(size)
+        except OverloadedError as error:
+            self._refuse(error)
+            return
+        if self._large.is_complete:
+            content, self._large = self._large.content, None
+            self._transport.set_protocol(cast("asyncio.BaseProtocol", self))
+            self._complete(content)
+            self._parser = httptools.HttpRequestParser(self)  # the other one still waits for the body
+
+    def _complete(self, body: Buffer) -> None:
+        parser = self._parser
         path = self._url.partition(b"?")[0].decode("latin-1")
         if "%" in path:
             path = unquote(path)
@@ -156,10 +198,9 @@ class Connection:
             self._transport.pause_reading()
 
     def _let_go(self) -> None:
-        if self._chunks:
+        if not self._is_in_head:
             self._server.hold(-self._size)
-            self._chunks = []
-        self._size = 0
+        self._chunks, self._large, self._size, self._told = [], None, 0, 0
 
     # --- answers
 
@@ -187,16 +228,19 @@ class Connection:
 
     def _write(self, answer: Answer, request: Request | None, *, stays: bool) -> None:
         stays = stays and not self._server.is_draining and not self._is_closing
-        head = [_STATUSES.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status, self._server.date]
+        head: list[Buffer] = [_STATUSES.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status, self._server.date]
         for name, value in answer.headers:
             head += (name, b": ", value, b"\r\n")
-        body = b"" if request is not None and request.method == "HEAD" else answer.body
-        head.append((LAST if stays else LAST_AND_CLOSE) % len(answer.body))
-        if len(body) <= SMALL:
-            head.append(body)
-            self._transport.write(b"".join(head))
+        size = sum(map(len, answer.pieces))
+        head.append((LAST if stays else LAST_AND_CLOSE) % size)
+        has_body = request is None or request.method != "HEAD"
+        if has_body and size > SMALL:
+            self._server.outbox.flush()
+            self._transport.writelines((b"".join(head), *answer.pieces))
         else:
-            self._transport.writelines((b"".join(head), body))
+            if has_body:
+                head += answer.pieces
+            self._server.outbox.write(self._transport, b"".join(head))
         if not stays:
             self._close()
 
@@ -209,6 +253,9 @@ class Connection:
     def _finish(self) -> None:
         """Close, behind the answer that is under way."""
         self._is_closing = True
+        if self._large is not None:
+            self._large = None
+            self._transport.set_protocol(cast("asyncio.BaseProtocol", self))  # which lets go of what comes
         if self._task is None:
             self._close()
 
@@ -239,6 +286,7 @@ class Connection:
 
     def close_if_idle(self) -> None:
         """Close, because the server stops, unless a request or an answer is under way: it ends with `_close`."""
+        self._server.outbox.flush()
         if self._is_new and clock() - self._since < NEW_SECONDS:
             return  # who has just come has a request on its way
         is_in_request = not self._is_in_head or self._size > 0
@@ -252,6 +300,7 @@ class Connection:
     def _close(self) -> None:
         self._is_closing = True
         self._wait(STALLED_SECONDS)
+        self._server.outbox.flush()
         self._transport.close()
 
     async def _client_leaves(self) -> None:

@@ -1,8 +1,10 @@
 """Requests and answers of HTTP, between connections and the application."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
+
+from modelport_server.protocol.payloads import Buffer
 
 Headers = dict[bytes, bytes]
 RawHeaders = tuple[tuple[bytes, bytes], ...]
@@ -16,7 +18,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     path: str
     headers: Headers
     """By lower-case name; of several with the same name the last."""
-    body: bytes
+    body: Buffer
     client_leaves: Callable[[], Awaitable[None]]
     """Returns when nobody waits for the answer any more."""
 
@@ -24,6 +26,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """What goes back."""
 
-    body: bytes
+    pieces: Sequence[Buffer]
+    """The body, in parts that are not to be copied together first."""
     status: int = 200
     headers: RawHeaders = JSON
