@@ -42,6 +42,15 @@ def test_requests_sent_ahead_are_answered_in_their_order(server):
     assert places == sorted(places)
 
 
+def test_who_sends_no_more_gets_all_answers(server):
+    with connected(server) as connection:
+        connection.sendall(post() * 30 + b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        received = everything(connection)
+    assert received.count(b"HTTP/1.1 200 OK") == 31
+    assert received.endswith(b'{"live":true}')
+
+
 def test_a_request_may_come_byte_by_byte(server):
     with connected(server) as connection:
         for byte in post(headers=b"Connection: close\r\n"):

@@ -51,5 +51,5 @@ class Outbox:
         self._bytes, self._since = 0, clock()
 
     def _end_turn(self) -> None:
-        self._is_in_turn = False
         self.flush()
+        self._is_in_turn = False
