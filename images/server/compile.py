@@ -34,7 +34,6 @@ HOT = (
     "listener",
     "metrics",
     "observation",
-    "outbox",
     "protocol/bodies",
     "protocol/cutting",
     "protocol/datatypes",
@@ -43,6 +42,7 @@ HOT = (
     "rest/application",
     "rest/connection",
     "rest/large_bodies",
+    "rest/outbox",
     "rest/server",
 )
 NUMBERS = Path("modelport_server/protocol/numbers.c")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from modelport_server.outbox import MAX_BYTES, MAX_SECONDS, Outbox
+from modelport_server.rest.outbox import MAX_BYTES, MAX_SECONDS, Outbox
 
 
 class Transport:

@@ -11,7 +11,6 @@ from modelport_server.calls import clock
 from modelport_server.errors import OverloadedError
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import BACKLOG, Limits
-from modelport_server.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +43,6 @@ class Listener:
     def __init__(self, lifecycle: Lifecycle, limits: Limits) -> None:
         """Take as many as the limits allow."""
         self.limits = limits
-        self.outbox = Outbox()
         self._lifecycle = lifecycle
         self._connections = set[Connection]()
         self._held = 0

@@ -9,6 +9,7 @@ from modelport_server.limits import Limits
 from modelport_server.listener import Listener
 from modelport_server.rest.connection import Connection
 from modelport_server.rest.messages import Answer, Request
+from modelport_server.rest.outbox import Outbox
 
 
 class Application(Protocol):
@@ -25,6 +26,7 @@ class Server(Listener):
         """Answer with an application."""
         super().__init__(lifecycle, limits)
         self.respond = application.respond
+        self.outbox = Outbox()
         self.date = _date()
         """The header of this second."""
 

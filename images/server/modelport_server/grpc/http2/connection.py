@@ -85,8 +85,7 @@ class Connection:
         self._server.forget(self)
 
     def eof_received(self) -> None:
-        """Let the transport close, behind all answers."""
-        self._server.outbox.flush()
+        """Let the transport close."""
         self._enter(CLOSED)
 
     def data_received(self, data: bytes) -> None:
@@ -342,7 +341,6 @@ class Connection:
     def _close(self) -> None:
         self._enter(CLOSED)
         self._buffer = b""
-        self._server.outbox.flush()
         self._transport.close()
 
     # --- time

@@ -57,10 +57,9 @@ class Sender:
         if self._transport.is_closing():
             return
         if size > framing.MAX_PAYLOAD:
-            self._server.outbox.flush()
             self._transport.writelines(out)
         else:
-            self._server.outbox.write(self._transport, b"".join(out))
+            self._transport.write(b"".join(out))
 
     # --- answers
 

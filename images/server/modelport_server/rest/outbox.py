@@ -18,7 +18,7 @@ MAX_BYTES: Final = 1 << 16
 
 
 class Outbox:
-    """What all connections of a listener write through, but for large answers."""
+    """What all connections write through, but for large answers."""
 
     def __init__(self) -> None:
         """Have nothing to write."""
