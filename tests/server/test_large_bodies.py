@@ -211,6 +211,50 @@ def test_bodies_that_are_only_announced_take_no_memory(tmp_path):
             client.close()
 
 
+def test_an_idle_connection_keeps_nothing_of_it(tmp_path):
+    with serving(identity_artifact(tmp_path / "artifact", SIGNATURE)) as server:
+        assert server.ask(INFER, b" " * (4 << 20)).status == 400
+        before = _resident(server.process.pid)
+        clients = [connected(server) for _ in range(30)]
+        for client in clients:
+            client.sendall(post({}, b" " * (4 << 20)))
+            assert Answers(client).next()[0] == 400
+        assert _resident(server.process.pid) - before < 40 << 20
+        for client in clients:
+            client.close()
+
+
+def test_who_does_not_read_is_not_read_from(tmp_path):
+    headers, body = raw_request(numbers(1))
+    with serving(identity_artifact(tmp_path / "artifact", SIGNATURE)) as server, connected(server) as connection:
+        before = _resident(server.process.pid)
+        connection.settimeout(2)
+        with pytest.raises(TimeoutError):
+            _send_often(connection, post(headers | {"Content-Encoding": "identity"}, body), 250)
+        assert _resident(server.process.pid) - before < 100 << 20
+
+
+def test_no_refusal_overtakes_requests_that_wait(server):
+    headers, body = raw_request(numbers(1)[:30_000])
+    body = body.replace(b"true", b" 0.0")  # which is not true: an answer in JSON, three times as long
+    with connected(server) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        connection.sendall(post(headers, body) + b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n" * 3 + b"\0 garbage\r\n\r\n")
+        answers = Answers(connection)
+        assert answers.next()[0] == 200
+        assert b"HTTP/1.1 400" not in answers.file.read().partition(b"HTTP/1.1 200")[0]
+
+
+def test_a_length_with_zeros_before_it_is_that_length(server):
+    size = 20_000_000
+    with connected(server) as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %022d\r\n\r\n" % (INFER.encode(), size))
+        connection.sendall(b" " * size + b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+        answers = Answers(connection)
+        assert answers.next()[0] == 400
+        assert answers.next()[2] == b'{"live":true}'
+
+
 class Nobody:
     """A connection that is told nothing."""
 
@@ -226,6 +270,11 @@ def test_its_first_tensor_is_aligned(lead):
     content = LargeBody(Nobody(), 300_000, lead).content
     assert len(content) == 300_000
     assert (np.frombuffer(content, np.uint8).ctypes.data + lead) % ALIGNMENT == 0
+
+
+def _send_often(connection, content, times):
+    for _ in range(times):
+        connection.sendall(content)
 
 
 def _resident(pid):

@@ -52,6 +52,24 @@ def test_floats_are_those_of_the_c_library(texts):
         assert found.view(np.uint32).tolist() == np.array(expected, np.float32).view(np.uint32).tolist()
 
 
+@pytest.mark.parametrize("places", [17, 18, 19, 22, 23, 998, 999, 1000, 1001, 1999])
+@pytest.mark.parametrize("whole", ["0", "1", "123456789012345678"])
+@pytest.mark.parametrize("power", ["", "e3", "e-3", "e1000", "e1010"])
+def test_places_behind_the_point(places, whole, power):
+    texts = [
+        f"{whole}.{'0' * (places - 1)}1{power}",
+        f"{whole}.{'7' * places}{power}",
+        f"{whole}.{'0' * places}{power}",
+    ]
+    for text in texts:
+        expected = float(text)
+        found = read([text], "float64")
+        assert found is None if math.isinf(expected) else found.tolist() == [expected]
+        single = _STRTOF(text.encode(), None)
+        found = read([text], "float32")
+        assert found is None if math.isinf(single) else found.tolist() == [single]
+
+
 @settings(max_examples=500)
 @given(
     st.lists(st.one_of(numerals(), st.floats(allow_nan=False, allow_infinity=False).map(repr)), min_size=1, max_size=20)

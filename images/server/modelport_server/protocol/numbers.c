@@ -21,6 +21,7 @@ enum { REFUSED = -1, TOO_MANY = -2 };
 #define MARGIN 16
 #define EXACT_DIGITS 18 /* less than 63 bits: signed integers become floats in one instruction, unsigned ones do not */
 #define INTEGER_DIGITS 19
+#define MAX_PLACES 1000 /* numbers with more are left to the C library */
 
 struct number {
     uint64_t digits; /* without the point; not the true ones if there are more than INTEGER_DIGITS */
@@ -97,12 +98,13 @@ INLINE const char *read_number(const char *at, const char *end, struct number *n
         at = read_digits(at, end, number);
         if (at == fraction) return NULL;
         number->integer = 0;
-        number->power = -(int)(at - fraction > 1000 ? 1000 : at - fraction);
-        count += at - fraction;
-        if (count > EXACT_DIGITS && *first == '0') /* looked at only where it decides */
+        long places = at - fraction;
+        count += places;
+        if (count > EXACT_DIGITS && places <= MAX_PLACES && *first == '0') /* looked at only where it decides */
             for (; fraction < at && *fraction == '0'; fraction++) count--;
+        number->power = -(int)(places > MAX_PLACES ? MAX_PLACES : places);
     }
-    number->count = count > 1000 ? 1000 : (int)count;
+    number->count = count > MAX_PLACES ? MAX_PLACES : (int)count;
     if (at < end && (*at == 'e' || *at == 'E')) {
         int negative = 0, power = 0;
         at++;

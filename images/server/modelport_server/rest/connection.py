@@ -45,6 +45,7 @@ class Connection:
         """Belong to a server."""
         self._server = server
         self._waiting = deque[tuple[Request, bool]]()
+        """Complete requests, and whether the connection stays open behind their answers."""
         self._task: asyncio.Task[None] | None = None
         self._left: asyncio.Future[None] | None = None
         self._is_closing = self._is_full = False
@@ -74,7 +75,8 @@ class Connection:
         """Tell whoever works for this client."""
         self._is_closing = True
         self._let_go()
-        self._waiting.clear()
+        while self._waiting:
+            self._server.hold(-len(self._waiting.popleft()[0].body))
         self._server.forget(self)
         if self._left is not None and not self._left.done():
             self._left.set_result(None)
@@ -133,9 +135,9 @@ class Connection:
         self._is_in_head, self._size = False, 0
         self._wait(self._server.limits.body_seconds)
         told = self._headers.get(b"content-length", b"")  # the parser refuses one beside a transfer-encoding
-        self._told = int(told[:20]) if told.isdigit() else 0
+        self._told = _number(told)
         if self._told > self._server.limits.max_body_bytes:
-            raise self._too_large(told[:20].decode())
+            raise self._too_large(str(self._told))
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._task is None:
             self._server.outbox.write(self._transport, CONTINUE)
 
@@ -154,9 +156,8 @@ class Connection:
     # --- large bodies
 
     def _begin_large_body(self) -> None:
-        lead = self._headers.get(JSON_LENGTH, b"")
         try:
-            large = LargeBody(self, self._told, int(lead[:20]) if lead.isdigit() else 0)
+            large = LargeBody(self, self._told, _number(self._headers.get(JSON_LENGTH, b"")))
         except OverloadedError as error:
             self._refuse(error)
             return
@@ -177,10 +178,14 @@ class Connection:
             self._refuse(error)
             return
         if self._large.is_complete:
-            content, self._large = self._large.content, None
-            self._transport.set_protocol(cast("asyncio.BaseProtocol", self))
-            self._complete(content)
+            self._complete(self._end_large_body(self._large))
             self._parser = httptools.HttpRequestParser(self)  # the other one still waits for the body
+
+    def _end_large_body(self, large: LargeBody) -> memoryview:
+        """Take bytes as before, and return what was received, which nobody else keeps."""
+        self._large = None
+        self._transport.set_protocol(cast("asyncio.BaseProtocol", self))
+        return large.give()
 
     def _complete(self, body: Buffer) -> None:
         parser = self._parser
@@ -188,25 +193,28 @@ class Connection:
         if "%" in path:
             path = unquote(path)
         request = Request(parser.get_method().decode("latin-1"), path, self._headers, body, self._client_leaves)
-        self._let_go()
+        self._chunks, self._size, self._told = [], 0, 0
         self._url, self._headers, self._is_in_head = b"", {}, True
         self._wait(IDLE_SECONDS)
         self._waiting.append((request, parser.should_keep_alive()))
-        if self._task is None:
-            self._answer_waiting()
-        elif len(self._waiting) >= MAX_WAITING:
+        self._answer_waiting()
+        if len(self._waiting) >= MAX_WAITING:
             self._transport.pause_reading()
 
     def _let_go(self) -> None:
+        """Forget what was received of a request."""
         if not self._is_in_head:
             self._server.hold(-self._size)
-        self._chunks, self._large, self._size, self._told = [], None, 0, 0
+        self._chunks, self._large, self._size = [], None, 0
 
     # --- answers
 
     def _answer_waiting(self) -> None:
         while self._waiting and self._task is None and not self._is_full and not self._transport.is_closing():
             request, stays = self._waiting.popleft()
+            self._server.hold(-len(request.body))
+            if _may_take_long(request):
+                self._server.outbox.flush()
             answer = self._server.respond(request)
             if isinstance(answer, Answer):
                 self._write(answer, request, stays=stays)
@@ -222,7 +230,7 @@ class Connection:
         self._wait(IDLE_SECONDS)
         if not self._transport.is_closing():
             self._write(answer, request, stays=stays)
-            if len(self._waiting) < MAX_WAITING:
+            if len(self._waiting) < MAX_WAITING and not self._is_full:
                 self._transport.resume_reading()
             self._answer_waiting()
 
@@ -245,8 +253,8 @@ class Connection:
             self._close()
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer what is no request, and read no more: nobody knows where the next one would begin."""
-        if self._task is None and not self._transport.is_closing():
+        """Answer what is no request, unless others wait, and read no more: nobody knows where the next one would begin."""
+        if self._task is None and not self._waiting and not self._transport.is_closing():
             self._write(refusal(error), None, stays=False)
         self._finish()
 
@@ -254,8 +262,7 @@ class Connection:
         """Close, behind the answer that is under way."""
         self._is_closing = True
         if self._large is not None:
-            self._large = None
-            self._transport.set_protocol(cast("asyncio.BaseProtocol", self))  # which lets go of what comes
+            self._end_large_body(self._large)
         if self._task is None:
             self._close()
 
@@ -309,3 +316,14 @@ class Connection:
             if self._transport.is_closing():
                 self._left.set_result(None)
         await asyncio.shield(self._left)
+
+
+def _number(digits: bytes) -> int:
+    """Return what digits say, up to more than anything has bytes; 0 for anything else."""
+    return int(digits.lstrip(b"0")[:20] or b"0") if digits.isdigit() else 0
+
+
+def _may_take_long(request: Request) -> bool:
+    """Whether to read a request may take longer than to run a model in the event loop."""
+    headers = request.headers
+    return b"content-encoding" in headers or (len(request.body) > SMALL and JSON_LENGTH not in headers)

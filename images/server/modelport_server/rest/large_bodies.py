@@ -65,6 +65,11 @@ class LargeBody:
         self.received += size
         self._connection.large_body_grew(size)
 
+    def give(self) -> memoryview:
+        """Return the body, and keep nothing of it: a transport never forgets the last protocol of this kind."""
+        content, self.content = self.content, memoryview(b"")
+        return content
+
     @property
     def is_complete(self) -> bool:
         """Whether all bytes are there."""

@@ -12,7 +12,7 @@ from typing import Final
 from modelport_server.calls import clock
 
 MAX_SECONDS: Final = 0.001
-"""How long an answer may be kept back before the next one takes it along: as long as a run in the event loop may take."""
+"""How long an answer is kept back at most when the next one comes: as long as a run in the event loop may take."""
 MAX_BYTES: Final = 1 << 16
 """Enough for hundreds of them; more could be too much for a client, which the transport has to find out."""
 
@@ -41,7 +41,7 @@ class Outbox:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits: to be called before a transport is written to directly, or closed."""
+        """Write what waits: to be called before long work, and before a transport is written to directly, or closed."""
         if not self._waiting:
             return
         while self._waiting:  # what a transport calls while it is written to may write too
@@ -51,5 +51,7 @@ class Outbox:
         self._bytes, self._since = 0, clock()
 
     def _end_turn(self) -> None:
-        self.flush()
-        self._is_in_turn = False
+        try:
+            self.flush()
+        finally:
+            self._is_in_turn = False
