@@ -86,6 +86,11 @@ class Server:
         raise AssertionError(f"the server ended: {self.ended()}")
 
 
+def connected(server: Server) -> socket.socket:
+    """Return a bare connection to REST."""
+    return socket.create_connection(("127.0.0.1", server.port), 20)
+
+
 def read(connection: HTTPConnection) -> Answer:
     response = connection.getresponse()
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())

@@ -8,7 +8,7 @@ import pytest
 
 from server.grpc_places import slow_artifact
 from server.models import features, mlp_artifact
-from server.processes import INFER, serving, tensor
+from server.processes import INFER, connected, serving, tensor
 
 BODY = json.dumps({"inputs": [tensor("features", features(1))]}).encode()
 POST = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n"
@@ -16,10 +16,6 @@ POST = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n"
 
 def post(body=BODY, *, headers=b""):
     return POST % (INFER.encode(), len(body), headers) + body
-
-
-def connected(server):
-    return socket.create_connection(("127.0.0.1", server.port), 20)
 
 
 def everything(connection):

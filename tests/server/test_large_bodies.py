@@ -4,15 +4,15 @@ import gzip
 import json
 import re
 import socket
-from pathlib import Path
 
 import numpy as np
 import pytest
+from serving.memory import memory_of
 
 from modelport_server.rest.large_bodies import ALIGNMENT, LARGE, LargeBody
 from server.grpc_places import slow_artifact
 from server.models import identity, identity_artifact
-from server.processes import INFER, serving, tensor
+from server.processes import INFER, connected, serving, tensor
 
 COUNT = 200_000
 SIGNATURE = identity(("x", "float32", ["n"]), ("s", "string", ["m"]))
@@ -45,10 +45,6 @@ def raw_request(values, name="a", words=("one", "zwei")):
 def post(headers, body):
     told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{told}\r\n".encode() + body
-
-
-def connected(server):
-    return socket.create_connection(("127.0.0.1", server.port), 30)
 
 
 class Answers:
@@ -201,12 +197,12 @@ def test_a_refused_one_does_not_spoil_the_answer_before_it(tmp_path):
 
 def test_bodies_that_are_only_announced_take_no_memory(tmp_path):
     with serving(identity_artifact(tmp_path / "artifact", SIGNATURE)) as server:
-        before = _resident(server.process.pid)
+        before = memory_of(server.process.pid).rss_mib
         clients = [connected(server) for _ in range(200)]
         for client in clients:
             client.sendall(f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: {200 << 20}\r\n\r\n{{".encode())
         assert server.ask("/v2/health/ready").status == 200
-        assert _resident(server.process.pid) - before < 20 << 20
+        assert memory_of(server.process.pid).rss_mib - before < 20
         for client in clients:
             client.close()
 
@@ -214,12 +210,12 @@ def test_bodies_that_are_only_announced_take_no_memory(tmp_path):
 def test_an_idle_connection_keeps_nothing_of_it(tmp_path):
     with serving(identity_artifact(tmp_path / "artifact", SIGNATURE)) as server:
         assert server.ask(INFER, b" " * (4 << 20)).status == 400
-        before = _resident(server.process.pid)
+        before = memory_of(server.process.pid).rss_mib
         clients = [connected(server) for _ in range(30)]
         for client in clients:
             client.sendall(post({}, b" " * (4 << 20)))
             assert Answers(client).next()[0] == 400
-        assert _resident(server.process.pid) - before < 40 << 20
+        assert memory_of(server.process.pid).rss_mib - before < 40
         for client in clients:
             client.close()
 
@@ -227,11 +223,11 @@ def test_an_idle_connection_keeps_nothing_of_it(tmp_path):
 def test_who_does_not_read_is_not_read_from(tmp_path):
     headers, body = raw_request(numbers(1))
     with serving(identity_artifact(tmp_path / "artifact", SIGNATURE)) as server, connected(server) as connection:
-        before = _resident(server.process.pid)
+        before = memory_of(server.process.pid).rss_mib
         connection.settimeout(2)
         with pytest.raises(TimeoutError):
             _send_often(connection, post(headers | {"Content-Encoding": "identity"}, body), 250)
-        assert _resident(server.process.pid) - before < 100 << 20
+        assert memory_of(server.process.pid).rss_mib - before < 100
 
 
 def test_no_refusal_overtakes_requests_that_wait(server):
@@ -275,9 +271,3 @@ def test_its_first_tensor_is_aligned(lead):
 def _send_often(connection, content, times):
     for _ in range(times):
         connection.sendall(content)
-
-
-def _resident(pid):
-    """Return bytes."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) << 10

@@ -13,9 +13,7 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from modelport_server.protocol.payloads import Buffer
+from modelport_server.protocol.payloads import Buffer, address_of
 
 LONG = 1 << 14
 """Bytes from which this is worth while: below, the whole is read as quickly."""
@@ -70,6 +68,6 @@ def cut(text: Buffer) -> tuple[Buffer, Lists | None]:
 
 def _find_end(text: Buffer, start: int) -> int:
     """Return the place behind the next `]`; 0 if there is none. Views have no `find`, and `re` takes ten times longer."""
-    address: int = np.frombuffer(text, np.uint8).ctypes.data
+    address = address_of(text)
     found: int | None = _MEMCHR(address + start, ord("]"), len(text) - start)
     return 0 if found is None else found - address + 1

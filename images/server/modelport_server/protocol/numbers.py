@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelport_server.protocol.payloads import Buffer
+from modelport_server.protocol.payloads import Buffer, address_of
 
 LIBRARY = Path(__file__).with_name("_numbers.so")
 _FUNCTIONS = {"float32": "read_floats", "float64": "read_doubles", "int64": "read_int64s"}
@@ -51,5 +51,5 @@ def read_numbers(text: Buffer, start: int, stop: int, dtype: str, count: int) ->
     if read is None or text[start] != ord("[") or count > stop - start:
         return None
     array = np.empty(count, dtype)
-    address = np.frombuffer(text, np.uint8).ctypes.data
+    address = address_of(text)
     return array if read(address + start, address + stop, array.ctypes.data, count) == count else None

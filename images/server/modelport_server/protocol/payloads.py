@@ -52,6 +52,12 @@ class RawPayload:
         return np.frombuffer(self._content, datatype.numpy)
 
 
+def address_of(content: Buffer) -> int:
+    """Return where bytes are in memory, for compiled code that reads them."""
+    address: int = np.frombuffer(content, np.uint8).ctypes.data
+    return address
+
+
 def to_raw(array: Array) -> Buffer:
     """Return the raw bytes of an array; a view where they are in memory as they travel."""
     if datatype_of(array).is_string:

@@ -59,7 +59,7 @@ class Connection:
         self._chunks: list[bytes] = []
         self._size = 0
         self._told = 0
-        """How long the body is, if that is known."""
+        """How long this body is, or was the last one; 0 if it is not known."""
         self._large: LargeBody | None = None
         self._is_in_head = True
 
@@ -177,7 +177,7 @@ class Connection:
         except OverloadedError as error:
             self._refuse(error)
             return
-        if self._large.is_complete:
+        if self._size == self._told:
             self._complete(self._end_large_body(self._large))
             self._parser = httptools.HttpRequestParser(self)  # the other one still waits for the body
 
@@ -193,7 +193,7 @@ class Connection:
         if "%" in path:
             path = unquote(path)
         request = Request(parser.get_method().decode("latin-1"), path, self._headers, body, self._client_leaves)
-        self._chunks, self._size, self._told = [], 0, 0
+        self._chunks, self._size = [], 0
         self._url, self._headers, self._is_in_head = b"", {}, True
         self._wait(IDLE_SECONDS)
         self._waiting.append((request, parser.should_keep_alive()))

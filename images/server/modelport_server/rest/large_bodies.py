@@ -44,7 +44,7 @@ class LargeBody:
         start = -(memory.ctypes.data + lead) % ALIGNMENT
         self.content: memoryview = memory[start : start + size].data
         """Undefined behind what was received."""
-        self.received = 0
+        self._received = 0
         self._connection = connection
         self.connection_lost = connection.connection_lost
         self.eof_received = connection.eof_received
@@ -53,24 +53,19 @@ class LargeBody:
 
     def take(self, chunk: bytes) -> None:
         """Copy what had come before."""
-        self.content[self.received : self.received + len(chunk)] = chunk
-        self.received += len(chunk)
+        self.content[self._received : self._received + len(chunk)] = chunk
+        self._received += len(chunk)
 
     def get_buffer(self, _hint: int) -> memoryview:
         """Return where the next bytes belong; not more than this body's."""
-        return self.content[self.received :]
+        return self.content[self._received :]
 
     def buffer_updated(self, size: int) -> None:
         """Take note of bytes that were written there."""
-        self.received += size
+        self._received += size
         self._connection.large_body_grew(size)
 
     def give(self) -> memoryview:
         """Return the body, and keep nothing of it: a transport never forgets the last protocol of this kind."""
         content, self.content = self.content, memoryview(b"")
         return content
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all bytes are there."""
-        return self.received == len(self.content)
