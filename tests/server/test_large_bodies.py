@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import socket
 
 import numpy as np
 import pytest
@@ -228,17 +227,6 @@ def test_who_does_not_read_is_not_read_from(tmp_path):
         with pytest.raises(TimeoutError):
             _send_often(connection, post(headers | {"Content-Encoding": "identity"}, body), 250)
         assert memory_of(server.process.pid).rss_mib - before < 100
-
-
-def test_no_refusal_overtakes_requests_that_wait(server):
-    headers, body = raw_request(numbers(1)[:30_000])
-    body = body.replace(b"true", b" 0.0")  # which is not true: an answer in JSON, three times as long
-    with connected(server) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-        connection.sendall(post(headers, body) + b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n" * 3 + b"\0 garbage\r\n\r\n")
-        answers = Answers(connection)
-        assert answers.next()[0] == 200
-        assert b"HTTP/1.1 400" not in answers.file.read().partition(b"HTTP/1.1 200")[0]
 
 
 def test_a_length_with_zeros_before_it_is_that_length(server):
