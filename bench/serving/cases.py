@@ -41,10 +41,11 @@ class Case(NamedTuple):
     """MLServer again, in another form."""
 
 
-_JSON, _BINARY, _GRPC = requests.as_json, requests.as_binary, requests.as_grpc
+_JSON, _NESTED, _BINARY, _GRPC = requests.as_json, requests.as_nested_json, requests.as_binary, requests.as_grpc
 CASES = (
     Case("tiny-rest-json", "tiny", ours=_JSON, peer=_JSON, kserve=_JSON, goal=12),
     Case("image-rest-json", "image", ours=_JSON, peer=_JSON, kserve=_JSON, goal=5),
+    Case("image-rest-nested", "image", ours=_NESTED, peer=_NESTED, kserve=_NESTED, goal=5),
     Case("image-rest-binary", "image", ours=_BINARY, peer=_JSON, kserve=_BINARY, goal=20, beside=_GRPC),
     Case("tiny-grpc", "tiny", ours=_GRPC, peer=_GRPC, kserve=_GRPC, goal=6.5),
     Case("image-grpc", "image", ours=_GRPC, peer=_GRPC, kserve=_GRPC, goal=9),

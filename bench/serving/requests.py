@@ -4,6 +4,7 @@ The bytes that are checked here are the bytes that the load generators send.
 """
 
 import http.client
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,15 @@ def as_json(model: Model, scratch: Path) -> Request:
     """Return the question as JSON tensors."""
     body, _ = _rest_body(model, binary=False)
     return Request(body, _write(scratch / f"{model.name}.json", body), {"Content-Type": "application/json"})
+
+
+def as_nested_json(model: Model, scratch: Path) -> Request:
+    """Return the question as JSON tensors in lists of lists, which is what `tolist` of an array gives."""
+    told = json.loads(_rest_body(model, binary=False)[0])
+    for tensor in told["inputs"]:
+        tensor["data"] = model.inputs[tensor["name"]].tolist()
+    body = json.dumps(told).encode()
+    return Request(body, _write(scratch / f"{model.name}.nested.json", body), {"Content-Type": "application/json"})
 
 
 def as_binary(model: Model, scratch: Path) -> Request:

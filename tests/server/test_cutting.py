@@ -29,11 +29,18 @@ def request(*tensors, **more):
 
 
 def test_a_long_list_is_taken_out_and_read():
-    body = request(tensor(LONG), tensor([1, 2]), tensor(LONG[::-1]))
+    nested = np.reshape(LONG, (20, -1, 3))
+    body = request(tensor(LONG), tensor([1, 2]), tensor(nested.tolist(), nested.shape), tensor(LONG[::-1]))
     short, lists = cutting.cut(body)
     assert len(short) < 500
-    assert len(lists.places) == 2
-    assert read(body) == [np.float32(LONG).tolist(), [1, 2], np.float32(LONG[::-1]).tolist()]
+    assert len(lists.places) == 3
+    expected = np.float32(LONG).tolist()
+    assert read(body) == [expected, [1, 2], expected, expected[::-1]]
+
+
+def test_many_lists_are_not_looked_at_one_by_one():
+    body = b'{"inputs":[' + b'{"data":[]},' * 100 + json.dumps({"data": LONG}).encode() + b"]}"
+    assert cutting.cut(body) == (body, None)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,17 @@ def test_what_looks_alike_is_read_as_it_is(body):
 def test_strings_with_brackets_are_read_as_they_are():
     words = ["a]", '"data":[', "[[", "\\", '"'] * 3000
     assert read(request(tensor(words)), "string") == [words]
+
+
+def test_brackets_in_strings_of_two_inputs_do_not_make_one_list():
+    body = request(tensor(["see [1" + "x" * 20_000]), tensor(LONG), tensor(["end]"]))
+    _, lists = cutting.cut(body)
+    assert len(lists.places) == 1
+    first, second, third = bodies.decode(body, None).inputs
+    string, number = BY_DTYPE["string"], BY_DTYPE["float32"]
+    assert first.payload.read(string, [1], 1, "x").tolist() == ["see [1" + "x" * 20_000]
+    assert second.payload.read(number, [len(LONG)], len(LONG), "x").tolist() == np.float32(LONG).tolist()
+    assert third.payload.read(string, [1], 1, "x").tolist() == ["end]"]
 
 
 @pytest.mark.parametrize(

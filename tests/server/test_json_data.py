@@ -1,6 +1,7 @@
 """Elements to arrays and back, as JSON and raw: what is taken, what is refused, and what the refusal says."""
 
 import math
+import tracemalloc
 
 import msgspec
 import numpy as np
@@ -138,6 +139,25 @@ def test_refused(datatype, shape, data, told):
         read(datatype, shape, data)
     assert str(caught.value).startswith(told)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("datatype", "shape", "element"),
+    [("FP32", [1], "1.5,"), ("BOOL", [2], "true,"), ("FP64", [1, 1], "[],"), ("INT8", [9, 2], "[1,2],")],
+)
+def test_more_than_the_shape_has_is_refused_before_it_becomes_objects(datatype, shape, element):
+    data = f"[{element * 200_000}{element[:-1]}]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequestError, match=r"elements for shape .* found more"):
+            read(datatype, shape, data)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+def test_long_lists_without_elements():
+    assert read("FP32", [10_000, 0], f"[{'[],' * 9_999}[]]").shape == (10_000, 0)
 
 
 def test_what_json_cannot_say_is_spelled_out_so_that_numpy_reads_it():

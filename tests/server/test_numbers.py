@@ -1,6 +1,7 @@
-"""The compiled reader of long lists, beside the C library and Python, which are always right."""
+"""The compiled reader of lists, beside the C library and Python, which are always right."""
 
 import ctypes
+import json
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelport_server.protocol.numbers import is_compiled, read_numbers
+from modelport_server.protocol.numbers import end_of_list, is_compiled, read_numbers
 
 _STRTOF = ctypes.CDLL(None).strtof
 _STRTOF.restype = ctypes.c_float
@@ -38,7 +39,7 @@ def middles(draw):
 
 def read(texts, dtype, separator=","):
     text = f"x[{separator.join(texts)}]y".encode()
-    return read_numbers(text, 1, len(text) - 1, dtype, len(texts))
+    return read_numbers(text, 1, len(text) - 1, dtype, [len(texts)])
 
 
 @settings(max_examples=500)
@@ -84,7 +85,7 @@ def test_doubles_are_those_of_python(texts):
 
 
 @settings(max_examples=200)
-@given(st.lists(st.integers(-(2**64), 2**64), max_size=10))
+@given(st.lists(st.integers(-(2**64), 2**64), min_size=1, max_size=10))
 def test_integers_are_exact_or_refused(values):
     found = read([str(value) for value in values], "int64")
     if all(-(2**63) <= value < 2**63 for value in values):
@@ -101,7 +102,7 @@ def test_what_is_no_list_of_numbers_is_refused_and_nothing_else_is_read(text):
         values = [float(each) for each in text.split(",")] if text.strip() else []
     except ValueError:
         values = None
-    found = read_numbers(content, 0, len(content) - 2, "float64", len(values or [0]))
+    found = read_numbers(content, 0, len(content) - 2, "float64", [len(values or [0])])
     if values is None:
         assert found is None
     elif found is not None:
@@ -131,13 +132,70 @@ def test_what_is_no_list_of_numbers_is_refused_and_nothing_else_is_read(text):
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_the_grammar_is_json_s(text, dtype):
-    assert read_numbers(text.encode(), 0, len(text), dtype, 1) is None
+    assert read_numbers(text.encode(), 0, len(text), dtype, [1]) is None
 
 
 def test_the_count_is_what_was_told():
     assert read(["1", "2"], "int64").tolist() == [1, 2]
-    assert read_numbers(b"[1,2]", 0, 5, "int64", 1) is None
-    assert read_numbers(b"[1,2]", 0, 5, "int64", 3) is None
-    assert read_numbers(b"[1,2]", 0, 5, "int64", 1 << 60) is None
-    assert read_numbers(b"[]", 0, 2, "int64", 0).tolist() == []
-    assert read_numbers(b"[1]", 0, 3, "uint8", 1) is None
+    for lengths in ([1], [3], [1 << 60], [1, 2], [2, 1], []):
+        assert read_numbers(b"[1,2]", 0, 5, "int64", lengths) is None
+    for lengths in ([0], [2**64, 0], [0, 2**64 + 1]):
+        assert read_numbers(b"[]", 0, 2, "int64", lengths) is None
+    assert read_numbers(b"[1]", 0, 3, "uint8", [1]) is None
+
+
+SHAPES = st.lists(st.integers(0, 4), min_size=1, max_size=4)
+
+
+@settings(max_examples=500)
+@given(SHAPES, SHAPES, st.sampled_from([(",", ":"), (" ,\n", ":"), ("\t,  ", ":")]))
+def test_lists_in_lists_are_read_as_they_are_nested(shape, told, separators):
+    values = np.arange(math.prod(shape)).reshape(shape)
+    text = json.dumps(values.tolist(), separators=separators).replace("[", "[ ").replace("]", "\r]").encode()
+    found = read_numbers(b"{" + text + b"]", 1, 1 + len(text), "float32", told)
+    nesting = np.array(json.loads(text)).shape  # [0, 3] is written as []
+    if nesting == tuple(told) and values.size:
+        assert found.tolist() == values.ravel().tolist()
+    else:
+        assert found is None
+    assert end_of_list(b"{" + text + b", [1]]", 1) == 1 + len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[1,2],[3]]",
+        "[[1,2],[3,4,5]]",
+        "[[1,2]]",
+        "[[1,2],[3,4],[5,6]]",
+        "[[1,2],[],[3,4]]",
+        "[[1,2],3,4]",
+        "[1,2,[3,4]]",
+        "[[1,2][3,4]]",
+        "[[1,2],[3,4],]",
+        "[[1,2],[3,[4]]]",
+        "[[1,2],[3,4]]]",
+        "[[1,2],[3,4]",
+    ],
+)
+def test_lists_of_other_lengths_are_refused(text):
+    assert read_numbers(text.encode(), 0, len(text), "int64", [2, 2]) is None
+
+
+@pytest.mark.parametrize(
+    "text", [b"[", b"[[]", b"[[1],[2]", b"[" * 100_000, b"[" * 65 + b"]" * 65, b'["a"]', b'[1,"]"]']
+)
+def test_a_list_with_no_end_or_with_strings_has_none(text):
+    assert end_of_list(text, 0) == 0
+
+
+def test_the_end_of_a_list_is_behind_its_own_bracket():
+    assert end_of_list(b'["a",[[1],[2]],3,"]]"', 5) == 14
+    deep = b"[" * 64 + b"]" * 64
+    assert end_of_list(deep, 0) == len(deep)
+    assert end_of_list(deep, 10) == len(deep) - 10
+
+
+@pytest.mark.parametrize("lengths", [[-2, -3], [-6], [6, -1, -1]])
+def test_no_array_has_negative_lengths(lengths):
+    assert read_numbers(b"[1,2,3,4,5,6]", 0, 13, "int64", lengths) is None

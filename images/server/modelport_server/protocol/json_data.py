@@ -1,15 +1,17 @@
 """Elements of a tensor as JSON.
 
-Long lists of numbers go from text into an array by compiled code, without an object for each, short ones by msgspec. What
-neither takes (words for what JSON cannot say, nested lists, and all that is wrong) is read element by element, which finds
-the message to give.
+Long lists of numbers go from text into an array by compiled code, without an object for each, short ones and those of UINT64,
+BOOL and BYTES by msgspec. What neither takes (words for what JSON cannot say, nested lists that are short or of other elements,
+and all that is wrong) is read element by element, which finds the message to give.
 
 JSON has no NaN and no infinity: the strings "NaN", "Infinity" and "-Infinity" stand for them, in both directions,
 because an answer with one such element is still an answer. `null` is refused: it is what careless encoders make of a
 missing value.
 """
 
+import itertools
 import math
+import operator
 from typing import Any
 
 import msgspec
@@ -57,34 +59,54 @@ class JsonPayload:
 
     @property
     def is_for_a_thread(self) -> bool:
-        """Whether compiled code will have work for longer than it takes to hand it over."""
+        """Whether reading takes longer than to hand it over; numbers are then read without the interpreter."""
         return self._stop - self._start >= _FOR_A_THREAD and is_compiled()
 
     def read(self, datatype: Datatype, shape: list[int], count: int, field: str) -> Array:
         """Return the elements. Raises BadRequestError."""
-        array = self._quickly(datatype, count)
+        array = self._quickly(datatype, shape, count, field)
         if array is None:
             array = _elements(bytes(self._text[self._start : self._stop]), datatype, shape, f"{field}.data")
         if array.size != count:
-            raise BadRequestError(
-                f"{field}.data: expected {count} elements for shape {shape}, found {array.size}"[:500]
-            )
+            raise _wrong_count(field, shape, str(array.size))
         return array
 
-    def _quickly(self, datatype: Datatype, count: int) -> Array | None:
-        """Return the elements of a flat list in which all fit; None if it is anything else."""
+    def _quickly(self, datatype: Datatype, shape: list[int], count: int, field: str) -> Array | None:
+        """Return the elements of a flat list, or of a long one of numbers that is nested, if all fit; else None."""
         if self._stop - self._start >= _LONG:
-            wide = read_numbers(self._text, self._start, self._stop, _WIDE.get(datatype.name, ""), count)
-            if wide is not None:
-                return _narrowed(wide, datatype)
+            array = self._numbers(datatype, [count])
+            if array is None and len(shape) > 1:
+                array = self._numbers(datatype, shape)
+            if array is not None:
+                return array
+            if not datatype.is_string:
+                self._check_commas(shape, field)
+        return self._flat(datatype)
+
+    def _numbers(self, datatype: Datatype, lengths: list[int]) -> Array | None:
+        wide = read_numbers(self._text, self._start, self._stop, _WIDE.get(datatype.name, ""), lengths)
+        return None if wide is None else _narrowed(wide, datatype)
+
+    def _flat(self, datatype: Datatype) -> Array | None:
         try:
             values = _LISTS[datatype.numpy.kind].decode(self._text[self._start : self._stop])
-            array: Array = np.array(values, datatype.numpy)
+            array = np.array(values, datatype.numpy)
         except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
             return None
         if datatype.is_float and np.count_nonzero(np.isfinite(array)) != array.size:
             return None
         return array
+
+    def _check_commas(self, shape: list[int], field: str) -> None:
+        """Raise BadRequestError for more elements than the shape has, before each of them becomes an object."""
+        # as many as there are elements, or lists if those have none
+        most = max([1, *itertools.accumulate(shape, operator.mul)])
+        if bytes(self._text[self._start : self._stop]).count(b",") >= most:
+            raise _wrong_count(field, shape, "more")
+
+
+def _wrong_count(field: str, shape: list[int], found: str) -> BadRequestError:
+    return BadRequestError(f"{field}.data: expected {math.prod(shape)} elements for shape {shape}, found {found}"[:500])
 
 
 def _narrowed(wide: Array, datatype: Datatype) -> Array | None:

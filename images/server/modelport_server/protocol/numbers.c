@@ -1,13 +1,14 @@
 /* Lists of JSON numbers into arrays, outside of the interpreter.
  *
- * A number is read as an integer of up to 18 digits and a power of ten. Both are exact in the next wider type as long as
- * the power is small, so what one operation makes of them there is wrong by less than MARGIN of its last places, also where it is a
- * multiplication by a rounded part, and rounding to the type that is wanted gives the right neighbour unless the result is
- * that close to the middle between two.
+ * A number is read as an integer of up to 18 digits and a power of ten. What one operation makes of them in the next wider type
+ * is wrong by less than MARGIN of its last places as long as the power is small, also where digits or a part of ten had to be
+ * rounded for it, and rounding to the type that is wanted gives the right neighbour unless the result is that close to the
+ * middle between two.
  * Those, and all other numbers, are left to the C library, which is always right and ten times slower.
  *
- * All functions read the list from text to end, which must begin with '[' and end with ']', fill up to `most` elements and
- * return how many there were, or a negative number for anything else than a flat list of numbers of the type.
+ * What reads a list takes it from text to end as lists in lists, `depth` of them, each as long as `lengths`, which are positive,
+ * says for its depth. It returns 1 if the text is that and all its numbers are of the type, else 0. The text must end with ']':
+ * the C library is not told where it ends, and stops there.
  */
 #include <float.h>
 #include <math.h>
@@ -15,13 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFUSED = -1, TOO_MANY = -2 };
-
 #define INLINE static inline __attribute__((always_inline))
 #define MARGIN 16
 #define EXACT_DIGITS 18 /* less than 63 bits: signed integers become floats in one instruction, unsigned ones do not */
 #define INTEGER_DIGITS 19
-#define MAX_PLACES 1000 /* numbers with more are left to the C library */
+#define MAX_DEPTH 64     /* dimensions that numpy has at most */
+#define MAX_PLACES 1000  /* numbers with more are left to the C library */
 
 struct number {
     uint64_t digits; /* without the point; not the true ones if there are more than INTEGER_DIGITS */
@@ -183,26 +183,60 @@ INLINE int to_int64(const char *text, const struct number *number, int64_t *resu
     return 1;
 }
 
-#define DEFINE_READ(name, type, convert)                                            \
-    long name(const char *text, const char *end, type *elements, long most) {       \
-        long count = 0;                                                             \
-        struct number number;                                                       \
-        const char *at = skip_space(text + 1, end);                                 \
-        if (at + 1 == end && *at == ']') return 0;                                  \
-        for (;;) {                                                                  \
-            const char *behind = read_number(at, end, &number);                     \
-            if (behind == NULL) return REFUSED;                                     \
-            if (count == most) return TOO_MANY;                                     \
-            if (!convert(at, &number, elements + count)) return REFUSED;            \
-            count++;                                                                \
-            at = skip_space(behind, end);                                           \
-            if (at == end) return REFUSED;                                          \
-            if (*at == ']') return at + 1 == end ? count : REFUSED;                 \
-            if (*at != ',') return REFUSED;                                         \
-            at = skip_space(at + 1, end);                                           \
-        }                                                                           \
+#define DEFINE_READ(name, type, convert)                                                                            \
+    static const char *name##_row(const char *at, const char *end, long length, type *elements) {                   \
+        struct number number;                                                                                       \
+        for (long count = 0; count < length; count++) {                                                             \
+            if (count > 0) {                                                                                        \
+                if (at == end || *at != ',') return NULL;                                                           \
+                at = skip_space(at + 1, end);                                                                       \
+            }                                                                                                       \
+            const char *behind = read_number(at, end, &number);                                                     \
+            if (behind == NULL || !convert(at, &number, elements + count)) return NULL;                             \
+            at = skip_space(behind, end);                                                                           \
+        }                                                                                                           \
+        return at;                                                                                                  \
+    }                                                                                                               \
+                                                                                                                    \
+    static const char *name##_list(const char *at, const char *end, const long *lengths, long depth, type **next) { \
+        if (at == end || *at != '[') return NULL;                                                                   \
+        at = skip_space(at + 1, end);                                                                               \
+        if (depth == 1) {                                                                                           \
+            at = name##_row(at, end, *lengths, *next);                                                              \
+            *next += *lengths;                                                                                      \
+        } else {                                                                                                    \
+            for (long count = 0; at != NULL && count < *lengths; count++) {                                         \
+                if (count > 0) {                                                                                    \
+                    if (at == end || *at != ',') return NULL;                                                       \
+                    at = skip_space(at + 1, end);                                                                   \
+                }                                                                                                   \
+                at = name##_list(at, end, lengths + 1, depth - 1, next);                                            \
+                if (at != NULL) at = skip_space(at, end);                                                           \
+            }                                                                                                       \
+        }                                                                                                           \
+        return at != NULL && at < end && *at == ']' ? at + 1 : NULL;                                                \
+    }                                                                                                               \
+                                                                                                                    \
+    int name(const char *text, const char *end, type *elements, const long *lengths, long depth) {                  \
+        return name##_list(text, end, lengths, depth, &elements) == end;                                            \
     }
 
 DEFINE_READ(read_floats, float, to_float)
 DEFINE_READ(read_doubles, double, to_double)
 DEFINE_READ(read_int64s, int64_t, to_int64)
+
+/* Return where the list that begins at text ends, or NULL if there are strings in it, or too many lists, or it has no end. */
+const char *end_of_list(const char *text, const char *end) {
+    const char *quote = memchr(text, '"', (size_t)(end - text));
+    const char *opening = text;
+    int depth = 0;
+    if (quote != NULL) end = quote; /* brackets in strings are none */
+    for (const char *closing = text; (closing = memchr(closing, ']', (size_t)(end - closing))) != NULL; closing++) {
+        while (opening != NULL && opening < closing) {
+            if (++depth > MAX_DEPTH) return NULL;
+            opening = memchr(opening + 1, '[', (size_t)(end - opening - 1));
+        }
+        if (--depth == 0) return closing + 1;
+    }
+    return NULL;
+}
