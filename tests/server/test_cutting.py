@@ -1,14 +1,18 @@
 """Long lists are taken out of requests, and nothing is read otherwise for it."""
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modelport_server.errors import BadRequestError
-from modelport_server.protocol import bodies, cutting
+from modelport_server.protocol import bodies, cutting, json_data
 from modelport_server.protocol.datatypes import BY_DTYPE
 
+BY_NAME = {each.name: each for each in BY_DTYPE.values()}
 LONG = [0.25, -3, 1e-7] * 4000
 
 
@@ -89,3 +93,44 @@ def test_what_is_wrong_is_told_as_ever(body, told):
     with pytest.raises(BadRequestError) as caught:
         read(body)
     assert told in str(caught.value)
+
+
+@st.composite
+def tensors(draw):
+    """Return a tensor of numbers, flat or nested, or of strings that look like something else."""
+    if draw(st.booleans()):
+        words = draw(st.lists(st.text('[]",:\\x', max_size=9), min_size=1, max_size=3))
+        return {"name": "s", "shape": [len(words)], "datatype": "BYTES", "data": words}
+    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    values = np.arange(np.prod(shape)) / 2
+    data = values.reshape(shape).tolist() if draw(st.booleans()) else values.tolist()
+    return {"name": "x", "shape": shape, "datatype": draw(st.sampled_from(["FP32", "FP64", "FP16"])), "data": data}
+
+
+@st.composite
+def whole_bodies(draw):
+    """Return a request, often with a mistake somewhere."""
+    more = draw(st.sampled_from([{}, {"id": ']"'}, {"parameters": {"data": [1, 2, [3]]}}]))
+    body = request(*draw(st.lists(tensors(), min_size=1, max_size=4)), **more)
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(body) - 1))
+        body = body[:at] + draw(st.text('[],: "', max_size=3)).encode() + body[at + draw(st.integers(0, 3)) :]
+    return body
+
+
+def outcome(body, *, long):
+    """Return what is read when lists are long from so many bytes; None if it is refused."""
+    with patch.object(cutting, "LONG", long), patch.object(json_data, "_LONG", long):
+        try:
+            return [
+                each.payload.read(BY_NAME[each.datatype], each.shape, int(np.prod(each.shape)), "x").tolist()
+                for each in bodies.decode(body, None).inputs
+            ]
+        except (BadRequestError, KeyError):  # KeyError: a type that does not exist, which the data plane looks for
+            return None
+
+
+@settings(max_examples=1000, deadline=None)
+@given(whole_bodies())
+def test_the_same_is_read_with_and_without_it(body):
+    assert outcome(body, long=4) == outcome(body, long=1 << 30)

@@ -32,6 +32,7 @@ GOOD = {
     "parameters": {"p": 1},
 }
 LONG = {"name": "f", "shape": [3000, 3], "datatype": "FP32", "data": [0.5] * 9000}
+NESTED = LONG | {"data": [[0.5] * 3] * 3000}
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
@@ -61,7 +62,7 @@ def places(value, path=()):
 def documents(draw):
     document = copy.deepcopy(GOOD)
     if draw(st.integers(0, 9)) == 0:
-        document["inputs"][0] = copy.deepcopy(LONG)
+        document["inputs"][0] = copy.deepcopy(draw(st.sampled_from([LONG, NESTED])))
     for _ in range(draw(st.integers(0, 3))):
         path = draw(st.sampled_from([path for path in places(document) if path][:200]))
         holder = document
