@@ -62,7 +62,7 @@ def places(value, path=()):
 def documents(draw):
     document = copy.deepcopy(GOOD)
     if draw(st.integers(0, 9)) == 0:
-        document["inputs"][0] = copy.deepcopy(draw(st.sampled_from([LONG, NESTED])))
+        document["inputs"][0] = copy.deepcopy(NESTED if draw(st.booleans()) else LONG)
     for _ in range(draw(st.integers(0, 3))):
         path = draw(st.sampled_from([path for path in places(document) if path][:200]))
         holder = document
