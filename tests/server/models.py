@@ -11,7 +11,7 @@ from serving.artifacts import write_artifact
 
 from modelport.api import Signature, Tensor
 from modelport.verification.golden import Golden
-from modelport_server.protocol.datatypes import BY_DTYPE
+from modelport_server.protocol.datatypes import BY_DTYPE, DATATYPES
 
 Array = npt.NDArray[Any]
 FEATURES, HIDDEN, CLASSES = 4, 16, 3
@@ -22,6 +22,8 @@ MLP = Signature(
     inputs=[Tensor(name="features", dtype="float32", shape=["batch", FEATURES])],
     outputs=[Tensor(name="scores", dtype="float32", shape=["batch", CLASSES])],
 )
+BY_NAME = {each.name: each for each in DATATYPES}
+"""Types by the names that requests have for them."""
 ENDLESS = 10**12
 """So many loops that a warm-up does not end while a test runs."""
 

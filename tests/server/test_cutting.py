@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from modelport_server.errors import BadRequestError
 from modelport_server.protocol import bodies, cutting, json_data
 from modelport_server.protocol.datatypes import BY_DTYPE
+from server.models import BY_NAME
 
-BY_NAME = {each.name: each for each in BY_DTYPE.values()}
 LONG = [0.25, -3, 1e-7] * 4000
 
 

@@ -12,8 +12,7 @@ from modelport_server.errors import BadRequestError
 from modelport_server.protocol.datatypes import BYTES, DATATYPES, Datatype
 from modelport_server.protocol.json_data import JsonPayload, to_json_data
 from modelport_server.protocol.payloads import RawPayload, to_raw
-
-BY_NAME = {each.name: each for each in DATATYPES}
+from server.models import BY_NAME
 
 
 def read(datatype: str, shape: list[int], data: str) -> np.ndarray:

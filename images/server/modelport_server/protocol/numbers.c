@@ -20,8 +20,8 @@
 #define MARGIN 16
 #define EXACT_DIGITS 18 /* less than 63 bits: signed integers become floats in one instruction, unsigned ones do not */
 #define INTEGER_DIGITS 19
-#define MAX_DEPTH 64     /* dimensions that numpy has at most */
-#define MAX_PLACES 1000  /* numbers with more are left to the C library */
+#define MAX_DEPTH 64 /* dimensions that numpy has at most */
+#define MAX_PLACES 1000 /* numbers with more are left to the C library */
 
 struct number {
     uint64_t digits; /* without the point; not the true ones if there are more than INTEGER_DIGITS */
@@ -42,6 +42,11 @@ INLINE int is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 INLINE const char *skip_space(const char *at, const char *end) {
     while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) at++;
     return at;
+}
+
+/* Return where the next element begins, or NULL if there is no comma before it. */
+INLINE const char *skip_comma(const char *at, const char *end) {
+    return at < end && *at == ',' ? skip_space(at + 1, end) : NULL;
 }
 
 #define EACH(byte) (0x0101010101010101u * (byte))
@@ -187,10 +192,7 @@ INLINE int to_int64(const char *text, const struct number *number, int64_t *resu
     static const char *name##_row(const char *at, const char *end, long length, type *elements) {                   \
         struct number number;                                                                                       \
         for (long count = 0; count < length; count++) {                                                             \
-            if (count > 0) {                                                                                        \
-                if (at == end || *at != ',') return NULL;                                                           \
-                at = skip_space(at + 1, end);                                                                       \
-            }                                                                                                       \
+            if (count > 0 && (at = skip_comma(at, end)) == NULL) return NULL;                                       \
             const char *behind = read_number(at, end, &number);                                                     \
             if (behind == NULL || !convert(at, &number, elements + count)) return NULL;                             \
             at = skip_space(behind, end);                                                                           \
@@ -206,10 +208,7 @@ INLINE int to_int64(const char *text, const struct number *number, int64_t *resu
             *next += *lengths;                                                                                      \
         } else {                                                                                                    \
             for (long count = 0; at != NULL && count < *lengths; count++) {                                         \
-                if (count > 0) {                                                                                    \
-                    if (at == end || *at != ',') return NULL;                                                       \
-                    at = skip_space(at + 1, end);                                                                   \
-                }                                                                                                   \
+                if (count > 0 && (at = skip_comma(at, end)) == NULL) return NULL;                                   \
                 at = name##_list(at, end, lengths + 1, depth - 1, next);                                            \
                 if (at != NULL) at = skip_space(at, end);                                                           \
             }                                                                                                       \
