@@ -168,6 +168,8 @@ def _proxy(paths: Paths) -> Component:
         f"--hostname-override={NODE}",
         "--proxy-mode=iptables",
         f"--cluster-cidr={PODS}",
+        # its own default of a second, with several Services at once, is longer than a Deployment waits to be available
+        "--iptables-min-sync-period=0s",
         f"--bind-address={NODE_ADDRESS}",
         "--nodeport-addresses=primary",
         "--metrics-bind-address=127.0.0.1:10249",

@@ -74,8 +74,11 @@ class Client:
         """Ask the Services of resources without end while the block runs; what was seen is filled in afterwards.
 
         Each is asked over REST and over gRPC, by so many loops at the same time. They run by themselves in the client's
-        pod, because kubectl does not hold a silent connection for long.
+        pod, because kubectl does not hold a silent connection for long. They begin when each Service has answered once:
+        a node may learn of a new one later than its pods are ready.
         """
+        for name, model in models.items():
+            self.check(name, model)
         jobs = [
             self._job(protocol, name, model)
             for name, model in models.items()
