@@ -42,8 +42,8 @@ HOT = (
     "rest/application",
     "rest/connection",
     "rest/large_bodies",
-    "rest/outbox",
     "rest/server",
+    "turns",
 )
 NUMBERS = Path("modelport_server/protocol/numbers.c")
 CFLAGS = ("-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")

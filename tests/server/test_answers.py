@@ -24,8 +24,8 @@ class Paths:
     def __init__(self, **answers):
         self.answers = answers
 
-    def respond(self, request):
-        return self.answers[request.path[1:]]()
+    def respond(self, requests):
+        return [self.answers[request.path[1:]]() for request in requests]
 
 
 @asynccontextmanager

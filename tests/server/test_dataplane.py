@@ -38,7 +38,7 @@ def pair(tmp_path_factory):
 def infer(plane, **request):
     """Return the outputs as JSON says them."""
     body = bodies.decode(msgspec.json.encode(request), None)
-    outputs = asyncio.run(plane.infer(body.inputs, body.wanted, Call(clock())))
+    outputs = asyncio.run(plane.read(body.inputs, body.wanted, Call(clock())).outputs())
     return msgspec.json.decode(b"".join(bodies.encode(body, bodies.naming("net", "1"), outputs).pieces))
 
 

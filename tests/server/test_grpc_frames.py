@@ -204,7 +204,7 @@ def test_what_is_no_grpc_is_told_so(place, more, method):
 
 
 def test_failures_of_the_server_tell_nothing_of_it(place, monkeypatch, caplog):
-    monkeypatch.setattr(place.application._service, "ask", lambda *_: 1 / 0)
+    monkeypatch.setattr(place.application._service, "read", lambda *_: 1 / 0)
     rpc = ask(place, framed(GOOD))
     assert rpc.status == (GrpcStatus.INTERNAL, "internal error")
     assert "ZeroDivisionError" in caplog.text

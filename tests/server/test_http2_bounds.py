@@ -304,7 +304,7 @@ def test_an_answer_that_fails_ends_its_stream(place, client, monkeypatch, error)
     async def fail(*_):
         raise error
 
-    monkeypatch.setattr(place.application._service, "ask", fail)
+    monkeypatch.setattr(place.server._lifecycle.plane, "run", fail)
     assert client.call(framed(9)[0], path=INFER).code == h2.INTERNAL
     assert re.search(rb"^modelport_requests_in_flight\S* 0\.0$", place.metrics.render(), re.MULTILINE)
     assert client.call().is_good
@@ -315,7 +315,7 @@ def test_an_answer_that_cannot_be_written_ends_its_stream(place, client, monkeyp
     async def nothing(*_):
         return []
 
-    monkeypatch.setattr(place.application._service, "ask", nothing)
+    monkeypatch.setattr(place.server._lifecycle.plane, "run", nothing)
     monkeypatch.setattr("modelport_server.grpc.http2.sender.Sender.start", lambda *_: 1 / 0)
     monkeypatch.setattr("modelport_server.grpc.http2.sender.Sender.answer", lambda *_: 1 / 0)
     assert client.call(framed(9)[0], path=path).code == h2.INTERNAL
@@ -376,7 +376,7 @@ def test_long_messages_of_errors_are_cut(place, client, monkeypatch, letter):
     def fail(*_):
         raise BadRequestError(letter * 100_000)
 
-    monkeypatch.setattr(place.application._service, "ask", fail)
+    monkeypatch.setattr(place.application._service, "read", fail)
     answer = client.call(framed(9)[0], path=INFER)
     assert int(answer.grpc_status) == GrpcStatus.INVALID_ARGUMENT
     assert 100 < len(answer.heads[-1]["grpc-message"]) < 4 << 10

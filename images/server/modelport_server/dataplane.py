@@ -60,31 +60,30 @@ class DataPlane:
         if version not in {None, VERSION}:
             raise NotFoundError(f"version {version!s:.64}: expected {VERSION}, which is the only one of model {name}")
 
-    async def infer(self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call) -> Outputs:
-        """Return the wanted outputs, or all. Raises RequestError."""
-        outputs = self.ask(inputs, wanted, call)
-        return outputs if isinstance(outputs, list) else await outputs
-
-    def ask(
-        self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call
-    ) -> Outputs | Coroutine[Any, Any, Outputs]:
-        """Return the wanted outputs, or all, if it takes no time worth waiting; else what waits. Raises RequestError."""
+    def read(self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call) -> "Question":
+        """Return a question for the wanted outputs, or for all. Raises RequestError."""
         names = self._wanted(wanted)
         for tensor in inputs:
             if tensor.payload.is_for_a_thread:
-                return self._read_and_run(names, inputs, call)
+                return Question(self, names, inputs, None, call)
         tensors = self._read(inputs)
         call.decoded = clock()
-        outputs = self._runner.run_now(tensors, call)
-        return self._run(names, tensors, call) if outputs is None else _of(outputs, names)
+        return Question(self, names, inputs, tensors, call)
 
-    async def _read_and_run(self, names: Sequence[str], inputs: Sequence[InputTensor], call: Call) -> Outputs:
-        tensors = await asyncio.to_thread(self._read, inputs)
-        call.decoded = clock()
-        return await self._run(names, tensors, call)
+    def run(self, question: "Question") -> Outputs | Coroutine[Any, Any, Outputs]:
+        """Return the outputs if it takes no time worth waiting, else what waits. Raises RequestError."""
+        if question.tensors is None:
+            return self._read_and_run(question)
+        outputs = self._runner.run_now(question.tensors, question.call)
+        return self._run(question, question.tensors) if outputs is None else _of(outputs, question.names)
 
-    async def _run(self, names: Sequence[str], tensors: Tensors, call: Call) -> Outputs:
-        return _of(await self._runner.run(tensors, call), names)
+    async def _read_and_run(self, question: "Question") -> Outputs:
+        tensors = await asyncio.to_thread(self._read, question.inputs)
+        question.call.decoded = clock()
+        return await self._run(question, tensors)
+
+    async def _run(self, question: "Question", tensors: Tensors) -> Outputs:
+        return _of(await self._runner.run(tensors, question.call), question.names)
 
     def _read(self, inputs: Sequence[InputTensor]) -> Tensors:
         tensors: Tensors = {}
@@ -120,6 +119,44 @@ class DataPlane:
         if len(set(wanted)) != len(wanted):
             raise BadRequestError("outputs: expected each name once")
         return wanted
+
+
+class Question:
+    """A request that fits the model, and its run."""
+
+    __slots__ = ("_error", "_outputs", "_plane", "call", "inputs", "names", "tensors")
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        names: Sequence[str],
+        inputs: Sequence[InputTensor],
+        tensors: Tensors | None,
+        call: Call,
+    ) -> None:
+        """Ask for the outputs `names`; tensors are None while the inputs are still to be read, by a thread."""
+        self._plane, self.names, self.inputs, self.tensors, self.call = plane, names, inputs, tensors, call
+        self._outputs: Outputs | Coroutine[Any, Any, Outputs] = []
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Run the model, or begin to."""
+        try:
+            self._outputs = self._plane.run(self)
+        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+            self._error = error
+
+    def result(self) -> Outputs | Coroutine[Any, Any, Outputs]:
+        """Return what the run gave, or what waits for it. Raises RequestError."""
+        if self._error is not None:
+            raise self._error
+        return self._outputs
+
+    async def outputs(self) -> Outputs:
+        """Run the model and wait for it. Raises RequestError."""
+        self.run()
+        outputs = self.result()
+        return outputs if isinstance(outputs, list) else await outputs
 
 
 def _of(outputs: Tensors, names: Sequence[str]) -> Outputs:

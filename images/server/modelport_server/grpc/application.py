@@ -1,16 +1,17 @@
 """gRPC over HTTP/2: paths, messages and trailers. What a message means is the service's business."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from modelport_server.calls import Call, clock
+from modelport_server.dataplane import Outputs, Question
 from modelport_server.errors import EncodingError, GrpcStatus, RequestError
-from modelport_server.grpc import metadata
+from modelport_server.grpc import codec, metadata
 from modelport_server.grpc.frames import Messages, Reader, frame
 from modelport_server.grpc.http2.exchange import Answer, Exchange
 from modelport_server.grpc.http2.hpack import encode
-from modelport_server.grpc.service import INFER, STREAM, Pieces, Service
+from modelport_server.grpc.service import INFER, STREAM, Service
 from modelport_server.grpc.statuses import OK, Status, status_of
 from modelport_server.grpc.streams import Streams
 from modelport_server.lifecycle import Lifecycle
@@ -41,17 +42,13 @@ class Application:
             return NO_RPC
         return self._stream(exchange) if exchange.path == STREAM else None
 
-    def respond(self, exchange: Exchange, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
-        """Answer an RPC with one message in each direction."""
-        if exchange.path == INFER:
-            return self._infer(exchange, body)
-        try:
-            page = self._service.page(exchange.path)
-            told = metadata.read(exchange.headers)
-            message = Reader(self._limits, told.encoding).only(body)
-            return Answer(START, frame([page(message)]), END)
-        except Exception as error:  # noqa: BLE001 - the client gets its status, whatever it is
-            return refusal(error)
+    def respond(self, asked: Sequence[tuple[Exchange, bytes]]) -> list[Answer | Coroutine[Any, Any, Answer]]:
+        """Answer RPCs with one message in each direction: each stage for all of them before the next one."""
+        begun = [self._begin(exchange, body) for exchange, body in asked]
+        for each in begun:
+            if isinstance(each, _Inference):
+                each.question.run()
+        return [self._finish(each) if isinstance(each, _Inference) else each for each in begun]
 
     def refuse(self, exchange: Exchange, error: RequestError) -> Answer:
         """Answer an RPC that is not received to its end."""
@@ -63,29 +60,53 @@ class Application:
         """Let streams end once the requests that they have brought are answered, because the server stops."""
         self._streams.finish()
 
-    def _infer(self, exchange: Exchange, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+    def _begin(self, exchange: Exchange, body: bytes) -> "Answer | _Inference":
+        if exchange.path != INFER:
+            return self._page(exchange, body)
         call = self._service.begin(exchange.arrived, exchange.left)
         try:
             told = metadata.read(exchange.headers)
             call.parent = told.parent
             if told.seconds is not None:
                 call.expire_after(told.seconds)
-            pieces = self._service.ask(Reader(self._limits, told.encoding).only(body), call)
-            if not isinstance(pieces, list):
-                return self._later(pieces, told.answer_encoding, call)
-            answer = _written(pieces, told.answer_encoding)
+            request, question = self._service.read(Reader(self._limits, told.encoding).only(body), call)
+        except Exception as error:  # noqa: BLE001 - the client gets its status, whatever it is
+            self._service.end(call, error)
+            return refusal(error)
+        return _Inference(request, question, told.answer_encoding)
+
+    def _page(self, exchange: Exchange, body: bytes) -> Answer:
+        try:
+            page = self._service.page(exchange.path)
+            told = metadata.read(exchange.headers)
+            message = Reader(self._limits, told.encoding).only(body)
+            return Answer(START, frame([page(message)]), END)
+        except Exception as error:  # noqa: BLE001 - as above
+            return refusal(error)
+
+    def _finish(self, inference: "_Inference") -> Answer | Coroutine[Any, Any, Answer]:
+        call = inference.question.call
+        try:
+            outputs = inference.question.result()
+            if not isinstance(outputs, list):
+                return self._later(inference, outputs)
+            answer = self._written(inference, outputs)
         except Exception as error:  # noqa: BLE001 - as above
             self._service.end(call, error)
             return refusal(error)
         self._service.end(call)
         return answer
 
-    async def _later(self, later: Coroutine[Any, Any, Pieces], encoding: str | None, call: Call) -> Answer:
+    async def _later(self, inference: "_Inference", outputs: Coroutine[Any, Any, Outputs]) -> Answer:
         try:
-            with self._service.ending(call):
-                return _written(await later, encoding)
+            with self._service.ending(inference.question.call):
+                return self._written(inference, await outputs)
         except Exception as error:  # noqa: BLE001 - as above
             return refusal(error)
+
+    def _written(self, inference: "_Inference", outputs: Outputs) -> Answer:
+        pieces = self._service.write(inference.request, outputs)
+        return Answer(_start_of(inference.encoding), frame(pieces, inference.encoding), END)
 
     async def _stream(self, exchange: Exchange) -> None:
         try:
@@ -109,14 +130,19 @@ class Application:
             exchange.finish(_end_of(stream.status()))
 
 
+class _Inference:
+    """A request of ModelInfer that was read."""
+
+    __slots__ = ("encoding", "question", "request")
+
+    def __init__(self, request: codec.Request, question: Question, encoding: str | None) -> None:
+        self.request, self.question, self.encoding = request, question, encoding
+
+
 def refusal(error: Exception) -> Answer:
     """Return the answer that tells an error: headers and trailers at once."""
     accepted = (ACCEPTED,) if isinstance(error, EncodingError) else ()
     return Answer(encode((*HEADERS, *accepted, *_trailers(status_of(error)))))
-
-
-def _written(pieces: Pieces, encoding: str | None) -> Answer:
-    return Answer(_start_of(encoding), frame(pieces, encoding), END)
 
 
 def _start_of(encoding: str | None) -> bytes:

@@ -1,12 +1,11 @@
 """Methods of the protocol and of gRPC's health checks: bytes in, bytes out, whatever transport brings them."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
 
 from modelport_server.calls import Call, clock
-from modelport_server.dataplane import VERSION, Outputs, server_metadata
+from modelport_server.dataplane import VERSION, Outputs, Question, server_metadata
 from modelport_server.errors import GrpcStatus, NotFoundError, NotReadyError, RequestError, UnknownMethodError
 from modelport_server.grpc import codec, schema
 from modelport_server.grpc.statuses import status_of
@@ -87,8 +86,8 @@ class Service:
         finally:
             self.end(call, error)
 
-    def ask(self, message: bytes, call: Call) -> Pieces | Coroutine[Any, Any, Pieces]:
-        """Answer ModelInfer, if it takes no time worth waiting; else return what waits. Raises RequestError."""
+    def read(self, message: bytes, call: Call) -> tuple[codec.Request, Question]:
+        """Read a request of ModelInfer. Raises RequestError."""
         call.received = clock()
         plane = self._lifecycle.serving_plane()
         request, inputs = codec.decode(message)
@@ -96,18 +95,16 @@ class Service:
         plane.check_model(request.model, request.version)
         if request.parameters:
             call.take_timeout(request.timeout)
-        outputs = plane.ask(inputs, request.wanted, call)
-        if isinstance(outputs, list):
-            return codec.encode(self._named, request, outputs)
-        return self._later(request, outputs)
+        return request, plane.read(inputs, request.wanted, call)
+
+    def write(self, request: codec.Request, outputs: Outputs) -> Pieces:
+        """Write an answer."""
+        return codec.encode(self._named, request, outputs)
 
     async def infer(self, message: bytes, call: Call) -> Pieces:
         """Answer ModelInfer. Raises RequestError."""
-        answer = self.ask(message, call)
-        return answer if isinstance(answer, list) else await answer
-
-    async def _later(self, request: codec.Request, outputs: Coroutine[Any, Any, Outputs]) -> Pieces:
-        return codec.encode(self._named, request, await outputs)
+        request, question = self.read(message, call)
+        return self.write(request, await question.outputs())
 
     async def infer_streamed(self, message: bytes, call: Call) -> Pieces:
         """Answer a request of ModelStreamInfer, whatever happens: its failure does not end the stream."""

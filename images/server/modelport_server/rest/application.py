@@ -1,14 +1,14 @@
 """The application of REST: routes, bodies, statuses. What a request means is the data plane's business."""
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
 
 from modelport_server import metrics
 from modelport_server.calls import Call, clock
-from modelport_server.dataplane import VERSION, Outputs, server_metadata
+from modelport_server.dataplane import VERSION, Outputs, Question, server_metadata
 from modelport_server.errors import BadRequestError, MethodNotAllowedError, NotFoundError, RequestError
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
@@ -35,16 +35,24 @@ class Application:
         self._named = bodies.naming(name, VERSION)
         self._infer_paths = {f"/v2/models/{name}/infer", f"/v2/models/{name}/versions/{VERSION}/infer"}
 
-    def respond(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
-        """Return the answer if it is there at once, otherwise what waits for it."""
-        if request.path in self._infer_paths:
-            return self._infer(request)
-        try:
-            return self._page(request)
-        except Exception as error:  # noqa: BLE001 - the client gets its answer, whatever it is
-            return refusal(error)
+    def respond(self, requests: Sequence[Request]) -> list[Answer | Coroutine[Any, Any, Answer]]:
+        """Return for each request its answer if it is there at once, otherwise what waits for it.
 
-    def _infer(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
+        Each stage is done for all of them before the next one: its code and data are then in the processor's caches for all
+        but the first. One request after the other would find those of the stage before there, each time.
+        """
+        begun = [self._begin(request) for request in requests]
+        for each in begun:
+            if isinstance(each, _Inference):
+                each.question.run()
+        return [self._finish(each) if isinstance(each, _Inference) else each for each in begun]
+
+    def _begin(self, request: Request) -> "Answer | _Inference":
+        if request.path not in self._infer_paths:
+            try:
+                return self._page(request)
+            except Exception as error:  # noqa: BLE001 - the client gets its answer, whatever it is
+                return refusal(error)
         call = Call(clock(), request.client_leaves)
         call.received = call.arrived
         self._observation.begin()
@@ -52,22 +60,31 @@ class Application:
             _only("POST", request)
             plane = self._lifecycle.serving_plane()
             body = self._read(request, call)
-            outputs = plane.ask(body.inputs, body.wanted, call)
-            if not isinstance(outputs, list):
-                return self._later(request, body, outputs, call)
-            answer = self._written(request, body, outputs, call)
+            return _Inference(request, body, plane.read(body.inputs, body.wanted, call))
         except Exception as error:  # noqa: BLE001 - as above
-            answer = self._failed(error, call)
+            answer = _failed(error, call)
         self._end(call)
         return answer
 
-    async def _later(self, request: Request, body: bodies.Body, outputs: Awaitable[Outputs], call: Call) -> Answer:
+    def _finish(self, inference: "_Inference") -> Answer | Coroutine[Any, Any, Answer]:
+        call = inference.question.call
         try:
-            return self._written(request, body, await outputs, call)
+            outputs = inference.question.result()
+            if not isinstance(outputs, list):
+                return self._later(inference, outputs)
+            answer = self._written(inference, outputs)
         except Exception as error:  # noqa: BLE001 - as above
-            return self._failed(error, call)
+            answer = _failed(error, call)
+        self._end(call)
+        return answer
+
+    async def _later(self, inference: "_Inference", outputs: Awaitable[Outputs]) -> Answer:
+        try:
+            return self._written(inference, await outputs)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _failed(error, inference.question.call)
         finally:
-            self._end(call)
+            self._end(inference.question.call)
 
     def _read(self, request: Request, call: Call) -> bodies.Body:
         headers, content = request.headers, request.body
@@ -83,14 +100,10 @@ class Application:
         call.take_timeout(body.request.parameters.get("timeout"))
         return body
 
-    def _written(self, request: Request, body: bodies.Body, outputs: Outputs, call: Call) -> Answer:
-        answer = _encoded(bodies.encode(body, self._named, outputs), request.headers.get(b"accept-encoding"))
-        call.code = "200"
-        return answer
-
-    def _failed(self, error: Exception, call: Call) -> Answer:
-        answer = refusal(error)
-        call.code = str(answer.status)
+    def _written(self, inference: "_Inference", outputs: Outputs) -> Answer:
+        encoded = bodies.encode(inference.body, self._named, outputs)
+        answer = _encoded(encoded, inference.request.headers.get(b"accept-encoding"))
+        inference.question.call.code = "200"
         return answer
 
     def _end(self, call: Call) -> None:
@@ -138,6 +151,15 @@ class Application:
         return Answer((b'{"ready":true}',))
 
 
+class _Inference:
+    """A request for inference that was read."""
+
+    __slots__ = ("body", "question", "request")
+
+    def __init__(self, request: Request, body: bodies.Body, question: Question) -> None:
+        self.request, self.body, self.question = request, body, question
+
+
 def refusal(error: Exception) -> Answer:
     """Return the answer that tells an error; the one place where errors become statuses."""
     if not isinstance(error, RequestError):
@@ -146,6 +168,12 @@ def refusal(error: Exception) -> Answer:
     body = msgspec.json.encode(ErrorMessage(error=str(error)))
     more = tuple((name.encode(), value.encode()) for name, value in error.headers)
     return Answer((body,), int(error.status), (*JSON, *more))
+
+
+def _failed(error: Exception, call: Call) -> Answer:
+    answer = refusal(error)
+    call.code = str(answer.status)
+    return answer
 
 
 def _encoded(encoded: bodies.Encoded, accepted: bytes | None) -> Answer:

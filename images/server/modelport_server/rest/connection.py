@@ -1,14 +1,14 @@
 """A connection of HTTP/1.1: bytes to requests by llhttp, which Node.js and uvicorn use too, and answers to bytes.
 
-Requests of one connection are answered one after the other. An answer that is there at once is written at once, without
-a task and without another turn of the event loop.
+Requests of one connection are answered one after the other, in company of those that other connections have brought in the
+same turn of the event loop (`turns`). An answer that takes no time worth waiting needs no task.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -46,10 +46,14 @@ class Connection:
         self._server = server
         self._waiting = deque[tuple[Request, bool]]()
         """Complete requests, and whether the connection stays open behind their answers."""
+        self._asked: tuple[Request, bool] | None = None
+        """What is being answered, as in `_waiting`."""
         self._task: asyncio.Task[None] | None = None
         self._left: asyncio.Future[None] | None = None
         self._is_closing = self._is_full = False
         self._is_new = True
+        self._has_ended = False
+        """Whether the client sends no more, and takes what it has asked for."""
         self._since = clock()
         """When what the connection waits for began."""
         self._patience = IDLE_SECONDS
@@ -81,9 +85,10 @@ class Connection:
         if self._left is not None and not self._left.done():
             self._left.set_result(None)
 
-    def eof_received(self) -> None:
-        """Let the transport close, behind all answers."""
-        self._server.outbox.flush()
+    def eof_received(self) -> bool:
+        """Let the transport close, behind the answers that this turn brings; who would wait for longer is taken for gone."""
+        self._has_ended = self._asked is not None and self._task is None
+        return self._has_ended
 
     def data_received(self, data: bytes) -> None:
         """Read; requests that become complete are answered."""
@@ -138,8 +143,8 @@ class Connection:
         self._told = _number(told)
         if self._told > self._server.limits.max_body_bytes:
             raise self._too_large(str(self._told))
-        if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._task is None:
-            self._server.outbox.write(self._transport, CONTINUE)
+        if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._asked is None:
+            self._transport.write(CONTINUE)
 
     def on_body(self, chunk: bytes) -> None:
         """Take a part of the body. Raises TooLargeError or OverloadedError, which ends the connection."""
@@ -210,29 +215,42 @@ class Connection:
     # --- answers
 
     def _answer_waiting(self) -> None:
-        while self._waiting and self._task is None and not self._is_full and not self._transport.is_closing():
-            request, stays = self._waiting.popleft()
+        if self._asked is not None or self._is_full or self._transport.is_closing():
+            return
+        if self._waiting:
+            self._asked = self._waiting.popleft()
+            request = self._asked[0]
             self._server.hold(-len(request.body))
-            if _may_take_long(request):
-                self._server.outbox.flush()
-            answer = self._server.respond(request)
-            if isinstance(answer, Answer):
-                self._write(answer, request, stays=stays)
-            else:
-                self._task = asyncio.get_running_loop().create_task(self._write_later(answer, request, stays=stays))
-                self._wait(float("inf"))
+            if len(self._waiting) == MAX_WAITING - 1:
+                self._transport.resume_reading()
+            self._server.turns.ask((self, request))
+        elif self._has_ended:
+            self._close()
 
-    async def _write_later(self, later: Awaitable[Answer], request: Request, *, stays: bool) -> None:
+    def answered(self, answer: Answer | Coroutine[Any, Any, Answer]) -> None:
+        """Write an answer, or wait for it."""
+        if isinstance(answer, Answer):
+            self._end_request(answer)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._wait_for(answer))
+            self._wait(float("inf"))
+            if self._has_ended:
+                self._close()
+
+    async def _wait_for(self, later: Awaitable[Answer]) -> None:
         try:
             answer = await later
         finally:
             self._task = None
         self._wait(IDLE_SECONDS)
-        if not self._transport.is_closing():
-            self._write(answer, request, stays=stays)
-            if len(self._waiting) < MAX_WAITING and not self._is_full:
-                self._transport.resume_reading()
-            self._answer_waiting()
+        self._end_request(answer)
+
+    def _end_request(self, answer: Answer) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None or self._transport.is_closing():
+            return
+        self._write(answer, asked[0], stays=asked[1])
+        self._answer_waiting()
 
     def _write(self, answer: Answer, request: Request | None, *, stays: bool) -> None:
         stays = stays and not self._server.is_draining and not self._is_closing
@@ -243,18 +261,17 @@ class Connection:
         head.append((LAST if stays else LAST_AND_CLOSE) % size)
         has_body = request is None or request.method != "HEAD"
         if has_body and size > SMALL:
-            self._server.outbox.flush()
             self._transport.writelines((b"".join(head), *answer.pieces))
         else:
             if has_body:
                 head += answer.pieces
-            self._server.outbox.write(self._transport, b"".join(head))
+            self._transport.write(b"".join(head))
         if not stays:
             self._close()
 
     def _refuse(self, error: RequestError) -> None:
         """Answer what is no request, unless others wait, and read no more: nobody knows where the next one would begin."""
-        if self._task is None and not self._waiting and not self._transport.is_closing():
+        if self._asked is None and not self._waiting and not self._transport.is_closing():
             self._write(refusal(error), None, stays=False)
         self._finish()
 
@@ -263,7 +280,7 @@ class Connection:
         self._is_closing = True
         if self._large is not None:
             self._end_large_body(self._large)
-        if self._task is None:
+        if self._asked is None:
             self._close()
 
     def _too_large(self, found: str) -> TooLargeError:
@@ -276,7 +293,7 @@ class Connection:
 
     def look(self, now: float) -> None:
         """Close if the client takes longer than it may; the server asks once a second."""
-        if now - self._since <= self._patience or self._task is not None:
+        if now - self._since <= self._patience or self._asked is not None:
             return
         if self._is_full or self._transport.is_closing():
             self._transport.abort()
@@ -293,11 +310,10 @@ class Connection:
 
     def close_if_idle(self) -> None:
         """Close, because the server stops, unless a request or an answer is under way: it ends with `_close`."""
-        self._server.outbox.flush()
         if self._is_new and clock() - self._since < NEW_SECONDS:
             return  # who has just come has a request on its way
         is_in_request = not self._is_in_head or self._size > 0
-        if not (is_in_request or self._task is not None or self._transport.get_write_buffer_size() > 0):
+        if not (is_in_request or self._asked is not None or self._transport.get_write_buffer_size() > 0):
             self._close()
 
     def abort(self) -> None:
@@ -307,7 +323,6 @@ class Connection:
     def _close(self) -> None:
         self._is_closing = True
         self._wait(STALLED_SECONDS)
-        self._server.outbox.flush()
         self._transport.close()
 
     async def _client_leaves(self) -> None:
@@ -321,9 +336,3 @@ class Connection:
 def _number(digits: bytes) -> int:
     """Return what digits say, up to more than anything has bytes; 0 for anything else."""
     return int(digits.lstrip(b"0")[:20] or b"0") if digits.isdigit() else 0
-
-
-def _may_take_long(request: Request) -> bool:
-    """Whether to read a request may take longer than to run a model in the event loop."""
-    headers = request.headers
-    return b"content-encoding" in headers or (len(request.body) > SMALL and JSON_LENGTH not in headers)

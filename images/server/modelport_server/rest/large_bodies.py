@@ -25,7 +25,7 @@ class Connection(Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """As of asyncio.BaseProtocol, the following too."""
 
-    def eof_received(self) -> None: ...  # noqa: D102
+    def eof_received(self) -> bool: ...  # noqa: D102
 
     def pause_writing(self) -> None: ...  # noqa: D102
 

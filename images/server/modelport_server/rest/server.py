@@ -1,6 +1,7 @@
 """The listener of REST."""
 
-from collections.abc import Coroutine
+import logging
+from collections.abc import Coroutine, Sequence
 from email.utils import formatdate
 from typing import Any, Protocol
 
@@ -9,14 +10,18 @@ from modelport_server.limits import Limits
 from modelport_server.listener import Listener
 from modelport_server.rest.connection import Connection
 from modelport_server.rest.messages import Answer, Request
-from modelport_server.rest.outbox import Outbox
+from modelport_server.turns import SMALL, Turns
+
+logger = logging.getLogger(__name__)
+
+Asked = tuple[Connection, Request]
 
 
 class Application(Protocol):
     """What answers requests."""
 
-    def respond(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
-        """Return an answer, or what will. Raises nothing."""
+    def respond(self, requests: Sequence[Request]) -> list[Answer | Coroutine[Any, Any, Answer]]:
+        """Return for each request an answer, or what will. Raises nothing."""
 
 
 class Server(Listener):
@@ -25,8 +30,8 @@ class Server(Listener):
     def __init__(self, application: Application, lifecycle: Lifecycle, limits: Limits) -> None:
         """Answer with an application."""
         super().__init__(lifecycle, limits)
-        self.respond = application.respond
-        self.outbox = Outbox()
+        self._application = application
+        self.turns = Turns[Asked](self._answer, _goes_alone)
         self.date = _date()
         """The header of this second."""
 
@@ -34,9 +39,23 @@ class Server(Listener):
         """Return what a new connection talks to."""
         return Connection(self)
 
+    def _answer(self, asked: list[Asked]) -> None:
+        answers = self._application.respond([request for _, request in asked])
+        for (connection, _), answer in zip(asked, answers, strict=True):
+            try:
+                connection.answered(answer)
+            except Exception:
+                logger.exception("a connection failed")
+                connection.abort()
+
     def tick(self) -> None:
         """Write the new time."""
         self.date = _date()
+
+
+def _goes_alone(asked: Asked) -> bool:
+    _, request = asked
+    return len(request.body) > SMALL or b"content-encoding" in request.headers
 
 
 def _date() -> bytes:

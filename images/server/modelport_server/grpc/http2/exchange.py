@@ -1,7 +1,7 @@
 """A request and its answer: one stream of a connection."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from modelport_server.calls import clock
@@ -126,6 +126,18 @@ class Exchange:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 
+    def answer(self, answer: Answer | Coroutine[Any, Any, Answer]) -> None:
+        """Send a whole answer, or what waits for it, with the next `flush`."""
+        self._receiver.answer(self, answer)
+
+    def flush(self) -> None:
+        """Write what was sent on this connection."""
+        self._sender.flush()
+
+    def abort(self) -> None:
+        """Close the connection."""
+        self._sender.abort()
+
     def finish(self, block: bytes) -> None:
         """Send trailers, or headers that are all of the answer."""
         if not self.is_gone:
@@ -162,8 +174,8 @@ class Application(Protocol):
     def begin(self, exchange: Exchange) -> Answer | Coroutine[Any, Any, None] | None:
         """Look at headers: return a refusal, or what answers while the request is still coming; None to wait for it."""
 
-    def respond(self, exchange: Exchange, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
-        """Return the answer to a complete request if it is there at once, otherwise what waits for it."""
+    def respond(self, asked: Sequence[tuple[Exchange, bytes]]) -> list[Answer | Coroutine[Any, Any, Answer]]:
+        """Return for each complete request its answer if it is there at once, otherwise what waits for it."""
 
     def refuse(self, exchange: Exchange, error: RequestError) -> Answer:
         """Return the answer to a request that is not received to its end, or not looked at."""

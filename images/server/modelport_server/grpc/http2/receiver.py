@@ -1,7 +1,7 @@
 """What comes from the client, as far as this server lets it: requests, and who answers them.
 
-An answer that is there at once is sent at once, without a task and without another turn of the event loop, as on a
-connection of REST.
+Requests are answered in company of those that come in the same turn of the event loop (`turns`). An answer that takes no time
+worth waiting needs no task, as on a connection of REST.
 """
 
 import asyncio
@@ -165,16 +165,15 @@ class Receiver:
         if exchange.is_streamed:
             exchange.notify()
             return
-        try:
-            self.check_room()
-        except OverloadedError as error:
-            self.refuse(exchange, error)
-            return
         body = exchange.take_body()
         self.release(exchange, exchange.held)
-        answer = self._application.respond(exchange, body)
+        self._server.turns.ask((exchange, body))
+
+    def answer(self, exchange: Exchange, answer: Answer | Coroutine[Any, Any, Answer]) -> None:
+        """Send an answer, or what waits for it."""
         if isinstance(answer, Answer):
-            self._sender.answer(exchange, answer)
+            if not exchange.is_gone:
+                self._sender.answer(exchange, answer)
         else:
             self._spawn(exchange, self._answer_later(exchange, answer))
 

@@ -61,6 +61,10 @@ class Sender:
         else:
             self._transport.write(b"".join(out))
 
+    def abort(self) -> None:
+        """Close the connection, whatever is under way."""
+        self._transport.abort()
+
     # --- answers
 
     def answer(self, exchange: Exchange, answer: Answer) -> None:

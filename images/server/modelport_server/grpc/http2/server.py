@@ -1,15 +1,22 @@
 """The listener of gRPC, and what its connections share."""
 
 import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from modelport_server.errors import OverloadedError
 from modelport_server.grpc.frames import PREFIX_BYTES
 from modelport_server.grpc.http2.connection import Connection
-from modelport_server.grpc.http2.exchange import Application
+from modelport_server.grpc.http2.exchange import Answer, Application, Exchange
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
 from modelport_server.listener import Listener
+from modelport_server.turns import SMALL, Turns
+
+logger = logging.getLogger(__name__)
+
+Asked = tuple[Exchange, bytes]
 
 
 class Server(Listener):
@@ -19,6 +26,7 @@ class Server(Listener):
         """Answer with an application."""
         super().__init__(lifecycle, limits)
         self.application = application
+        self.turns = Turns[Asked](self._answer, self._goes_alone)
         self.max_request_bytes = limits.max_body_bytes + PREFIX_BYTES
         self.pending_bytes = 0
         """Of all answers that clients do not take yet."""
@@ -28,6 +36,28 @@ class Server(Listener):
     def connect(self) -> Any:
         """Return what a new connection talks to."""
         return Connection(self)
+
+    def _goes_alone(self, asked: Asked) -> bool:
+        exchange, body = asked
+        # while answers are not taken, each further one has to be looked at: how much they are together is bounded
+        return len(body) > SMALL or self.pending_bytes > 0 or b"grpc-encoding" in exchange.headers
+
+    def _answer(self, asked: list[Asked]) -> None:
+        for (exchange, _), answer in zip(asked, self._answers(asked), strict=True):
+            try:
+                exchange.answer(answer)
+            except Exception:
+                logger.exception("a connection failed")
+                exchange.abort()
+        for exchange, _ in asked:
+            exchange.flush()
+
+    def _answers(self, asked: list[Asked]) -> Sequence[Answer | Coroutine[Any, Any, Answer]]:
+        try:
+            self.check_room()
+        except OverloadedError as error:
+            return [self.application.refuse(exchange, error) for exchange, _ in asked]
+        return self.application.respond(asked)
 
     def check_room(self) -> None:
         """Raise OverloadedError while too much of answers is not taken."""
