@@ -1,4 +1,4 @@
-"""When answers of REST are written: in the order of their requests, and before somebody else is waited for."""
+"""When answers of REST are written, and to whom: in the order of their requests, and before somebody else is waited for."""
 
 import asyncio
 import socket
@@ -11,6 +11,7 @@ from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
 from modelport_server.rest.messages import Answer
 from modelport_server.rest.server import Server
+from modelport_server.turns import MOST
 
 GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE = Answer((b"a" * 30_000_000,))
@@ -23,8 +24,10 @@ class Paths:
 
     def __init__(self, **answers):
         self.answers = answers
+        self.groups = []
 
     def respond(self, requests):
+        self.groups.append(len(requests))
         return [self.answers[request.path[1:]]() for request in requests]
 
 
@@ -58,20 +61,63 @@ def test_a_refusal_does_not_overtake_requests_that_wait():
 
 @pytest.mark.parametrize("headers", [b"Content-Encoding: gzip\r\n", b""])
 def test_what_is_ready_is_written_before_long_work_begins(headers):
-    long = b"POST /long HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n%b\r\n" % headers + b" " * 20_000
+    size = 1 if headers else 20_000
+    long = b"POST /long HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n" % (size, headers) + b" " * size
+    seen = []
+
+    def look():
+        seen.append(first.recv(65536, socket.MSG_PEEK))
+        return SMALL
 
     async def story():
-        seen = asyncio.get_running_loop().create_future()
+        nonlocal first
+        async with _listening(Paths(small=lambda: SMALL, long=look)) as port, _clients(port, 3) as clients:
+            await _asked(clients, [GET % b"small"] * 3)
+            first = clients[0]
+            assert all(
+                answer.endswith(b"b") for answer in await _asked(clients, [GET % b"small", GET % b"small", long])
+            )
 
-        def look():
-            client.setblocking(False)
-            seen.set_result(client.recv(65536, socket.MSG_PEEK).count(b"HTTP/1.1 200 OK"))
-            return SMALL
+    first = None
+    uvloop.run(story())
+    assert len(seen) == 1
+    assert seen[0].endswith(b"\r\n\r\nb")
 
-        paths = Paths(small=lambda: SMALL, long=look)
-        async with _listening(paths) as port:
-            with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(GET % b"small" * 3 + long)
-                assert await asyncio.wait_for(seen, 30) == 3
+
+def test_all_who_ask_in_one_turn_get_their_own_answers():
+    count = 40
+    answers = {str(number): lambda number=number: Answer((b"<%d>" % number,)) for number in range(count)}
+    paths = Paths(**answers, broken=lambda: Answer((None,)))
+
+    async def story():
+        async with _listening(paths) as port, _clients(port, count) as clients:
+            for _ in range(3):
+                told = await _asked(clients, [GET % b"%d" % number for number in range(count)])
+                assert [each.partition(b"\r\n\r\n")[2] for each in told] == [b"<%d>" % n for n in range(count)]
+            assert max(paths.groups) == MOST
+            clients.pop(5).close()
+            told = await _asked(clients, [GET % b"broken", *[GET % b"7"] * (count - 2)])
+            assert told == [b"", *[told[1]] * (count - 2)], "only the one whose answer cannot be written is closed"
+            assert told[1].endswith(b"<7>")
 
     uvloop.run(story())
+
+
+@asynccontextmanager
+async def _clients(port, count):
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    try:
+        await asyncio.sleep(0.1)
+        yield clients
+    finally:
+        for client in clients:
+            client.close()
+
+
+async def _asked(clients, requests):
+    """Send the requests before the server can look at the first, and return what comes back."""
+    for client, request in zip(clients, requests, strict=True):
+        client.setblocking(False)
+        assert client.send(request) == len(request)
+    loop = asyncio.get_running_loop()
+    return [await asyncio.wait_for(loop.sock_recv(client, 65536), 30) for client in clients]

@@ -243,6 +243,26 @@ def test_headers_may_be_no_longer_than_told(client):
     assert not client.answers[5].heads
 
 
+def test_all_streams_that_come_together_get_their_own_answers(place, client):
+    client.ping()
+    sent, client.send = [], lambda *parts: sent.extend(parts)
+    asked = [framed(size) for size in range(1, 40)]
+    streams = [client.ask(body, path=INFER) for body, _ in asked]
+    bad, live = client.ask(b"", path=INFER), client.ask()
+    gone = client.ask(asked[0][0], path=INFER)
+    client.send(frame(h2.RST_STREAM, 0, gone, struct.pack(">I", h2.CANCEL)))
+    del client.send
+    client.send(*sent)
+    for stream, (_, content) in zip(streams, asked, strict=True):
+        assert told(client.answer(stream)) == content
+    assert int(client.answer(bad).grpc_status) == GrpcStatus.INVALID_ARGUMENT
+    assert client.answer(live).is_good
+    client.ping()
+    assert not client.answers[gone].heads
+    until(lambda: place.metrics.answering == 0)
+    assert within(place, lambda: place.server._held) == 0
+
+
 def test_answers_that_are_not_taken_are_bounded(artifact):
     body, content = framed(16_000)
     with near(artifact, Limits(max_received_bytes=50_000)) as place:

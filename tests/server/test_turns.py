@@ -33,18 +33,18 @@ def play(*moves):
     asyncio.run(main())
 
 
-def asking(asker, *whats):
-    return lambda: [asker.ask(what) for what in whats]
+def asking(asker, *requests):
+    return lambda: [asker.ask(request) for request in requests]
 
 
 def test_who_is_alone_is_answered_at_once(groups):
     asker = Turns(groups.append, lambda _: False)
 
-    def ask(what):
-        asker.ask(what)
-        assert groups[-1] == [what]
+    def ask(request):
+        asker.ask(request)
+        assert groups[-1] == [request]
 
-    play(*(lambda what=what: ask(what) for what in range(3)))
+    play(*(lambda request=request: ask(request) for request in range(3)))
     assert groups == [[0], [1], [2]]
 
 
@@ -77,12 +77,12 @@ def test_nobody_waits_long_for_others(monkeypatch, groups, seconds, size):
 
 
 def test_who_goes_alone_is_answered_at_once_behind_those_who_came_before(groups):
-    asker = Turns(groups.append, lambda what: what == "large")
+    asker = Turns(groups.append, lambda request: request == "large")
     seen = []
 
     def move():
-        for what in ("first", "small", "other", "large"):
-            asker.ask(what)
+        for request in ("first", "small", "other", "large"):
+            asker.ask(request)
         seen.extend(groups)
         asker.ask("late")
 
