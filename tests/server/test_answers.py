@@ -42,21 +42,70 @@ async def _listening(application):
         await server.close(0)
 
 
-def test_a_refusal_does_not_overtake_requests_that_wait():
-    paths = Paths(large=lambda: LARGE, small=lambda: SMALL)
-    sent = GET % b"large" + GET % b"small" * 3 + b"\0 garbage\r\n\r\n"
+BAD = {
+    "garbage": (b"\0 garbage\r\n\r\n", 400),
+    "too large": (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999\r\n\r\n", 413),
+    "upgrade": (GET[:-2] % b"small" + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 200),
+}
+
+
+@pytest.mark.parametrize("was_alone", [True, False])
+@pytest.mark.parametrize("bad", BAD)
+def test_a_refusal_comes_behind_the_answers_of_what_was_sent_before(bad, was_alone):
+    content, status = BAD[bad]
 
     async def story():
-        async with _listening(paths) as port:
+        async with _listening(Paths(small=lambda: SMALL, large=lambda: LARGE, later=later)) as port:
+            if not was_alone:
+                async with _clients(port, 2) as clients:
+                    await _asked(clients, [GET % b"small"] * 2)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(sent)
+            names = (b"small", b"small", b"later", b"large", b"small", b"later")
+            writer.write(b"".join(GET % name for name in names) + content + GET % b"small")
             received = await asyncio.wait_for(reader.read(), 30)
             writer.close()
             return received
 
-    received = uvloop.run(story())
-    assert received.startswith(b"HTTP/1.1 200 OK")
-    assert received.endswith(LARGE.pieces[0]), "what is refused has no answer: it would be taken for the next request's"
+    async def later():
+        await asyncio.sleep(0.01)
+        return SMALL
+
+    told = uvloop.run(story()).replace(LARGE.pieces[0], b"large").split(b"HTTP/1.1 ")[1:]
+    assert [int(each[:3]) for each in told] == [200] * 6 + [status]
+    assert [index for index, each in enumerate(told) if each.endswith(b"\r\n\r\nlarge")] == [3]
+    assert [index for index, each in enumerate(told) if b"connection: close" in each] == [6]
+
+
+@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
+def test_an_answer_that_fails_ends_its_connection(error):
+    async def fail():
+        raise error
+
+    async def story():
+        async with _listening(Paths(small=lambda: SMALL, fail=fail)) as port, _clients(port, 2) as clients:
+            clients[0].send(GET % b"fail" * 2)
+            clients[0].setblocking(False)
+            assert not await asyncio.wait_for(asyncio.get_running_loop().sock_recv(clients[0], 99), 30)
+            assert (await _asked(clients[1:], [GET % b"small"]))[0].endswith(b"b")
+
+    uvloop.run(story())
+
+
+def test_a_body_is_asked_for_behind_the_answers_of_what_was_sent_before():
+    asking = b"POST /small HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+
+    async def story():
+        async with _listening(Paths(small=lambda: SMALL)) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for count in (0, 3):
+                writer.write(GET % b"small" * count + asking)
+                told = await asyncio.wait_for(reader.readuntil(b" 100 Continue\r\n\r\n"), 30)
+                assert told.count(b" 200 OK") == count
+                writer.write(b"x")
+                assert (await reader.readuntil(b"\r\n\r\nb")).startswith(b"HTTP/1.1 200 OK")
+            writer.close()
+
+    uvloop.run(story())
 
 
 @pytest.mark.parametrize("headers", [b"Content-Encoding: gzip\r\n", b""])

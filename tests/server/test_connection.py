@@ -112,7 +112,8 @@ def test_garbage_behind_a_request_does_not_spoil_its_answer(tmp_path):
         connection.sendall(post(body) + b"\x00 garbage\r\n\r\n")
         received = everything(connection)
         assert received.startswith(b"HTTP/1.1 200 OK")
-        assert received.count(b"HTTP/1.1 ") == 1
+        assert received.count(b"HTTP/1.1 ") == 2
+        assert b"HTTP/1.1 400" in received
 
 
 def test_connections_are_bounded(tmp_path):

@@ -263,6 +263,34 @@ def test_all_streams_that_come_together_get_their_own_answers(place, client):
     assert within(place, lambda: place.server._held) == 0
 
 
+def test_streams_before_a_failure_of_the_connection_are_answered(place, client):
+    client.ping()
+    sent, client.send = [], lambda *parts: sent.extend(parts)
+    body, content = framed(9)
+    streams = [client.ask(body, path=INFER) for _ in range(10)]
+    client.send(frame(h2.PUSH_PROMISE, 0, 1))
+    del client.send
+    client.send(*sent)
+    for stream in streams:
+        assert told(client.answer(stream)) == content
+    assert client.end() == h2.PROTOCOL
+
+
+def test_small_answers_that_are_not_taken_are_bounded(place, monkeypatch):
+    output = np.zeros(16_000, np.uint8)
+    monkeypatch.setattr(place.server._lifecycle.plane, "run", lambda _: [("y", output)])
+    with Client(place.port, *WIDE) as client:
+        client.ping()
+        sent, client.send = [], lambda *parts: sent.extend(parts)
+        for _ in range(1000):
+            client.ask(framed(1)[0], path=INFER)
+        del client.send
+        client.send(*sent)
+        (connection,) = place.server._connections
+        until(lambda: connection._sender.is_full)
+        assert within(place, connection._transport.get_write_buffer_size) < 40 * len(output)
+
+
 def test_answers_that_are_not_taken_are_bounded(artifact):
     body, content = framed(16_000)
     with near(artifact, Limits(max_received_bytes=50_000)) as place:

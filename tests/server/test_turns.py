@@ -33,12 +33,16 @@ def play(*moves):
     asyncio.run(main())
 
 
+def turns_of(answer, goes_alone=lambda _: False, *, abort=None):
+    return Turns(answer, abort, goes_alone)
+
+
 def asking(asker, *requests):
     return lambda: [asker.ask(request) for request in requests]
 
 
 def test_who_is_alone_is_answered_at_once(groups):
-    asker = Turns(groups.append, lambda _: False)
+    asker = turns_of(groups.append)
 
     def ask(request):
         asker.ask(request)
@@ -49,13 +53,13 @@ def test_who_is_alone_is_answered_at_once(groups):
 
 
 def test_those_who_come_together_are_answered_together(groups):
-    asker = Turns(groups.append, lambda _: False)
+    asker = turns_of(groups.append)
     play(asking(asker, 1, 2, 3), asking(asker, 4, 5), asking(asker, 6), asking(asker, 7))
     assert groups == [[1], [2, 3], [4, 5], [6], [7]]
 
 
 def test_groups_are_bounded(groups):
-    asker = Turns(groups.append, lambda _: False)
+    asker = turns_of(groups.append)
     play(asking(asker, "first", *range(2 * MOST + 1)))
     assert [len(group) for group in groups] == [1, MOST, MOST, 1]
 
@@ -71,13 +75,13 @@ def test_nobody_waits_long_for_others(monkeypatch, groups, seconds, size):
         clock.now += seconds * len(group)
         groups.append(group)
 
-    asker = Turns(answer, lambda _: False)
+    asker = turns_of(answer)
     play(asking(asker, "first", *range(2 * size)))
     assert [len(group) for group in groups] == [1, size, size]
 
 
 def test_who_goes_alone_is_answered_at_once_behind_those_who_came_before(groups):
-    asker = Turns(groups.append, lambda request: request == "large")
+    asker = turns_of(groups.append, lambda request: request == "large")
     seen = []
 
     def move():
@@ -89,6 +93,49 @@ def test_who_goes_alone_is_answered_at_once_behind_those_who_came_before(groups)
     play(move)
     assert seen == [["first"], ["small", "other"], ["large"]]
     assert groups[3:] == [["late"]]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_failure_ends_those_who_were_to_be_answered_and_nobody_else(groups, count, caplog):
+    def answer(group):
+        groups.append(group)
+        if "bad" in group:
+            raise MemoryError
+
+    aborted = []
+    asker = turns_of(answer, abort=aborted.append)
+    play(*[asking(asker, *["bad"] * count), asking(asker, *["good"] * count)] * 3)
+    assert aborted == ["bad"] * count * 3
+    assert [each for group in groups for each in group].count("good") == count * 3
+    assert "MemoryError" in caplog.text
+
+
+def test_what_nobody_can_handle_stops_nobody_else(groups):
+    def answer(group):
+        groups.append(group)
+        if "bad" in group:
+            raise SystemExit
+
+    asker = turns_of(answer)
+
+    def move():
+        with pytest.raises(SystemExit):
+            asker.ask("bad")
+
+    play(move, asking(asker, "good", "other"))
+    assert groups == [["bad"], ["good"], ["other"]]
+
+
+def test_who_has_asked_is_answered_before_somebody_else_fails(groups):
+    asker = turns_of(groups.append)
+
+    def move():
+        asking(asker, 1, 2, 3)()
+        asker.flush()
+        assert groups == [[1], [2, 3]]
+
+    play(move)
+    assert groups == [[1], [2, 3]]
 
 
 @pytest.mark.parametrize("kind", ["small", "large"])
@@ -105,7 +152,7 @@ def test_who_asks_while_being_answered_is_answered_in_the_next_turn(groups, kind
                 asker.ask((number + 1, kind))
         depth -= 1
 
-    asker = Turns(answer, lambda asked: asked[1] == "large")
+    asker = turns_of(answer, lambda asked: asked[1] == "large")
 
     async def main():
         asker.ask((0, kind))

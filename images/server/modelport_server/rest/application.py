@@ -53,7 +53,7 @@ class Application:
                 return self._page(request)
             except Exception as error:  # noqa: BLE001 - the client gets its answer, whatever it is
                 return refusal(error)
-        call = Call(clock(), request.client_leaves)
+        call = Call(request.arrived, request.client_leaves)
         call.received = call.arrived
         self._observation.begin()
         try:

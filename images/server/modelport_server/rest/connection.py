@@ -50,10 +50,16 @@ class Connection:
         """What is being answered, as in `_waiting`."""
         self._task: asyncio.Task[None] | None = None
         self._left: asyncio.Future[None] | None = None
-        self._is_closing = self._is_full = False
+        self._is_full = False
         self._is_new = True
-        self._has_ended = False
-        """Whether the client sends no more, and takes what it has asked for."""
+        self._has_left = False
+        """Whether the client sends no more."""
+        self._is_ended = False
+        """Whether no more is read, so that the connection closes behind its last answer."""
+        self._refusal: Answer | None = None
+        """What that is, if it is told what was no request."""
+        self._is_awaited = False
+        """Whether the client waits to be told that its body is wanted."""
         self._since = clock()
         """When what the connection waits for began."""
         self._patience = IDLE_SECONDS
@@ -77,7 +83,7 @@ class Connection:
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell whoever works for this client."""
-        self._is_closing = True
+        self._is_ended = True
         self._let_go()
         while self._waiting:
             self._server.hold(-len(self._waiting.popleft()[0].body))
@@ -86,13 +92,15 @@ class Connection:
             self._left.set_result(None)
 
     def eof_received(self) -> bool:
-        """Let the transport close, behind the answers that this turn brings; who would wait for longer is taken for gone."""
-        self._has_ended = self._asked is not None and self._task is None
-        return self._has_ended
+        """Let the transport close, behind answers that take no time worth waiting; who waits for longer ones has gone."""
+        self._has_left = True
+        stays = self._asked is not None and self._task is None
+        self._is_ended = self._is_ended or stays
+        return stays
 
     def data_received(self, data: bytes) -> None:
         """Read; requests that become complete are answered."""
-        if self._is_closing:
+        if self._is_ended:
             return
         self._is_new = False
         if self._is_in_head:
@@ -109,7 +117,7 @@ class Connection:
         else:
             if self._is_in_head and self._size > MAX_HEAD_BYTES:
                 self._refuse(TooLargeError(f"headers: expected at most {MAX_HEAD_BYTES} bytes, found more"))
-            elif self._told - self._size >= LARGE and not self._is_in_head and not self._is_closing:
+            elif self._told - self._size >= LARGE and not self._is_in_head and not self._is_ended:
                 self._begin_large_body()
 
     def pause_writing(self) -> None:
@@ -143,8 +151,9 @@ class Connection:
         self._told = _number(told)
         if self._told > self._server.limits.max_body_bytes:
             raise self._too_large(str(self._told))
-        if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._asked is None:
-            self._transport.write(CONTINUE)
+        if self._headers.get(b"expect", b"").lower() == b"100-continue":
+            self._is_awaited = True
+            self._answer_waiting()
 
     def on_body(self, chunk: bytes) -> None:
         """Take a part of the body. Raises TooLargeError or OverloadedError, which ends the connection."""
@@ -174,7 +183,7 @@ class Connection:
 
     def large_body_grew(self, size: int) -> None:
         """Take note of bytes that came; answer when all are there."""
-        if self._is_closing or self._large is None:
+        if self._is_ended or self._large is None:
             return
         self._size += size
         try:
@@ -197,9 +206,11 @@ class Connection:
         path = self._url.partition(b"?")[0].decode("latin-1")
         if "%" in path:
             path = unquote(path)
-        request = Request(parser.get_method().decode("latin-1"), path, self._headers, body, self._client_leaves)
+        request = Request(
+            parser.get_method().decode("latin-1"), path, self._headers, body, self._client_leaves, clock()
+        )
         self._chunks, self._size = [], 0
-        self._url, self._headers, self._is_in_head = b"", {}, True
+        self._url, self._headers, self._is_in_head, self._is_awaited = b"", {}, True, False
         self._wait(IDLE_SECONDS)
         self._waiting.append((request, parser.should_keep_alive()))
         self._answer_waiting()
@@ -224,8 +235,13 @@ class Connection:
             if len(self._waiting) == MAX_WAITING - 1:
                 self._transport.resume_reading()
             self._server.turns.ask((self, request))
-        elif self._has_ended:
+        elif self._refusal is not None:
+            self._write(self._refusal, None, stays=False)
+        elif self._is_ended:
             self._close()
+        elif self._is_awaited:
+            self._is_awaited = False
+            self._transport.write(CONTINUE)
 
     def answered(self, answer: Answer | Coroutine[Any, Any, Answer]) -> None:
         """Write an answer, or wait for it."""
@@ -234,14 +250,16 @@ class Connection:
         else:
             self._task = asyncio.get_running_loop().create_task(self._wait_for(answer))
             self._wait(float("inf"))
-            if self._has_ended:
+            if self._has_left:
                 self._close()
 
     async def _wait_for(self, later: Awaitable[Answer]) -> None:
         try:
             answer = await later
-        finally:
-            self._task = None
+        except BaseException:  # whatever it is, nobody is to wait for this answer
+            self._transport.abort()
+            raise
+        self._task = None
         self._wait(IDLE_SECONDS)
         self._end_request(answer)
 
@@ -253,7 +271,8 @@ class Connection:
         self._answer_waiting()
 
     def _write(self, answer: Answer, request: Request | None, *, stays: bool) -> None:
-        stays = stays and not self._server.is_draining and not self._is_closing
+        is_last = self._is_ended and self._refusal is None and not self._waiting
+        stays = stays and not is_last and not self._server.is_draining
         head: list[Buffer] = [_STATUSES.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status, self._server.date]
         for name, value in answer.headers:
             head += (name, b": ", value, b"\r\n")
@@ -270,18 +289,16 @@ class Connection:
             self._close()
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer what is no request, unless others wait, and read no more: nobody knows where the next one would begin."""
-        if self._asked is None and not self._waiting and not self._transport.is_closing():
-            self._write(refusal(error), None, stays=False)
+        """Answer what is no request, and read no more: nobody knows where the next one would begin."""
+        self._refusal = refusal(error)
         self._finish()
 
     def _finish(self) -> None:
-        """Close, behind the answer that is under way."""
-        self._is_closing = True
+        """Read no more, and close behind all answers."""
+        self._is_ended = True
         if self._large is not None:
             self._end_large_body(self._large)
-        if self._asked is None:
-            self._close()
+        self._answer_waiting()
 
     def _too_large(self, found: str) -> TooLargeError:
         return TooLargeError(f"body: expected at most {self._server.limits.max_body_bytes} bytes, found {found}")
@@ -321,7 +338,7 @@ class Connection:
         self._transport.abort()
 
     def _close(self) -> None:
-        self._is_closing = True
+        self._is_ended = True
         self._wait(STALLED_SECONDS)
         self._transport.close()
 

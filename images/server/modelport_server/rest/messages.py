@@ -21,6 +21,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: Buffer
     client_leaves: Callable[[], Awaitable[None]]
     """Returns when nobody waits for the answer any more."""
+    arrived: float
+    """When it was complete."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

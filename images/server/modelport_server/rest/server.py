@@ -31,7 +31,7 @@ class Server(Listener):
         """Answer with an application."""
         super().__init__(lifecycle, limits)
         self._application = application
-        self.turns = Turns[Asked](self._answer, _goes_alone)
+        self.turns = Turns[Asked](self._answer, _abort, _goes_alone)
         self.date = _date()
         """The header of this second."""
 
@@ -51,6 +51,10 @@ class Server(Listener):
     def tick(self) -> None:
         """Write the new time."""
         self.date = _date()
+
+
+def _abort(asked: Asked) -> None:
+    asked[0].abort()
 
 
 def _goes_alone(asked: Asked) -> bool:

@@ -85,7 +85,8 @@ class Connection:
         self._server.forget(self)
 
     def eof_received(self) -> None:
-        """Let the transport close."""
+        """Let the transport close, behind answers that take no time worth waiting."""
+        self._server.turns.flush()
         self._enter(CLOSED)
 
     def data_received(self, data: bytes) -> None:
@@ -334,6 +335,7 @@ class Connection:
         self._transport.abort()
 
     def _fail(self, error: ConnectionFailedError) -> None:
+        self._server.turns.flush()  # the client is told that all streams until now were looked at
         self._sender.put(framing.goaway(self._receiver.last, error.code, str(error)))
         self._sender.flush()
         self._close()

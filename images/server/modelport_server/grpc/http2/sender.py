@@ -68,12 +68,12 @@ class Sender:
     # --- answers
 
     def answer(self, exchange: Exchange, answer: Answer) -> None:
-        """Send a whole answer; one that is small, and that the windows allow, is never pending."""
+        """Send a whole answer; one that is small, and that the windows and the socket allow, is never pending."""
         start, body, end = answer
         size = len(body)
         if end is None:
             self.finish(exchange, start)
-        elif size <= framing.MAX_PAYLOAD and size <= self._window and size <= exchange.send_window:
+        elif size <= min(framing.MAX_PAYLOAD, self._window, exchange.send_window) and not self.is_full:
             self._window -= size
             self.start(exchange, start)
             self.put(framing.head(size, framing.DATA, 0, exchange.id))

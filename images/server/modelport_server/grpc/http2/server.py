@@ -26,7 +26,7 @@ class Server(Listener):
         """Answer with an application."""
         super().__init__(lifecycle, limits)
         self.application = application
-        self.turns = Turns[Asked](self._answer, self._goes_alone)
+        self.turns = Turns[Asked](self._answer, _abort, self._goes_alone)
         self.max_request_bytes = limits.max_body_bytes + PREFIX_BYTES
         self.pending_bytes = 0
         """Of all answers that clients do not take yet."""
@@ -39,10 +39,12 @@ class Server(Listener):
 
     def _goes_alone(self, asked: Asked) -> bool:
         exchange, body = asked
-        # while answers are not taken, each further one has to be looked at: how much they are together is bounded
-        return len(body) > SMALL or self.pending_bytes > 0 or b"grpc-encoding" in exchange.headers
+        # how much answers that are not taken may be together is bounded: near there, each further one has to be looked at
+        is_near = 2 * self.pending_bytes > self.limits.max_received_bytes
+        return is_near or len(body) > SMALL or b"grpc-encoding" in exchange.headers
 
-    def _answer(self, asked: list[Asked]) -> None:
+    def _answer(self, everyone: list[Asked]) -> None:
+        asked = [each for each in everyone if not each[0].is_gone]
         for (exchange, _), answer in zip(asked, self._answers(asked), strict=True):
             try:
                 exchange.answer(answer)
@@ -63,3 +65,7 @@ class Server(Listener):
         """Raise OverloadedError while too much of answers is not taken."""
         if self.pending_bytes > self.limits.max_received_bytes:
             raise OverloadedError(f"{self.pending_bytes} bytes of answers are not taken yet; try again")
+
+
+def _abort(asked: Asked) -> None:
+    asked[0].abort()
