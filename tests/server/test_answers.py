@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvloop
@@ -32,14 +32,21 @@ class Paths:
 
 
 @asynccontextmanager
-async def _listening(application):
-    """Listen in this event loop; give the port."""
-    server = Server(application, Lifecycle("m"), Limits())
+async def _serving(application, limits=Limits()):  # noqa: B008 - it cannot be changed
+    """Listen in this event loop."""
+    server = Server(application, Lifecycle("m"), limits)
     await server.open("127.0.0.1", 0)
     try:
-        yield server.port
+        yield server
     finally:
         await server.close(0)
+
+
+@asynccontextmanager
+async def _listening(application):
+    """Listen in this event loop; give the port."""
+    async with _serving(application) as server:
+        yield server.port
 
 
 BAD = {
@@ -76,9 +83,11 @@ def test_a_refusal_comes_behind_the_answers_of_what_was_sent_before(bad, was_alo
     assert [index for index, each in enumerate(told) if b"connection: close" in each] == [6]
 
 
-@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
+@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError, None])
 def test_an_answer_that_fails_ends_its_connection(error):
     async def fail():
+        if error is None:
+            return Answer((None,))
         raise error
 
     async def story():
@@ -89,6 +98,66 @@ def test_an_answer_that_fails_ends_its_connection(error):
             assert (await _asked(clients[1:], [GET % b"small"]))[0].endswith(b"b")
 
     uvloop.run(story())
+
+
+def test_a_request_to_speak_something_else_is_told_that_the_connection_ends():
+    async def story():
+        async with _listening(Paths(small=lambda: SMALL)) as port, _clients(port, 1) as clients:
+            return (await _asked(clients, [BAD["upgrade"][0]]))[0]
+
+    told = uvloop.run(story())
+    assert b"connection: close" in told
+    assert told.endswith(b"b")
+
+
+def test_what_waits_is_bounded_while_a_client_takes_answers_slowly():
+    asking = GET % b"a"
+
+    async def story():
+        answer = Answer((bytes(100_000),))
+        left, most = b"", 0
+        async with _serving(Paths(a=lambda: answer)) as server, _clients(server.port, 1) as (client,):
+            client.setblocking(False)
+            (connection,) = server._connections
+            for _ in range(500):
+                left = left or asking * 10_000
+                with suppress(BlockingIOError):
+                    left = left[client.send(left) :]
+                await asyncio.get_running_loop().sock_recv(client, 30_000)
+                most = max(most, len(connection._waiting))
+            assert not connection._is_ended
+        return most
+
+    assert uvloop.run(story()) < 2 * (256 << 10) // len(asking), "as many as the event loop reads at once"
+
+
+def test_what_came_of_a_refused_body_is_let_go_while_others_are_answered():
+    chunked = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"8000\r\n" + bytes(0x8000) + b"\r\n"
+
+    async def story():
+        release = asyncio.get_running_loop().create_future()
+
+        async def later():
+            await release
+            return SMALL
+
+        async with _serving(Paths(later=later), Limits(max_body_bytes=100_000)) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(GET % b"later" + chunked + chunk * 5)
+            (connection,) = server._connections
+            for _ in range(500):
+                await asyncio.sleep(0.01)
+                if connection._refusal is not None:
+                    break
+            assert (server._held, server.receiving) == (0, 0)
+            release.set_result(None)
+            told = await asyncio.wait_for(reader.read(), 30)
+            writer.close()
+            return told
+
+    told = uvloop.run(story())
+    assert [int(each[:3]) for each in told.split(b"HTTP/1.1 ")[1:]] == [200, 413]
 
 
 def test_a_body_is_asked_for_behind_the_answers_of_what_was_sent_before():

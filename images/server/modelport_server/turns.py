@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 MAX_SECONDS: Final = 0.001
 """How long a group may take, told from the last one: as long as a run in the event loop may."""
 MOST: Final = 16
-"""More gain nothing."""
+"""Of a group, whose first waits for the last: most of the gain is there with a few."""
 SMALL: Final = 1 << 14
 """Bytes of a body from which a request goes alone, and at once: while others are received, its bytes would leave the caches."""
 Asked = TypeVar("Asked")

@@ -130,7 +130,8 @@ class Connection:
         """Go on."""
         self._is_full = False
         self._wait(IDLE_SECONDS)
-        self._transport.resume_reading()
+        if len(self._waiting) < MAX_WAITING:
+            self._transport.resume_reading()
         self._answer_waiting()
 
     # --- the parser's calls
@@ -212,13 +213,14 @@ class Connection:
         self._chunks, self._size = [], 0
         self._url, self._headers, self._is_in_head, self._is_awaited = b"", {}, True, False
         self._wait(IDLE_SECONDS)
-        self._waiting.append((request, parser.should_keep_alive()))
+        # behind a request to speak something else nothing is read
+        self._waiting.append((request, parser.should_keep_alive() and not parser.should_upgrade()))
         self._answer_waiting()
         if len(self._waiting) >= MAX_WAITING:
             self._transport.pause_reading()
 
     def _let_go(self) -> None:
-        """Forget what was received of a request."""
+        """Forget what was received of a request that will not be complete."""
         if not self._is_in_head:
             self._server.hold(-self._size)
         self._chunks, self._large, self._size = [], None, 0
@@ -256,12 +258,12 @@ class Connection:
     async def _wait_for(self, later: Awaitable[Answer]) -> None:
         try:
             answer = await later
+            self._task = None
+            self._wait(IDLE_SECONDS)
+            self._end_request(answer)
         except BaseException:  # whatever it is, nobody is to wait for this answer
             self._transport.abort()
             raise
-        self._task = None
-        self._wait(IDLE_SECONDS)
-        self._end_request(answer)
 
     def _end_request(self, answer: Answer) -> None:
         asked, self._asked = self._asked, None
@@ -298,6 +300,8 @@ class Connection:
         self._is_ended = True
         if self._large is not None:
             self._end_large_body(self._large)
+        self._let_go()
+        self._is_in_head = True
         self._answer_waiting()
 
     def _too_large(self, found: str) -> TooLargeError:
