@@ -3,7 +3,7 @@
 import socket
 import struct
 from collections import Counter, defaultdict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from hpack import Decoder, Encoder
@@ -135,6 +135,16 @@ class Client:
     def send(self, *parts):
         with suppress(BrokenPipeError, ConnectionResetError):  # the end is found by whoever reads
             self.socket.sendall(b"".join(parts))
+
+    @contextmanager
+    def together(self):
+        """Keep back what is sent in the block, and then send it as one."""
+        sent, self.send = [], lambda *parts: sent.extend(parts)
+        try:
+            yield
+        finally:
+            del self.send
+        self.send(*sent)
 
     def leave(self):
         """Tell that nothing more will be sent."""

@@ -245,14 +245,12 @@ def test_headers_may_be_no_longer_than_told(client):
 
 def test_all_streams_that_come_together_get_their_own_answers(place, client):
     client.ping()
-    sent, client.send = [], lambda *parts: sent.extend(parts)
     asked = [framed(size) for size in range(1, 40)]
-    streams = [client.ask(body, path=INFER) for body, _ in asked]
-    bad, live = client.ask(b"", path=INFER), client.ask()
-    gone = client.ask(asked[0][0], path=INFER)
-    client.send(frame(h2.RST_STREAM, 0, gone, struct.pack(">I", h2.CANCEL)))
-    del client.send
-    client.send(*sent)
+    with client.together():
+        streams = [client.ask(body, path=INFER) for body, _ in asked]
+        bad, live = client.ask(b"", path=INFER), client.ask()
+        gone = client.ask(asked[0][0], path=INFER)
+        client.send(frame(h2.RST_STREAM, 0, gone, struct.pack(">I", h2.CANCEL)))
     for stream, (_, content) in zip(streams, asked, strict=True):
         assert told(client.answer(stream)) == content
     assert int(client.answer(bad).grpc_status) == GrpcStatus.INVALID_ARGUMENT
@@ -265,12 +263,10 @@ def test_all_streams_that_come_together_get_their_own_answers(place, client):
 
 def test_streams_before_a_failure_of_the_connection_are_answered(place, client):
     client.ping()
-    sent, client.send = [], lambda *parts: sent.extend(parts)
     body, content = framed(9)
-    streams = [client.ask(body, path=INFER) for _ in range(10)]
-    client.send(frame(h2.PUSH_PROMISE, 0, 1))
-    del client.send
-    client.send(*sent)
+    with client.together():
+        streams = [client.ask(body, path=INFER) for _ in range(10)]
+        client.send(frame(h2.PUSH_PROMISE, 0, 1))
     for stream in streams:
         assert told(client.answer(stream)) == content
     assert client.end() == h2.PROTOCOL
@@ -281,11 +277,9 @@ def test_small_answers_that_are_not_taken_are_bounded(place, monkeypatch):
     monkeypatch.setattr(place.server._lifecycle.plane, "run", lambda _: [("y", output)])
     with Client(place.port, *WIDE) as client:
         client.ping()
-        sent, client.send = [], lambda *parts: sent.extend(parts)
-        for _ in range(1000):
-            client.ask(framed(1)[0], path=INFER)
-        del client.send
-        client.send(*sent)
+        with client.together():
+            for _ in range(1000):
+                client.ask(framed(1)[0], path=INFER)
         (connection,) = place.server._connections
         until(lambda: connection._sender.is_full)
         waiting = within(place, connection._transport.get_write_buffer_size) + place.server.pending_bytes

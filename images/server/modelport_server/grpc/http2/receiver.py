@@ -178,10 +178,8 @@ class Receiver:
             self._spawn(exchange, self._answer_later(exchange, answer))
 
     async def _answer_later(self, exchange: Exchange, later: Coroutine[Any, Any, Answer]) -> None:
-        answer = await later
-        if not exchange.is_gone:
-            self._sender.answer(exchange, answer)
-            self._sender.flush()
+        self.answer(exchange, await later)
+        self._sender.flush()
 
     def _spawn(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
