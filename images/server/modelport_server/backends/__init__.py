@@ -1,6 +1,6 @@
 """What runs models: one file per runtime, one line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,8 @@ from modelport.reasons import Reason
 
 Tensors = dict[str, npt.NDArray[Any]]
 Infer = Callable[[Tensors], Tensors]
+LoadOptions = Mapping[str, str]
+"""How a runtime loads a model; none: in its own default way."""
 
 MODULES = {"onnxruntime": "onnxruntime"}
 """Runtimes, as `modelport.runtimes` names them, and their modules here."""
@@ -24,19 +26,25 @@ class Backend(Protocol):
     """Name of the runtime in the protocol's metadata."""
 
     def infer(self, inputs: Tensors) -> Tensors:
-        """Return the outputs, by name and in the model's order, for inputs that fit the signature."""
+        """Return the outputs, by name and in the model's order, for inputs that fit the signature.
+
+        They are the caller's own: no later call changes them.
+        """
 
 
-def load(runtime: str, folder: Path, files: list[str], threads: int) -> Backend:
-    """Load the model in `folder`. Raises ModelportError."""
-    loaded: Backend = _module(runtime).load(folder, files, threads)
+def load(runtime: str, folder: Path, files: list[str], threads: int, options: LoadOptions) -> Backend:
+    """Load the model in `folder`; `options` are one of `ways(runtime)`.
+
+    Raises ModelportError (RuntimeUnsupported) if the runtime cannot.
+    """
+    loaded: Backend = _module(runtime).load(folder, files, threads, options)
     return loaded
 
 
-def load_logits(runtime: str, folder: Path, files: list[str]) -> Infer:
-    """Return what answers with the tensors before a final softmax or sigmoid, by output name; for verification."""
-    infer: Infer = _module(runtime).load_logits(folder, files)
-    return infer
+def ways(runtime: str) -> Sequence[LoadOptions]:
+    """Return the options to try one after the other: the default, then less and less optimised."""
+    found: Sequence[LoadOptions] = _module(runtime).WAYS
+    return found
 
 
 def _module(runtime: str) -> Any:

@@ -2,7 +2,6 @@
 
 import ctypes
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from modelport.contract import ModelportError
+from modelport.onnx_refusals import explain
 from modelport.reasons import Reason
-from modelport_server.backends import Tensors
+from modelport_server.backends import LoadOptions, Tensors
 
 Array = npt.NDArray[Any]
 ERRORS_ONLY = 3
@@ -21,6 +21,20 @@ TENSOR_PROTO_BFLOAT16 = 16
 """Number of the type in `onnx.TensorProto.DataType`."""
 _BFLOAT16 = "tensor(bfloat16)"
 PROVIDERS = ["CPUExecutionProvider"]
+DISABLED, OPTIMIZATION = "disabled_optimizers", "optimization"
+LEVELS = {
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+WAYS: tuple[LoadOptions, ...] = (
+    {},
+    # it replaces x * (1 / y) by x / y and, where another rewrite has just removed the node that made x, keeps the
+    # name of a value that is no longer there
+    {DISABLED: "DivMulFusion"},
+    {OPTIMIZATION: "basic"},
+    {OPTIMIZATION: "none"},
+)
 
 
 class OnnxRuntime:
@@ -59,47 +73,34 @@ def _to_value(array: Array) -> Any:
 
 def _to_array(value: Any) -> Array:
     if value.data_type() != _BFLOAT16:
-        array: Array = value.numpy()
+        array: Array = np.array(value.numpy())  # an input that is an output would be the caller's own array
         return array
     shape = value.shape()
     content = ctypes.string_at(value.data_ptr(), math.prod(shape) * ml_dtypes.bfloat16.dtype.itemsize)
     return np.frombuffer(content, ml_dtypes.bfloat16).reshape(shape)
 
 
-def load(folder: Path, files: list[str], threads: int) -> OnnxRuntime:
-    """Load the one model, as it will serve. Raises ModelportError (VerificationFailed)."""
+def load(folder: Path, files: list[str], threads: int, options: LoadOptions) -> OnnxRuntime:
+    """Load the one model, as it will serve. Raises ModelportError (RuntimeUnsupported)."""
     path = _model(folder, files)
+    without = [each for each in options.get(DISABLED, "").split(",") if each]
     try:
-        return OnnxRuntime(onnxruntime.InferenceSession(path, _options(threads), providers=PROVIDERS))
+        session = onnxruntime.InferenceSession(
+            path, _options(threads, options), providers=PROVIDERS, disabled_optimizers=without
+        )
     except Exception as error:  # ONNX Runtime's errors have no public base
-        message = f"ONNX Runtime does not load the converted model: {' '.join(str(error).split()):.300}"
-        raise ModelportError(Reason.VERIFICATION_FAILED, message) from error
+        raise explain(error, path) from error
+    return OnnxRuntime(session)
 
 
-def load_logits(folder: Path, files: list[str]) -> Callable[[Tensors], Tensors]:
-    """Return what answers with the logits. A model without a final softmax or sigmoid answers nothing."""
-    import onnx
-
-    from modelport.verification.onnx_logits import add_logits
-
-    path = _model(folder, files)
-    model = onnx.load(path, load_external_data=False)
-    logits = dict(add_logits(model.graph))
-    if not logits:
-        return lambda _inputs: {}
-    options = _options(0)
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=PROVIDERS)
-    return lambda inputs: dict(zip(logits, session.run(list(logits.values()), inputs), strict=True))
-
-
-def _options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = ERRORS_ONLY
+def _options(threads: int, options: LoadOptions) -> onnxruntime.SessionOptions:
+    session_options = onnxruntime.SessionOptions()
+    session_options.graph_optimization_level = LEVELS[options.get(OPTIMIZATION, "all")]
+    session_options.intra_op_num_threads = threads
+    session_options.log_severity_level = ERRORS_ONLY
     # threads that spin while they wait for work take the processors from those that receive and answer requests
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return session_options
 
 
 def _model(folder: Path, files: list[str]) -> Path:
