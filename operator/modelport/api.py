@@ -35,8 +35,22 @@ Uri = Annotated[str, Meta(min_length=1, max_length=1024)]
 TensorName = Annotated[str, Meta(min_length=1, max_length=128)]
 Quantity = Annotated[str | int, Meta(extra_json_schema={"x-kubernetes-int-or-string": True})]
 Dtype = Literal[
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64"
+    "bool",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "bfloat16",
+    "float16",
+    "float32",
+    "float64",
+    "string",
 ]
+"""Element types of inputs and outputs; complex numbers have no place in the serving protocol."""
 Dimension = Annotated[str | int, Meta(extra_json_schema={"x-kubernetes-int-or-string": True})]
 """A fixed length, or the name of a free dimension; the same name stands for the same length everywhere."""
 InputDimension = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)] | Annotated[int, Meta(ge=1)]
@@ -131,8 +145,17 @@ class Input(Object, frozen=True, kw_only=True):
     ]
     values: Annotated[
         Values | None,
-        Meta(description="Values of the generated samples; standard normal, or 0 and 1 for integers, if not said."),
+        Meta(
+            description="Values of the generated samples. Not said: standard normal; integers as far as the model accepts them."
+        ),
     ] = None
+
+
+class State(Object, frozen=True, kw_only=True):
+    """A recurrent state: an output that the caller feeds back as an input of the next call; zeros in the first."""
+
+    input: Annotated[TensorName, Meta(description="Input that takes the state.")]
+    output: Annotated[TensorName, Meta(description="Output that gives the next state.")]
 
 
 class DimensionRange(Object, frozen=True, kw_only=True):
@@ -157,6 +180,9 @@ class Source(Location, frozen=True, kw_only=True):
     dimensions: Annotated[
         dict[str, DimensionRange], Meta(description="Limits of the free dimensions, by name.", max_length=64)
     ] = {}
+    states: Annotated[
+        list[State], Meta(description="Outputs that the caller feeds back as inputs of the next call.", max_length=16)
+    ] = []
     trust: Annotated[
         Literal["Untrusted", "Trusted"],
         Meta(
@@ -181,14 +207,29 @@ class Target(Object, frozen=True, kw_only=True):
     ] = {}
 
 
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
 class Tolerance(Object, frozen=True, kw_only=True):
-    """Largest error that passes, instead of the limit derived from the source model's own noise."""
+    """What passes, instead of the limit that is derived from the source model's own noise."""
 
     relative: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="Relative RMS error, pooled over the samples.")
+        Share | None,
+        Meta(description="Largest relative RMS error of the output and of each of its slices. Not for labels."),
     ] = None
     absolute: Annotated[
         Annotated[float, Meta(ge=0)] | None, Meta(description="Largest absolute difference of any element.")
+    ] = None
+    agreement: Annotated[Share | None, Meta(description="Smallest share of equal elements.")] = None
+    top1: Annotated[
+        Share | None, Meta(description="Smallest share of rows whose largest element along the last axis is the same.")
+    ] = None
+    iou: Annotated[
+        Share | None, Meta(description="Smallest intersection over union of boxes (x1, y1, x2, y2), matched by class.")
+    ] = None
+    cosine: Annotated[
+        Annotated[float, Meta(ge=-1, le=1)] | None,
+        Meta(description="Smallest cosine similarity of rows along the last axis."),
     ] = None
 
 
@@ -198,10 +239,22 @@ class Verification(Object, frozen=True, kw_only=True):
     policy: Annotated[
         Literal["Enforce", "Report"],
         Meta(
-            description="Enforce fails the conversion when outputs differ; Report only records the errors, and cannot be served."
+            description="Enforce fails the conversion when outputs differ or doubts remain; Report only records them, and cannot be served."
         ),
     ] = "Enforce"
     samples: Annotated[int, Meta(description="Number of generated samples.", ge=8, le=256)] = 8
+    data: Annotated[
+        Location | None,
+        Meta(
+            description="Samples of your own, asked beside the generated ones: npz, an archive or prefix of npy files named after the inputs, or parquet for tables; the first axis counts the rows."
+        ),
+    ] = None
+    edges: Annotated[
+        Literal["Report", "Enforce"],
+        Meta(
+            description="Whether a difference on ties, zeros, NaN and the ends of the range alone is reported as a measured limit, or fails."
+        ),
+    ] = "Report"
     tolerance: Annotated[Tolerance | None, Meta(description="Tolerance of all outputs.")] = None
     outputs: Annotated[
         dict[str, Tolerance], Meta(description="Tolerance of single outputs, by name.", max_length=64)
@@ -307,6 +360,9 @@ class SourceStatus(Observed, frozen=True, kw_only=True):
     code_digest: Annotated[
         Annotated[str, Meta(max_length=71)] | None, Meta(description="Digest of the code's bytes.")
     ] = None
+    data_digest: Annotated[
+        Annotated[str, Meta(max_length=71)] | None, Meta(description="Digest of the bytes of verification.data.")
+    ] = None
     signature: Annotated[Signature | None, Meta(description="Inputs and outputs, where the format tells.")] = None
 
 
@@ -331,14 +387,25 @@ class OutputStatus(Observed, frozen=True, kw_only=True):
     """Measured error of one output, over all samples. Numbers are decimal strings: JSON has no NaN and no Infinity."""
 
     name: Annotated[str, Meta(description="Output.", max_length=128)]
+    comparison: Annotated[
+        Literal["Numbers", "Softmax", "Sigmoid", "Labels", "Constant", "Detections"],
+        Meta(description="How it was compared: as numbers, as probabilities in log space too, as labels, …"),
+    ] = "Numbers"
     relative_rms: Annotated[
+        str, Meta(description="Largest relative RMS error of the output and of its slices.", max_length=24)
+    ]
+    max_absolute_error: Annotated[str, Meta(description="Largest absolute difference.", max_length=24)]
+    excess: Annotated[
         str,
         Meta(
-            description="Relative RMS error, pooled; before a final softmax or sigmoid where there is one.",
+            description="Largest error in units of its limit, over the output, its slices and log space; 1 and less passes.",
             max_length=24,
         ),
     ]
-    max_absolute_error: Annotated[str, Meta(description="Largest absolute difference.", max_length=24)]
+    worst: Annotated[
+        str, Meta(description="Where that is: axis and index of a slice, or log space; empty: all of it.", max_length=64)
+    ] = ""
+    limit: Annotated[str, Meta(description="Limit of the relative RMS error of the whole output.", max_length=24)]
     noise_floor: Annotated[str, Meta(description="Relative RMS of the source model against itself.", max_length=24)]
     spread: Annotated[
         str,
@@ -350,9 +417,17 @@ class OutputStatus(Observed, frozen=True, kw_only=True):
     non_finite: Annotated[
         int, Meta(description="Number of non-finite elements where the reference is finite, or the reverse.")
     ] = 0
+    finite: Annotated[
+        str, Meta(description="Share of the reference's elements that are finite; left out: all.", max_length=24)
+    ] = "1"
     agreement: Annotated[
-        Annotated[str, Meta(max_length=24)] | None, Meta(description="Share of equal elements, for integer outputs.")
+        Annotated[str, Meta(max_length=24)] | None,
+        Meta(description="Share of equal elements, for labels; those within the source's own noise count as equal."),
     ] = None
+    metrics: Annotated[
+        dict[str, Annotated[str, Meta(max_length=24)]],
+        Meta(description="Metrics that the tolerance asks for: agreement, top1, iou, cosine.", max_length=4),
+    ] = {}
 
 
 class VerificationStatus(Observed, frozen=True, kw_only=True):
@@ -361,10 +436,24 @@ class VerificationStatus(Observed, frozen=True, kw_only=True):
     key: Annotated[
         str, Meta(description="Hash of artifact, server image, samples and CPU feature level.", max_length=64)
     ]
-    samples: Annotated[int, Meta(description="Number of samples compared.")]
+    samples: Annotated[int, Meta(description="Number of samples compared, edges not counted.")]
+    reference: Annotated[
+        str, Meta(description="Digest of the source model's answers that were compared with.", max_length=71)
+    ] = ""
     max_absolute_error: Annotated[str, Meta(description="Largest absolute difference of any output.", max_length=24)]
-    outputs: Annotated[list[OutputStatus], Meta(description="Errors by output.", max_length=64)] = []
-    truncated: Annotated[bool, Meta(description="Whether outputs were left out for want of room.")] = False
+    outputs: Annotated[list[OutputStatus], Meta(description="Errors by output, the worst first.", max_length=64)] = []
+    edges: Annotated[
+        str,
+        Meta(
+            description="What differs on ties, zeros, NaN and the ends of the range alone: a measured limit. Empty: nothing.",
+            max_length=256,
+        ),
+    ] = ""
+    caveats: Annotated[
+        list[Annotated[str, Meta(max_length=256)]],
+        Meta(description="What else a user must know: what was baked in, what the runtime was told to leave.", max_length=8),
+    ] = []
+    truncated: Annotated[bool, Meta(description="Whether something was left out for want of room.")] = False
     image: Annotated[
         str, Meta(description="Server image that gave the answers; the same image serves.", max_length=512)
     ] = ""

@@ -1,7 +1,7 @@
 """What operator, steps, servers and the command line say to each other.
 
-The operator writes one request into the environment of a Job; each step (a container) writes one result into its own
-volume and, at most 1 KiB of it, into the container's termination message. Artifacts carry a manifest. All of it is
+The operator writes one request into the environment of a Job; each step writes one result into its own volume and, at
+most 1 KiB of it (4 KiB of evidence), into its container's termination message. Artifacts carry a manifest. All of it is
 JSON of the types below, so that a field is added in one place.
 
 Layout of a step's volume, `$MODELPORT_WORK/<step>/`: `lock` is held (flock) while the step lives, `out/` has its files,
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from modelport.api import Checkpoint, DimensionRange, Input, OutputStatus, Signature, Verification
+from modelport.api import Checkpoint, DimensionRange, Input, OutputStatus, Signature, State, Verification
 from modelport.reasons import Reason
 
 REQUEST_VARIABLE = "MODELPORT_REQUEST"
@@ -23,10 +23,12 @@ WORK_VARIABLE = "MODELPORT_WORK"
 CREDENTIALS_VARIABLE = "MODELPORT_CREDENTIALS"
 DEFAULT_WORK = "/work"
 DEFAULT_CREDENTIALS = "/run/modelport/credentials"
-"""Folder with one folder per role (`store`, `source`, `code`), a mounted Secret: one file per key."""
+"""Folder with one folder per role (`store`, `source`, `code`, `data`), a mounted Secret: one file per key."""
 TERMINATION_LOG = "/dev/termination-log"
 MAX_REQUEST_BYTES = 65_536
 MAX_RESULT_BYTES = 1_024
+MAX_EVIDENCE_BYTES = 4_096
+"""Of the result with the evidence: what the kubelet keeps of one container, of 12 KiB for all of a pod."""
 STORE_SECRET = "modelport-store"  # noqa: S105 - the name of a Secret, not one
 """Secret of the namespace: `uri` (s3://bucket/prefix) and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION."""
 
@@ -56,10 +58,14 @@ class ModelportError(Exception):
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
+Role = Literal["source", "code", "data"]
+"""What a location is: the model, the code that builds it, samples of the user's own (`verification.data`)."""
+
+
 class LocationRequest(Message, frozen=True, kw_only=True):
     """One thing to import."""
 
-    role: Literal["source", "code"]
+    role: Role
     uri: str
     digest: str | None = None
 
@@ -91,26 +97,25 @@ class CodeRequest(Message, frozen=True, kw_only=True):
 
 
 class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_field="job"):
-    """Convert and verify what Import kept: stage → hop-1 … hop-n → verify → publish."""
+    """Convert and verify what Import kept: stage → ask → hop-1 … hop-n → try → judge → publish.
+
+    With `artifact_digest` a stored artifact is verified once more, by another server image or on other samples: the
+    same steps without the hops. The source is asked anew, so that evidence is never of other samples than asked for.
+    """
 
     artifact_key: str
     verification_key: str
     source_digest: str
     source_format: str
+    target_format: str
     hops: list[Hop]
+    artifact_digest: str | None = None
     checkpoint: Checkpoint | None = None
     code: CodeRequest | None = None
+    data_digest: str | None = None
     inputs: list[Input] = []
     dimensions: dict[str, DimensionRange] = {}
-    verification: Verification = Verification()
-
-
-class VerifyRequest(Message, frozen=True, kw_only=True, tag="verify", tag_field="job"):
-    """Verify a stored artifact once more, for another server image or other samples: stage → verify → publish."""
-
-    artifact_key: str
-    artifact_digest: str
-    verification_key: str
+    states: list[State] = []
     verification: Verification = Verification()
 
 
@@ -121,7 +126,7 @@ class ServeRequest(Message, frozen=True, kw_only=True, tag="serve", tag_field="j
     artifact_digest: str
 
 
-JobRequest = ImportRequest | ConvertRequest | VerifyRequest | ServeRequest
+JobRequest = ImportRequest | ConvertRequest | ServeRequest
 
 # --- results --------------------------------------------------------------------------------------------------------
 
@@ -140,6 +145,7 @@ class SourceFacts(Message, frozen=True, kw_only=True):
     format: str
     size_bytes: int
     code_digest: str | None = None
+    data_digest: str | None = None
     signature: Signature | None = None  # left out where it does not fit into the message
 
 
@@ -152,11 +158,14 @@ class ArtifactFacts(Message, frozen=True, kw_only=True):
 
 
 class VerificationFacts(Message, frozen=True, kw_only=True):
-    """Measured errors, from step verify; the worst outputs first, and those alone that fit into the message."""
+    """Measured errors, from step judge; the worst outputs first, and those alone that fit into the message."""
 
     samples: int
     outputs: list[OutputStatus]
     max_absolute_error: str
+    reference: str = ""
+    edges: str = ""
+    caveats: list[str] = []
     truncated: bool = False
 
 
@@ -187,14 +196,31 @@ class SourceManifest(Message, frozen=True, kw_only=True):
 
     digest: str
     files: list[File]
-    format: str | None = None  # none for code
+    format: str | None = None  # of the source alone
     signature: Signature | None = None
+
+
+class ReferenceFacts(Message, frozen=True, kw_only=True):
+    """Which answers of the source model the evidence compares with."""
+
+    digest: str
+    samples: int
+    version: int
+    """Version of the generated samples: `modelport.requests.SAMPLES_VERSION`."""
+
+
+class Lengths(Message, frozen=True, kw_only=True):
+    """Lengths of a free dimension that were verified; a server refuses others."""
+
+    min: int
+    max: int | None = None
+    """None: any, because rows of the batch were proved to be independent of their company."""
 
 
 class ArtifactManifest(Message, frozen=True, kw_only=True):
     """`artifacts/<key>/<digest>/manifest.json`, written last; its own SHA-256 is the artifact's digest.
 
-    So it holds nothing but what follows from the inputs: no time, no host, no measurement.
+    So it holds nothing but what follows from the inputs: no time, no host, no measured error.
     """
 
     key: str
@@ -205,6 +231,26 @@ class ArtifactManifest(Message, frozen=True, kw_only=True):
     path: list[str]
     signature: Signature
     files: list[File]
+    reference: ReferenceFacts
+    """The answers that the artifact was first verified with."""
+    lengths: dict[str, Lengths] = {}
+    """By name of the free dimension."""
+    has_independent_rows: bool = False
+    """Whether rows were proved to answer alike alone and in company, so that a server may join requests."""
+    states: list[State] = []
+    load_options: dict[str, str] = {}
+    """How the runtime loads the model, where its own default way was found to fail."""
+    caveats: list[str] = []
+    """What a user must know about the conversion."""
+
+
+class Candidate(Message, frozen=True, kw_only=True):
+    """`tried.json` of step try, for step judge: what it loaded, and how."""
+
+    runtime: str
+    files: list[File]
+    load_options: dict[str, str] = {}
+    caveats: list[str] = []
 
 
 class VerificationRecord(Message, frozen=True, kw_only=True):
@@ -212,6 +258,7 @@ class VerificationRecord(Message, frozen=True, kw_only=True):
 
     artifact_digest: str
     verification_key: str
+    reference: ReferenceFacts
     verification: VerificationFacts
 
 

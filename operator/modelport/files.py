@@ -107,9 +107,16 @@ def copy_beneath(root: Path, path: str, target: Path) -> File:
 def describe(root: Path, path: str) -> File:
     """Return size and digest of a file."""
     with open_beneath(root, path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
-    return File(path=path, size_bytes=size, digest=f"sha256:{digest}")
+        size, digest = describe_open(file)
+    return File(path=path, size_bytes=size, digest=digest)
+
+
+def describe_open(file: BufferedReader) -> tuple[int, str]:
+    """Return size and digest of an open file, which is at its beginning before and after."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    size = file.tell()
+    file.seek(0)
+    return size, f"sha256:{digest}"
 
 
 def describe_tree(root: Path) -> list[File]:

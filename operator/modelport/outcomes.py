@@ -13,6 +13,7 @@ def source_status(facts: SourceFacts, *, key: str, uri: str) -> SourceStatus:
         format=facts.format,
         size_bytes=facts.size_bytes,
         code_digest=facts.code_digest,
+        data_digest=facts.data_digest,
         signature=facts.signature,
     )
 
@@ -34,8 +35,11 @@ def verification_status(facts: VerificationFacts, *, key: str, image: str = "") 
     return VerificationStatus(
         key=key,
         samples=facts.samples,
+        reference=facts.reference,
         max_absolute_error=facts.max_absolute_error,
         outputs=facts.outputs,
+        edges=facts.edges,
+        caveats=facts.caveats,
         truncated=facts.truncated,
         image=image,
     )

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     NAME_CONFLICT = "NameConflict"
     INPUTS_NEEDED = "InputsNeeded"
+    SAMPLES_NEEDED = "SamplesNeeded"
     # moving bytes
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_UNREACHABLE = "SourceUnreachable"
@@ -33,6 +34,7 @@ class Reason(StrEnum):
     CONVERSION_FAILED = "ConversionFailed"
     NON_DETERMINISTIC = "NonDeterministic"
     NUMERICALLY_UNSTABLE = "NumericallyUnstable"
+    RUNTIME_UNSUPPORTED = "RuntimeUnsupported"
     # verifying
     VERIFICATION_FAILED = "VerificationFailed"
     VERIFICATION_INCONCLUSIVE = "VerificationInconclusive"
@@ -62,6 +64,9 @@ ADVICE: dict[Reason, Advice] = {
     Reason.INVALID_SPEC: Advice(False, "Correct the field that the message names and apply again."),
     Reason.NAME_CONFLICT: Advice(True, "Rename this ModelConversion, or delete the object that has the name."),
     Reason.INPUTS_NEEDED: Advice(False, "State name, dtype and shape of each input under spec.source.inputs."),
+    Reason.SAMPLES_NEEDED: Advice(
+        False, "Give samples of your own under spec.verification.data: an npz with one array per input."
+    ),
     Reason.SOURCE_NOT_FOUND: Advice(False, "Check the URI; `modelport push` prints the one of what it uploaded."),
     Reason.SOURCE_UNREACHABLE: Advice(
         True, "Check the host name and that the cluster may reach it; it is tried again."
@@ -88,14 +93,19 @@ ADVICE: dict[Reason, Advice] = {
     ),
     Reason.NON_DETERMINISTIC: Advice(False, "Switch random operations and training-mode dropout off in the factory."),
     Reason.NUMERICALLY_UNSTABLE: Advice(
-        False, "The source model disagrees with itself on tiny changes: narrow inputs[].values to real ranges."
+        False,
+        "The source model disagrees with itself on tiny changes: narrow inputs[].values to real ranges, or set a tolerance.",
+    ),
+    Reason.RUNTIME_UNSUPPORTED: Advice(
+        False, "The runtime cannot run what the message names: choose other options, or another target.format."
     ),
     Reason.VERIFICATION_FAILED: Advice(
         False,
-        "The converted model answers differently: try another opset, or set a tolerance if the error is acceptable.",
+        "The converted model answers differently: try another opset or exporter option, or set a tolerance if that error is acceptable.",
     ),
     Reason.VERIFICATION_INCONCLUSIVE: Advice(
-        False, "The samples do not exercise the model: set inputs[].values to real ranges."
+        False,
+        "The samples do not exercise the model: set inputs[].values to real ranges, or give verification.data.",
     ),
     Reason.OUT_OF_MEMORY: Advice(
         False, "Raise conversion.resources.limits.memory (or serving.resources for the server)."

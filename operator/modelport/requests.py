@@ -2,24 +2,25 @@
 
 Three keys decide what is done again. `source_key`: what the spec says about bytes to import. `artifact_key`: everything
 that the converted model follows from. `verification_key`: everything that the evidence follows from, but not the
-tolerance, because stored errors are judged anew for another tolerance.
+tolerance, because stored errors are judged anew for another tolerance where they are complete.
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-from modelport.api import REFRESH_ANNOTATION, ModelConversion, SourceStatus
+from modelport.api import REFRESH_ANNOTATION, Location, ModelConversion, SourceStatus
 from modelport.contract import (
     CodeRequest,
     ConvertRequest,
     Hop,
     ImportRequest,
     LocationRequest,
+    Role,
     ServeRequest,
-    VerifyRequest,
     key_of,
 )
+from modelport.formats import FORMATS
 from modelport.planning import plan_path
 from modelport.runtimes import runtime_for
 
@@ -29,18 +30,28 @@ Images = Mapping[str, str]
 MOVER_IMAGE = "converter-onnx"
 """The image of the steps that move bytes or look at them: the smallest that reads every signature."""
 
-SAMPLES_VERSION = 1
+SAMPLES_VERSION = 2
 """Raised when the generated samples change: evidence of another version is not comparable."""
+
+
+def locations(resource: ModelConversion) -> dict[Role, Location]:
+    """Return what is to be imported, by role."""
+    source, data = resource.spec.source, resource.spec.verification.data
+    found: dict[Role, Location | None] = {"source": source, "code": source.code, "data": data}
+    return {role: location for role, location in found.items() if location}
+
+
+def digests(source: SourceStatus) -> dict[Role, str | None]:
+    """Return the digests of what was imported, by role."""
+    return {"source": source.digest, "code": source.code_digest, "data": source.data_digest}
 
 
 def source_key(resource: ModelConversion) -> str:
     """Return the key of the bytes to import: URIs, digests, credentials, format, and the refresh annotation."""
-    source = resource.spec.source
-    code = source.code
     return key_of(
         {
-            "source": [source.uri, source.digest, source.secret_ref, source.format],
-            "code": [code.uri, code.digest, code.secret_ref] if code else None,
+            "locations": {role: [each.uri, each.digest, each.secret_ref] for role, each in locations(resource).items()},
+            "format": resource.spec.source.format,
             "refresh": resource.metadata.annotations.get(REFRESH_ANNOTATION),
         }
     )
@@ -48,11 +59,12 @@ def source_key(resource: ModelConversion) -> str:
 
 def import_request(resource: ModelConversion) -> ImportRequest:
     """Return the request of the Import Job."""
-    source = resource.spec.source
-    locations = [LocationRequest(role="source", uri=source.uri, digest=source.digest)]
-    if source.code:
-        locations.append(LocationRequest(role="code", uri=source.code.uri, digest=source.code.digest))
-    return ImportRequest(locations=locations, format=source.format)
+    return ImportRequest(
+        locations=[
+            LocationRequest(role=role, uri=each.uri, digest=each.digest) for role, each in locations(resource).items()
+        ],
+        format=resource.spec.source.format,
+    )
 
 
 def hops(resource: ModelConversion, source_format: str, images: Images) -> list[Hop]:
@@ -80,6 +92,7 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: list[Hop],
             "checkpoint": spec.checkpoint,
             "inputs": spec.inputs,
             "dimensions": spec.dimensions,
+            "states": spec.states,
             "path": [[hop.converter, hop.options] for hop in path],
             "architecture": architecture,
         }
@@ -91,7 +104,9 @@ def artifact_key(inputs: str, path: list[Hop]) -> str:
     return key_of({"inputs": inputs, "images": [hop.image for hop in path]})
 
 
-def verification_key(resource: ModelConversion, artifact: str, server_image: str, cpu_level: str) -> str:
+def verification_key(
+    resource: ModelConversion, source: SourceStatus, *, artifact: str, server_image: str, cpu_level: str
+) -> str:
     """Return the key of the evidence about the artifact with key `artifact`; the tolerance is no part of it.
 
     The key of the artifact stands for its digest, which is not known before the Job that verifies it ends.
@@ -101,6 +116,7 @@ def verification_key(resource: ModelConversion, artifact: str, server_image: str
             "artifact": artifact,
             "server": server_image,
             "samples": [SAMPLES_VERSION, resource.spec.verification.samples],
+            "data": source.data_digest if resource.spec.verification.data else None,
             "cpu": cpu_level,
         }
     )
@@ -117,6 +133,7 @@ def convert_request(
         verification_key=verification,
         source_digest=source.digest,
         source_format=source.format,
+        target_format=resource.spec.target.format,
         hops=path,
         checkpoint=spec.checkpoint,
         code=CodeRequest(
@@ -124,20 +141,20 @@ def convert_request(
         )
         if code
         else None,
+        data_digest=source.data_digest if resource.spec.verification.data else None,
         inputs=spec.inputs,
         dimensions=spec.dimensions,
+        states=spec.states,
         verification=resource.spec.verification,
     )
 
 
-def verify_request(resource: ModelConversion, *, artifact: str, digest: str, verification: str) -> VerifyRequest:
-    """Return the request of the Verify Job."""
-    return VerifyRequest(
-        artifact_key=artifact,
-        artifact_digest=digest,
-        verification_key=verification,
-        verification=resource.spec.verification,
-    )
+def verify_request(
+    resource: ModelConversion, source: SourceStatus, *, artifact: str, digest: str, verification: str
+) -> ConvertRequest:
+    """Return the request of the Verify Job, about a stored artifact."""
+    request = convert_request(resource, source, path=[], artifact=artifact, verification=verification)
+    return msgspec.structs.replace(request, artifact_digest=digest)
 
 
 def serve_request(*, artifact: str, digest: str) -> ServeRequest:
@@ -148,3 +165,8 @@ def serve_request(*, artifact: str, digest: str) -> ServeRequest:
 def server_image(format_name: str, images: Images) -> str:
     """Return the image that serves, and verifies, a format."""
     return images[runtime_for(format_name).image]
+
+
+def ask_image(format_name: str, images: Images) -> str:
+    """Return the image that answers for models of a source format."""
+    return images[FORMATS[format_name].image]

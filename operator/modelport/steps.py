@@ -1,13 +1,16 @@
-"""The runner of steps: what makes a function one container of a Job.
+"""The runner of steps: what makes functions one container of a Job.
 
 All containers of a pod start at once; a step waits for its predecessor through files, and loads its framework
-meanwhile. Each step holds a lock (flock) in its own volume as long as it lives, and leaves `result.json`, by rename, as
-its last act. So a later step, which sees that volume read-only, can tell the three cases apart: a result; a held lock,
-to wait; a free lock without a result: the predecessor was killed.
+meanwhile. Each step holds a lock (flock) in its own volume as long as its container lives, and leaves `result.json`, by
+rename, as its last act. So a later step, which sees that volume read-only, can tell the three cases apart: a result; a
+held lock, to wait; a free lock without a result: the predecessor was killed.
+
+Steps that share a container run one after the other; the first that fails ends it, and those after it are skipped.
 """
 
 import errno
 import fcntl
+import functools
 import os
 import signal
 import sys
@@ -23,6 +26,7 @@ from modelport.contract import (
     CREDENTIALS_VARIABLE,
     DEFAULT_CREDENTIALS,
     DEFAULT_WORK,
+    MAX_EVIDENCE_BYTES,
     MAX_RESULT_BYTES,
     REQUEST_VARIABLE,
     TERMINATION_LOG,
@@ -44,6 +48,7 @@ OUT = "out"
 POLL_SECONDS = 0.02
 MAX_RESULT_FILE_BYTES = 1 << 20
 MAX_MESSAGE_CHARACTERS = 500
+replace = msgspec.structs.replace
 
 
 class Context(NamedTuple):
@@ -79,25 +84,37 @@ class Step(NamedTuple):
     function: Callable[[Context], StepResult]
     waits_for: str | None = None
     sandboxed: bool = False
-    prepare: Callable[[JobRequest], None] = lambda _request: None
+    prepare: Callable[[JobRequest], object] = lambda _request: None
     """Loads what the function will need, while the predecessor still works."""
+
+
+_enter_sandbox = functools.cache(enter_sandbox)
+"""Once for all steps of a container: the filter cannot be taken off."""
 
 
 class _SkippedError(Exception):
     """An earlier step left no result to go on from."""
 
 
-def run(step: Step) -> int:
-    """Run a step to its end: wait, work, leave the result. Returns the exit status."""
+def run(*steps: Step) -> int:
+    """Run the steps of a container to their end: wait, work, leave the results. Returns the exit status."""
     _end_on_sigterm()
     work = Path(os.environ.get(WORK_VARIABLE, DEFAULT_WORK))
-    own = work / step.name
-    own.mkdir(parents=True, exist_ok=True)
-    (own / RESULT).unlink(missing_ok=True)  # of an earlier run in the same folder: nobody may go on from it
-    _hold_lock(own)
-    result, status = _attempt(step, work)
-    if result is not None:
-        _leave(result, own)
+    for step in steps:  # all of them first: who waits for the last one must see that it is yet to come
+        own = work / step.name
+        own.mkdir(parents=True, exist_ok=True)
+        (own / RESULT).unlink(missing_ok=True)  # of an earlier run in the same folder: nobody may go on from it
+        _hold_lock(own)
+    first = steps[0]._replace(prepare=lambda request: [step.prepare(request) for step in steps])
+    status = ExitStatus.DONE
+    for step in (first, *steps[1:]):
+        result, status = _attempt(step, work)
+        if result is not None:
+            _leave(result, work / step.name)
+            if result.failure or step.name == steps[-1].name:
+                leave_message(result)
+        if status != ExitStatus.DONE:
+            break
     return status
 
 
@@ -120,7 +137,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
         if step.waits_for:
             _wait_for(work / step.waits_for)
         if step.sandboxed:
-            enter_sandbox()
+            _enter_sandbox()
         context.out.mkdir(exist_ok=True)
         say(step.name, "started")
         result = step.function(context)
@@ -216,7 +233,6 @@ def _leave(result: StepResult, own: Path) -> None:
     new = own / f".{RESULT}"
     new.write_bytes(msgspec.json.encode(result))
     new.rename(own / RESULT)
-    leave_message(result)
 
 
 def leave_message(result: StepResult) -> None:
@@ -226,27 +242,54 @@ def leave_message(result: StepResult) -> None:
         log.write_bytes(fit(result))
 
 
-def fit(result: StepResult, limit: int = MAX_RESULT_BYTES) -> bytes:
-    """Return the result as JSON of at most `limit` bytes: the signature first, then outputs are left out."""
-    replace = msgspec.structs.replace
+def fit(result: StepResult, limit: int | None = None) -> bytes:
+    """Return the result as JSON of at most `limit` bytes: what does not fit is left out, the least important first.
+
+    Of a source it is the signature; of evidence the least bad outputs, then all caveats but the first, then edges and
+    caveats are cut; of a failure the end of its message.
+    """
+    limit = limit or (MAX_EVIDENCE_BYTES if result.verification else MAX_RESULT_BYTES)
     encoded = msgspec.json.encode(result)
-    if len(encoded) > limit and result.source:
-        result = replace(result, source=replace(result.source, signature=None))
-        encoded = msgspec.json.encode(result)
-    while len(encoded) > limit and result.verification and result.verification.outputs:
-        shorter = replace(result.verification, outputs=result.verification.outputs[:-1], truncated=True)
-        result = replace(result, verification=shorter)
-        encoded = msgspec.json.encode(result)
-    while len(encoded) > limit and result.failure and result.failure.message:
-        failure = replace(result.failure, message=result.failure.message[: len(result.failure.message) * 3 // 4])
-        result = replace(result, failure=failure)
-        encoded = msgspec.json.encode(result)
+    for shorten in (_without_signature, _shorter_evidence, _shorter_message):
+        while len(encoded) > limit and (shorter := shorten(result)):
+            result, encoded = shorter, msgspec.json.encode(shorter)
     return encoded
 
 
-def main(step: Step) -> NoReturn:
-    """Run a step as a process."""
-    sys.exit(run(step))
+def _without_signature(result: StepResult) -> StepResult | None:
+    if result.source is None or result.source.signature is None:
+        return None
+    return replace(result, source=replace(result.source, signature=None))
+
+
+def _shorter_evidence(result: StepResult) -> StepResult | None:
+    facts = result.verification
+    if facts is None:
+        return None
+    if len(facts.outputs) > 1:
+        facts = replace(facts, outputs=facts.outputs[:-1])
+    elif len(facts.caveats) > 1:
+        facts = replace(facts, caveats=facts.caveats[:-1])
+    elif facts.edges or facts.caveats:
+        cut = [caveat[: len(caveat) // 2] for caveat in facts.caveats]
+        facts = replace(facts, edges=facts.edges[: len(facts.edges) // 2], caveats=[each for each in cut if each])
+    elif facts.outputs:
+        facts = replace(facts, outputs=[])
+    else:
+        return None
+    return replace(result, verification=replace(facts, truncated=True))
+
+
+def _shorter_message(result: StepResult) -> StepResult | None:
+    failure = result.failure
+    if failure is None or not failure.message:
+        return None
+    return replace(result, failure=replace(failure, message=failure.message[: len(failure.message) * 3 // 4]))
+
+
+def main(*steps: Step) -> NoReturn:
+    """Run the steps of a container as a process."""
+    sys.exit(run(*steps))
 
 
 def _end_on_sigterm() -> None:

@@ -1,4 +1,4 @@
-"""`python -m modelport_converter STEP`: one container of a Job, or one process of `modelport run`."""
+"""`python -m modelport_converter STEP…`: one container of a Job, or one process of `modelport run`."""
 
 import argparse
 import re
@@ -10,9 +10,17 @@ from typing import Any
 from modelport.contract import StepResult
 from modelport.steps import Context, Step, main
 
-ORDER = {"fetch": None, "inspect": "fetch", "keep": "inspect", "stage": None, "publish": "verify"}
+ORDER = {
+    "fetch": None,
+    "inspect": "fetch",
+    "keep": "inspect",
+    "stage": None,
+    "ask": "stage",
+    "judge": "try",
+    "publish": "judge",
+}
 """Steps by name, and the step that each waits for."""
-SANDBOXED = {"inspect"}
+SANDBOXED = {"inspect", "ask"}
 
 
 def _module(name: str) -> Any:
@@ -35,15 +43,18 @@ def _step(name: str) -> Step:
     raise argparse.ArgumentTypeError(f"expected one of {', '.join(ORDER)}, hop-1, hop-2, …, found {name!r}")
 
 
-def _prepare(name: str, _request: object) -> None:
-    _module(name)
+def _prepare(name: str, request: object) -> None:
+    prepare = getattr(_module(name), "prepare", None)
+    if prepare:
+        prepare(request)
 
 
 parser = argparse.ArgumentParser(
     prog="python -m modelport_converter",
-    description="Run one step of a Job. The request is read from $MODELPORT_REQUEST, files are under $MODELPORT_WORK.",
+    description="Run steps of a Job, one after the other. The request is read from $MODELPORT_REQUEST, files are under "
+    "$MODELPORT_WORK.",
 )
-parser.add_argument("step", type=_step, metavar="STEP", help=f"{', '.join(ORDER)}, hop-1, hop-2, …")
+parser.add_argument("steps", type=_step, nargs="+", metavar="STEP", help=f"{', '.join(ORDER)}, hop-1, hop-2, …")
 
 if __name__ == "__main__":
-    main(parser.parse_args(sys.argv[1:]).step)
+    main(*parser.parse_args(sys.argv[1:]).steps)

@@ -1,13 +1,13 @@
-"""`python -m modelport_server serve|fetch|verify`: a server, or one of the steps that run in its image."""
+"""`python -m modelport_server serve|fetch|try`: a server, or one of the steps that run in its image."""
 
 import argparse
 import asyncio
 import logging
 import sys
-from importlib import import_module
 from pathlib import Path
 
-from modelport.contract import ConvertRequest, ModelportError, StepFailure, StepResult, VerifyRequest
+from modelport.contract import ConvertRequest, ModelportError, StepFailure, StepResult
+from modelport.jobs import TRY, hop_names
 from modelport.steps import MAX_MESSAGE_CHARACTERS, Step, leave_message, request_from_environment, run
 from modelport_server.limits import Limits
 
@@ -67,22 +67,20 @@ def _fetch(_options: argparse.Namespace) -> int:
     return run(Step("fetch", fetch))
 
 
-def _verify(_options: argparse.Namespace) -> int:
-    from modelport_server.steps.verify import last_step, verify_artifact
+def _try(_options: argparse.Namespace) -> int:
+    from modelport_server.steps.trying import prepare, try_model
 
     request = request_from_environment()
-    assert isinstance(request, ConvertRequest | VerifyRequest)
-    return run(Step("verify", verify_artifact, last_step(request), sandboxed=True, prepare=_prepare))
-
-
-def _prepare(_request: object) -> None:
-    """Load what verification needs while the model is still being converted."""
-    import_module("onnx")
-    import_module("onnxruntime")
+    assert isinstance(request, ConvertRequest)
+    # what a stored artifact is asked comes after it was staged
+    before = hop_names(request)[-1] if request.hops else "ask"
+    return run(Step(TRY, try_model, before, sandboxed=True, prepare=prepare))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m modelport_server", description="Serve an artifact, or verify one.")
+    parser = argparse.ArgumentParser(
+        prog="python -m modelport_server", description="Serve an artifact, or try a model."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="answer requests of the Open Inference Protocol v2")
     serve.add_argument("artifact", type=Path, help="folder of the artifact")
@@ -120,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(function=_serve)
     for name, function, text in (
         ("fetch", _fetch, "bring the artifact that the request names"),
-        ("verify", _verify, "compare the converted model with the source model"),
+        (TRY, _try, "ask the converted model what the source model was asked"),
     ):
         commands.add_parser(name, help=text).set_defaults(function=function)
     return parser

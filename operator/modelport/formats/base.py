@@ -19,6 +19,15 @@ class Format(NamedTuple):
     description: str
     recognise: Callable[[str, bytes], bool]
     """Whether a file with this name and these first 4,096 bytes is such a model."""
+    image: str
+    """Image that answers for such a model: the one of its own framework."""
+    holds_graph: bool = False
+    """Whether the file itself says what is done with every weight in it.
+
+    Else code, or a framework, builds the model and loads the weights into it, and a weight can be missing, left over or
+    never loaded without an error. Such a format's source must be built twice (`Source.rebuild`), and loading must
+    refuse with the names of the weights that are not accounted for.
+    """
     executes_code: bool = False
     """Whether opening it runs code that comes with it; then `trust: Trusted` is needed."""
 

@@ -25,5 +25,7 @@ def _recognise(name: str, head: bytes) -> bool:
     return name.endswith(".onnx") and head[:1] == b"\x08"
 
 
-FORMATS = (Format("onnx", "ONNX model (.onnx, external data beside it)", _recognise),)
+FORMATS = (
+    Format("onnx", "ONNX model (.onnx, external data beside it)", _recognise, "converter-onnx", holds_graph=True),
+)
 CONVERTERS = (Converter("onnx-to-onnx", "onnx", "onnx", "converter-onnx", OnnxOptions, 1),)

@@ -25,7 +25,14 @@ def _check(spec: Spec) -> None:
         )
 
 
-FORMATS = (Format("pytorch-state-dict", "PyTorch weights (torch.save of a state dict) with a factory", _recognise),)
+FORMATS = (
+    Format(
+        "pytorch-state-dict",
+        "PyTorch weights (torch.save of a state dict) with a factory",
+        _recognise,
+        "converter-pytorch",
+    ),
+)
 CONVERTERS = (
     Converter("pytorch-state-dict-to-onnx", "pytorch-state-dict", "onnx", "converter-pytorch", OnnxOptions, 10, _check),
 )

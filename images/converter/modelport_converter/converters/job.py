@@ -1,16 +1,23 @@
-"""What one hop is given, and what it leaves: the seam between a step and the converter it runs."""
+"""What ask and a hop are given, and what a hop leaves: the seam between a step and the framework it runs."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from modelport.api import Signature
 from modelport.contract import MANIFEST, ConvertRequest, Hop, ModelportError
+from modelport.handover import MODEL
 from modelport.reasons import Reason
 
-MODEL = "model"
-SIGNATURE = "signature.json"
+__all__ = ["MODEL", "HopJob", "SourceJob", "last_line", "the_one_file"]
+
+
+class SourceJob(NamedTuple):
+    """A source model to open, and to ask."""
+
+    request: ConvertRequest
+    model: Path
+    """Folder with the files of the source."""
+    code: Path
+    """Folder with the code that came with it; there is none without `request.code`."""
 
 
 class HopJob(NamedTuple):
@@ -19,13 +26,15 @@ class HopJob(NamedTuple):
     request: ConvertRequest
     hop: Hop
     is_first: bool
-    """Whether it reads the source; then it asks the source model for its answers, too."""
+    """Whether it reads the source."""
     model: Path
     """Folder with the files of the model to convert."""
     code: Path
     """Folder with the code that came with the source; there is none without `request.code`."""
+    asked: Path
+    """Folder of step ask: reference.npz and signature.json."""
     out: Path
-    """Folder for `model/`, signature.json and, of the first hop, the reference."""
+    """Folder for `model/`, and caveats.json where a user must know something."""
 
 
 def the_one_file(folder: Path, suffixes: tuple[str, ...]) -> Path:
@@ -41,11 +50,6 @@ def the_one_file(folder: Path, suffixes: tuple[str, ...]) -> Path:
     found = ", ".join(str(path.relative_to(folder)) for path in named[:8]) or "no file"
     message = f"source: expected one file named {' or '.join(f'*{suffix}' for suffix in suffixes)}, found {found:.300}"
     raise ModelportError(Reason.SOURCE_CORRUPT, message)
-
-
-def write_signature(out: Path, signature: Signature) -> None:
-    """Leave the signature for verify."""
-    (out / SIGNATURE).write_bytes(msgspec.json.encode(signature))
 
 
 def last_line(error: BaseException) -> str:

@@ -39,4 +39,4 @@ def _fetch(context: Context, location: LocationRequest) -> Fetched:
     return Fetched(role=location.role, digest=digest, files=files, is_prefix=location.uri.endswith("/"))
 
 
-_FIELDS = {"source": "source", "code": "source.code"}
+_FIELDS = {"source": "source", "code": "source.code", "data": "verification.data"}

@@ -1,6 +1,7 @@
 """Step hop-n: one conversion. It opens model files and may run their code, so it has no network and no credentials."""
 
 from modelport.contract import ConvertRequest, JobRequest, StepResult
+from modelport.handover import MODEL
 from modelport.steps import Context
 from modelport_converter import converters
 from modelport_converter.converters.job import HopJob
@@ -13,21 +14,21 @@ def index_of(step: str) -> int:
 
 def previous(step: str) -> str:
     """Return the step that a hop waits for."""
-    return "stage" if index_of(step) == 1 else f"hop-{index_of(step) - 1}"
+    return "ask" if index_of(step) == 1 else f"hop-{index_of(step) - 1}"
 
 
 def hop(context: Context) -> StepResult:
     """Convert what the step before left."""
     assert isinstance(context.request, ConvertRequest)
-    index = index_of(context.name)
-    before = context.out_of(previous(context.name))
+    index, staged = index_of(context.name), context.out_of("stage")
     converters.run_converter(
         HopJob(
             request=context.request,
             hop=context.request.hops[index - 1],
             is_first=index == 1,
-            model=before / ("source" if index == 1 else "model"),
-            code=context.out_of("stage") / "code",
+            model=staged / "source" if index == 1 else context.out_of(previous(context.name)) / MODEL,
+            code=staged / "code",
+            asked=context.out_of("ask"),
             out=context.out,
         )
     )

@@ -19,13 +19,15 @@ def keep(context: Context) -> StepResult:
     for each in inspected.values():
         _keep(context, store, each)
     source = inspected["source"].manifest
+    digests = {role: each.manifest.digest for role, each in inspected.items()}
     return StepResult(
         step=context.name,
         source=SourceFacts(
             digest=source.digest,
             format=source.format or "",
             size_bytes=sum(file.size_bytes for file in source.files),
-            code_digest=inspected["code"].manifest.digest if "code" in inspected else None,
+            code_digest=digests.get("code"),
+            data_digest=digests.get("data"),
             signature=source.signature,
         ),
     )

@@ -1,50 +1,47 @@
-"""Step publish: put the verified artifact into the store, under its digest. It takes nothing but verify's files."""
+"""Step publish: put the verified artifact into the store, under its digest.
 
-import msgspec
+Manifest, golden samples and evidence are judge's; the model's files are try's, if they are what the manifest says.
+"""
+
+from pathlib import Path
 
 from modelport.contract import (
     MANIFEST,
     ArtifactFacts,
     ArtifactManifest,
     ConvertRequest,
+    File,
     ModelportError,
     StepResult,
-    VerifyRequest,
     artifact_folder,
     digest_of,
 )
-from modelport.files import open_beneath, read_bytes
+from modelport.files import describe_open, open_beneath, read_bytes
+from modelport.handover import ARTIFACT, EVIDENCE, MAX_JSON_BYTES, RECORD, read_manifest
+from modelport.jobs import TRY
 from modelport.reasons import Reason
 from modelport.steps import Context, say
 from modelport.store import Store, open_store, read_credentials
-from modelport_converter.steps.stage import EVIDENCE
-
-MAX_MANIFEST_BYTES = 8 << 20
-RECORD = "record.json"
 
 
 def publish(context: Context) -> StepResult:
     """Upload files and evidence, then the record, then the manifest; the first writer of a manifest wins."""
-    request = context.request
-    assert isinstance(request, ConvertRequest | VerifyRequest)
-    verified = context.out_of("verify")
-    content = read_bytes(verified / "artifact", MANIFEST, MAX_MANIFEST_BYTES)
-    manifest = msgspec.json.decode(content, type=ArtifactManifest)
+    request, judged = context.request, context.out_of("judge")
+    assert isinstance(request, ConvertRequest)
+    manifest, content = read_manifest(judged / ARTIFACT)
     digest = digest_of(content)
-    if isinstance(request, VerifyRequest) and digest != request.artifact_digest:
-        message = (
-            f"artifact: expected {request.artifact_digest}, found that {digest} was verified; nothing is published"
-        )
+    if request.artifact_digest not in {None, digest}:
+        message = f"artifact: expected {request.artifact_digest}, found that {digest} was judged; nothing is published"
         raise ModelportError(Reason.DIGEST_MISMATCH, message)
     store = open_store(read_credentials(context.credentials("store")))
     folder = artifact_folder(request.artifact_key, digest)
-    if not store.exists(f"{folder}/{MANIFEST}"):
-        for file in manifest.files:
-            _upload(store, context, f"artifact/{file.path}", f"{folder}/{file.path}")
-        _upload(store, context, EVIDENCE, f"{folder}/{EVIDENCE}")
-    record = read_bytes(verified, RECORD, MAX_MANIFEST_BYTES)
-    store.upload(f"{folder}/verifications/{request.verification_key}.json", record)
-    if store.claim(f"{folder}/{MANIFEST}", content) != content:
+    verification = f"{folder}/verifications/{request.verification_key}"
+    if request.artifact_digest:
+        _upload(store, judged, EVIDENCE, f"{verification}.npz")
+    elif not store.exists(f"{folder}/{MANIFEST}"):
+        _upload_artifact(store, context, manifest, folder)
+    store.upload(f"{verification}.json", read_bytes(judged, RECORD, MAX_JSON_BYTES))
+    if not request.artifact_digest and store.claim(f"{folder}/{MANIFEST}", content) != content:
         message = f"{store.uri}/{folder}/{MANIFEST}: expected {digest}, found another manifest; delete that folder"
         raise ModelportError(Reason.DIGEST_MISMATCH, message)
     say(context.name, f"published {digest}")
@@ -53,6 +50,18 @@ def publish(context: Context) -> StepResult:
     return StepResult(step=context.name, artifact=facts)
 
 
-def _upload(store: Store, context: Context, path: str, target: str) -> None:
-    with open_beneath(context.out_of("verify"), path) as content:
+def _upload_artifact(store: Store, context: Context, manifest: ArtifactManifest, folder: str) -> None:
+    for file in manifest.files:
+        root = context.out_of(TRY if file.role == "model" else "judge") / ARTIFACT
+        _upload(store, root, file.path, f"{folder}/{file.path}", expected=file)
+    _upload(store, context.out_of("judge"), EVIDENCE, f"{folder}/{EVIDENCE}")
+
+
+def _upload(store: Store, root: Path, path: str, target: str, *, expected: File | None = None) -> None:
+    with open_beneath(root, path) as content:
+        if expected:
+            size, digest = describe_open(content)
+            if (size, digest) != (expected.size_bytes, expected.digest):
+                message = f"{path}: expected {expected.digest}, which was judged, found {digest}; nothing is published"
+                raise ModelportError(Reason.DIGEST_MISMATCH, message)
         store.upload(target, content)

@@ -5,39 +5,31 @@ from pathlib import Path
 import msgspec
 
 from modelport.artifacts import download_artifact
-from modelport.contract import (
-    MANIFEST,
-    ConvertRequest,
-    ModelportError,
-    SourceManifest,
-    StepResult,
-    VerifyRequest,
-    artifact_folder,
-    source_folder,
-)
+from modelport.contract import MANIFEST, ConvertRequest, ModelportError, SourceManifest, StepResult, source_folder
 from modelport.files import relative_parts
+from modelport.handover import ARTIFACT
 from modelport.reasons import Reason
 from modelport.steps import Context, say
 from modelport.store import Store, open_store, read_credentials
 
-EVIDENCE = "evidence/reference.npz"
-
 
 def stage(context: Context) -> StepResult:
-    """Bring source and code, or the artifact and its evidence."""
-    store = open_store(read_credentials(context.credentials("store")))
+    """Bring what was imported into a folder by role, and the artifact where a stored one is verified."""
     request = context.request
-    if isinstance(request, ConvertRequest):
-        _stage_source(store, request.source_digest, context.out / "source")
-        if request.code:
-            _stage_source(store, request.code.digest, context.out / "code")
-    elif isinstance(request, VerifyRequest):
-        _stage_artifact(store, request, context.out)
+    assert isinstance(request, ConvertRequest)
+    store = open_store(read_credentials(context.credentials("store")))
+    code = request.code.digest if request.code else None
+    for role, digest in (("source", request.source_digest), ("code", code), ("data", request.data_digest)):
+        if digest:
+            _stage(store, digest, context.out / role)
+    if request.artifact_digest:
+        target = context.out / ARTIFACT
+        download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)
     say(context.name, "the files are here")
     return StepResult(step=context.name)
 
 
-def _stage_source(store: Store, digest: str, target: Path) -> None:
+def _stage(store: Store, digest: str, target: Path) -> None:
     folder = source_folder(digest)
     manifest = msgspec.json.decode(store.read(f"{folder}/{MANIFEST}"), type=SourceManifest)
     if manifest.digest != digest:
@@ -46,9 +38,3 @@ def _stage_source(store: Store, digest: str, target: Path) -> None:
     target.mkdir()
     for file in manifest.files:
         store.fetch(f"{folder}/files", file, target.joinpath(*relative_parts(file.path)))
-
-
-def _stage_artifact(store: Store, request: VerifyRequest, out: Path) -> None:
-    key, digest = request.artifact_key, request.artifact_digest
-    download_artifact(store, key=key, digest=digest, target=out / "artifact")
-    store.download(f"{artifact_folder(key, digest)}/{EVIDENCE}", out / EVIDENCE)

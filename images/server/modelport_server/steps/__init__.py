@@ -1,1 +1,1 @@
-"""The steps that run in server images: verify, in the Jobs of a conversion, and fetch, before a server."""
+"""The steps that run in server images: try, in the Jobs of a conversion, and fetch, before a server."""

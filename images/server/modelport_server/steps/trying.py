@@ -1,0 +1,153 @@
+"""Step try: the image that will serve the model loads it as it will be served, and asks it what the source was asked.
+
+The model's files are copied into this step's own volume while they are hashed, and the copy is loaded: what answers is
+what publish uploads, whatever the step before does to its files afterwards. Nothing is judged here.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from modelport.contract import ArtifactManifest, Candidate, ConvertRequest, File, JobRequest, ModelportError, StepResult
+from modelport.files import copy_beneath, list_tree
+from modelport.handover import ARTIFACT, CANDIDATE, MODEL, read_manifest, read_signature
+from modelport.jobs import candidate_step
+from modelport.reasons import Reason
+from modelport.runtimes import runtime_for
+from modelport.runtimes.base import Runtime
+from modelport.steps import Context, say
+from modelport.verification.answers import FILE_NAME as ANSWERS
+from modelport.verification.answers import Tried, write_answers
+from modelport.verification.arrays import Tensors
+from modelport.verification.calls import run_calls
+from modelport.verification.companies import find_companies
+from modelport.verification.nearness import is_near
+from modelport.verification.reference import FILE_NAME as REFERENCE
+from modelport.verification.reference import Answers, Reference, Sample, read_reference
+from modelport_server import backends, processors
+
+
+class _Attempt(NamedTuple):
+    """One way to load the model, and what came of it."""
+
+    options: Mapping[str, str]
+    backend: backends.Backend | None = None
+    answers: tuple[Answers, ...] | None = None
+    error: ModelportError | None = None
+    is_near: bool = False
+
+
+class _Model(NamedTuple):
+    """The copied model, and what it is to be asked."""
+
+    folder: Path
+    files: list[File]
+    runtime: Runtime
+    request: ConvertRequest
+    reference: Reference
+
+
+def try_model(context: Context) -> StepResult:
+    """Leave the model's files, how they were loaded, and the answers."""
+    request, asked = context.request, context.out_of("ask")
+    assert isinstance(request, ConvertRequest)
+    stored = read_manifest(context.out_of("stage") / ARTIFACT)[0] if request.artifact_digest else None
+    signature = stored.signature if stored else read_signature(asked)
+    model = _Model(
+        folder=context.out / ARTIFACT,
+        files=_copy(context, request, stored),
+        runtime=runtime_for(request.target_format),
+        request=request,
+        reference=read_reference(asked / REFERENCE),
+    )
+    # a stored artifact is served as its manifest says, so it is tried in that way alone
+    attempts = _attempt(context, model, [stored.load_options] if stored else backends.ways(model.runtime.name))
+    chosen = _choose(attempts)
+    assert chosen.backend is not None
+    assert chosen.answers is not None
+    companies = find_companies(chosen.backend.infer, model.reference, signature)
+    write_answers(context.out / ANSWERS, Tried(chosen.answers, companies))
+    candidate = Candidate(
+        runtime=model.runtime.name,
+        files=model.files,
+        load_options=dict(chosen.options),
+        caveats=_caveats(model.runtime, attempts[0], chosen),
+    )
+    (context.out / CANDIDATE).write_bytes(msgspec.json.encode(candidate))
+    say(context.name, f"{len(chosen.answers)} samples are answered")
+    return StepResult(step=context.name)
+
+
+def prepare(request: JobRequest) -> None:
+    """Load the runtime while the model is still being converted."""
+    assert isinstance(request, ConvertRequest)
+    backends.ways(runtime_for(request.target_format).name)
+
+
+def _copy(context: Context, request: ConvertRequest, stored: ArtifactManifest | None) -> list[File]:
+    source = context.out_of(candidate_step(request)) / (ARTIFACT if stored else MODEL)
+    paths = [file.path for file in stored.files if file.role == "model"] if stored else list_tree(source)
+    return [copy_beneath(source, path, context.out / ARTIFACT / path) for path in paths]
+
+
+def _attempt(context: Context, model: _Model, ways: Sequence[Mapping[str, str]]) -> list[_Attempt]:
+    """Load the model and ask it, in one way after the other until one answers nearly as the source does."""
+    attempts: list[_Attempt] = []
+    for options in ways:
+        attempts.append(_try(model, options))
+        last = attempts[-1]
+        if last.is_near:
+            break
+        what = last.error.message if last.error else "its answers are far from the source's"
+        say(context.name, f"{model.runtime.description}, {_shown(options)}: {what}")
+    return attempts
+
+
+def _try(model: _Model, options: Mapping[str, str]) -> _Attempt:
+    samples, paths = model.reference.samples, [file.path for file in model.files]
+    try:
+        backend = backends.load(model.runtime.name, model.folder, paths, processors.available(), options)
+        answers = tuple(_ask(number, each, backend, model.request) for number, each in enumerate(samples))
+    except ModelportError as error:
+        return _Attempt(options, error=error)
+    asked = zip(samples, answers, strict=True)
+    usual = [(sample.outputs, answer) for sample, answer in asked if not sample.is_edge]
+    return _Attempt(options, backend, answers, is_near=is_near(usual))
+
+
+def _ask(number: int, sample: Sample, backend: backends.Backend, request: ConvertRequest) -> Answers:
+    try:
+        return run_calls(backend.infer, sample.inputs, request.states)
+    except Exception as error:  # a runtime's errors have no common base
+        if sample.is_edge:
+            return tuple({} for _ in sample.inputs)  # no answer; judge tells it as what edges differ in
+        told = error.message if isinstance(error, ModelportError) else " ".join(str(error).split())
+        message = f"sample {number} ({_shapes(sample.inputs[0])}): the converted model fails: {told:.300}"
+        raise ModelportError(Reason.VERIFICATION_FAILED, message) from error
+
+
+def _choose(attempts: list[_Attempt]) -> _Attempt:
+    """Return the attempt that is near the source, else the first that answers. Raises ModelportError if none does."""
+    answering = sorted((each for each in attempts if each.answers is not None), key=lambda each: not each.is_near)
+    if answering:
+        return answering[0]
+    error = attempts[0].error
+    assert error is not None
+    raise error
+
+
+def _caveats(runtime: Runtime, first: _Attempt, chosen: _Attempt) -> list[str]:
+    if chosen is first:
+        return []
+    why = "does not load or run it" if first.error else "changes its answers"
+    return [f"{runtime.description}'s own way of loading this model {why}; it is loaded with {_shown(chosen.options)}"]
+
+
+def _shown(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items()) or "as it loads by itself"
+
+
+def _shapes(tensors: Tensors) -> str:
+    return ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in tensors.items())[:200]

@@ -1,0 +1,71 @@
+"""What steps leave for each other beside arrays: names of the files, and readers that trust nothing that is in them.
+
+Ask, hops and try have opened a model, so that whatever they leave may be hostile: regular files only, not larger than
+what is said here, JSON of the types below.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from modelport.api import Signature
+from modelport.contract import MANIFEST, ArtifactManifest, Candidate, ModelportError
+from modelport.files import MAX_FILES, read_bytes, relative_parts
+from modelport.reasons import Reason
+
+MODEL = "model"
+"""Folder of a hop's files."""
+ARTIFACT = "artifact"
+"""Folder of try's model files, of judge's manifest and golden samples, and of a staged artifact."""
+GOLDEN = "golden"
+"""Folder of the golden samples in an artifact."""
+EVIDENCE = "evidence/reference.npz"
+SIGNATURE = "signature.json"
+CAVEATS = "caveats.json"
+CANDIDATE = "tried.json"
+RECORD = "record.json"
+MAX_JSON_BYTES = 8 << 20
+MAX_CAVEATS_BYTES = 65_536
+_OURS = (GOLDEN, "evidence", "verifications")
+
+
+def read_signature(folder: Path) -> Signature:
+    """Return the signature that ask left. Raises ModelportError (ConversionFailed)."""
+    signature: Signature = _read(folder, SIGNATURE, MAX_JSON_BYTES, Signature)
+    return signature
+
+
+def read_caveats(folder: Path) -> list[str]:
+    """Return what a hop wants users to know; a hop without a file has nothing to say."""
+    if not os.path.lexists(folder / CAVEATS):
+        return []
+    caveats: list[str] = _read(folder, CAVEATS, MAX_CAVEATS_BYTES, list[str])
+    return caveats
+
+
+def read_candidate(folder: Path) -> Candidate:
+    """Return what try loaded. Raises ModelportError for names that a model's file cannot have."""
+    candidate: Candidate = _read(folder, CANDIDATE, MAX_JSON_BYTES, Candidate)
+    paths = [relative_parts(file.path) for file in candidate.files]
+    taken = [parts for parts in paths if parts == (MANIFEST,) or parts[0] in _OURS or paths.count(parts) > 1]
+    if taken or not 0 < len(paths) <= MAX_FILES:
+        names = ", ".join("/".join(parts) for parts in taken) or f"{len(paths)} files"
+        message = f"the model's files: expected 1 to {MAX_FILES}, none named {MANIFEST} or in {', '.join(_OURS)}"
+        raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; found {names:.200}")
+    return candidate
+
+
+def read_manifest(folder: Path) -> tuple[ArtifactManifest, bytes]:
+    """Return the manifest in a folder, and its bytes."""
+    content = read_bytes(folder, MANIFEST, MAX_JSON_BYTES)
+    return msgspec.json.decode(content, type=ArtifactManifest), content
+
+
+def _read(folder: Path, name: str, limit: int, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(read_bytes(folder, name, limit), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError) as error:
+        message = f"{name}: expected what the step before leaves, found: {error!s:.200}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
