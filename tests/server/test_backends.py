@@ -21,7 +21,7 @@ def value(name, dtype=TensorProto.FLOAT, shape=("batch", 3)):
     return helper.make_tensor_value_info(name, dtype, list(shape))
 
 
-def load(folder, nodes, inputs, outputs, weights=(), options=None, *, opset=17, ir_version=8, domain=""):
+def load(folder, nodes, inputs, outputs, *, weights=(), options=None, opset=17, ir_version=8, domain=""):
     """Write a model of arrays by name and load it."""
     tensors = [numpy_helper.from_array(np.asarray(each), name) for name, each in dict(weights).items()]
     graph = helper.make_graph(nodes, "net", inputs, outputs, tensors)
@@ -69,8 +69,8 @@ def test_the_second_way_loads_what_the_optimiser_breaks(tmp_path, operator):
     first, second, *_ = backends.ways("onnxruntime")
     assert first == {}
     # once this loads, the second way has done its work and can go
-    assert "'mid'" in refusal(tmp_path, nodes, [value("x")], [value("y")], weights, first)
-    backend = load(tmp_path, nodes, [value("x")], [value("y")], weights, second)
+    assert "'mid'" in refusal(tmp_path, nodes, [value("x")], [value("y")], weights=weights, options=first)
+    backend = load(tmp_path, nodes, [value("x")], [value("y")], weights=weights, options=second)
     np.testing.assert_array_equal(backend.infer({"x": ROW})["y"], ROW / 4)
 
 
@@ -78,7 +78,7 @@ def test_an_operator_without_a_kernel_is_named_with_node_and_type(tmp_path):
     double, shape = TensorProto.DOUBLE, ("batch", 3, 4, 4)
     nodes = [helper.make_node("Conv", ["x", "w"], ["y"], "stem")]
     outputs = [value("y", double, ("batch", 2, 4, 4))]
-    told = refusal(tmp_path, nodes, [value("x", double, shape)], outputs, {"w": np.ones((2, 3, 1, 1))})
+    told = refusal(tmp_path, nodes, [value("x", double, shape)], outputs, weights={"w": np.ones((2, 3, 1, 1))})
     assert "no kernel of Conv (version 11) for float64: node stem (Conv)" in told
     assert "precision: float32" in told
 
@@ -92,7 +92,8 @@ def test_a_node_without_a_name_is_told_by_its_output_and_its_rare_type(tmp_path)
     weights = {"v": np.ones((3, 3, 1, 1), np.float32), "w": np.ones((2, 3, 1, 1))}
     shape = ("batch", 3, 4, 4)
     outputs = [value("y", TensorProto.DOUBLE, ("batch", 2, 4, 4))]
-    assert "for float64: node y (Conv)" in refusal(tmp_path, nodes, [value("x", shape=shape)], outputs, weights)
+    told = refusal(tmp_path, nodes, [value("x", shape=shape)], outputs, weights=weights)
+    assert "for float64: node y (Conv)" in told
 
 
 @pytest.mark.parametrize(("operator", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
@@ -100,7 +101,7 @@ def test_batch_first_layout_is_named(tmp_path, operator, gates):
     weights = {"w": np.ones((1, 2 * gates, 3), np.float32), "r": np.ones((1, 2 * gates, 2), np.float32)}
     nodes = [helper.make_node(operator, ["x", "w", "r"], ["y"], "cell", hidden_size=2, layout=1)]
     inputs, outputs = [value("x", shape=("batch", 5, 3))], [value("y", shape=("batch", 5, 1, 2))]
-    told = refusal(tmp_path, nodes, inputs, outputs, weights)
+    told = refusal(tmp_path, nodes, inputs, outputs, weights=weights)
     assert "layout 1" in told
     assert f"node cell ({operator})" in told
 
@@ -113,7 +114,7 @@ def test_what_the_runtime_does_not_know_is_told(tmp_path):
     assert "IR version" in refusal(tmp_path, relu, [value("x")], [value("y")], ir_version=99)
     assert "operator set versions of ai.onnx up to" in refusal(tmp_path, relu, [value("x")], [value("y")], opset=99)
     (tmp_path / "model.onnx").write_bytes(b"\x08garbage")
-    with pytest.raises(ModelportError, match="^ONNX Runtime does not load the model: ") as caught:
+    with pytest.raises(ModelportError, match=r"^ONNX Runtime does not load the model: ") as caught:
         backends.load("onnxruntime", tmp_path, FILES, 1, {})
     assert str(tmp_path) not in caught.value.message
 
@@ -137,7 +138,8 @@ def test_answers_are_the_callers_own(tmp_path, kind):
     """An input and a weight that are outputs are no views of what a later call reads or writes."""
     nodes = [helper.make_node("Identity", ["z"], ["y"])]
     inputs = [value("x"), value("z", kind)]
-    backend = load(tmp_path, nodes, inputs, [value("x"), value("w", shape=(3,)), value("y", kind)], {"w": ROW[0]})
+    outputs = [value("x"), value("w", shape=(3,)), value("y", kind)]
+    backend = load(tmp_path, nodes, inputs, outputs, weights={"w": ROW[0]})
     asked = {"x": ROW.copy(), "z": ROW.astype(np.float32 if kind == TensorProto.FLOAT else ml_dtypes.bfloat16)}
     first = backend.infer(asked)
     kept = {name: array.copy() for name, array in first.items()}
