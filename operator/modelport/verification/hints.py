@@ -1,0 +1,14 @@
+"""What a format tells about the values of an input."""
+
+from typing import NamedTuple
+
+
+class Hint(NamedTuple):
+    """What a format tells about the values of an input, by what consumes it."""
+
+    lowest: int | None = None
+    """Smallest value that has a meaning, such as -N for a Gather from a table of N rows."""
+    highest: int | None = None
+    """Largest value that has a meaning, such as N - 1."""
+    strings: tuple[str, ...] = ()
+    """The vocabulary of a string input."""

@@ -1,0 +1,181 @@
+"""Ask the source again in ways that only noise can tell apart: what no conversion can be blamed for.
+
+Inputs moved by one unit in the last place, the batch in other pieces, row by row, in another order: all change nothing
+that the model was trained to see, and everything about the order and rounding of its sums.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from modelport.api import Dtype, Input, Tensor
+from modelport.verification.arrays import Array, Tensors
+from modelport.verification.reference import Answers
+from modelport.verification.samples.lengths import find_batch
+
+Calls = tuple[Tensors, ...]
+Ask = Callable[[Calls], Answers]
+
+OTHER_QUESTION = 1e-3
+"""Relative RMS above which rows depend on one another, so that other company is another question, not noise."""
+OTHER_LABELS = 0.01
+"""The same for labels, as a share: those at a tie may flip by noise."""
+EPSILONS = 8
+"""The same in units of the source's precision, where that is coarser."""
+MAX_ROWS = 40
+MAX_BYTES = 256 << 20
+"""Of all repeats; an answer that is too large for all kinds gets the first ones."""
+
+
+class Axes(NamedTuple):
+    """Where the batch is, by input and by output; what is not in here has no batch."""
+
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+
+def find_axes(inputs: Sequence[Input], outputs: Sequence[Tensor]) -> Axes:
+    """Return the axes that have the batch's name."""
+    batch = find_batch(inputs)
+    if batch is None:
+        return Axes({}, {})
+    return Axes(
+        {each.name: each.shape.index(batch) for each in inputs if batch in each.shape},
+        {each.name: each.shape.index(batch) for each in outputs if batch in each.shape},
+    )
+
+
+def make_repeats(
+    questions: Sequence[Calls], plain: Sequence[Answers], ask: Ask, axes: Axes, precision: Dtype
+) -> list[tuple[Answers, ...]]:
+    """Return the same kinds of repeats for each question, in the same order; `plain` answers stand in for others."""
+    count = _affordable(plain)
+    repeater = _Repeater(ask, axes, max(OTHER_QUESTION, noise_of(precision)))
+    return [
+        tuple(kind(calls, answers, seed) for kind in repeater.kinds[:count])
+        for seed, (calls, answers) in enumerate(zip(questions, plain, strict=True))
+    ]
+
+
+def _affordable(plain: Sequence[Answers]) -> int:
+    size = sum(array.nbytes for answers in plain for outputs in answers for array in outputs.values())
+    return int(max(1, min(len(_Repeater.KINDS), MAX_BYTES // max(1, size))))
+
+
+def noise_of(precision: Dtype) -> float:
+    """Return the relative RMS that rounding to this type explains at most."""
+    epsilon = 2.0**-7 if precision == "bfloat16" else float(np.finfo(precision).eps)
+    return EPSILONS * epsilon
+
+
+class _Repeater:
+    KINDS = ("moved", "halved", "alone", "permuted")
+
+    def __init__(self, ask: Ask, axes: Axes, limit: float) -> None:
+        self._ask, self._axes, self._limit = ask, axes, limit
+        self.kinds = (self._moved, self._halved, self._alone, self._permuted)
+
+    def _moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
+        random = np.random.default_rng([seed])
+        moved = tuple({name: _nudge(array, random) for name, array in tensors.items()} for tensors in calls)
+        if all(moved[call][name] is array for call, tensors in enumerate(calls) for name, array in tensors.items()):
+            return plain  # integers do not move
+        answers = self._try(moved)
+        return plain if answers is None else _fitting(answers, plain, None)
+
+    def _halved(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
+        rows = self._rows(calls)
+        middle = max(1, rows // 3)
+        return self._in_pieces(calls, plain, [np.arange(middle), np.arange(middle, rows)])
+
+    def _alone(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
+        rows = self._rows(calls)
+        # two rows are alone in the pieces already
+        return plain if rows > MAX_ROWS or rows == 2 else self._in_pieces(calls, plain, list(np.arange(rows)[:, None]))  # noqa: PLR2004
+
+    def _permuted(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
+        return self._in_pieces(calls, plain, [np.arange(self._rows(calls))[::-1]])
+
+    def _rows(self, calls: Calls) -> int:
+        lengths = {calls[0][name].shape[axis] for name, axis in self._axes.inputs.items()}
+        return lengths.pop() if len(lengths) == 1 else 0
+
+    def _in_pieces(self, calls: Calls, plain: Answers, pieces: Sequence[Array]) -> Answers:
+        """Return the joined answers to the pieces, each an array of row numbers; `plain` where rows are not answered."""
+        if self._rows(calls) < 2:  # noqa: PLR2004  # nothing to split
+            return plain
+        answers = [self._try(self._take(calls, rows)) for rows in pieces]
+        if any(each is None for each in answers):
+            return plain
+        order = np.argsort(np.concatenate(pieces))
+        joined = tuple(
+            {name: self._join(name, [each[call][name] for each in answers if each], order) for name in outputs}
+            for call, outputs in enumerate(plain)
+        )
+        return _fitting(joined, plain, self._limit)
+
+    def _take(self, calls: Calls, rows: Array) -> Calls:
+        def take(name: str, array: Array) -> Array:
+            return np.take(array, rows, self._axes.inputs[name]) if name in self._axes.inputs else array
+
+        return tuple({name: take(name, array) for name, array in tensors.items()} for tensors in calls)
+
+    def _join(self, name: str, parts: list[Array], order: Array) -> Array | None:
+        axis = self._axes.outputs.get(name)
+        if axis is None:
+            return parts[0]
+        shapes = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts}
+        if len(shapes) > 1 or sum(part.shape[axis] for part in parts) != len(order):
+            return None  # ragged: rows cannot be told apart
+        return np.take(np.concatenate(parts, axis), order, axis)
+
+    def _try(self, calls: Calls) -> Answers | None:
+        try:
+            return self._ask(calls)
+        except Exception:  # noqa: BLE001  # a batch that the source does not take is a repeat that cannot be made
+            return None
+
+
+def _fitting(answers: Sequence[Mapping[str, Array | None]], plain: Answers, limit: float | None) -> Answers:
+    """Return the answers, with `plain` ones for outputs that are answers to another question."""
+    return tuple(
+        {name: _fit(found.get(name), array, limit) for name, array in expected.items()}
+        for found, expected in zip(answers, plain, strict=True)
+    )
+
+
+def _fit(found: Array | None, plain: Array, limit: float | None) -> Array:
+    if found is None or found.shape != plain.shape or found.dtype != plain.dtype:
+        return plain
+    if limit is not None and is_other(plain, found, limit, OTHER_LABELS):
+        return plain
+    return found
+
+
+def is_other(one: Array, other: Array, limit: float, share: float = 0.0) -> bool:
+    """Return whether two answers differ by more than noise.
+
+    `limit` is for the relative RMS of what is finite in both, `share` for labels that may differ.
+    """
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return True
+    if one.dtype.kind in "biuO":
+        return bool(np.sum(one != other) > share * one.size)
+    wide, wide_other = one.astype(np.float64), other.astype(np.float64)
+    finite = np.isfinite(wide)
+    if not np.array_equal(wide[~finite], wide_other[~finite], equal_nan=True) or np.any(
+        ~np.isfinite(wide_other[finite])
+    ):
+        return True
+    scale = np.sqrt(np.sum(wide[finite] ** 2))
+    return bool(np.sqrt(np.sum((wide_other[finite] - wide[finite]) ** 2)) > limit * scale)
+
+
+def _nudge(array: Array, random: np.random.Generator) -> Array:
+    if array.dtype.kind != "f" or not array.any():
+        return array
+    direction = random.choice(np.array([-np.inf, np.inf], array.dtype), size=array.shape)
+    moved: Array = np.nextafter(array, direction)
+    # away from zero lies a denormal number, which some processors flush: no change of value, a large change of speed
+    return np.where(array == 0, array, moved)

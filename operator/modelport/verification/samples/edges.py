@@ -1,0 +1,119 @@
+"""Values that usual samples never have: ties, zeros, the ends of a range, large ones, NaN and infinities.
+
+Each kind is a sample of its own, so that one that the source refuses does not lose the others.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from modelport.api import Input
+from modelport.verification.arrays import Array, Tensors
+from modelport.verification.samples.domains import Domain
+from modelport.verification.samples.values import dtype_of, make_tensors, shape_of
+
+Change = Callable[[Array, np.random.Generator], Array]
+"""Changes usual numbers of one input, in float64, into those of the kind."""
+
+RARE = 90_000
+"""Seed of edges: numbers that no usual sample has."""
+LARGE_INTEGER = 1 << 20
+"""The end of what has no end."""
+_LEVELS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+_LARGE = np.array([100.0, -100.0, 1e4, -1e4, 88.7, -104.0, 20.5])
+_TINY = np.array([1e-30, -1e-30, 1e-8, -1e-4, 0.0])
+
+
+def make_edges(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: Mapping[str, int]) -> list[Tensors]:
+    """Return one question for each kind that applies to the inputs."""
+    usual = make_tensors(inputs, domains, lengths, RARE)
+    real = [each for each in inputs if domains[each.name].kind == "real"]
+    free = [each for each in real if domains[each.name].lowest is None]
+    whole = [each for each in inputs if domains[each.name].kind == "integer"]
+    questions = [_changed(usual, real, domains, change) for change in (_ties, _equal, _ends) if real]
+    questions += [_changed(usual, free, domains, change) for change in _FREE if free]
+    for end in (0, 1):
+        ends = {each.name: _end(each, domains[each.name], lengths, end) for each in whole}
+        questions += [usual | ends] if ends else []
+    return questions
+
+
+def _changed(usual: Tensors, changed: Sequence[Input], domains: Mapping[str, Domain], change: Change) -> Tensors:
+    random = np.random.default_rng(RARE)
+    result = dict(usual)
+    for each in changed:
+        array, domain = usual[each.name], domains[each.name]
+        with np.errstate(over="ignore"):  # of float16
+            if domain.lowest is None or domain.highest is None:
+                moved = change(array.astype(np.float64), random)
+            else:  # as if the range were -1 to 1
+                middle, half = (domain.lowest + domain.highest) / 2, (domain.highest - domain.lowest) / 2
+                moved = middle + half * np.clip(change(array.astype(np.float64), random), -1, 1)
+            result[each.name] = moved.astype(array.dtype)
+    return result
+
+
+def _end(each: Input, domain: Domain, lengths: Mapping[str, int], end: int) -> Array:
+    value = int(np.clip(domain.bounds(lengths)[end], -LARGE_INTEGER, LARGE_INTEGER))
+    return np.full(shape_of(each, lengths), value, dtype_of(each.dtype))
+
+
+def _ties(array: Array, random: np.random.Generator) -> Array:
+    return np.asarray(random.choice(_LEVELS, size=array.shape))
+
+
+def _equal(array: Array, _random: np.random.Generator) -> Array:
+    """Rows of equal elements: zeros, negative zeros, ones, and zeros of both signs."""
+    rows = array.reshape(array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1)
+    result = np.zeros_like(rows)
+    result[1::4] = -0.0
+    result[2::4] = 1.0
+    result[3::4, ::2] = -0.0
+    return np.asarray(result.reshape(array.shape))
+
+
+def _ends(array: Array, _random: np.random.Generator) -> Array:
+    return np.where(np.arange(array.size).reshape(array.shape) % 2, 1.0, -1.0)
+
+
+def _zeros(array: Array, random: np.random.Generator) -> Array:
+    return np.where(random.random(array.shape) < 0.5, array, random.choice([0.0, -0.0], size=array.shape))  # noqa: PLR2004  # half
+
+
+def _chosen(values: Array) -> Change:
+    def change(array: Array, random: np.random.Generator) -> Array:
+        return np.where(random.random(array.shape) < 0.5, array, random.choice(values, size=array.shape))  # noqa: PLR2004  # half
+
+    return change
+
+
+def _scaled(factor: float) -> Change:
+    def change(array: Array, _random: np.random.Generator) -> Array:
+        return array * factor
+
+    return change
+
+
+def _with(*values: float) -> Change:
+    """Put each value in turn into one element of each row, and all of them into the last row."""
+
+    def change(array: Array, random: np.random.Generator) -> Array:
+        rows = array.copy().reshape(array.shape[0], -1) if array.ndim > 1 else array.copy().reshape(1, -1)
+        for number, row in enumerate(rows):
+            row[random.integers(row.size)] = values[number % len(values)]
+        if len(rows) > 1:
+            rows[-1] = np.resize(values, rows.shape[1])
+        return np.asarray(rows.reshape(array.shape))
+
+    return change
+
+
+_FREE: tuple[Change, ...] = (
+    _zeros,
+    _scaled(8),
+    _scaled(200),
+    _chosen(_LARGE),
+    _chosen(_TINY),
+    _with(np.nan),
+    _with(np.inf, -np.inf),
+)

@@ -1,0 +1,148 @@
+"""The tensors of a sample: the same numbers give the same ones, on every machine."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from modelport.api import Input
+from modelport.verification.arrays import Array, Tensors
+from modelport.verification.samples.domains import MASK, Domain
+
+SEED = 20_240_229
+WIDE = 1 << 29
+"""An integer that goes beyond this in the model's eyes is a number to compute with, no index."""
+MAGNITUDES = (1, 9, 1_000)
+"""Of integers that are computed with: 0 and 1 alone prove nothing, and neither do large ones."""
+SMALL_TABLE = 1 << 16
+_WAVES = 3
+
+
+def make_tensors(
+    inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: Mapping[str, int], number: int, mask: int = 0
+) -> Tensors:
+    """Return one call's inputs; `number` is the seed and varies the kind of values, `mask` the way of masking."""
+    return {
+        each.name: _make(domains[each.name], each, lengths, (SEED, number, position), mask)
+        for position, each in enumerate(inputs)
+    }
+
+
+def shape_of(each: Input, lengths: Mapping[str, int]) -> list[int]:
+    """Return the shape of an input where free dimensions have these lengths."""
+    return [lengths[length] if isinstance(length, str) else length for length in each.shape]
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return numpy's type of an element type of ours."""
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    result: np.dtype[Any] = np.dtype("O" if name == "string" else name)
+    return result
+
+
+def _make(domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[int, int, int], mask: int) -> Array:
+    shape, dtype = shape_of(each, lengths), dtype_of(each.dtype)
+    random, number = np.random.default_rng(seed), seed[1]
+    if domain.kind == "state":
+        return np.zeros(shape, dtype)
+    if domain.kind == "text":
+        return np.array(domain.strings, object)[random.integers(len(domain.strings), size=shape)].reshape(shape)
+    if domain.kind == "real":
+        return _real_values(shape, random, domain, is_smooth=bool(number % 2)).astype(dtype)
+    if domain.kind == MASK:
+        return MASKINGS[mask % len(MASKINGS)](shape, random).astype(dtype)
+    return _integers(domain.bounds(lengths), shape, random, number, is_wrapping=domain.is_wrapping).astype(dtype)
+
+
+def _real_values(shape: list[int], random: np.random.Generator, domain: Domain, *, is_smooth: bool) -> Array:
+    smooth = _waves(shape, random) if is_smooth and len(shape) > 2 else None  # noqa: PLR2004  # an image or a series
+    if domain.lowest is None or domain.highest is None:
+        noise = random.standard_normal(shape)
+        return np.asarray(noise if smooth is None else 2.4 * smooth + 0.1 * noise)
+    share = random.random(shape) if smooth is None else 0.475 * (smooth + 1) + 0.05 * random.random(shape)
+    return np.asarray(domain.lowest + (domain.highest - domain.lowest) * share)
+
+
+def _waves(shape: list[int], random: np.random.Generator) -> Array:
+    """Return slow waves between -1 and 1 over the last two axes, other ones for each index of the axes before."""
+    leading = (*shape[:-2], 1, 1)
+    down, across = (
+        np.linspace(0, 1, length).reshape(axes) for length, axes in zip(shape[-2:], ((-1, 1), (1, -1)), strict=True)
+    )
+    waves = [
+        np.cos(
+            2
+            * np.pi
+            * (random.uniform(0, 3, leading) * down + random.uniform(0, 3, leading) * across + random.random(leading))
+        )
+        for _ in range(_WAVES)
+    ]
+    total: Array = sum(waves, start=np.zeros(shape)) / _WAVES
+    return total
+
+
+def _integers(
+    bounds: tuple[int, int], shape: list[int], random: np.random.Generator, number: int, *, is_wrapping: bool
+) -> Array:
+    lowest, highest = bounds
+    if is_wrapping:
+        lowest = 0
+    if highest >= WIDE:
+        magnitude = MAGNITUDES[number % len(MAGNITUDES)]
+        lowest, highest = max(lowest, -magnitude if number % len(MAGNITUDES) else 0), max(lowest, 0) + magnitude
+    size = int(np.prod(shape))
+    count = highest - lowest + 1
+    if count > SMALL_TABLE or not size:
+        flat = random.integers(lowest, highest, size=size, endpoint=True)
+    else:  # each value as often as any other, so that a table is read everywhere
+        rounds = (random.permutation(count) for _ in itertools.count())
+        flat = lowest + np.fromiter(itertools.chain.from_iterable(rounds), np.int64, size)
+    if size > 1:
+        flat[random.permutation(size)[:2]] = (lowest, highest)
+    elif size:
+        flat[0] = (lowest, highest)[number % 2]
+    return flat.reshape(shape)
+
+
+def _all_shown(shape: list[int], random: np.random.Generator) -> Array:
+    return np.ones(shape, np.int64) if shape else random.integers(0, 2, size=shape)
+
+
+def _some_shown(shape: list[int], random: np.random.Generator) -> Array:
+    values = np.asarray(random.integers(0, 2, size=shape))
+    if values.ndim:
+        values[..., :1] = 1  # a mask that hides everything is a question that nobody asks
+    return values
+
+
+def _tail_hidden(shape: list[int], random: np.random.Generator) -> Array:
+    if not shape:
+        return np.asarray(random.integers(0, 2))
+    shown = random.integers(1, shape[-1], size=(*shape[:-1], 1), endpoint=True)
+    return np.asarray(np.arange(shape[-1]) < shown).astype(np.int64)
+
+
+def _row_hidden(shape: list[int], random: np.random.Generator) -> Array:
+    values = _tail_hidden(shape, random)
+    if values.ndim > 1:
+        values[-1] = 0
+    return values
+
+
+def _nothing_shown(shape: list[int], _random: np.random.Generator) -> Array:
+    return np.zeros(shape, np.int64)  # or everything, where 1 hides
+
+
+MASKINGS: tuple[Callable[[list[int], np.random.Generator], Array], ...] = (
+    _all_shown,
+    _some_shown,
+    _row_hidden,
+    _tail_hidden,
+    _nothing_shown,
+)
+USUAL_MASKINGS = 4
+"""Of which each is asked first for some sample."""
