@@ -1,12 +1,13 @@
 """ONNX: an open format for models, with its own converter for opset changes and simplification."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from modelport.formats.base import Converter, Format, Options
 
 OPSETS = range(9, 24)
+Precision = Literal["float32"]
 
 
 class OnnxOptions(Options, frozen=True, kw_only=True):
@@ -14,6 +15,12 @@ class OnnxOptions(Options, frozen=True, kw_only=True):
 
     opset: Annotated[int | None, Meta(description="Operator set version, 9 to 23; kept, or 17, if not said.")] = None
     simplify: Annotated[bool, Meta(description="Fold constants and remove what has no effect.")] = False
+    precision: Annotated[
+        Precision | None,
+        Meta(
+            description="Compute in float32 what the source computes in float64; inputs and outputs keep their types."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.opset is not None and self.opset not in OPSETS:

@@ -1,51 +1,85 @@
-"""ONNX to ONNX: another operator set version, simplification, or nothing but a check.
+"""ONNX: the source is asked node by node; to ONNX: another operator set version, simplification, or only a check.
 
 The reference comes from ONNX Runtime without any optimisation, which runs the nodes as they are written; the server's
-own, optimised session has to agree with it.
+own, optimised session has to agree with it. The graph holds its weights: nothing else could give them values, so that
+the source needs not to be built twice.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 import onnx
-import onnx.version_converter
 
-from modelport.api import Signature
 from modelport.contract import ModelportError
 from modelport.formats.onnx import OnnxOptions
+from modelport.handover import CAVEATS
 from modelport.reasons import Reason
 from modelport.steps import say
-from modelport.verification.reference import FILE_NAME, write_reference
-from modelport.verification.source import Source, ask_source, describe_inputs, describe_outputs
-from modelport_converter.converters.job import MODEL, SIGNATURE, HopJob, last_line, the_one_file, write_signature
-from modelport_converter.converters.onnx_asking import find_random_operations, make_run, read_inputs
-from modelport_converter.converters.onnx_files import (
-    MAX_IR_VERSION,
-    has_external_data,
-    read_opset,
-    simplified,
-    write_model,
-)
+from modelport.verification.calls import Infer
+from modelport.verification.reference import FILE_NAME, read_reference
+from modelport.verification.source import Source
+from modelport_converter.converters.job import MODEL, HopJob, SourceJob, last_line, the_one_file
+from modelport_converter.converters.onnx_asking import make_run, make_slow_run
+from modelport_converter.converters.onnx_chance import find_random_operations
+from modelport_converter.converters.onnx_files import MAX_IR_VERSION, load_whole, opset_of, write_model
+from modelport_converter.converters.onnx_graphs import has_external_data, infer_tensors
+from modelport_converter.converters.onnx_hints import find_hints
+from modelport_converter.converters.onnx_layouts import put_time_first
+from modelport_converter.converters.onnx_precision import compute_in_float32, find_precision
+from modelport_converter.converters.onnx_rewriting import Comparison, simplify, with_opset
+from modelport_converter.converters.onnx_values import read_inputs, take_probabilities
 
 OPTIONS = OnnxOptions
 MODELS = (".onnx",)
 SPEAKER = "onnx"
 
 
+class _Model(NamedTuple):
+    """An ONNX model in the form that runtimes know."""
+
+    path: Path
+    proto: onnx.ModelProto
+    caveats: list[str]
+    """What was changed for it."""
+
+
 def warm_up() -> None:
     """Do nothing: importing this module has loaded everything."""
 
 
-def convert(job: HopJob, options: OnnxOptions) -> None:
-    """Check the model, ask it if it is the source, and write what was asked for."""
+def open_source(job: SourceJob) -> Source:
+    """Return the source model, loaded. Raises ModelportError."""
     path = the_one_file(job.model, MODELS)
     _check(path)
-    if job.is_first:
-        _ask(job, path)
-    else:
-        (job.out / SIGNATURE).write_bytes((job.model.parent / SIGNATURE).read_bytes())
+    model = _read(path, is_whole=False)
+    inputs = read_inputs(model.proto, job.request.inputs)
+    tensors = infer_tensors(model.proto)
+    return Source(
+        inputs,
+        _make_run(job, model),
+        lambda: find_random_operations(model.proto),
+        hints=find_hints(model.proto, inputs, tensors),
+        precision=find_precision(model.proto, tensors),
+    )
+
+
+def convert(job: HopJob, options: OnnxOptions) -> None:
+    """Write what was asked for."""
+    path = the_one_file(job.model, MODELS)
     target = job.out / MODEL / "model.onnx"
     target.parent.mkdir()
-    _write(path, target, options)
+    model = _read(path, is_whole=False)
+    opset = options.opset or opset_of(model.proto)
+    is_rewritten = opset != opset_of(model.proto) or options.simplify or options.precision is not None
+    if not is_rewritten and not model.caveats and _is_kept(model.proto):
+        say(SPEAKER, f"kept as it is, opset {opset}")
+        target.write_bytes(path.read_bytes())
+        return
+    model = _read(path, is_whole=True)
+    write_model(_rewritten(job, model, options) if is_rewritten else model.proto, target)
+    if model.caveats:
+        (job.out / CAVEATS).write_bytes(msgspec.json.encode(model.caveats))
 
 
 def _check(path: Path) -> None:
@@ -56,38 +90,39 @@ def _check(path: Path) -> None:
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 
-def _ask(job: HopJob, path: Path) -> None:
-    model = onnx.load(str(path), load_external_data=False)
-    inputs = read_inputs(model, job.request.inputs)
-    run = make_run(model, path.parent)
-    reference = ask_source(Source(inputs, run, lambda: find_random_operations(model)), job.request)
-    write_reference(job.out / FILE_NAME, reference)
-    outputs = describe_outputs(inputs, reference.samples)
-    write_signature(job.out, Signature(inputs=describe_inputs(inputs), outputs=outputs))
+def _read(path: Path, *, is_whole: bool) -> _Model:
+    proto = load_whole(path) if is_whole else onnx.load(str(path), load_external_data=False)
+    return _Model(path, proto, [*take_probabilities(proto), *put_time_first(proto)])
 
 
-def _write(path: Path, target: Path, options: OnnxOptions) -> None:
-    opset = read_opset(path)
-    wanted = options.opset or opset
-    model = onnx.load(str(path), load_external_data=False)
-    if wanted == opset and not options.simplify and model.ir_version <= MAX_IR_VERSION and not has_external_data(model):
-        say(SPEAKER, f"kept as it is, opset {opset}")
-        target.write_bytes(path.read_bytes())
-        return
-    model = onnx.load(str(path))
-    if wanted != opset:
-        say(SPEAKER, f"operator set version {opset} becomes {wanted}")
-        model = _with_opset(model, wanted)
-    if options.simplify:
-        nodes = len(model.graph.node)
-        model = simplified(model)
-        say(SPEAKER, f"simplified: {nodes} nodes become {len(model.graph.node)}")
-    write_model(model, target)
+def _is_kept(proto: onnx.ModelProto) -> bool:
+    return proto.ir_version <= MAX_IR_VERSION and not has_external_data(proto)
 
 
-def _with_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+def _make_run(job: SourceJob, model: _Model) -> Infer:
     try:
-        return onnx.version_converter.convert_version(model, opset)
-    except Exception as error:  # the converter raises RuntimeError and its own types
-        message = f"operator set version {opset}: onnx cannot convert the model: {last_line(error)}"
-        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
+        return make_run(model.proto, model.path)
+    except ModelportError as refusal:
+        # what will not be served is not asked; it may have been asked for in float32, or be verified once more
+        hops = job.request.hops
+        if "float64" not in refusal.message or (hops and not hops[0].options.get("precision")):
+            raise
+        say(SPEAKER, f"asked by onnx's own evaluator, which is slow: {refusal.message}")
+        return make_slow_run(_read(model.path, is_whole=True).proto, refusal)
+
+
+def _rewritten(job: HopJob, model: _Model, options: OnnxOptions) -> onnx.ModelProto:
+    proto, opset = model.proto, opset_of(model.proto)
+    if options.precision:
+        say(SPEAKER, f"computes in {options.precision}")
+        compute_in_float32(proto)
+    questions = [sample.inputs[0] for sample in read_reference(job.asked / FILE_NAME).usual]
+    comparison = Comparison(questions, model.path)
+    if options.opset and options.opset != opset:
+        say(SPEAKER, f"operator set version {opset} becomes {options.opset}")
+        proto = comparison.rewrite(proto, with_opset(options.opset), f"options.opset: {options.opset}")
+    if options.simplify:
+        nodes = len(proto.graph.node)
+        proto = comparison.rewrite(proto, simplify, "options.simplify")
+        say(SPEAKER, f"simplified: {nodes} nodes become {len(proto.graph.node)}")
+    return proto

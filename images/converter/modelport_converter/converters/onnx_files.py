@@ -6,6 +6,11 @@ One file, weights beside it only where protobuf's limit demands, and an IR versi
 from pathlib import Path
 
 import onnx
+from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
+
+from modelport.formats.onnx import Precision
+from modelport_converter.converters.onnx_graphs import has_external_data, tensors_of
+from modelport_converter.converters.onnx_precision import compute_in_float32
 
 MAX_IR_VERSION = 10
 """onnx writes the newest; runtimes that are a year old refuse it."""
@@ -14,30 +19,52 @@ MAX_FILE_BYTES = 1_900_000_000
 DATA_SUFFIX = ".data"
 
 
-def read_opset(path: Path) -> int:
+def opset_of(model: onnx.ModelProto) -> int:
     """Return the version of the default operator set."""
-    model = onnx.load(str(path), load_external_data=False)
     return next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
 
 
-def finish_model(path: Path, *, simplify: bool) -> None:
+def read_opset(path: Path) -> int:
+    """Return the version of the default operator set of a file."""
+    return opset_of(onnx.load(str(path), load_external_data=False))
+
+
+def load_whole(path: Path) -> onnx.ModelProto:
+    """Return the model with all that lies in other files, wherever in the graph it belongs."""
+    model = onnx.load(str(path), load_external_data=False)
+    for tensor in tensors_of(model):
+        if uses_external_data(tensor):
+            load_external_data_for_tensor(tensor, str(path.parent))
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
+    return model
+
+
+def finish_model(path: Path, *, simplify: bool, precision: Precision | None = None) -> None:
     """Bring the file that an exporter wrote into the form of an artifact, rewriting it only where it must change."""
     model = onnx.load(str(path), load_external_data=False)
     is_scattered = len(list(path.parent.iterdir())) > 1
-    if model.ir_version <= MAX_IR_VERSION and not simplify and not is_scattered:
+    if model.ir_version <= MAX_IR_VERSION and not simplify and not is_scattered and precision is None:
         return
-    model = onnx.load(str(path))
+    model = load_whole(path)
     for file in path.parent.iterdir():
         file.unlink()
+    if precision:
+        compute_in_float32(model)
     write_model(simplified(model) if simplify else model, path)
 
 
 def write_model(model: onnx.ModelProto, path: Path) -> None:
     """Write a model that has all its weights inside."""
     model.ir_version = min(model.ir_version, MAX_IR_VERSION)
-    if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_FILE_BYTES:
+    if sum(len(tensor.raw_data) for tensor in tensors_of(model)) > MAX_FILE_BYTES:
         onnx.save_model(
-            model, str(path), save_as_external_data=True, all_tensors_to_one_file=True, location=path.name + DATA_SUFFIX
+            model,
+            str(path),
+            save_as_external_data=True,
+            all_tensors_to_one_file=True,
+            location=path.name + DATA_SUFFIX,
+            convert_attribute=True,  # of Constant nodes, too
         )
     else:
         onnx.save_model(model, str(path))
@@ -52,6 +79,4 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def has_external_data(model: onnx.ModelProto) -> bool:
-    """Return whether weights are in other files."""
-    return any(onnx.external_data_helper.uses_external_data(tensor) for tensor in model.graph.initializer)
+__all__ = ["finish_model", "has_external_data", "load_whole", "opset_of", "read_opset", "simplified", "write_model"]

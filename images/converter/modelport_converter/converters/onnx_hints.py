@@ -1,0 +1,152 @@
+"""What a graph tells about the values of its inputs, by what consumes them: the rows of a table, a vocabulary."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import onnx
+
+from modelport.api import Input
+from modelport.verification.source import Hint
+from modelport_converter.converters.onnx_graphs import Constants, attribute_of, subgraphs_of
+
+CARRIERS = {
+    "Cast": (0,), "Concat": None, "Expand": (0,), "Flatten": (0,), "Gather": (0,), "Identity": (0,), "Pad": (0,),
+    "Reshape": (0,), "Slice": (0,), "Split": (0,), "Squeeze": (0,), "StringNormalizer": (0,), "Tile": (0,),
+    "Transpose": (0,), "Unsqueeze": (0,), "Where": (1, 2),
+}  # fmt: skip
+"""Operators that hand values on as they are, and which of their inputs those are; None: all."""
+INDEXED = {"Gather": "axis", "GatherElements": "axis", "ScatterElements": "axis"}
+"""Operators whose input 1 holds indices into an axis of input 0."""
+EMBED_LAYER_NORMALIZATION = {0: 2, 1: 4, 7: 3}
+"""Inputs of the operator of that name with indices, and which input has their table."""
+VOCABULARIES = ("keys_strings", "cats_strings", "pool_strings", "keys_int64s", "cats_int64s", "pool_int64s")
+"""Attributes of encoders in ai.onnx.ml that list what they know."""
+MASK = Hint(0, 1)
+
+
+def find_hints(
+    model: onnx.ModelProto, inputs: Iterable[Input], tensors: Mapping[str, onnx.TypeProto.Tensor]
+) -> dict[str, Hint]:
+    """Return a hint for each input of integers or strings whose consumers tell something, by the inferred shapes."""
+    walk = _Walk(model, tensors)
+    names = [each.name for each in inputs if each.dtype == "string" or "int" in each.dtype]
+    found = {name: _merge(list(walk.consumers(name, model.graph.node, set()))) for name in names}
+    return {name: hint for name, hint in found.items() if hint is not None}
+
+
+def _merge(hints: Sequence[Hint]) -> Hint | None:
+    """Return what all consumers accept."""
+    if not hints:
+        return None
+    lowest = [each.lowest for each in hints if each.lowest is not None]
+    highest = [each.highest for each in hints if each.highest is not None]
+    strings = dict.fromkeys(string for each in hints for string in each.strings)
+    return Hint(max(lowest, default=None), min(highest, default=None), tuple(strings))
+
+
+class _Use(NamedTuple):
+    """A value as one of a node's inputs."""
+
+    node: onnx.NodeProto
+    position: int
+
+    @property
+    def other(self) -> str:
+        """The first of a node's two inputs, seen from the second, and the reverse."""
+        return self.node.input[1 - self.position] if len(self.node.input) == 2 and self.position < 2 else ""  # noqa: PLR2004
+
+
+class _Walk:
+    """Follows values from an input to what says something about them."""
+
+    def __init__(self, model: onnx.ModelProto, tensors: Mapping[str, onnx.TypeProto.Tensor]) -> None:
+        self._constants = Constants(model)
+        self._tensors = tensors
+        self._functions = {(each.domain, each.name): each for each in model.functions}
+
+    def consumers(self, name: str, nodes: Iterable[onnx.NodeProto], seen: set[str]) -> Iterator[Hint]:
+        """Return the hints of all that the value reaches unchanged."""
+        if name in seen:
+            return
+        seen.add(name)
+        nodes = list(nodes)
+        for node in nodes:
+            for position, given in enumerate(node.input):
+                if given == name:
+                    yield from self._of_use(_Use(node, position), nodes, seen)
+            for graph in subgraphs_of([node]):
+                yield from self.consumers(name, graph.node, seen - {name})
+
+    def _of_use(self, use: _Use, nodes: list[onnx.NodeProto], seen: set[str]) -> Iterator[Hint]:
+        node, position = use
+        function = self._functions.get((node.domain, node.op_type))
+        if function is not None:
+            yield from self.consumers(function.input[position], function.node, set())
+            return
+        hint = self._told(use)
+        if hint is not None:
+            yield hint
+        carried = CARRIERS.get(node.op_type, ())
+        if (carried is None or position in carried) and not _is_boolean(node):
+            for output in node.output:
+                yield from self.consumers(output, nodes, seen)
+
+    def _told(self, use: _Use) -> Hint | None:
+        node, position = use
+        if node.op_type in INDEXED and position == 1:
+            return self._of_table(node.input[0], getattr(attribute_of(node, "axis"), "i", 0))
+        if node.op_type == "EmbedLayerNormalization" and position in EMBED_LAYER_NORMALIZATION:
+            return self._of_table(node.input[EMBED_LAYER_NORMALIZATION[position]], 0)
+        if node.op_type == "OneHot" and position == 0:
+            depth = self._constants.read(node.input[1])
+            return _indices(int(depth.ravel()[0])) if depth is not None else None
+        if node.op_type == "Equal" and use.other:
+            known = self._constants.read(use.other)
+            return Hint(strings=_strings(known.ravel())) if known is not None and known.dtype.kind in "OU" else None
+        if _is_boolean(node) or self._is_complement(use):
+            return MASK
+        return _of_encoder(node)
+
+    def _of_table(self, table: str, axis: int) -> Hint | None:
+        shape = self._constants.shape(table)
+        if shape is None and table in self._tensors:
+            shape = tuple(length.dim_value for length in self._tensors[table].shape.dim)
+        return _indices(shape[axis]) if shape and -len(shape) <= axis < len(shape) else None
+
+    def _is_complement(self, use: _Use) -> bool:
+        """Whether the value, cast to numbers that are no integers, is taken from 1, which is done with masks."""
+        if use.node.op_type != "Sub" or use.position != 1:
+            return False
+        one = self._constants.read(use.other)
+        return one is not None and one.dtype.kind not in "iu" and one.size == 1 and float(one.ravel()[0]) == 1
+
+
+def _is_boolean(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Cast" and getattr(attribute_of(node, "to"), "i", 0) == onnx.TensorProto.BOOL
+
+
+def _indices(length: int) -> Hint | None:
+    return Hint(-length, length - 1) if length else None
+
+
+def _of_encoder(node: onnx.NodeProto) -> Hint | None:
+    for name in VOCABULARIES:
+        listed = attribute_of(node, name)
+        if listed is not None and listed.strings:
+            return Hint(strings=_strings(listed.strings))
+        if listed is not None and listed.ints:
+            return Hint(min(listed.ints), max(listed.ints))
+    tensor = attribute_of(node, "keys_tensor")
+    if tensor is not None and node.op_type == "LabelEncoder":
+        keys = onnx.numpy_helper.to_array(tensor.t)
+        if keys.dtype.kind in "OU":
+            return Hint(strings=_strings(keys.ravel()))
+        if keys.dtype.kind in "iu" and keys.size:
+            return Hint(int(keys.min()), int(keys.max()))
+    return None
+
+
+def _strings(values: Iterable[str | bytes]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in values)
+    )
