@@ -56,7 +56,7 @@ lint: install verify ## Lint, types, import rules, spelling, freshness of genera
 
 .PHONY: check
 check: lint ## Lint and all tests that need neither cluster nor frameworks (under two minutes)
-	$(run)/pytest -m "not cluster and not converters and not clients and not processes"
+	$(run)/pytest -m "not cluster and not converters and not clients and not processes and not packages"
 
 .PHONY: format
 format: install ## Format the code and mend what the linter can

@@ -1,66 +1,102 @@
-"""The gate as a conversion passes it: the source asked without optimisation, the candidate as a server runs it."""
+"""The gate as a conversion passes it: the functions of steps ask, try and judge, without the files between them."""
 
 import functools
+import math
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
-import onnxruntime
 
-from modelport.api import Verification
+from modelport.api import Signature
 from modelport.contract import ConvertRequest, ModelportError
-from modelport.verification.arrays import Tensors
-from modelport.verification.judge import Finding, judge
-from modelport.verification.onnx_logits import add_logits
-from modelport.verification.reference import Reference
-from modelport.verification.source import Source, ask_source
-from modelport.verification.verify import verify
-from modelport_converter.converters.onnx_asking import make_run
-from mutations.nets import NETS, Net
+from modelport.reasons import Reason
+from modelport.verification.answers import Tried
+from modelport.verification.calls import Infer, run_calls
+from modelport.verification.evidence import evaluate
+from modelport.verification.judge import judge
+from modelport.verification.reference import Answers, Reference, Sample
+from modelport.verification.source import ask_source, describe_inputs, describe_outputs
+from modelport_converter import converters
+from modelport_converter.converters.job import SourceJob
+from modelport_server import backends
+from mutations.models import model_of
 
-BY_NAME = {make.__name__: make for make in NETS}
-NOWHERE = Path("/nonexistent")
-DEFAULT = Verification()
+RUNTIME, FILE = "onnxruntime", "model.onnx"
+Wrap = Callable[[Infer], Infer]
+"""What stands between who asks and the candidate, such as a server that splits batches."""
+
+
+class Asked(NamedTuple):
+    """What step ask leaves."""
+
+    request: ConvertRequest
+    reference: Reference
+    signature: Signature
+
+
+class Verdict(NamedTuple):
+    """What step judge finds, and how far from the limit: 1 and less passes, infinite for what has no measure."""
+
+    reason: Reason | None
+    message: str
+    excess: float
 
 
 @functools.cache
-def net_of(name: str) -> Net:
-    return BY_NAME[name]()
-
-
-@functools.cache
-def reference_of(name: str) -> Reference:
-    net = net_of(name)
+def asked(name: str) -> Asked:
+    """Return the answers of a model of the catalogue."""
+    model = model_of(name)
     request = ConvertRequest(
-        artifact_key="", verification_key="", source_digest="", source_format="onnx", hops=[], dimensions=net.dimensions
+        artifact_key="",
+        verification_key="",
+        source_digest="",
+        source_format="onnx",
+        target_format="onnx",
+        hops=[],
+        inputs=model.inputs,
+        dimensions=model.dimensions,
+        states=model.states,
     )
-    return ask_source(Source(net.inputs, make_run(net.model, NOWHERE), list), request)
-
-
-def quiet_session(content: bytes, options: onnxruntime.SessionOptions | None = None) -> onnxruntime.InferenceSession:
-    options = options or onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save_model(model.proto, f"{folder}/{FILE}")
+        source = converters.open_source(SourceJob(request, Path(folder), Path(folder)))
+        reference = ask_source(source, request, model.data)
+    outputs = describe_outputs(source.inputs, reference.samples)
+    return Asked(request, reference, Signature(inputs=describe_inputs(source.inputs), outputs=outputs))
 
 
 def pass_gate(
-    name: str, candidate: onnx.ModelProto, options: onnxruntime.SessionOptions | None = None
-) -> Finding | None:
-    """Return why the candidate is refused as a conversion of the net, or None."""
-    names = [output.name for output in candidate.graph.output]
-    session = quiet_session(candidate.SerializeToString(), options)
-    wider = onnx.ModelProto()
-    wider.CopyFrom(candidate)
-    logits = dict(add_logits(wider.graph))
-    wider_session = quiet_session(wider.SerializeToString(), options)
-
-    def infer(inputs: Tensors) -> Tensors:
-        return dict(zip(names, session.run(names, inputs), strict=True))
-
-    def infer_logits(inputs: Tensors) -> Tensors:
-        return dict(zip(logits, wider_session.run(list(logits.values()), inputs), strict=True)) if logits else {}
-
+    name: str,
+    candidate: onnx.ModelProto,
+    *,
+    threads: int = 2,
+    options: Mapping[str, str] | None = None,
+    wrap: Wrap = lambda infer: infer,
+) -> Verdict:
+    """Return what becomes of the candidate as a conversion of the model: loaded by the server's backend, and asked."""
+    request, reference, signature = asked(name)
     try:
-        evidence = verify(reference_of(name), infer, infer_logits)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / FILE).write_bytes(candidate.SerializeToString())
+            backend = backends.load(RUNTIME, Path(folder), [FILE], threads, options or {})
+            infer = wrap(backend.infer)
+            answers = tuple(_ask(sample, infer, request) for sample in reference.samples)
+        # whether rows may be joined refuses nothing, so their company is left out
+        facts = evaluate(reference, Tried(answers), signature, request).facts
     except ModelportError as error:
-        return Finding(error.reason, error.message)
-    return judge(evidence.facts.outputs, DEFAULT)
+        return Verdict(error.reason, error.message, math.inf)
+    finding = judge(facts, request.verification)
+    worst = max(math.inf if each.non_finite else float(each.excess) for each in facts.outputs)
+    return Verdict(finding.reason if finding else None, finding.message if finding else "", worst)
+
+
+def _ask(sample: Sample, infer: Infer, request: ConvertRequest) -> Answers:
+    try:
+        return run_calls(infer, sample.inputs, request.states)
+    except Exception as error:  # a runtime's errors have no common base
+        if sample.is_edge:
+            return tuple({} for _ in sample.inputs)
+        message = f"the converted model fails: {' '.join(str(error).split()):.300}"
+        raise ModelportError(Reason.VERIFICATION_FAILED, message) from error

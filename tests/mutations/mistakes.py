@@ -1,149 +1,366 @@
 """Broken conversions: each takes a model, makes the mistake where it can be made, and says whether it could.
 
 They are mistakes that converters made: layouts confused, a default taken for an attribute, one variant of an operator
-for another, weights in another precision, shapes of one example baked in.
+for another, weights or activations in another precision, shapes of one example baked in, a question read otherwise.
+Where a mistake could be made in many places it is made in one, so that it is as small as that mistake gets.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
+
+from mutations.graphs import (
+    LINEAR,
+    Graph,
+    attribute,
+    become,
+    biases_of,
+    change,
+    layers_of,
+    nodes_of,
+    output_axis,
+    rewire,
+    set_attribute,
+    tensors_of,
+    weights_of,
+)
 
 Mistake = Callable[[onnx.ModelProto], bool]
+Make = Callable[[Graph, str], str]
+TABLES = ("nodes_values", "class_weights", "target_weights")
+"""Attributes of tree ensembles that are weights."""
+FLOAT16, INT8, DOUBLE = TensorProto.FLOAT16, TensorProto.INT8, TensorProto.DOUBLE
 
 
-def nodes_of(model: onnx.ModelProto, *types: str) -> list[onnx.NodeProto]:
-    return [node for node in model.graph.node if node.op_type in types]
+# --- weights ----------------------------------------------------------------------------------------------------------
 
 
-def weights_of(model: onnx.ModelProto, input_number: int, *types: str) -> Iterator[onnx.TensorProto]:
-    by_name = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in nodes_of(model, *types):
-        if len(node.input) > input_number and node.input[input_number] in by_name:
-            yield by_name[node.input[input_number]]
-
-
-def change(tensor: onnx.TensorProto, function: Callable[[Any], Any]) -> bool:
-    before = numpy_helper.to_array(tensor)
-    after = np.asarray(function(before.copy()), before.dtype)
-    tensor.CopyFrom(numpy_helper.from_array(after, tensor.name))
-    return not np.array_equal(before, after)
-
-
-def set_attribute(node: onnx.NodeProto, name: str, value: Any) -> None:
-    kept = [each for each in node.attribute if each.name != name]
-    del node.attribute[:]
-    node.attribute.extend([*kept, helper.make_attribute(name, value)])
-
-
-def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    return next((helper.get_attribute_value(each) for each in node.attribute if each.name == name), default)
-
-
-def change_weights(function: Callable[[Any], Any]) -> Mistake:
-    """Change every table of weights of the model."""
-
+def all_weights(function: Callable[[Any], Any]) -> Mistake:
     def mistake(model: onnx.ModelProto) -> bool:
-        tensors = [each for each in model.graph.initializer if each.data_type == onnx.TensorProto.FLOAT]
-        return sum(change(each, function) for each in tensors if len(each.dims) > 1) > 0
+        changed = sum(change(each, function) for each in weights_of(model))
+        return changed + _change_trees(model, function) > 0
 
     return mistake
 
 
-def change_first(input_number: int, types: tuple[str, ...], function: Callable[[Any], Any]) -> Mistake:
-    """Change one weight of the first node of a type."""
+def _change_trees(model: onnx.ModelProto, function: Callable[[Any], Any]) -> int:
+    tables = [(n, name) for n in nodes_of(model) for name in TABLES if attribute(n, name, None) is not None]
+    return sum(
+        set_attribute(node, name, [float(x) for x in function(np.array(attribute(node, name, []), np.float32))])
+        for node, name in tables
+    )
+
+
+def one_layer(function: Callable[[Any], Any], place: int) -> Mistake:
+    """Change the weights of the first layer (0) or the last (-1); the function sees outputs along the first axis."""
 
     def mistake(model: onnx.ModelProto) -> bool:
-        tensor = next(weights_of(model, input_number, *types), None)
-        return tensor is not None and change(tensor, function)
+        layers = layers_of(model)
+        if not layers:
+            return False
+        node, tensor = layers[place]
+        axis = output_axis(node)
+        return change(tensor, lambda values: np.moveaxis(function(np.moveaxis(values, axis, 0).copy()), 0, axis))
 
     return mistake
 
 
-def change_attribute(types: tuple[str, ...], name: str, default: Any, function: Callable[[Any], Any]) -> Mistake:
-    """Change an attribute of all nodes of a type."""
-
+def one_bias(function: Callable[[Any], Any], place: int) -> Mistake:
     def mistake(model: onnx.ModelProto) -> bool:
-        changed = False
-        for node in nodes_of(model, *types):
-            before = attribute(node, name, default)
-            after = function(before)
-            set_attribute(node, name, after)
-            changed |= list(np.ravel(before)) != list(np.ravel(after))
-        return changed
+        biases = biases_of(model)
+        return bool(biases) and change(biases[place], function)
 
     return mistake
 
 
-def replace_operator(before: str, after: str, **attributes: Any) -> Mistake:
-    """Take one operator for another."""
-
-    def mistake(model: onnx.ModelProto) -> bool:
-        nodes = nodes_of(model, before)
-        for node in nodes:
-            node.op_type = after
-            del node.attribute[:]
-            node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
-        return bool(nodes)
-
-    return mistake
+def to_float16(values: Any) -> Any:
+    return values.astype(np.float16).astype(np.float32)
 
 
-def bypass(op: str) -> Mistake:
-    """Leave the last operator of a type out."""
-
-    def mistake(model: onnx.ModelProto) -> bool:
-        nodes = nodes_of(model, op)
-        if nodes:
-            nodes[-1].op_type = "Identity"
-            del nodes[-1].input[1:]
-            del nodes[-1].attribute[:]
-        return bool(nodes)
-
-    return mistake
-
-
-def quantised(bits: int) -> Callable[[Any], Any]:
-    def function(values: Any) -> Any:
-        step = np.abs(values).max() / (2 ** (bits - 1) - 1)
-        return np.round(values / step) * step
-
-    return function
-
-
-def bfloat16(values: Any) -> Any:
+def to_bfloat16(values: Any) -> Any:
     return (values.view(np.uint32) + 0x8000 & 0xFFFF0000).view(np.float32)
 
 
-def zero_first(values: Any) -> Any:
-    values[0] = 0
+def to_int8(values: Any) -> Any:
+    step = np.abs(values).max() / 127
+    return np.round(values / step) * step
+
+
+def to_int8_by_channel(values: Any) -> Any:
+    steps = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / 127 if values.ndim > 1 else values[:1]
+    return np.round(values / np.where(steps == 0, 1, steps)) * steps
+
+
+def largest_by_one_percent(values: Any) -> Any:
+    values.flat[np.abs(values).argmax()] *= 1.01
     return values
 
 
-def nudge_one(values: Any) -> Any:
-    values.flat[values.size // 2] *= 1.1
+def zero_the_largest_filter(values: Any) -> Any:
+    values[np.abs(values).reshape(len(values), -1).sum(axis=1).argmax()] = 0
     return values
+
+
+def swapped_layers(model: onnx.ModelProto) -> bool:
+    """Load the weights of one layer into another of the same shape, and the reverse."""
+    tensors = list({tensor.name: tensor for _, tensor in layers_of(model)}.values())
+    pairs = [(one, other) for i, one in enumerate(tensors) for other in tensors[i + 1 :] if one.dims == other.dims]
+    if not pairs:
+        return False
+    one, other = pairs[0]
+    values = numpy_helper.to_array(one).copy()
+    change(one, lambda _: numpy_helper.to_array(other))
+    return change(other, lambda _: values)
+
+
+def transposed(model: onnx.ModelProto) -> bool:
+    squares = [tensor for node, tensor in layers_of(model) if tensor.dims[0] == tensor.dims[1]]
+    return bool(squares) and change(squares[-1], lambda values: values.swapaxes(0, 1))
+
+
+def convolution(function: Callable[[Any], Any], *, axes: int = 1) -> Mistake:
+    """Change the first kernel that is longer than one along its last axes."""
+
+    def mistake(model: onnx.ModelProto) -> bool:
+        layers = layers_of(model)
+        kernels = [t for n, t in layers if "Conv" in n.op_type and len(t.dims) > 2 and min(t.dims[-axes:]) > 1]
+        return any(change(each, function) for each in kernels)
+
+    return mistake
+
+
+def forget_rows_of_tables(model: onnx.ModelProto) -> bool:
+    """Keep the first two rows of each embedding."""
+    tensors = tensors_of(model)
+    tables = [tensors[node.input[0]] for node in nodes_of(model, "Gather") if node.input[0] in tensors]
+
+    def forget(values: Any) -> Any:
+        values[2:] = 0
+        return values
+
+    return sum(change(each, forget) for each in tables if each.data_type == TensorProto.FLOAT and len(each.dims) > 1) > 0
+
+
+def move_thresholds(model: onnx.ModelProto) -> bool:
+    """Take < for <= in trees, as a threshold in float64 that became float32 does: by one unit in the last place."""
+
+    def move(values: Any) -> Any:
+        return np.nextafter(values, np.float32(-np.inf))
+
+    nodes = nodes_of(model, "TreeEnsembleClassifier", "TreeEnsembleRegressor")
+    values = [[float(x) for x in move(np.array(attribute(each, "nodes_values", []), np.float32))] for each in nodes]
+    return sum(set_attribute(node, "nodes_values", each) for node, each in zip(nodes, values, strict=True)) > 0
+
+
+# --- operators --------------------------------------------------------------------------------------------------------
+
+
+def attributes(types: Sequence[str], name: str, default: Any, function: Callable[[Any], Any]) -> Mistake:
+    """Change an attribute of all operators of some types."""
+
+    def mistake(model: onnx.ModelProto) -> bool:
+        changed = 0
+        for node in nodes_of(model, *types):
+            before = attribute(node, name, default)
+            after = function(before)
+            changed += after is not None and set_attribute(node, name, after) and list(np.ravel(before)) != list(np.ravel(after))
+        return changed > 0
+
+    return mistake
+
+
+def instead(before: str, after: str, *, place: slice = slice(None), **changed: Any) -> Mistake:
+    """Take one operator for another."""
+
+    def mistake(model: onnx.ModelProto) -> bool:
+        return sum(become(node, after, **changed) for node in nodes_of(model, before)[place]) > 0
+
+    return mistake
+
+
+def leave_out_the_last(*types: str) -> Mistake:
+    def mistake(model: onnx.ModelProto) -> bool:
+        return sum(become(node, "Identity") for node in nodes_of(model, *types)[-1:]) > 0
+
+    return mistake
+
+
+def constant_of(types: Sequence[str], number: int, function: Callable[[Any], Any]) -> Mistake:
+    """Change a constant that is the input of that number of an operator."""
+
+    def mistake(model: onnx.ModelProto) -> bool:
+        tensors = tensors_of(model)
+        names = {node.input[number] for node in nodes_of(model, *types) if len(node.input) > number}
+        return sum(change(tensors[name], function) for name in sorted(names) if name in tensors) > 0
+
+    return mistake
 
 
 def tanh_gelu(model: onnx.ModelProto) -> bool:
+    """Compute erf(x / sqrt 2) as tanh(sqrt(2 / pi) (x + 0.044715 x³)); the input here is x / sqrt 2."""
+
+    def make(graph: Graph, x: str) -> str:
+        cubic = graph.add("Mul", graph.add("Pow", x, np.float32(3)), np.float32(0.08943))
+        return graph.add("Tanh", graph.add("Mul", graph.add("Add", x, cubic), np.float32(2 / np.sqrt(np.pi))))
+
     erfs = nodes_of(model, "Erf")
     for node in erfs:
-        # erf(x / sqrt 2) is about tanh(sqrt(2 / pi) (x + 0.044715 x³)); the input here is x / sqrt 2
-        names = {"outer": np.float32(2 / np.sqrt(np.pi)), "cubic": np.float32(0.08943), "three": np.float32(3)}
-        model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in names.items())
-        x, position = node.input[0], list(model.graph.node).index(node)
-        steps = [
-            helper.make_node("Pow", [x, "three"], ["gelu.power"]),
-            helper.make_node("Mul", ["gelu.power", "cubic"], ["gelu.cubic"]),
-            helper.make_node("Add", [x, "gelu.cubic"], ["gelu.sum"]),
-            helper.make_node("Mul", ["gelu.sum", "outer"], ["gelu.argument"]),
-        ]
-        node.op_type, node.input[0] = "Tanh", "gelu.argument"
-        for step in reversed(steps):
-            model.graph.node.insert(position, step)
-    return bool(erfs)
+        become(node, "Identity")
+    return sum(rewire(model, node.output[0], make) for node in erfs) > 0
+
+
+def pad_one_side(pads: Any) -> Any:
+    half = len(pads) // 2
+    return [0] * half + [each + other for each, other in zip(pads[:half], pads[half:], strict=True)]
+
+
+def average_for_maximum(model: onnx.ModelProto) -> bool:
+    nodes = nodes_of(model, "MaxPool")
+    for node in nodes:
+        node.op_type = "AveragePool"
+    return bool(nodes)
+
+
+def drop_shortcut(model: onnx.ModelProto) -> bool:
+    """Leave out an addition of two computed tensors."""
+    known = set(tensors_of(model))
+    adds = [node for node in nodes_of(model, "Add") if not known & set(node.input)]
+    return bool(adds) and become(adds[-1], "Identity")
+
+
+def relu_for_prelu(model: onnx.ModelProto) -> bool:
+    return sum(become(node, "Relu") for node in nodes_of(model, "PRelu")[-1:]) > 0
+
+
+def one_slope_for_all(model: onnx.ModelProto) -> bool:
+    tensors = tensors_of(model)
+    slopes = [tensors[node.input[1]] for node in nodes_of(model, "PRelu")[:1]]
+    return sum(change(each, lambda values: np.full_like(values, values.mean())) for each in slopes) > 0
+
+
+def other_gates(model: onnx.ModelProto) -> bool:
+    """Take the order of another framework for the gates of an LSTM: forget and output swapped."""
+    for node in nodes_of(model, "LSTM"):
+        size = attribute(node, "hidden_size", 0)
+        order = np.concatenate([np.arange(size) + size * gate for gate in (0, 2, 1, 3)])
+        _before_input(model, node, 1, lambda graph, x, order=order: graph.add("Gather", x, order, axis=1))
+        _before_input(model, node, 2, lambda graph, x, order=order: graph.add("Gather", x, order, axis=1))
+    return bool(nodes_of(model, "LSTM"))
+
+
+def forget_state(model: onnx.ModelProto) -> bool:
+    """Begin each call of an LSTM with a hidden state of zeros."""
+    nodes = [node for node in nodes_of(model, "LSTM") if len(node.input) > 5]
+    for node in nodes:
+        _before_input(model, node, 5, lambda graph, x: graph.add("Mul", x, np.float32(0)))
+    return bool(nodes)
+
+
+def _before_input(model: onnx.ModelProto, node: onnx.NodeProto, number: int, make: Make) -> None:
+    """Put what `make` builds before one input of a node, in the graph where that node is."""
+    from mutations.graphs import graphs_of
+
+    graph = next(each for each in graphs_of(model.graph) if node in list(each.node))
+    built = Graph(f"{node.output[0]}.{number}~")
+    node.input[number] = make(built, node.input[number])
+    graph.initializer.extend(built.weights)
+    place = list(graph.node).index(node)
+    for each in reversed(built.nodes):
+        graph.node.insert(place, each)
+
+
+def wrong_resize(model: onnx.ModelProto) -> bool:
+    """Place the pixels of a resized image by their corners."""
+    return sum(set_attribute(node, "coordinate_transformation_mode", "align_corners") for node in nodes_of(model, "Resize")) > 0
+
+
+def bilinear(model: onnx.ModelProto) -> bool:
+    nodes = [node for node in nodes_of(model, "Resize") if attribute(node, "mode", b"nearest") == b"nearest"]
+    return sum(set_attribute(node, "mode", "linear") for node in nodes) > 0
+
+
+# --- activations ------------------------------------------------------------------------------------------------------
+
+
+def in_the_middle(make: Make) -> Mistake:
+    """Change what the middle one of the linear operators gives."""
+
+    def mistake(model: onnx.ModelProto) -> bool:
+        nodes = [node for node in model.graph.node if node.op_type in LINEAR]
+        return bool(nodes) and rewire(model, nodes[len(nodes) // 2].output[0], make)
+
+    return mistake
+
+
+def through(dtype: int) -> Make:
+    return lambda graph, x: graph.add("Cast", graph.add("Cast", x, to=dtype), to=TensorProto.FLOAT)
+
+
+def with_eight_bits(graph: Graph, x: str) -> str:
+    """Round to the eight bits of bfloat16, by Veltkamp's splitting: operator sets before 13 have no such type."""
+    large = graph.add("Mul", x, np.float32((1 << 16) + 1))
+    return graph.add("Sub", large, graph.add("Sub", large, x))
+
+
+def quantised(graph: Graph, x: str) -> str:
+    largest = graph.add("ReduceMax", graph.add("Abs", x), keepdims=0)
+    step = graph.add("Div", largest, np.float32(127))
+    return graph.add("Mul", graph.add("Round", graph.add("Div", x, step)), step)
+
+
+# --- outputs ----------------------------------------------------------------------------------------------------------
+
+
+def output(make: Callable[[Graph, str, int], str], *, rank: int = 1) -> Mistake:
+    """Change the first output that holds floats; `make` gets its axis of channels, too."""
+
+    def mistake(model: onnx.ModelProto) -> bool:
+        floats = [each for each in model.graph.output if each.type.tensor_type.elem_type == TensorProto.FLOAT]
+        shape = floats[0].type.tensor_type.shape.dim
+        axis = 1 if len(shape) == 4 else len(shape) - 1
+        return len(shape) >= rank and rewire(model, floats[0].name, lambda graph, x: make(graph, x, axis))
+
+    return mistake
+
+
+def cut(graph: Graph, x: str, start: int, end: int, axis: int, step: int = 1) -> str:
+    return graph.add("Slice", x, *(np.array([number]) for number in (start, end, axis, step)))
+
+
+END = (1 << 31) - 1
+
+
+def last_channel(make: Make) -> Callable[[Graph, str, int], str]:
+    def built(graph: Graph, x: str, axis: int) -> str:
+        return graph.add("Concat", cut(graph, x, 0, -1, axis), make(graph, cut(graph, x, -1, END, axis)), axis=axis)
+
+    return built
+
+
+def rolled(graph: Graph, x: str, axis: int) -> str:
+    return graph.add("Concat", cut(graph, x, 1, END, axis), cut(graph, x, 0, 1, axis), axis=axis)
+
+
+def laid_out_otherwise(model: onnx.ModelProto) -> bool:
+    """Give the elements of a row in the order of the other layout, channels last."""
+
+    def make(graph: Graph, x: str, axis: int) -> str:
+        moved = graph.add("Transpose", x, perm=[0, 2, 3, 1] if axis == 1 else [0, 2, 1])
+        return graph.add("Reshape", moved, graph.add("Shape", x))
+
+    return output(make, rank=3)(model)
+
+
+def first_row_for_all(graph: Graph, x: str, _: int) -> str:
+    return graph.add("Add", graph.add("Mul", x, np.float32(0)), cut(graph, x, 0, 1, 0))
+
+
+def nothing_beyond_the_eighth(graph: Graph, x: str, _: int) -> str:
+    rest = graph.add("Mul", cut(graph, x, 8, END, 0), np.float32(0))
+    return graph.add("Concat", cut(graph, x, 0, 8, 0), rest, axis=0)
 
 
 def reorder_outputs(model: onnx.ModelProto) -> bool:
@@ -153,6 +370,24 @@ def reorder_outputs(model: onnx.ModelProto) -> bool:
     return len(outputs) > 1
 
 
+def swap_outputs(model: onnx.ModelProto) -> bool:
+    """Give two outputs of one shape each other's name."""
+    shapes = [(str(each.type), each.name) for each in model.graph.output]
+    pairs = [(one, two) for i, (a, one) in enumerate(shapes) for b, two in shapes[i + 1 :] if _same_lengths(a, b)]
+    for one, two in pairs[:1]:
+        other = {one: two, two: one}
+        for node in nodes_of(model):
+            node.output[:] = [other.get(each, each) for each in node.output]
+            node.input[:] = [other.get(each, each) for each in node.input]
+    return bool(pairs)
+
+
+def _same_lengths(one: str, other: str) -> bool:
+    return [line for line in one.split("\n") if "dim_value" in line or "elem_type" in line] == [
+        line for line in other.split("\n") if "dim_value" in line or "elem_type" in line
+    ]
+
+
 def rename_output(model: onnx.ModelProto) -> bool:
     name = model.graph.output[0].name
     model.graph.output[0].name = "renamed"
@@ -160,163 +395,160 @@ def rename_output(model: onnx.ModelProto) -> bool:
     return True
 
 
-def bake_batch(model: onnx.ModelProto) -> bool:
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
-    for output in model.graph.output:
-        output.type.tensor_type.shape.dim[0].dim_value = 2
-    return True
-
-
-def _before_everything(model: onnx.ModelProto, *steps: tuple[str, list[str], dict[str, Any]]) -> bool:
-    name = last = model.graph.input[0].name
-    for number, (op, inputs, attributes) in enumerate(steps):
-        model.graph.node.insert(number, helper.make_node(op, [last, *inputs], [f"pre.{number}"], **attributes))
-        last = f"pre.{number}"
-    for node in list(model.graph.node)[len(steps) :]:
-        for position, each in enumerate(node.input):
-            if each == name:
-                node.input[position] = last
-    return True
-
-
-def answer_first_row(model: onnx.ModelProto) -> bool:
-    """Compute the first row of a batch alone, and repeat it."""
-    model.graph.initializer.extend(
-        [numpy_helper.from_array(np.array([0]), "pre.zero"), numpy_helper.from_array(np.array([1]), "pre.one")]
-    )
-    name = model.graph.input[0].name
-    model.graph.node.insert(0, helper.make_node("Shape", [name], ["pre.shape"]))
-    done = _before_everything(model, ("Slice", ["pre.zero", "pre.one", "pre.zero"], {}), ("Expand", ["pre.shape"], {}))
-    shape = next(node for node in model.graph.node if node.output[0] == "pre.shape")
-    model.graph.node.remove(shape)
-    shape.input[0] = name
-    model.graph.node.insert(0, shape)
+def give_doubles(model: onnx.ModelProto) -> bool:
+    done = output(lambda graph, x, _: graph.add("Cast", x, to=DOUBLE))(model)
+    floats = [each for each in model.graph.output if each.type.tensor_type.elem_type == TensorProto.FLOAT]
+    floats[0].type.tensor_type.elem_type = DOUBLE
     return done
 
 
-def swap_last_axes(model: onnx.ModelProto) -> bool:
-    """Take height for width in every filter."""
-    tensors = [each for each in weights_of(model, 1, "Conv") if each.dims[-1] > 1]
-    return sum(change(each, lambda values: values.swapaxes(-1, -2)) for each in tensors) > 0
+def bake_batch(model: onnx.ModelProto) -> bool:
+    """Take the batch of the example for the only one."""
+    name = model.graph.input[0].name
+    return rewire(model, name, lambda graph, x: cut(graph, x, 0, 2, 0))
 
 
-def transpose_square(model: onnx.ModelProto) -> bool:
-    tensors = [each for each in weights_of(model, 1, "MatMul", "Gemm") if each.dims[0] == each.dims[1]]
-    return bool(tensors) and change(tensors[0], lambda values: values.T)
+def next_label(model: onnx.ModelProto) -> bool:
+    """Give labels that begin with another number."""
+    labels = [each for each in model.graph.output if each.type.tensor_type.elem_type == TensorProto.INT64]
+    return bool(labels) and rewire(model, labels[0].name, lambda graph, x: graph.add("Add", x, np.array(1)))
 
 
-def pad_one_side(model: onnx.ModelProto) -> bool:
-    def shift(pads: Any) -> Any:
-        half = len(pads) // 2
-        return [0] * half + [each + other for each, other in zip(pads[:half], pads[half:], strict=True)]
-
-    return change_attribute(("Conv",), "pads", [0, 0, 0, 0], shift)(model)
+# --- inputs -----------------------------------------------------------------------------------------------------------
 
 
-def reverse_channels(model: onnx.ModelProto) -> bool:
-    """Take BGR for RGB."""
-    tensor = next((each for each in weights_of(model, 1, "Conv") if each.dims[1] == 3), None)
-    return tensor is not None and change(tensor, lambda values: values[:, ::-1])
+def question(make: Make, *types: int, rank: int = 1, number: int = 0) -> Mistake:
+    """Read an input otherwise than it is meant: the first one of some types."""
 
-
-def swap_gates(model: onnx.ModelProto) -> bool:
-    """Take the order of another framework for the gates of an LSTM."""
-
-    def swapped(values: Any) -> Any:
-        gates = np.split(values, 4, axis=1)
-        return np.concatenate([gates[0], gates[2], gates[1], gates[3]], axis=1)
-
-    tensors = [*weights_of(model, 1, "LSTM"), *weights_of(model, 2, "LSTM")]
-    return sum(change(each, swapped) for each in tensors) > 0
-
-
-def stale_state(model: onnx.ModelProto) -> bool:
-    """Begin with what another example left in the state."""
-    nodes = nodes_of(model, "LSTM")
-    if nodes:
-        shape = [numpy_helper.from_array(np.array([1, 1, 12], np.int64), "stale.shape")]
-        value = helper.make_node(
-            "ConstantOfShape", ["stale.dims"], ["stale.state"], value=helper.make_tensor("v", 1, [1], [0.01])
-        )
-        batch = [
-            helper.make_node("Shape", [model.graph.input[0].name], ["stale.batch"], start=0, end=1),
-            helper.make_node("Concat", ["stale.one", "stale.batch", "stale.size"], ["stale.dims"], axis=0),
-            value,
+    def mistake(model: onnx.ModelProto) -> bool:
+        known = set(tensors_of(model))
+        inputs = [each for each in model.graph.input if each.name not in known]
+        fit = [
+            each.name
+            for each in inputs
+            if each.type.tensor_type.elem_type in types and len(each.type.tensor_type.shape.dim) >= rank
         ]
-        model.graph.initializer.extend(
-            [
-                numpy_helper.from_array(np.array([1]), "stale.one"),
-                numpy_helper.from_array(np.array([12]), "stale.size"),
-                *shape,
-            ]
-        )
-        for node in reversed(batch):
-            model.graph.node.insert(0, node)
-        nodes[0].input.extend(["", "stale.state"])
-    return bool(nodes)
+        return len(fit) > number and rewire(model, fit[number], make)
+
+    return mistake
 
 
-def drop_shortcut(model: onnx.ModelProto) -> bool:
-    """Leave out an addition of two computed tensors."""
-    weights = {each.name for each in model.graph.initializer}
-    adds = [node for node in nodes_of(model, "Add") if not weights & set(node.input)]
-    if adds:
-        adds[0].op_type = "Identity"
-        del adds[0].input[1:]
-    return bool(adds)
+FLOAT, INT32, INT64, UINT8 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8
+WHOLE = (INT32, INT64, UINT8)
+
+
+def as_int8(model: onnx.ModelProto) -> bool:
+    """Read bytes, or indices, as signed bytes."""
+    for dtype in WHOLE:
+        make: Make = lambda graph, x, dtype=dtype: graph.add("Cast", graph.add("Cast", x, to=INT8), to=dtype)  # noqa: E731
+        if question(make, dtype)(model):
+            return True
+    return False
+
+
+def ignore_mask(model: onnx.ModelProto) -> bool:
+    def make(graph: Graph, x: str) -> str:
+        return graph.add("Add", graph.add("Mul", x, np.array(0)), np.array(1))
+
+    masks = [each.name for each in model.graph.input if "mask" in each.name]
+    return bool(masks) and rewire(model, masks[0], make)
+
+
+def reversed_along(axis: int) -> Make:
+    return lambda graph, x: cut(graph, x, -1, -END - 1, axis, -1)
+
+
+def scaled(factor: float) -> Make:
+    return lambda graph, x: graph.add("Mul", x, np.float32(factor))
+
+
+def one_further(graph: Graph, x: str) -> str:
+    return rolled(graph, x, -1)
 
 
 MISTAKES: dict[str, Mistake] = {
-    "fp16 weights": change_weights(lambda values: values.astype(np.float16).astype(np.float32)),
-    "bf16 weights": change_weights(bfloat16),
-    "int8 weights": change_weights(quantised(8)),
-    "weights scaled by 1.001": change_weights(lambda values: values * 1.001),
-    "weights of one layer scaled": change_first(1, ("Conv", "Gemm", "MatMul", "LSTM"), lambda values: values * 1.001),
-    "one weight changed": change_first(1, ("Conv", "Gemm", "MatMul", "LSTM"), nudge_one),
-    "zeroed filter": change_first(1, ("Conv", "Gemm", "MatMul"), zero_first),
-    "dropped bias": change_first(2, ("Conv", "Gemm", "LayerNormalization"), lambda values: values * 0),
-    "dropped bias of an LSTM": change_first(3, ("LSTM",), lambda values: values * 0),
-    "transposed weights": transpose_square,
-    "swapped axes": swap_last_axes,
-    "reversed channels": reverse_channels,
-    "epsilon": change_attribute(("BatchNormalization", "LayerNormalization"), "epsilon", 1e-5, lambda _: 1e-3),
-    "epsilon of another framework": change_attribute(("BatchNormalization",), "epsilon", 1e-5, lambda _: 2e-5),
-    "mean and variance swapped": lambda model: (
-        sum(_swap_inputs(node, 3, 4) for node in nodes_of(model, "BatchNormalization")) > 0
-    ),
-    "tanh-GELU": tanh_gelu,
-    "leaky relu": replace_operator("Relu", "LeakyRelu", alpha=0.01),
-    "elu for relu": replace_operator("Relu", "Elu"),
-    "relu for prelu": lambda model: sum(_drop_slope(node) for node in nodes_of(model, "PRelu")) > 0,
-    "softsign for tanh": replace_operator("Tanh", "Softsign"),
-    "hard sigmoid": replace_operator("Sigmoid", "HardSigmoid", alpha=0.2),
-    "softmax along another axis": change_attribute(("Softmax",), "axis", -1, lambda axis: 0 if axis == 1 else 1),
-    "logarithms left out": replace_operator("LogSoftmax", "Softmax", axis=1),
-    "softmax left out": bypass("Softmax"),
-    "sigmoid left out": bypass("Sigmoid"),
-    "off-by-one padding": pad_one_side,
-    "pooling rounds down": change_attribute(("MaxPool",), "ceil_mode", 0, lambda _: 0),
-    "average for maximum": replace_operator("MaxPool", "AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
-    "maximum for average": replace_operator("GlobalAveragePool", "GlobalMaxPool"),
+    # weights
+    "float16 weights": all_weights(to_float16),
+    "bfloat16 weights": all_weights(to_bfloat16),
+    "int8 weights": all_weights(to_int8),
+    "int8 weights by channel": all_weights(to_int8_by_channel),
+    "all weights 0.1 % larger": all_weights(lambda values: values * 1.001),
+    "a layer's weights 1 % larger": one_layer(lambda values: values * 1.01, 0),
+    "one weight 1 % larger": one_layer(largest_by_one_percent, -1),
+    "a filter zeroed": one_layer(zero_the_largest_filter, 0),
+    "filters in another order": one_layer(lambda values: np.roll(values, 1, axis=0), -1),
+    "last layer negated": one_layer(lambda values: -values, -1),
+    "channels reversed": one_layer(lambda values: values[:, ::-1], 0),
+    "a bias dropped": one_bias(lambda values: values * 0, -1),
+    "a bias doubled": one_bias(lambda values: values * 2, 0),
+    "a bias in another order": one_bias(lambda values: np.roll(values, 1), 0),
+    "weights of two layers swapped": swapped_layers,
+    "weights transposed": transposed,
+    "kernels flipped": convolution(lambda values: values[..., ::-1]),
+    "height for width": convolution(lambda values: values.swapaxes(-1, -2), axes=2),
+    "rows of a table forgotten": forget_rows_of_tables,
+    "thresholds moved": move_thresholds,
+    # operators
+    "epsilon": attributes(("BatchNormalization", "LayerNormalization"), "epsilon", 1e-5, lambda _: 1e-3),
+    "mean for variance": lambda model: sum(_swap(n, 3, 4) for n in nodes_of(model, "BatchNormalization")[:1]) > 0,
+    "padding on one side": attributes(("Conv",), "pads", [0, 0, 0, 0], pad_one_side),
+    "pooling rounds down": attributes(("MaxPool", "AveragePool"), "ceil_mode", 0, lambda _: 0),
+    "pooling without its edge": attributes(("AveragePool",), "count_include_pad", 0, lambda value: 1 - value),
+    "average for maximum": average_for_maximum,
+    "maximum for average": instead("GlobalAveragePool", "GlobalMaxPool", place=slice(1)),
+    "leaky relu": instead("Relu", "LeakyRelu", alpha=0.01, place=slice(1)),
+    "elu for relu": instead("Relu", "Elu", place=slice(-1, None)),
+    "relu for prelu": relu_for_prelu,
+    "one slope for all channels": one_slope_for_all,
+    "clip left out": leave_out_the_last("Clip"),
+    "slope of a hard sigmoid": attributes(("HardSigmoid",), "alpha", 0.2, lambda alpha: 1 / 6 if alpha > 0.18 else 0.2),
+    "tanh for erf": tanh_gelu,
+    "softsign for tanh": instead("Tanh", "Softsign"),
+    "softmax along another axis": attributes(("Softmax",), "axis", -1, lambda axis: 0 if axis in (1, -1) else 1),
+    "softmax left out": leave_out_the_last("Softmax"),
+    "sigmoid left out": leave_out_the_last("Sigmoid"),
     "shortcut left out": drop_shortcut,
-    "reordered outputs": reorder_outputs,
-    "renamed output": rename_output,
-    "baked batch": bake_batch,
-    "first row repeated": answer_first_row,
-    "attention scale": change_first(1, ("Mul",), lambda value: value * 0.99),
-    "gates in another order": swap_gates,
-    "reversed time": change_attribute(("LSTM",), "direction", b"forward", lambda _: b"reverse"),
-    "stale state": stale_state,
-    "lowest for highest": replace_operator("ArgMax", "ArgMin", axis=1, keepdims=0),
+    "scale of attention": constant_of(("Div",), 1, lambda value: value * 1.01 if value.ndim == 0 else value),
+    "gates in another order": other_gates,
+    "state forgotten": forget_state,
+    "corners aligned": wrong_resize,
+    "linear for nearest": bilinear,
+    # activations
+    "float16 activation": in_the_middle(through(FLOAT16)),
+    "bfloat16 activation": in_the_middle(with_eight_bits),
+    "int8 activation": in_the_middle(quantised),
+    # outputs
+    "output 5 % larger": output(lambda graph, x, _: scaled(1.05)(graph, x)),
+    "output shifted": output(lambda graph, x, _: graph.add("Add", x, np.float32(0.01))),
+    "output negated": output(lambda graph, x, _: graph.add("Neg", x)),
+    "float16 output": output(lambda graph, x, _: through(FLOAT16)(graph, x)),
+    "one channel 5 % larger": output(last_channel(scaled(1.05)), rank=2),
+    "one channel NaN": output(last_channel(scaled(np.nan)), rank=2),
+    "channels one further": output(rolled, rank=2),
+    "another layout": laid_out_otherwise,
+    "rows in another order": output(lambda graph, x, _: reversed_along(0)(graph, x)),
+    "first row for all": output(first_row_for_all),
+    "nothing beyond the eighth row": output(nothing_beyond_the_eighth),
+    "outputs in another order": reorder_outputs,
+    "outputs swapped": swap_outputs,
+    "output renamed": rename_output,
+    "float64 output": give_doubles,
+    "labels one further": next_label,
+    "batch baked": bake_batch,
+    # inputs
+    "float16 input": question(through(FLOAT16), FLOAT),
+    "input scaled by 255/256": question(scaled(255 / 256), FLOAT),
+    "input shifted": question(lambda graph, x: graph.add("Add", x, np.float32(0.01)), FLOAT),
+    "8 bits of an input": question(quantised, FLOAT),
+    "negative inputs cut off": question(lambda graph, x: graph.add("Relu", x), FLOAT),
+    "input reversed": question(reversed_along(1), FLOAT, *WHOLE, rank=2),
+    "input one further": question(one_further, FLOAT, *WHOLE, rank=2),
+    "signed bytes": as_int8,
+    "mask ignored": ignore_mask,
+    "state ignored": question(lambda graph, x: graph.add("Mul", x, np.float32(0)), FLOAT, number=1),
 }
 
 
-def _swap_inputs(node: onnx.NodeProto, one: int, other: int) -> bool:
+def _swap(node: onnx.NodeProto, one: int, other: int) -> bool:
     node.input[one], node.input[other] = node.input[other], node.input[one]
-    return True
-
-
-def _drop_slope(node: onnx.NodeProto) -> bool:
-    node.op_type = "Relu"
-    del node.input[1:]
     return True
