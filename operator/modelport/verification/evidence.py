@@ -1,0 +1,273 @@
+"""Measure the converted model's answers against the source's: what judge judges.
+
+Nothing here opens a model. What cannot be measured (other names, order, types or shapes) fails here.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from modelport.api import OutputStatus, Signature, Tensor
+from modelport.contract import ConvertRequest, Lengths, ModelportError, VerificationFacts
+from modelport.reasons import Reason
+from modelport.verification.answers import Company, Tried
+from modelport.verification.arrays import Array, Tensors
+from modelport.verification.golden import Golden, choose_golden
+from modelport.verification.judge import NOISE_FLOORS, wanted_metrics
+from modelport.verification.measure import decimal, difference, same, share_text, spread
+from modelport.verification.measure.detections import Detector, find_detector
+from modelport.verification.measure.labels import LabelRule
+from modelport.verification.measure.metrics import metric
+from modelport.verification.measure.numbers import Rule
+from modelport.verification.measure.precision import is_float, precision_of
+from modelport.verification.reference import Answers, Reference, Sample
+from modelport.verification.structure import check_structure
+
+MAX_EDGES = 256
+
+
+Comparison = Literal["Numbers", "Softmax", "Sigmoid", "Labels", "Constant", "Detections"]
+
+
+class Evidence(NamedTuple):
+    """What was measured, the worst output first, and what follows for the artifact."""
+
+    facts: VerificationFacts
+    golden: list[Golden]
+    has_independent_rows: bool
+    lengths: dict[str, Lengths]
+
+
+class Call(NamedTuple):
+    """One call of a usual sample."""
+
+    expected: Tensors
+    found: Tensors
+    repeats: tuple[tuple[Tensors, Tensors], ...] = ()
+    """The source's answer and the same once more, by kind."""
+
+
+class _Rules(NamedTuple):
+    """How each output is judged."""
+
+    numbers: dict[str, Rule]
+    labels: dict[str, LabelRule]
+    detector: Detector | None
+
+
+def evaluate(reference: Reference, tried: Tried, signature: Signature, request: ConvertRequest) -> Evidence:
+    """Return the measured errors of the answers in `tried`, which are as many as `reference` has samples and calls.
+
+    Raises ModelportError: VerificationFailed for answers that cannot be compared, ConversionFailed for a signature
+    that the source model's own answers contradict.
+    """
+    detector = find_detector([outputs for sample in reference.usual for outputs in sample.outputs])
+    check_structure(reference, tried, signature, detector or ())
+    answered = list(zip(reference.samples, tried.samples, strict=True))
+    calls = [call for sample, answers in answered if not sample.is_edge for call in _calls(sample, answers, detector)]
+    rules = _make_rules(calls, reference, signature, detector)
+    outputs = [
+        _numbers_status(name, calls, rules, request)
+        if name in rules.numbers
+        else _labels_status(name, calls, rules, request)
+        for name in calls[0].expected
+    ]
+    is_independent = _has_independent_rows(tried.companies, rules)
+    facts = VerificationFacts(
+        samples=len(reference.usual),
+        outputs=sorted(outputs, key=_badness, reverse=True),
+        max_absolute_error=decimal(max(float(output.max_absolute_error) for output in outputs)),
+        edges=_edges([(sample, answers) for sample, answers in answered if sample.is_edge], rules),
+    )
+    golden = choose_golden(
+        [(sample.inputs[0], answers[0]) for sample, answers in answered if not sample.is_edge],
+        _golden_tolerances(calls, rules),
+    )
+    return Evidence(facts, golden, is_independent, _lengths(reference, signature, is_independent=is_independent))
+
+
+def _calls(sample: Sample, answers: Answers, detector: Detector | None) -> list[Call]:
+    calls = []
+    for number, (expected, found) in enumerate(zip(sample.outputs, answers, strict=True)):
+        repeats = [(expected, again[number]) for again in sample.repeats]
+        if detector is None:
+            calls.append(Call(expected, found, tuple(repeats)))
+            continue
+        matched = detector.match(expected, found)
+        if matched is None and len(expected[detector.boxes]) != len(found[detector.boxes]):
+            message = (
+                f"detections ({', '.join(detector)}): {len(expected[detector.boxes])} expected, "
+                f"{len(found[detector.boxes])} found, and scores next to others explain no such difference"
+            )
+            raise ModelportError(Reason.VERIFICATION_FAILED, message)
+        again = tuple(detector.match(one, other) or (one, other) for one, other in repeats)
+        calls.append(Call(*(matched or (expected, found)), again))
+    return calls
+
+
+def _make_rules(calls: Sequence[Call], reference: Reference, signature: Signature, detector: Detector | None) -> _Rules:
+    shapes = {each.name: each.shape for each in signature.outputs}
+    kinds = max(len(call.repeats) for call in calls)
+    numbers: dict[str, Rule] = {}
+    for name, first in calls[0].expected.items():
+        if is_float(first.dtype):
+            repeats = [
+                [_repeated(name, *call.repeats[kind]) for call in calls if kind < len(call.repeats)]
+                for kind in range(kinds)
+            ]
+            shape = shapes.get(name) or [0]
+            numbers[name] = Rule.of(
+                [call.expected[name] for call in calls],
+                repeats,
+                precision_of(first.dtype, reference.precision),
+                is_batched=isinstance(shape[0], str),
+            )
+    expected = [call.expected for call in calls]
+    margins = {name: rule.margin for name, rule in numbers.items()}
+    labels = {name: LabelRule.of(name, expected, margins) for name in calls[0].expected if name not in numbers}
+    return _Rules(numbers, labels, detector)
+
+
+def _repeated(name: str, expected: Tensors, again: Tensors) -> tuple[Array, Array]:
+    one, other = expected[name], again[name]
+    # a length that noise changes is noise without a measure
+    return one, other if one.shape == other.shape else np.full_like(one, np.nan)
+
+
+def _numbers_status(name: str, calls: Sequence[Call], rules: _Rules, request: ConvertRequest) -> OutputStatus:
+    rule = rules.numbers[name]
+    pairs = [(call.expected[name], call.found[name]) for call in calls]
+    errors = rule.errors(pairs)
+    return OutputStatus(
+        name=name,
+        comparison=_comparison(rule, is_found=name in (rules.detector or ())),
+        relative_rms=decimal(errors.relative),
+        max_absolute_error=decimal(errors.max_absolute),
+        excess=decimal(errors.worst.excess),
+        worst=errors.worst.where,
+        limit=decimal(rule.whole.limit),
+        noise_floor=decimal(rule.whole.floor),
+        spread=decimal(rule.spread),
+        non_finite=errors.non_finite,
+        finite=share_text(errors.finite),
+        metrics={each: f"{metric(each, pairs):.6g}" for each in wanted_metrics(name, request.verification)},
+    )
+
+
+def _comparison(rule: Rule, *, is_found: bool) -> Comparison:
+    if rule.is_constant:
+        return "Constant"
+    if is_found:
+        return "Detections"
+    return rule.space.kind if rule.space else "Numbers"
+
+
+def _labels_status(name: str, calls: Sequence[Call], rules: _Rules, request: ConvertRequest) -> OutputStatus:
+    rule = rules.labels[name]
+    wrong = sum(
+        int(rule.wrong(call.expected, call.found, [again for _, again in call.repeats]).sum()) for call in calls
+    )
+    count = sum(call.expected[name].size for call in calls)
+    measured = difference([call.expected[name] for call in calls], [call.found[name] for call in calls])
+    varies = spread([call.expected[name] for call in calls])
+    taken_from = rules.numbers[rule.origin.name] if rule.origin else None
+    if taken_from and not taken_from.is_constant:
+        varies = max(varies, taken_from.spread)
+    share = (count - wrong) / count if count else 1.0
+    return OutputStatus(
+        name=name,
+        comparison="Constant" if not varies else "Detections" if name in (rules.detector or ()) else "Labels",
+        relative_rms="0" if share == 1.0 else decimal(measured.relative_rms),
+        max_absolute_error=decimal(measured.max_absolute),
+        excess="0" if share == 1.0 else "inf",
+        limit="0",
+        noise_floor=decimal(_flips(name, calls)),
+        spread=decimal(varies),
+        agreement=share_text(share),
+        metrics={each: "nan" for each in wanted_metrics(name, request.verification) if each != "agreement"},
+    )
+
+
+def _flips(name: str, calls: Sequence[Call]) -> float:
+    """Return the largest share of labels, over the kinds of repeats, that the source gives otherwise."""
+    shares = []
+    for kind in range(max(len(call.repeats) for call in calls)):
+        pairs = [call.repeats[kind] for call in calls if kind < len(call.repeats)]
+        count = sum(one[name].size for one, _ in pairs)
+        equal = sum(
+            int(same(one[name], other[name]).sum()) for one, other in pairs if one[name].shape == other[name].shape
+        )
+        shares.append(1 - equal / count if count else 0.0)
+    return max(shares, default=0.0)
+
+
+def _edges(answered: Sequence[tuple[Sample, Answers]], rules: _Rules) -> str:
+    texts = []
+    for name in [*rules.numbers, *rules.labels]:
+        rows = wrong = non_finite = 0
+        for sample, answers in answered:
+            for pair in zip(sample.outputs, answers, strict=True):
+                expected, found = (rules.detector and rules.detector.match(*pair)) or pair
+                differing = _differing_rows(name, expected, found, rules)
+                rows += differing.size
+                wrong += int(differing.sum())
+                if name in rules.numbers and expected[name].shape == found[name].shape:
+                    non_finite += int(np.sum(np.isfinite(expected[name]) != np.isfinite(found[name])))
+        if wrong:
+            why = f" ({non_finite} elements NaN or infinite in one alone)" if non_finite else ""
+            texts.append(f"output {name}: {wrong} of {rows} rows differ{why}")
+    return "; ".join(texts)[:MAX_EDGES]
+
+
+def _differing_rows(name: str, expected: Tensors, found: Tensors, rules: _Rules) -> Array:
+    one, other = expected[name], found[name]
+    if one.shape != other.shape:
+        return np.ones(max(1, one.shape[0] if one.ndim else 1), np.bool_)
+    if name in rules.numbers:
+        return rules.numbers[name].differing_rows(one, other)
+    wrong = np.atleast_1d(rules.labels[name].wrong(expected, found))
+    return np.asarray(wrong.any(axis=tuple(range(1, wrong.ndim))))
+
+
+def _has_independent_rows(companies: Sequence[Company], rules: _Rules) -> bool:
+    return bool(companies) and all(_agrees(company, rules) for company in companies)
+
+
+def _agrees(company: Company, rules: _Rules) -> bool:
+    alone, together = company
+    if set(alone) != {*rules.numbers, *rules.labels} or set(together) != set(alone):
+        return False
+    if any(alone[name].shape != together[name].shape or alone[name].dtype != together[name].dtype for name in alone):
+        return False
+    return not any(_differing_rows(name, alone, together, rules).any() for name in alone) and all(
+        rule.errors([(alone[name], together[name])]).worst.excess <= 1.0 for name, rule in rules.numbers.items()
+    )
+
+
+def _golden_tolerances(calls: Sequence[Call], rules: _Rules) -> dict[str, float]:
+    # another instruction set sums in another order: measured up to 1e-5 on deep networks
+    numbers = {
+        name: min(1.0, max(rule.precision.cap, NOISE_FLOORS * rule.whole.floor)) for name, rule in rules.numbers.items()
+    }
+    return numbers | {name: min(1.0, NOISE_FLOORS * _flips(name, calls)) for name in rules.labels}
+
+
+def _lengths(reference: Reference, signature: Signature, *, is_independent: bool) -> dict[str, Lengths]:
+    batch = _batch_dimension(signature.inputs)
+    return {
+        name: Lengths(min=low, max=None if is_independent and name == batch else high)
+        for name, (low, high) in reference.lengths.items()
+    }
+
+
+def _batch_dimension(inputs: Sequence[Tensor]) -> str | None:
+    firsts = {each.shape[0] if each.shape else 0 for each in inputs}
+    first = firsts.pop() if len(firsts) == 1 else 0
+    return first if isinstance(first, str) else None
+
+
+def _badness(output: OutputStatus) -> tuple[int, float]:
+    excess = float(output.excess)
+    return output.non_finite, math.inf if math.isnan(excess) else excess

@@ -1,0 +1,274 @@
+"""Errors of numbers: relative RMS and largest difference, over an output and over each index of its short axes.
+
+One number for an output is not enough: an error in scores of 0 to 1 vanishes beside boxes of 0 to 640. So each slice
+is measured against its own size, and judged against the noise of the source in that very slice.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from modelport.verification.arrays import Array
+from modelport.verification.measure.precision import Precision
+
+LONGEST_AXIS = 1024
+"""An axis of more indices is no list of channels; an error in one of them shows in the whole."""
+BLOCK = 1 << 21
+"""Elements that are compared at once, which bounds the memory."""
+
+LARGEST = 100.0
+"""How many RMS limits a single element may be off."""
+NOISY = 0.1
+"""A slice whose own noise is above this share of it is nothing but noise, and judged as such."""
+NOISY_LIMIT = 0.5
+"""Largest relative limit of a slice that is more than noise: less than what zeroing it would make."""
+ULPS = 4.0
+"""Rounding units of the whole output that an error in a slice of zeros may have."""
+OUTLYING = 1000.0
+"""How many medians an element is away from the others where these are measured without it, too."""
+CONFIDENT = 0.01
+"""Slices within [0, 1] are probabilities if the largest of their elements is at least this."""
+
+Numbers = npt.NDArray[np.float64]
+Pair = tuple[Array, Array]
+Axes = tuple[tuple[int, int], ...]
+"""Axes that are sliced, with their lengths."""
+
+
+@dataclass
+class Pool:
+    """Sums over pairs of tensors. Arrays have one number for the whole and one for each slice of each axis."""
+
+    axes: Axes
+    count: Numbers
+    squares: Numbers
+    """Of the reference."""
+    errors: Numbers
+    """Squares of the differences."""
+    largest: Numbers
+    """Largest difference."""
+    low: Numbers
+    high: Numbers
+    """Extremes of the reference."""
+    size: int = 0
+    """Elements, finite or not."""
+    non_finite: int = 0
+
+    @property
+    def rms(self) -> Numbers:
+        """RMS of the reference."""
+        return np.sqrt(self.squares / np.maximum(self.count, 1))
+
+    @property
+    def error(self) -> Numbers:
+        """RMS of the differences."""
+        return np.sqrt(self.errors / np.maximum(self.count, 1))
+
+    @property
+    def relative(self) -> Numbers:
+        """RMS of the differences in units of the reference's; NaN where there is nothing."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(self.errors == 0, 0.0, np.sqrt(self.errors / self.squares))
+        return np.where(self.count == 0, np.nan, ratio)
+
+
+def short_axes(tensors: Sequence[Array], *, is_batched: bool) -> Axes:
+    """Return the axes that are sliced: of one length over all tensors, not too long, and not the batch."""
+    first = tensors[0]
+    return tuple(
+        (axis, length)
+        for axis, length in enumerate(first.shape)
+        if 1 < length <= LONGEST_AXIS
+        and not (is_batched and axis == 0)
+        and all(each.ndim == first.ndim and each.shape[axis] == length for each in tensors)
+    )
+
+
+def pool(pairs: Iterable[Pair], axes: Axes, within: float = math.inf) -> Pool:
+    """Add up pairs of tensors of equal shapes, `reference` first; elements larger than `within` are left out."""
+    groups = 1 + sum(length for _, length in axes)
+    zeros = np.zeros((6, groups))
+    pooled = Pool(axes, *zeros)
+    pooled.low += np.inf
+    pooled.high -= np.inf
+    for reference, other in pairs:
+        pooled.size += reference.size
+        for start, one, two in _blocks(reference, other):
+            _add(pooled, start, one, two, within)
+    return pooled
+
+
+def _blocks(reference: Array, other: Array) -> Iterator[tuple[int, Numbers, Numbers]]:
+    one, two = np.atleast_1d(reference), np.atleast_1d(other)
+    step = max(1, BLOCK * one.shape[0] // max(one.size, 1))
+    for start in range(0, one.shape[0], step):
+        part = slice(start, start + step)
+        if one[part].size:
+            yield start, one[part].astype(np.float64), two[part].astype(np.float64)
+
+
+def _add(pooled: Pool, start: int, one: Numbers, two: Numbers, within: float) -> None:
+    kept = np.isfinite(one) & np.isfinite(two)
+    if not kept.all():
+        pooled.non_finite += int(np.sum(~kept & ~((one == two) | (np.isnan(one) & np.isnan(two)))))
+        one, two = np.where(kept, one, 0.0), np.where(kept, two, 0.0)
+    if within < math.inf:
+        kept &= np.abs(one) <= within
+        one, two = np.where(kept, one, 0.0), np.where(kept, two, 0.0)
+    is_whole = bool(kept.all())
+    delta = np.abs(one - two)
+    is_equal = not delta.any()
+    squares, errors = one * one, delta * delta
+    low, high = (one, one) if is_whole else (np.where(kept, one, np.inf), np.where(kept, one, -np.inf))
+
+    def reduce(target: slice | int, axes: tuple[int, ...] | None) -> None:
+        pooled.count[target] += (
+            one.size / (1 if axes is None else one.shape[_kept(one, axes)]) if is_whole else kept.sum(axes)
+        )
+        pooled.squares[target] += squares.sum(axes)
+        pooled.low[target] = np.minimum(pooled.low[target], low.min(axes))
+        pooled.high[target] = np.maximum(pooled.high[target], high.max(axes))
+        if not is_equal:
+            pooled.errors[target] += errors.sum(axes)
+            pooled.largest[target] = np.maximum(pooled.largest[target], delta.max(axes))
+
+    reduce(0, None)
+    offset = 1
+    for axis, length in pooled.axes:
+        first = offset + (start if axis == 0 else 0)
+        others = tuple(each for each in range(one.ndim) if each != axis)
+        reduce(slice(first, first + one.shape[axis]), others)
+        offset += length
+
+
+def _kept(array: Numbers, axes: tuple[int, ...]) -> int:
+    return next(axis for axis in range(array.ndim) if axis not in axes)
+
+
+class Worst(NamedTuple):
+    """The largest error in units of its limit, and where it is."""
+
+    excess: float
+    where: str
+    """Empty: over the whole output."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What the source says about an output: its size, its noise, and the limits that follow, by slice."""
+
+    axes: Axes
+    within: float
+    floor: float
+    """Relative RMS of the source against itself, over the whole output."""
+    limit: float
+    """Limit of the relative RMS of the whole output."""
+    scale: Numbers
+    """RMS that relative errors are stated in."""
+    limits: Numbers
+    """Largest RMS of the differences."""
+    largest: Numbers
+    """Largest difference of a single element."""
+    ulp: Numbers
+    """What rounding alone may do, in the output's own units."""
+
+    def measure(self, pairs: Iterable[Pair]) -> Pool:
+        """Add up the differences over the same slices."""
+        return pool(pairs, self.axes, self.within)
+
+    def excess(self, measured: Pool) -> Worst:
+        """Return the worst error."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            both = np.stack([measured.error / self.limits, measured.largest / self.largest])
+        both[:, measured.error == 0] = 0.0
+        kind, group = divmod(int(np.argmax(both)), both.shape[1])
+        where = [self._place(group)] if group else []
+        where += ["largest difference"] if kind else []
+        where += [f"without what is beyond {self.within:.3g}"] if self.within < math.inf else []
+        return Worst(float(both[kind, group]), ", ".join(where))
+
+    def relative(self, measured: Pool) -> float:
+        """Return the largest relative RMS error of whole and slices, noise and rounding of slices left out."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(measured.error <= self.ulp, 0.0, measured.error) / self.scale
+        ratio[measured.errors == 0] = 0.0
+        return float(np.max(ratio))
+
+    def _place(self, group: int) -> str:
+        group -= 1
+        for axis, length in self.axes:
+            if group < length:
+                return f"axis {axis}, index {group}"
+            group -= length
+        raise ValueError(group)
+
+
+def make_yardstick(
+    tensors: Sequence[Array],
+    repeats: Sequence[Sequence[Pair]],
+    axes: Axes,
+    precision: Precision,
+    within: float = math.inf,
+) -> Yardstick:
+    """Measure the source: its answers, and, by kind, pairs of an answer and the same question answered again."""
+    own = pool(((each, each) for each in tensors), axes, within)
+    again = [pool(pairs, axes, within) for pairs in repeats]
+    nothing = np.zeros_like(own.count)
+    noise = np.max([each.error for each in again], axis=0, initial=0.0) if again else nothing
+    noise_largest = np.max([each.largest for each in again], axis=0, initial=0.0) if again else nothing
+    floors = (
+        np.max([np.nan_to_num(each.relative, posinf=np.inf) for each in again], axis=0, initial=0.0)
+        if again
+        else nothing
+    )
+    if any(each.non_finite for each in again):
+        floors = np.full_like(floors, np.inf)
+    rms, whole = own.rms, own.rms[0]
+
+    # where the noise is well below the slice, some floors; where it is all that there is, some times that noise
+    wide = np.clip(precision.floors * floors, precision.base, max(NOISY_LIMIT, precision.base))
+    limits = np.where(floors > NOISY, precision.floors * noise, wide * rms)
+    unit = ULPS * precision.unit * whole
+    is_unmeasured = floors[0] == 0
+    rounding = np.where((rms == 0) | is_unmeasured, unit, 0.0)
+    rounding[0] = unit if whole == 0 else 0.0
+    limits = np.maximum(limits, rounding)
+    ulp = rounding + np.where(probable(own), ULPS * precision.unit, 0.0)
+    limit = min(precision.cap, max(precision.base, precision.floors * float(floors[0])))
+    limits[0] = limit * whole
+    limits = limits + np.where(probable(own), ULPS * precision.unit, 0.0)
+    scale = np.where((rms == 0) | (floors > NOISY), whole, rms)
+    largest = np.maximum(LARGEST * limits, precision.floors * noise_largest)
+    return Yardstick(axes, within, float(floors[0]), limit, scale, limits, largest, ulp)
+
+
+def probable(own: Pool) -> npt.NDArray[np.bool_]:
+    """Return which slices hold probabilities, whose rounding is that of 1: within [0, 1], and not all next to 0."""
+    within = (own.low >= 0) & (own.high <= 1)
+    found = np.zeros_like(within)
+    offset = 0
+    for length in (1, *(length for _, length in own.axes)):
+        part = slice(offset, offset + length)
+        found[part] = within[part] & bool(np.max(own.high[part], initial=0.0, where=within[part]) >= CONFIDENT)
+        offset += length
+    return found
+
+
+def bulk_limit(tensors: Sequence[Array], size: int = 1 << 16) -> float:
+    """Return the magnitude that nearly all elements stay below, if others are far beyond it: masks of -1e9, overflows.
+
+    Beside such elements no error of the usual ones shows, so they are measured without these, too. Infinite: none are.
+    """
+    step = max(1, sum(each.size for each in tensors) // size)
+    some = [np.abs(each.ravel()[::step].astype(np.float64)) for each in tensors if each.size]
+    values: npt.NDArray[Any] = np.concatenate(some) if some else np.zeros(0)
+    values = values[np.isfinite(values) & (values > 0)]
+    if not values.size:
+        return math.inf
+    limit = OUTLYING * float(np.median(values))
+    top = max(float(np.max(np.abs(each.astype(np.float64)), initial=0.0, where=np.isfinite(each))) for each in tensors)
+    return limit if top > limit else math.inf
