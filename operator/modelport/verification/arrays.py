@@ -60,16 +60,21 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str, Array]:
-    data = io.BytesIO(archive.read(member))
+    return member.filename.removesuffix(".npy"), read_npy(archive.read(member), member.filename)
+
+
+def read_npy(content: bytes, name: str) -> Array:
+    """Return the array of an npy file; raises ValueError for anything but numbers and strings with a true header."""
+    data = io.BytesIO(content)
     version = np.lib.format.read_magic(data)
     if version != (1, 0):
-        raise ValueError(f"{member.filename} has npy version {version}")
+        raise ValueError(f"{name} has npy version {version}")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(data)
-    rest = member.file_size - data.tell()
+    rest = len(content) - data.tell()
     if (dtype.kind not in _KINDS and dtype != _BFLOAT16) or dtype.itemsize * math.prod(shape) != rest:
-        raise ValueError(f"{member.filename} has type {dtype.str!s:.32}, {len(shape)} axes and {rest} bytes")
-    flat = _as_served(np.frombuffer(data.read(), dtype))
-    return member.filename.removesuffix(".npy"), flat.reshape(shape, order="F" if fortran else "C")
+        raise ValueError(f"{name} has type {dtype.str!s:.32}, {len(shape)} axes and {rest} bytes")
+    flat = _as_served(np.frombuffer(content, dtype, offset=data.tell()))
+    return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def _as_served(flat: Array) -> Array:

@@ -40,7 +40,7 @@ def dtype_of(name: str) -> np.dtype[Any]:
         import ml_dtypes
 
         return np.dtype(ml_dtypes.bfloat16)
-    result: np.dtype[Any] = np.dtype("O" if name == "string" else name)
+    result: np.dtype[Any] = np.dtype("O") if name == "string" else np.dtype(name)
     return result
 
 
