@@ -77,6 +77,7 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
     is_independent = _has_independent_rows(tried.companies, rules)
     facts = VerificationFacts(
         samples=len(reference.usual),
+        caveats=list(reference.caveats),
         outputs=sorted(outputs, key=_badness, reverse=True),
         max_absolute_error=decimal(max(float(output.max_absolute_error) for output in outputs)),
         edges=_edges([(sample, answers) for sample, answers in answered if sample.is_edge], rules),
@@ -204,21 +205,22 @@ def _flips(name: str, calls: Sequence[Call]) -> float:
 
 
 def _edges(answered: Sequence[tuple[Sample, Answers]], rules: _Rules) -> str:
-    texts = []
+    pairs = [pair for sample, answers in answered for pair in zip(sample.outputs, answers, strict=True)]
+    given = [(rules.detector and found and rules.detector.match(*pair)) or pair for pair in pairs if (found := pair[1])]
+    texts = [f"no answer to {len(pairs) - len(given)} of {len(pairs)} calls"] if len(given) < len(pairs) else []
     for name in [*rules.numbers, *rules.labels]:
-        rows = wrong = non_finite = 0
-        for sample, answers in answered:
-            for pair in zip(sample.outputs, answers, strict=True):
-                expected, found = (rules.detector and rules.detector.match(*pair)) or pair
-                differing = _differing_rows(name, expected, found, rules)
-                rows += differing.size
-                wrong += int(differing.sum())
-                if name in rules.numbers and expected[name].shape == found[name].shape:
-                    non_finite += int(np.sum(np.isfinite(expected[name]) != np.isfinite(found[name])))
-        if wrong:
-            why = f" ({non_finite} elements NaN or infinite in one alone)" if non_finite else ""
-            texts.append(f"output {name}: {wrong} of {rows} rows differ{why}")
+        differing = [_differing_rows(name, *pair, rules) for pair in given]
+        rows, wrong = sum(each.size for each in differing), sum(int(each.sum()) for each in differing)
+        non_finite = sum(_differ_in_finiteness(one[name], other[name]) for one, other in given)
+        why = f" ({non_finite} elements NaN or infinite in one alone)" if non_finite else ""
+        texts += [f"output {name}: {wrong} of {rows} rows differ{why}"] if wrong else []
     return "; ".join(texts)[:MAX_EDGES]
+
+
+def _differ_in_finiteness(one: Array, other: Array) -> int:
+    if not is_float(one.dtype) or one.shape != other.shape:
+        return 0
+    return int(np.sum(np.isfinite(one) != np.isfinite(other)))
 
 
 def _differing_rows(name: str, expected: Tensors, found: Tensors, rules: _Rules) -> Array:

@@ -55,16 +55,14 @@ class Rule(NamedTuple):
     ) -> Self:
         """Derive the limits from the source's answers, and from pairs of those and the same asked again, by kind."""
         axes = short_axes(tensors, is_batched=is_batched)
-        beyond = bulk_limit(tensors)
+        space, log_limit, varies = find_space(tensors, precision), math.inf, spread(tensors)
+        beyond = bulk_limit(tensors) if space is None else math.inf
         yardsticks = tuple(
             make_yardstick(tensors, repeats, axes, precision, within)
             for within in sorted({math.inf, beyond}, reverse=True)
         )
-        varies = spread(tensors)
-        space, log_limit = find_space(tensors, precision), math.inf
         if space is not None:
-            again = [log_error(pairs, space, precision) for pairs in repeats if pairs]
-            floor = max((each.relative for each in again), default=0.0)
+            floor = max((log_error(pairs, space, precision).relative for pairs in repeats), default=0.0)
             weight = log_error([(each, each) for each in tensors], space, precision).weight
             if weight < MIN_WEIGHT or not floor <= precision.cap:
                 space = None
