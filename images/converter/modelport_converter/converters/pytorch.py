@@ -1,58 +1,116 @@
-"""PyTorch weights with a factory to ONNX: build the model, load it strictly, ask it, export it."""
+"""PyTorch weights with a factory: built and loaded strictly, asked in eager mode; to ONNX by PyTorch's exporters."""
 
 import inspect
+from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 import torch
 
-from modelport.api import Input, Signature
-from modelport.contract import ModelportError
+from modelport.api import Dtype
+from modelport.contract import ConvertRequest, ModelportError
 from modelport.formats.onnx import OnnxOptions
+from modelport.handover import CAVEATS, read_signature
 from modelport.reasons import Reason
 from modelport.steps import say
-from modelport.verification.arrays import Tensors
-from modelport.verification.reference import FILE_NAME, Reference, write_reference
-from modelport.verification.source import Source, ask_source, describe_inputs, describe_outputs
-from modelport_converter.converters.job import MODEL, HopJob, the_one_file, write_signature
+from modelport.verification.calls import Infer, run_calls
+from modelport.verification.reference import FILE_NAME, Reference, read_reference
+from modelport.verification.source import Source
+from modelport_converter.converters.job import MODEL, HopJob, SourceJob, the_one_file
 from modelport_converter.converters.onnx_files import finish_model
-from modelport_converter.converters.torch_asking import Asker, Flattened
-from modelport_converter.converters.torch_exporting import Export, export_model, warm_up
-from modelport_converter.converters.torch_loading import build_model, load_weights
+from modelport_converter.converters.torch_asking import Asker, probe
+from modelport_converter.converters.torch_doubts import find_baked
+from modelport_converter.converters.torch_exporting import (
+    Export,
+    Exported,
+    Flattened,
+    export_model,
+    pick_example,
+    warm_up,
+)
+from modelport_converter.converters.torch_loading import build_model, fresh_imports, load_weights
+from modelport_converter.converters.torch_state import find_differences
+from modelport_converter.converters.torch_weights import read_weights
 from modelport_converter.converters.torchvision_shim import install
 
 OPTIONS = OnnxOptions
 DEFAULT_OPSET = 17
 WEIGHTS = (".pt", ".pth", ".bin", ".ckpt")
 SMALL_BYTES = 4 << 20
-__all__ = ["OPTIONS", "convert", "warm_up"]
+SPEAKER = "torch"
+__all__ = ["OPTIONS", "convert", "open_source", "warm_up"]
+
+
+class _Opened(NamedTuple):
+    model: torch.nn.Module
+    probe: Asker
+    """Asked once, to see what the model does with its inputs."""
+
+
+_opened: dict[Path, _Opened] = {}
+"""By the folder of the weights: ask and the first hop run one after the other in one process."""
+
+
+def open_source(job: SourceJob) -> Source:
+    """Build the model and load its weights. Raises ModelportError."""
+    request = job.request
+    opened = _open(request, job.model, job.code)
+    asker = Asker(opened.model, request.inputs, job.code)
+    unstored: list[str] = []
+
+    def rebuild() -> Infer:
+        with fresh_imports(job.code):
+            other = _load(request, job.model, job.code, seed=1)
+        unstored[:] = find_differences(opened.model, other)
+        return Asker(other, request.inputs, job.code).run
+
+    return Source(
+        request.inputs,
+        asker.run,
+        asker.find_random_operations,
+        hints=dict(opened.probe.watch.hints),
+        precision=_precision(opened),
+        rebuild=rebuild,
+        find_unstored=lambda: unstored,
+    )
 
 
 def convert(job: HopJob, options: OnnxOptions) -> None:
-    """Build the model, ask it, export it."""
-    code = job.request.code
-    if code is None or not job.request.inputs:
-        raise ModelportError(Reason.INPUTS_NEEDED, "expected spec.source.code and spec.source.inputs, found none")
-    torch.manual_seed(0)
-    if install():
-        say(
-            job.hop.converter,
-            "torchvision's extension does not load beside this torch; its operators are declared here",
-        )
-    model = build_model(code, job.code)
-    load_weights(model, the_one_file(job.model, WEIGHTS), job.request.checkpoint)
-    _limit_threads(model)
-    inputs = list(job.request.inputs)
-    asker = Asker(model, inputs)
-    _check_arguments(model, inputs)
-    reference = ask_source(Source(inputs, asker.run, asker.random_operations), job.request)
-    write_reference(job.out / FILE_NAME, reference)
-    outputs = describe_outputs(inputs, reference.samples)
-    write_signature(job.out, Signature(inputs=describe_inputs(inputs), outputs=outputs))
+    """Export the model that was asked. Raises ModelportError (ConversionFailed)."""
+    opened = _open(job.request, job.model, job.code)
+    reference, inputs = read_reference(job.asked / FILE_NAME), job.request.inputs
     path = job.out / MODEL / "model.onnx"
     path.parent.mkdir()
-    opset = options.opset or DEFAULT_OPSET
-    export = Export(Flattened(model), _widest(reference), inputs, outputs, opset, path)
-    export_model(export, is_asked=options.opset is not None)
-    finish_model(path, simplify=options.simplify)
+    export = Export(
+        Flattened(opened.model, inputs),
+        pick_example(reference, inputs),
+        inputs,
+        read_signature(job.asked).outputs,
+        options.opset or DEFAULT_OPSET,
+        path,
+    )
+    exported = export_model(export, is_doubtful=bool(opened.probe.watch.looks), is_asked=options.opset is not None)
+    _tell_doubts(job, opened.model, reference, exported)
+    finish_model(path, simplify=options.simplify, precision=options.precision)
+
+
+def _open(request: ConvertRequest, model: Path, code: Path) -> _Opened:
+    if model not in _opened:
+        loaded = _load(request, model, code, seed=0)
+        _limit_threads(loaded)
+        _check_arguments(loaded, request)
+        _opened[model] = _Opened(loaded, probe(loaded, request.inputs, request.dimensions, code))
+    return _opened[model]
+
+
+def _load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> torch.nn.Module:
+    if request.code is None or not request.inputs:
+        raise ModelportError(Reason.INPUTS_NEEDED, "expected spec.source.code and spec.source.inputs, found none")
+    if install():
+        say(SPEAKER, "torchvision's extension does not load beside this torch; its operators are declared here")
+    model = build_model(request.code, code, seed)
+    load_weights(model, read_weights(the_one_file(folder, WEIGHTS), request.checkpoint))
+    return model
 
 
 def _limit_threads(model: torch.nn.Module) -> None:
@@ -62,21 +120,40 @@ def _limit_threads(model: torch.nn.Module) -> None:
         torch.set_num_threads(1)
 
 
-def _check_arguments(model: torch.nn.Module, inputs: list[Input]) -> None:
+def _check_arguments(model: torch.nn.Module, request: ConvertRequest) -> None:
+    strings = [each.name for each in request.inputs if each.dtype == "string"]
+    if strings:
+        message = f"input {', '.join(strings)[:200]}: expected numbers, which PyTorch's tensors hold; found strings"
+        raise ModelportError(Reason.INVALID_SPEC, message)
     try:
-        inspect.signature(model.forward).bind(*inputs)
+        inspect.signature(model.forward).bind(*request.inputs)
     except TypeError as error:
-        message = (
-            f"{type(model).__name__}.forward does not take the {len(inputs)} inputs of spec.source.inputs: {error}"
-        )
+        message = f"{type(model).__name__}.forward does not take the {len(request.inputs)} inputs of spec.source.inputs: {error}"
         raise ModelportError(Reason.INPUTS_NEEDED, message) from error
     except ValueError:
         return  # a forward without a readable signature: the first question tells
 
 
-def _widest(reference: Reference) -> Tensors:
-    """Return the sample with the fewest lengths of 1: exporters take a 1 for a broadcast."""
-    return max(
-        (sample.inputs for sample in reference.samples),
-        key=lambda inputs: sum(length > 1 for tensor in inputs.values() for length in tensor.shape),
-    )
+def _precision(opened: _Opened) -> Dtype:
+    return opened.probe.find_precision()
+
+
+def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
+    """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed."""
+    if not exported.refusal:
+        return
+    asker = Asker(model, job.request.inputs, job.code)
+    for sample in reference.usual:
+        run_calls(asker.run, sample.inputs, job.request.states)
+    baked = find_baked(asker.watch.looks)
+    if baked and job.request.verification.policy == "Enforce":
+        message = (
+            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in; torch.export would not, but refuses"
+            f" ({exported.refusal.removeprefix('capture: ')[:120]}). Give inputs[].values or verification.data that"
+            " reach both ways, or write it with tensors, such as torch.where"
+        )
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
+    caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in exported.places]
+    if caveats:
+        (job.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))

@@ -1,160 +1,78 @@
-"""Ask a PyTorch model with named arrays.
+"""Ask a PyTorch model with named arrays, under watch."""
 
-Outputs are named from the structure of the answer. What went into a final softmax or sigmoid is kept, because errors
-show there that the activation hides.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast, get_args
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from modelport.api import Input
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
-from modelport.verification.arrays import Array, Tensors
-from modelport.verification.reference import Answer
+from modelport.api import DimensionRange, Dtype, Input
+from modelport.verification.arrays import Tensors
+from modelport_converter.converters.torch_outputs import name_outputs, to_array, to_tensor
+from modelport_converter.converters.torch_state import find_changes, take_marks, walk
+from modelport_converter.converters.torch_watching import Watch, coarsest
 
-_ACTIVATIONS = {
-    torch.ops.aten._softmax.default,  # noqa: SLF001  # what softmax is called below autograd
-    torch.ops.aten._log_softmax.default,  # noqa: SLF001
-    torch.ops.aten.sigmoid.default,
-    torch.ops.aten.sigmoid_.default,
-}
-_REARRANGEMENTS = {
-    torch.ops.aten.alias.default,
-    torch.ops.aten.clone.default,
-    torch.ops.aten.detach.default,
-    torch.ops.aten.permute.default,
-    torch.ops.aten.squeeze.default,
-    torch.ops.aten.squeeze.dim,
-    torch.ops.aten.squeeze.dims,
-    torch.ops.aten.t.default,
-    torch.ops.aten.transpose.int,
-    torch.ops.aten.unsqueeze.default,
-    torch.ops.aten.view.default,
-    torch.ops.aten._unsafe_view.default,  # noqa: SLF001
-}
-"""What leaves the elements as they are: done to the logits as well, so that they keep the output's shape."""
-
-
-class _Watch(TorchDispatchMode):
-    """Remembers the argument of each activation by its result, and the operators that draw random numbers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.random: set[str] = set()
-        self._logits: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # the result is kept, so its id stays its own
-
-    def logits_of(self, output: torch.Tensor) -> torch.Tensor | None:
-        found = self._logits.get(id(output))
-        return found[1] if found else None
-
-    def __torch_dispatch__(
-        self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        options = kwargs or {}
-        logits: torch.Tensor | None = None
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            self.random.add(str(func))
-        if func in _ACTIVATIONS:
-            logits = args[0].clone()  # sigmoid_ overwrites it
-        elif func in _REARRANGEMENTS:
-            before = self.logits_of(args[0])
-            logits = None if before is None else _rearranged(func, before, args[1:], options)
-        result = func(*args, **options)
-        if isinstance(result, torch.Tensor):
-            self._logits.pop(id(result), None)
-            if logits is not None:
-                self._logits[id(result)] = (result, logits)
-        return result
-
-
-def _rearranged(
-    func: Any, logits: torch.Tensor, args: Sequence[Any], options: Mapping[str, Any]
-) -> torch.Tensor | None:
-    try:
-        result: torch.Tensor = func(logits, *args, **options)
-    except RuntimeError:
-        return None  # other strides than the output's forbid the view: then the output alone is compared
-    return result
-
-
-class Flattened(torch.nn.Module):
-    """The model with its outputs in a row, as graphs have them."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the outputs in the order of `name_outputs`."""
-        return tuple(name_outputs(self.model(*inputs)).values())
-
-
-def name_outputs(answer: object) -> dict[str, torch.Tensor]:
-    """Return the tensors of an answer by name: keys and fields are names, positions are appended to `output`.
-
-    Raises ModelportError (ConversionFailed) for what no graph can return.
-    """
-    return dict(_walk("", answer))
+MAX_CHANGES = 3
+PROBE_LENGTHS = (7, 8, 33)
+"""Lengths of free dimensions that are tried to see what a model does with its inputs."""
 
 
 class Asker:
     """Asks the model; the inputs are its positional arguments."""
 
-    def __init__(self, model: torch.nn.Module, inputs: Sequence[Input]) -> None:
+    def __init__(self, model: torch.nn.Module, inputs: Sequence[Input], code: Path) -> None:
         self._model = model
         self._names = [each.name for each in inputs]
-        self._random: set[str] = set()
+        self._marks = take_marks(model)
+        self.watch = Watch(code)
+        self.runs = 0
 
-    def run(self, tensors: Tensors) -> Answer:
+    def run(self, tensors: Tensors) -> Tensors:
         """Return the model's answer."""
-        arguments = [torch.from_numpy(tensors[name].copy()) for name in self._names]
-        with torch.no_grad(), _Watch() as watch:
-            outputs = name_outputs(self._model(*arguments))
-            logits = {name: watch.logits_of(tensor) for name, tensor in outputs.items()}
-        self._random |= watch.random
-        return Answer(
-            {self._free_name(name): _array(tensor) for name, tensor in outputs.items()},
-            {self._free_name(name): _array(each) for name, each in logits.items() if each is not None},
-        )
+        arguments = {name: to_tensor(tensors[name]) for name in self._names}
+        self.watch.expect(arguments)
+        with torch.no_grad(), self.watch:
+            answer = self._model(*arguments.values())
+        self.runs += 1
+        return {name: to_array(name, tensor) for name, tensor in name_outputs(answer, self._names).items()}
 
-    def random_operations(self) -> list[str]:
-        """Return what makes two runs differ: operators that drew numbers, and modules that are left in training."""
-        modules = [
-            f"{name or 'model'} ({type(module).__name__} in training mode)"
-            for name, module in self._model.named_modules()
-            if module.training
-        ]
-        return [*sorted(self._random), *modules]
+    def find_random_operations(self) -> list[str]:
+        """Return what makes two runs differ: places that draw numbers, and values that runs have changed."""
+        changed = find_changes(self._model, self._marks)
+        return [*self.watch.random, *(f"{name} (changed by running)" for name in changed[:MAX_CHANGES])]
 
-    def _free_name(self, name: str) -> str:
-        return f"{name}_output" if name in self._names else name  # a graph has each name once
+    def find_precision(self) -> Dtype:
+        """Return the coarsest type that it computed with, or holds if it was not asked yet."""
+        held = (value.dtype for _, value in walk(self._model) if isinstance(value, torch.Tensor))
+        found = self.watch.precision or coarsest(held) or "float32"
+        return cast("Dtype", found) if found in get_args(Dtype) else "float32"
 
 
-def _walk(name: str, answer: object) -> Iterable[tuple[str, torch.Tensor]]:
-    if isinstance(answer, torch.Tensor):
-        yield name or "output", answer
-    elif isinstance(answer, (tuple, list)) and not hasattr(answer, "_fields"):
-        for position, value in enumerate(answer):
-            own = f"{name or 'output'}_{position}" if len(answer) > 1 else name
-            yield from _walk(own, value)
-    elif answer is not None:
-        for key, value in _fields(answer):
-            yield from _walk(f"{name}_{key}" if name else key, value)
+def probe(
+    model: torch.nn.Module, inputs: Sequence[Input], dimensions: Mapping[str, DimensionRange], code: Path
+) -> Asker:
+    """Ask the model something that it may well refuse, to see what it does with its inputs."""
+    asker = Asker(model, inputs, code)
+    for length in PROBE_LENGTHS:
+        try:
+            asker.run({each.name: to_array(each.name, _example(each, dimensions, length)) for each in inputs})
+        except Exception:  # noqa: BLE001, S112  # the samples will tell, with words of their own
+            continue
+        break
+    return asker
 
 
-def _fields(answer: object) -> list[tuple[str, object]]:
-    if isinstance(answer, Mapping):
-        return [(str(key), value) for key, value in answer.items()]
-    if isinstance(answer, tuple) and hasattr(answer, "_fields"):
-        return list(zip(answer._fields, answer, strict=True))
-    message = f"outputs: expected tensors in tuples, lists or dicts, found {type(answer).__name__}"
-    raise ModelportError(Reason.CONVERSION_FAILED, message)
+def _example(each: Input, dimensions: Mapping[str, DimensionRange], length: int) -> torch.Tensor:
+    shape = [
+        _length(dimensions.get(axis, DimensionRange()), length) if isinstance(axis, str) else axis
+        for axis in each.shape
+    ]
+    low = each.values.range[0] if each.values and each.values.range else None
+    if each.dtype.startswith(("float", "bfloat")) and low is None:
+        return torch.randn(shape).to(getattr(torch, each.dtype))
+    return torch.full(shape, low or 0).to(getattr(torch, each.dtype))
 
 
-def _array(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.detach().cpu().contiguous().numpy()
-    return array.copy()
+def _length(limits: DimensionRange, wanted: int) -> int:
+    multiple = -(-max(wanted, limits.min) // limits.multiple_of) * limits.multiple_of
+    return multiple if limits.max is None else min(multiple, limits.max)

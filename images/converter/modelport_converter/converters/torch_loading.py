@@ -1,31 +1,38 @@
 """The source model as PyTorch has it: code on the import path, a factory called, weights loaded strictly.
 
 Weights that do not fit would be misloaded for the reference and for the conversion alike, so that no comparison could
-find out: every missing, unexpected or reshaped one refuses.
+find out: every missing, unexpected, reshaped or altered one refuses.
 """
 
 import importlib
-import pickle
+import random
 import sys
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from modelport.api import Checkpoint
 from modelport.contract import CodeRequest, ModelportError
 from modelport.reasons import Reason
+from modelport.steps import say
 from modelport_converter.converters.job import last_line
+from modelport_converter.converters.torch_state import equal_numbers, settle
+from modelport_converter.converters.torch_weights import Weights, list_names
 
-MAX_LISTED = 5
-EXTRA_STATE = "_extra_state"
-"""Weights may hold what a module's own get_extra_state returned under a name that ends so; it is no tensor."""
+SPEAKER = "torch"
 
 
-def build_model(code: CodeRequest, folder: Path) -> torch.nn.Module:
-    """Return what the factory returns, in evaluation mode. Raises ModelportError (FactoryFailed)."""
+def build_model(code: CodeRequest, folder: Path, seed: int) -> torch.nn.Module:
+    """Return what the factory returns, in evaluation mode. Raises ModelportError (FactoryFailed).
+
+    Numbers that it draws follow from `seed`: what two seeds build differently, no file holds.
+    """
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # the generator that users' code has
+    random.seed(seed)
     _extend_import_path(code, folder)
     module_name, _, name = code.factory.partition(":")
     try:
@@ -36,21 +43,46 @@ def build_model(code: CodeRequest, folder: Path) -> torch.nn.Module:
     if not isinstance(model, torch.nn.Module):
         message = f"factory {code.factory}: expected a torch.nn.Module, found {type(model).__name__}"
         raise ModelportError(Reason.FACTORY_FAILED, message)
-    return model.eval()
+    settle(model)
+    return model
 
 
-def load_weights(model: torch.nn.Module, path: Path, checkpoint: Checkpoint | None) -> None:
-    """Put the weights of the file into the model, all of them and no others.
-
-    Raises ModelportError: SourceCorrupt, UnsafeSource, WeightsMismatch.
-    """
-    weights = _select(_read(path), checkpoint or Checkpoint())
+@contextmanager
+def fresh_imports(folder: Path) -> Iterator[None]:
+    """Have the code's modules imported anew inside: numbers that a module draws when it is imported differ, too."""
+    root = str(folder.resolve())
+    known = {
+        name: each for name, each in sys.modules.items() if str(getattr(each, "__file__", "") or "").startswith(root)
+    }
+    for name in known:
+        del sys.modules[name]
     try:
-        model.load_state_dict(weights, strict=True)
+        yield
+    finally:
+        sys.modules.update(known)
+
+
+def load_weights(model: torch.nn.Module, weights: Weights) -> None:
+    """Put the weights into the model, all of them and no others. Raises ModelportError (WeightsMismatch)."""
+    expected = {name: _shape(value) for name, value in model.state_dict().items()}
+    try:
+        with torch.no_grad():
+            model.load_state_dict(weights, strict=True)
     except (RuntimeError, TypeError, AttributeError) as error:
-        found = _describe_mismatch(model.state_dict(), weights) or last_line(error)
+        found = _describe(_find_misfits(expected, weights)) or last_line(error)
         raise ModelportError(Reason.WEIGHTS_MISMATCH, f"the weights do not fit the factory's model: {found}") from error
-    model.eval()
+    altered = _describe(_find_alterations(model.state_dict(), weights))
+    if altered:
+        raise ModelportError(
+            Reason.WEIGHTS_MISMATCH, f"the factory's model does not take the weights as stored: {altered}"
+        )
+    settle(model)
+
+
+def _shape(value: object) -> list[int] | None:
+    if not isinstance(value, torch.Tensor) or isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
+        return None
+    return list(value.shape)
 
 
 def _extend_import_path(code: CodeRequest, folder: Path) -> None:
@@ -60,85 +92,63 @@ def _extend_import_path(code: CodeRequest, folder: Path) -> None:
         raise ModelportError(
             Reason.FACTORY_FAILED, f"code.path: expected a folder inside the code, found {code.path!r}"
         )
-    sys.path[:0] = list(dict.fromkeys((str(chosen), str(root))))
+    wanted = dict.fromkeys((str(chosen), str(root)))
+    sys.path[:] = [*wanted, *(path for path in sys.path if path not in wanted)]
     sys.dont_write_bytecode = True  # the code's volume is read-only here
     importlib.invalidate_caches()
 
 
-def _read(path: Path) -> object:
-    try:
-        # the format before PyTorch 1.6 is no zip archive and cannot be mapped
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error):
-            raise ModelportError(Reason.SOURCE_CORRUPT, f"{path.name}: {last_line(error)}") from error
-        message = f"{path.name}: expected tensors in plain containers, found other objects: {_refused_global(error)}"
-        raise ModelportError(Reason.UNSAFE_SOURCE, message) from error
-    except Exception as error:  # torch tells a truncated file by half a dozen types
-        raise ModelportError(
-            Reason.SOURCE_CORRUPT, f"{path.name}: expected a whole file of torch.save: {last_line(error)}"
-        ) from error
-
-
-def _refused_global(error: pickle.UnpicklingError) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line]
-    return (lines[0] if lines else last_line(error))[:200]
-
-
-def _select(content: object, checkpoint: Checkpoint) -> dict[str, Any]:
-    for part in checkpoint.key.split(".") if checkpoint.key else ():
-        if not isinstance(content, Mapping) or part not in content:
-            message = f"checkpoint.key {checkpoint.key}: no {part!r} in the checkpoint; it has {_names(content)}"
-            raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
-        content = content[part]
-    if not _is_state_dict(content):
-        message = f"expected tensors by name, found {_names(content)}; name the weights with checkpoint.key"
-        raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
-    assert isinstance(content, Mapping)
-    prefix = checkpoint.strip_prefix or ""
-    if prefix and not any(name.startswith(prefix) for name in content):
-        message = f"checkpoint.stripPrefix: no name begins with {prefix!r}; there are {_names(content)}"
-        raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
-    stripped = {name.removeprefix(prefix): value for name, value in content.items()}
-    if len(stripped) < len(content):
-        message = f"checkpoint.stripPrefix: without {prefix!r} several weights have the same name"
-        raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
-    return stripped
-
-
-def _is_state_dict(content: object) -> bool:
-    return (
-        isinstance(content, Mapping)
-        and len(content) > 0
-        and all(
-            isinstance(name, str) and (isinstance(value, torch.Tensor) or name.endswith(EXTRA_STATE))
-            for name, value in content.items()
-        )
-    )
-
-
-def _describe_mismatch(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    reshaped = [
-        f"{name} {list(found[name].shape)} for {list(value.shape)}"
-        for name, value in expected.items()
-        if isinstance(value, torch.Tensor)
-        and isinstance(found.get(name), torch.Tensor)
-        and found[name].shape != value.shape
-    ]
-    groups = {
+def _find_misfits(expected: dict[str, list[int] | None], found: Weights) -> dict[str, list[str]]:
+    return {
         "missing": [name for name in expected if name not in found],
         "unexpected": [name for name in found if name not in expected],
-        "reshaped": reshaped,
+        "reshaped": [
+            f"{name} {_shape(found[name])} for {shape}"
+            for name, shape in expected.items()
+            if shape is not None and name in found and _shape(found[name]) != shape
+        ],
     }
-    return "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in groups.items() if names)
 
 
-def _names(content: object) -> str:
-    if not isinstance(content, Mapping):
-        return f"a {type(content).__name__}"
-    return _listed([str(name) for name in content]) or "nothing"
+def _find_alterations(loaded: dict[str, Any], found: Weights) -> dict[str, list[str]]:
+    """Return what PyTorch accepts without a word although numbers are lost."""
+    groups: dict[str, list[str]] = {}
+    for name, value in found.items():
+        taken = loaded.get(name)
+        if isinstance(value, torch.Tensor) and isinstance(taken, torch.Tensor):
+            kind, words = _find_alteration(value, taken)
+            groups.setdefault(kind, []).append(f"{name} {words}".strip())
+    narrowed = groups.pop("of another precision", [])
+    if narrowed:
+        say(SPEAKER, f"{len(narrowed)} weights of another precision than the model's: {list_names(narrowed)}")
+    groups.pop("", None)
+    return groups
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(name[:60] for name in names[:MAX_LISTED]) + more
+def _find_alteration(stored: torch.Tensor, taken: torch.Tensor) -> tuple[str, str]:
+    types = f"{stored.dtype} for {taken.dtype}".replace("torch.", "")
+    if stored.numel() != taken.numel():
+        return "reshaped", f"{list(stored.shape)} for {list(taken.shape)}"
+    if _kind(stored) != _kind(taken) and {_kind(stored), _kind(taken)} != {"whole", "bool"}:
+        return "of another kind", types
+    if stored.numel() and bool(stored.flatten()[0].isnan()) and bool(stored.isnan().all()):
+        return "without a number", f"(all {stored.numel()} are NaN)"
+    if (
+        stored.dtype != taken.dtype
+        and stored.is_floating_point()
+        and bool((stored.isfinite() & ~taken.reshape(stored.shape).isfinite()).any())
+    ):
+        return "beyond the range", types
+    if not equal_numbers(stored.to(taken.dtype), taken.reshape(stored.shape)):
+        return "replaced by other numbers, such as those of a tied weight", ""
+    return ("", "") if stored.dtype == taken.dtype else ("of another precision", types)
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    if tensor.dtype == torch.bool:
+        return "bool"
+    return "complex" if tensor.is_complex() else "float" if tensor.is_floating_point() else "whole"
+
+
+def _describe(groups: dict[str, list[str]]) -> str:
+    return "; ".join(f"{len(names)} {what}: {list_names(names)}" for what, names in groups.items() if names)

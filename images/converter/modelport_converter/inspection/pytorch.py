@@ -1,36 +1,17 @@
-"""PyTorch state dicts: a whole file, and a pickle that names nothing but what rebuilds tensors.
+"""PyTorch state dicts: a whole file whose weights are tensors, and need nothing that would have to be called.
 
-The pickle is read as a list of opcodes, never loaded. The converter loads it with `weights_only=True`; this scan is a
-second opinion, with a message that names what was found.
+The pickle is read as data, by what the converter reads it with, too; so the two agree.
 """
 
-import pickletools
-import re
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
+from modelport_converter.checkpoints import Checkpoint, describe, read_checkpoint
+from modelport_converter.pickles import Name, Object
 
-_LEGACY_PICKLE = b"\x80\x02"
-_LEGACY_PICKLES = 5  # magic number, protocol version, system, the object, the storages' keys
-_ALLOWED = re.compile(
-    r"""
-    collections\ (OrderedDict|Counter) | _codecs\ encode | (builtins|__builtin__)\ (bytearray|complex|set)
-    | torch(\.cuda)?(\.sparse)?\ [A-Z]\w*(Storage|Tensor)
-    | torch\ (Size|Tensor|device|bool|bfloat16|bits\w+|complex\d+|float\d\w*|u?int\d+|qu?int\w+|per_(channel|tensor)_\w+)
-    | torch\._utils\ _rebuild_\w+ | torch\._tensor\ _rebuild_from_type_v2 | torch\.nn\.parameter\ Parameter
-    | torch\.serialization\ _get_layout | torch\.storage\ (TypedStorage|UntypedStorage)
-    """,
-    re.VERBOSE,
-)
-"""What `torch.load(weights_only=True)` of torch 2.13 takes. Its modules as a whole are no answer: torch.load is in one."""
-
-
-_UNNAMED = "what only running it would tell (pickle protocol 4 or later; torch.save writes 2)"
+EXTRA_STATE = "_extra_state"
+"""Weights may hold what a module's own get_extra_state returned under a name that ends so."""
 
 
 def inspect(folder: Path, paths: list[str]) -> None:
@@ -38,41 +19,24 @@ def inspect(folder: Path, paths: list[str]) -> None:
     if len(paths) != 1:
         raise ModelportError(Reason.SOURCE_CORRUPT, f"expected one file with weights, found {', '.join(paths):.200}")
     path = folder / paths[0]
-    for found in _globals(path):
-        if not _ALLOWED.fullmatch(found):
-            called = found if found == _UNNAMED else found.replace(" ", ".")
-            message = f"{path.name}: expected weights alone, found a pickle that would call {called}"[:400]
-            raise ModelportError(Reason.UNSAFE_SOURCE, message)
-
-
-def _globals(path: Path) -> Iterator[str]:
+    checkpoint = read_checkpoint(path)
     try:
-        with path.open("rb") as file:
-            if file.read(2) == _LEGACY_PICKLE:
-                file.seek(0)
-                for _ in range(_LEGACY_PICKLES):
-                    yield from _scan(file)
-                return
-        with zipfile.ZipFile(path) as archive:
-            pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl"]
-            if not pickles:
-                raise ModelportError(
-                    Reason.SOURCE_CORRUPT, f"{path.name}: expected what torch.save writes, found a zip without data.pkl"
-                )
-            for name in pickles:
-                with archive.open(name) as member:
-                    yield from _scan(member)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError) as error:
+        foreign = _find_foreign(checkpoint)
+    except ValueError as error:
         message = f"{path.name}: expected a whole file as torch.save writes it, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    if foreign is not None:
+        message = f"{path.name}: expected weights as tensors, found {describe(foreign)}, which only calling it would make; save model.state_dict() alone"
+        raise ModelportError(Reason.UNSAFE_SOURCE, message)
 
 
-def _scan(file: IO[bytes]) -> Iterator[str]:
-    for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name == "GLOBAL":
-            yield str(argument)
-        elif opcode.name == "STACK_GLOBAL":
-            # its names come from the stack, so that reading cannot tell them; torch refuses that protocol as well
-            yield _UNNAMED
-        elif opcode.name in {"INST", "OBJ", "EXT1", "EXT2", "EXT4"}:
-            yield f"{opcode.name} {argument}"
+def _find_foreign(checkpoint: Checkpoint) -> object:
+    """Return what stands for weights without being tensors: among tensors, or where there are none at all."""
+    values = list(checkpoint.walk())
+    tensors = {id(value) for value in values if checkpoint.find_tensor(value) is not None}  # each of them is checked
+    content = checkpoint.content
+    if isinstance(content, dict) and tensors:
+        if not any(id(value) in tensors for value in content.values()):
+            return None  # weights among other things: which they are is for checkpoint.key to say
+        values = [value for name, value in content.items() if not str(name).endswith(EXTRA_STATE)]
+    return next((each for each in values if isinstance(each, (Name, Object)) and id(each) not in tensors), None)
