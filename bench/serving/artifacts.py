@@ -1,17 +1,18 @@
-"""Artifacts of ONNX models, as step verify leaves them; the tests of the server write theirs with it too."""
+"""Artifacts of ONNX models, as step judge leaves them; the tests of the server write theirs with it too."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from modelport.api import Signature
-from modelport.contract import MANIFEST, ArtifactManifest
+from modelport.contract import MANIFEST, ArtifactManifest, ReferenceFacts
 from modelport.files import describe, list_tree
 from modelport.verification.golden import Golden, write_golden
 
 
-def write_artifact(folder: Path, model: bytes, signature: Signature, golden: list[Golden]) -> Path:
-    """Write an artifact into a new folder; return it."""
+def write_artifact(folder: Path, model: bytes, signature: Signature, golden: list[Golden], **more: Any) -> Path:
+    """Write an artifact into a new folder; return it. `more` are further fields of the manifest."""
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(model)
     write_golden(folder / "golden", golden)
@@ -29,6 +30,8 @@ def write_artifact(folder: Path, model: bytes, signature: Signature, golden: lis
         path=["onnx"],
         signature=signature,
         files=files,
+        reference=ReferenceFacts(digest=f"sha256:{'0' * 64}", samples=len(golden), version=1),
+        **more,
     )
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
     return folder

@@ -43,6 +43,7 @@ HOT = (
     "rest/connection",
     "rest/large_bodies",
     "rest/server",
+    "shapes",
     "turns",
 )
 NUMBERS = Path("modelport_server/protocol/numbers.c")

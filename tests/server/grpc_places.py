@@ -78,11 +78,15 @@ def near(artifact: Path, limits: Limits) -> Iterator[Near]:
 def ready(artifact: Path) -> Iterator[Lifecycle]:
     """Return the life of a server that is ready."""
     opened = open_artifact(artifact)
-    backend = backends.load(opened.manifest.runtime, artifact, opened.model_files, 1)
+    backend = backends.load(opened.manifest.runtime, artifact, opened.model_files, 1, {})
     execution = Execution(guarded(backend.infer), threads=1, max_queue=Limits().max_queue)
     lifecycle = Lifecycle(MODEL)
     lifecycle.plane = DataPlane(
-        name=MODEL, platform=backend.platform, signature=opened.manifest.signature, runner=execution
+        name=MODEL,
+        platform=backend.platform,
+        signature=opened.manifest.signature,
+        lengths=opened.manifest.lengths,
+        runner=execution,
     )
     yield lifecycle
     execution.close()

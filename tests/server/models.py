@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from serving.artifacts import write_artifact
 
 from modelport.api import Signature, Tensor
+from modelport.contract import Lengths
 from modelport.verification.golden import Golden
 from modelport_server.protocol.datatypes import BY_DTYPE, DATATYPES
 
@@ -99,9 +100,25 @@ def loop_bytes() -> bytes:
 def mlp_artifact(folder: Path, *, wrong: float = 0.0) -> Path:
     """Write the perceptron with golden samples of the right one."""
     asked = features(2, seed=2)  # the unit behind the weight that `wrong` changes is active for these
-    return write_artifact(
-        folder, mlp_bytes(wrong=wrong), MLP, [Golden({"features": asked}, {"scores": scores(asked)}, {"scores": 1e-4})]
+    golden = [Golden({"features": asked}, {"scores": scores(asked)}, {"scores": 1e-4})]
+    lengths = {"batch": Lengths(min=1)}
+    return write_artifact(folder, mlp_bytes(wrong=wrong), MLP, golden, lengths=lengths, has_independent_rows=True)
+
+
+SUMS = Signature(
+    inputs=[Tensor(name="x", dtype="float32", shape=["time", FEATURES])],
+    outputs=[Tensor(name="y", dtype="float32", shape=["time", FEATURES])],
+)
+
+
+def sums_artifact(folder: Path) -> Path:
+    """Write a model whose rows depend on those before them: a running sum, of up to 64 rows."""
+    model = _bytes(
+        [helper.make_node("CumSum", ["x", "axis"], ["y"])], SUMS, [numpy_helper.from_array(np.array(0), "axis")]
     )
+    ones = np.ones((2, FEATURES), np.float32)
+    golden = [Golden({"x": ones}, {"y": ones.cumsum(0, dtype=np.float32)}, {"y": 1e-4})]
+    return write_artifact(folder, model, SUMS, golden, lengths={"time": Lengths(min=1, max=64)})
 
 
 def identity_artifact(folder: Path, signature: Signature) -> Path:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from modelport.api import Signature, Tensor
-from modelport_server.batching import Batching, Settings, batch_dimension, in_company
+from modelport.contract import ArtifactManifest, Lengths, ReferenceFacts
+from modelport_server.batching import Batching, Settings
 from modelport_server.calls import Call, clock
 from modelport_server.dataplane import guarded
 from modelport_server.errors import ClientLeftError, DeadlineError, InferenceError, OverloadedError
 from modelport_server.execution import Execution
+from modelport_server.serving import decide_joins
 
 
 class Model:
@@ -149,39 +151,76 @@ def test_who_gives_up_is_not_run():
     assert model.asked == [[[0]], [[4]]]
 
 
-def signature(inputs, outputs):
-    return Signature(
-        inputs=[Tensor(name=f"i{n}", dtype="float32", shape=shape) for n, shape in enumerate(inputs)],
-        outputs=[Tensor(name=f"o{n}", dtype="float32", shape=shape) for n, shape in enumerate(outputs)],
+class Unequal:
+    """Answers with a row less than it is asked for, as soon as it is asked for more than one."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, inputs):
+        self.asked.append(len(inputs["x"]))
+        return {"y": inputs["x"][: max(1, len(inputs["x"]) - 1)] * 2}
+
+
+def test_a_batch_with_other_rows_than_were_asked_is_never_cut_into_answers():
+    model = Unequal()
+    assert together(batching_of(model), rows(1), rows(2), rows(3)) == [[[2]], [[4]], [[6]]]
+    assert model.asked == [3, 1, 1, 1], "each is answered as it would be alone"
+
+
+def test_a_request_with_other_rows_than_asked_fails_alone():
+    (answer,) = together(batching_of(Unequal()), rows(1, 2))
+    assert isinstance(answer, InferenceError)
+    assert str(answer) == "outputs[y]: expected 2 rows, found [1, 1]"
+
+
+def manifest_of(shape, **more):
+    return ArtifactManifest(
+        key="",
+        format="onnx",
+        runtime="onnxruntime",
+        source_digest="",
+        source_format="onnx",
+        path=["onnx"],
+        signature=Signature(
+            inputs=[Tensor(name="x", dtype="float32", shape=shape)],
+            outputs=[Tensor(name="y", dtype="float32", shape=shape)],
+        ),
+        files=[],
+        reference=ReferenceFacts(digest="", samples=8, version=1),
+        **more,
     )
 
 
+WANTED = Settings(16, 0.002)
+
+
 @pytest.mark.parametrize(
-    ("inputs", "outputs", "expected"),
+    ("manifest", "wanted", "settings", "refused"),
     [
-        ([["n", 4]], [["n", 3]], "n"),
-        ([["n", 4], ["n"]], [["n", 3]], "n"),
-        ([["n", "t"]], [["n", "t", 8]], "n"),
-        ([["n", 4], ["m"]], [["n", 3]], None),
-        ([[1, 4]], [[1, 3]], None),
-        ([["n", 4]], [["k", 3]], None),
-        ([["n", 4]], [[3]], None),
-        ([["n", 4], []], [["n"]], None),
-        ([["n", "n"]], [["n", 3]], None),
+        (manifest_of(["n", 2], has_independent_rows=True), None, None, None),
+        (manifest_of(["n", 2], has_independent_rows=True), WANTED, WANTED, None),
+        (manifest_of(["n", 2]), WANTED, None, "rows of this model were not proved to be independent of one another"),
+        (manifest_of([1, 2]), WANTED, None, "inputs and outputs have no free first dimension of the same name"),
+        (
+            manifest_of(["n", 2], has_independent_rows=True, lengths={"n": Lengths(min=1)}),
+            WANTED,
+            WANTED,
+            None,
+        ),
+        (
+            manifest_of(["n", 2], has_independent_rows=True, lengths={"n": Lengths(min=1, max=12)}),
+            WANTED,
+            Settings(12, 0.002),
+            None,
+        ),
+        (
+            manifest_of(["n", 2], has_independent_rows=True, lengths={"n": Lengths(min=1, max=99)}),
+            WANTED,
+            WANTED,
+            None,
+        ),
     ],
 )
-def test_the_dimension_to_join_along(inputs, outputs, expected):
-    assert batch_dimension(signature(inputs, outputs)) == expected
-
-
-def test_rows_that_depend_on_each_other_are_noticed():
-    asked = {"x": np.ones((2, 3), np.float32)}
-
-    def alone(inputs):
-        return {"y": inputs["x"] + 1}
-
-    def mixed(inputs):
-        return {"y": inputs["x"] - inputs["x"].mean()}
-
-    np.testing.assert_array_equal(in_company(alone)(asked)["y"], alone(asked)["y"])
-    assert not np.allclose(in_company(mixed)(asked)["y"], mixed(asked)["y"])
+def test_requests_are_joined_where_that_was_proved_and_no_further_than_it_was(manifest, wanted, settings, refused):
+    assert decide_joins(wanted, manifest) == (settings, refused)

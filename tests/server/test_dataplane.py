@@ -1,11 +1,15 @@
 """From requests to answers, with a real runtime and no transport."""
 
 import asyncio
+from typing import get_args
 
 import msgspec
 import numpy as np
 import pytest
 
+from modelport.api import Dtype, Signature, Tensor
+from modelport.contract import Lengths, ModelportError
+from modelport.reasons import Reason
 from modelport_server import backends
 from modelport_server.artifact import open_artifact
 from modelport_server.calls import Call, clock
@@ -19,9 +23,13 @@ from server.processes import tensor
 
 def plane_of(folder):
     artifact = open_artifact(folder)
-    backend = backends.load(artifact.manifest.runtime, folder, artifact.model_files, 1)
-    execution = Execution(guarded(backend.infer), threads=1, max_queue=1)
-    return DataPlane(name="net", platform=backend.platform, signature=artifact.manifest.signature, runner=execution)
+    backend = backends.load(artifact.manifest.runtime, folder, artifact.model_files, 1, {})
+    return plane_around(backend.infer, artifact.manifest.signature)
+
+
+def plane_around(infer, signature, lengths=None):
+    execution = Execution(guarded(infer), threads=1, max_queue=1)
+    return DataPlane(name="net", platform="numpy", signature=signature, lengths=lengths or {}, runner=execution)
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +123,124 @@ def test_a_runtime_s_failure_is_told_in_one_line():
 
     with pytest.raises(InferenceError, match=r"^the model fails on this request: \[ONNXRuntimeError\] : 2$"):
         guarded(fail)({})
+
+
+PAIR = Signature(
+    inputs=[
+        Tensor(name="x", dtype="float32", shape=["batch", "time"]),
+        Tensor(name="mask", dtype="int64", shape=["batch", "time"]),
+    ],
+    outputs=[
+        Tensor(name="y", dtype="float32", shape=["batch", "time", 2]),
+        Tensor(name="found", dtype="int64", shape=["found_0"]),
+    ],
+)
+Y, FOUND = np.zeros((3, 5, 2), np.float32), np.zeros(7, np.int64)
+
+
+def ask_pair(plane, rows=3, length=5, outputs=()):
+    x, mask = np.ones((rows, length)), np.ones((rows, length), int)
+    return infer(plane, inputs=[tensor("x", x), tensor("mask", mask, "INT64")], outputs=[{"name": n} for n in outputs])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "told"),
+    [
+        ({"y": Y[:2]}, "outputs[y]: {}: expected FP32 [3, 5, 2], found FP32 [2, 5, 2]"),
+        ({"y": Y[:, :4]}, "outputs[y]: {}: expected FP32 [3, 5, 2], found FP32 [3, 4, 2]"),
+        ({"y": Y[:, :, :1]}, "outputs[y]: {}: expected FP32 [3, 5, 2], found FP32 [3, 5, 1]"),
+        ({"y": Y[0]}, "outputs[y]: {}: expected FP32 [3, 5, 2], found FP32 [5, 2]"),
+        ({"y": Y[None]}, "outputs[y]: {}: expected FP32 [3, 5, 2], found FP32 [1, 3, 5, 2]"),
+        ({"y": Y.astype(np.float64)}, "outputs[y]: {}: expected FP32 [3, 5, 2], found FP64 [3, 5, 2]"),
+        ({"found": FOUND.astype(np.int32)}, "outputs[found]: {}: expected INT64 [found_0], found INT32 [7]"),
+        ({"found": FOUND[:, None]}, "outputs[found]: {}: expected INT64 [found_0], found INT64 [7, 1]"),
+    ],
+)
+def test_answers_that_do_not_fit_the_signature_are_never_given(outputs, told):
+    plane = plane_around(lambda _inputs: {"y": Y, "found": FOUND} | outputs, PAIR)
+    with pytest.raises(InferenceError) as caught:
+        ask_pair(plane)
+    assert str(caught.value) == told.format("the model answers otherwise than its signature says")
+    assert (caught.value.status, caught.value.grpc_status.name) == (500, "INTERNAL")
+
+
+def test_lengths_that_follow_from_data_alone_are_free():
+    plane = plane_around(lambda _inputs: {"y": Y, "found": FOUND}, PAIR)
+    assert [each["shape"] for each in ask_pair(plane)["outputs"]] == [[3, 5, 2], [7]]
+
+
+def test_outputs_that_nobody_wants_are_not_looked_at():
+    plane = plane_around(lambda _inputs: {"y": Y[:1], "found": FOUND}, PAIR)
+    assert ask_pair(plane, outputs=["found"])["outputs"][0]["shape"] == [7]
+
+
+LENGTHS = {"batch": Lengths(min=1), "time": Lengths(min=2, max=64)}
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 2), (3, 64), (1000, 3)])
+def test_lengths_that_were_verified_are_answered(rows, length):
+    def double(inputs):
+        return {"y": np.stack([inputs["x"]] * 2, -1), "found": FOUND}
+
+    shape = ask_pair(plane_around(double, PAIR, LENGTHS), rows, length)["outputs"][0]["shape"]
+    assert shape == [rows, length, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "length", "told"),
+    [
+        (3, 65, "dimension time: expected at most 64, found 65: the model was verified up to 64"),
+        (3, 1, "dimension time: expected at least 2, found 1: shorter ones were not verified"),
+        (0, 5, "dimension batch: expected at least 1, found 0: shorter ones were not verified"),
+    ],
+)
+def test_lengths_that_were_not_verified_are_refused(rows, length, told):
+    with pytest.raises(BadRequestError) as caught:
+        ask_pair(plane_around(None, PAIR, LENGTHS), rows, length)
+    assert str(caught.value) == f"inputs[x].shape: {told}"
+
+
+def test_metadata_tell_names_and_verified_lengths():
+    metadata = msgspec.to_builtins(plane_around(None, PAIR, LENGTHS).model_metadata())
+    limits = {"batch.min": 1, "time.min": 2, "time.max": 64}
+    assert metadata["inputs"] == [
+        {"name": name, "datatype": datatype, "shape": [-1, -1], "parameters": {"shape": "[batch, time]"} | limits}
+        for name, datatype in (("x", "FP32"), ("mask", "INT64"))
+    ]
+    assert metadata["outputs"] == [
+        {"name": "y", "datatype": "FP32", "shape": [-1, -1, 2], "parameters": {"shape": "[batch, time, 2]"}},
+        {"name": "found", "datatype": "INT64", "shape": [-1], "parameters": {"shape": "[found_0]"}},
+    ]
+
+
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_models_of_every_element_type_have_metadata(dtype):
+    signature = identity(("x", dtype, ["n", 2]))
+    metadata = msgspec.to_builtins(plane_around(None, signature).model_metadata())
+    assert metadata["inputs"][0]["datatype"] == metadata["outputs"][0]["datatype"] == NAMES[dtype]
+
+
+NAMES = {
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "bfloat16": "BF16",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+    "string": "BYTES",
+}
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "object"])
+def test_element_types_without_a_place_in_the_protocol_are_no_model_to_serve(dtype):
+    signature = Signature(inputs=[Tensor(name="x", dtype=dtype, shape=["n"])])
+    with pytest.raises(ModelportError, match=f"^x: expected an element type of bool, .* found {dtype}$") as caught:
+        plane_around(None, signature)
+    assert caught.value.reason == Reason.RUNTIME_UNSUPPORTED

@@ -31,6 +31,14 @@ def arrays():
     return found
 
 
+def test_metadata_name_every_type(server):
+    told = server.ask(f"/v2/models/{MODEL}")
+    assert told.status == 200
+    names = [BY_DTYPE[name].name for name in NAMES]
+    assert [each["datatype"] for each in told.json["inputs"]] == names
+    assert [each["datatype"] for each in told.json["outputs"]] == names
+
+
 @pytest.mark.parametrize("binary_in", [True, False])
 @pytest.mark.parametrize("binary_out", [True, False])
 @pytest.mark.parametrize("algorithm", [None, "gzip", "deflate"])

@@ -12,6 +12,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from modelport import __version__
+from modelport_server.grpc import schema
 from modelport_server.grpc.contents import FIELDS
 from modelport_server.protocol.datatypes import BY_DTYPE, DATATYPES
 from server.grpc_places import TRANSPORTS, placed, request, slow_artifact, stub_at
@@ -93,6 +94,24 @@ def test_tritonclient_finds_and_asks_the_model(client):
     }
     bare = client.infer(MODEL, asked(array)).get_response()
     assert (bare.id, len(bare.parameters)) == ("", 0)
+
+
+def test_metadata_tell_names_and_verified_lengths(place):
+    answer = schema.message("inference.ModelMetadataResponse")
+    with grpc.insecure_channel(place.address) as channel:
+        told = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata", None, answer.FromString)(
+            service_pb2.ModelMetadataRequest(name=MODEL).SerializeToString()
+        )
+    parameters = told.inputs[0].parameters
+    assert set(parameters) == {"shape", "batch.min"}
+    assert (parameters["shape"].string_param, parameters["batch.min"].int64_param) == ("[batch, 4]", 1)
+    assert told.outputs[0].parameters["shape"].string_param == "[batch, 3]"
+
+
+def test_lengths_that_were_not_verified_are_refused(client):
+    with pytest.raises(InferenceServerException, match="dimension batch: expected at least 1, found 0") as caught:
+        client.infer(MODEL, asked(np.zeros((0, 4), np.float32)))
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize("ask", ["is_model_ready", "get_model_metadata"])

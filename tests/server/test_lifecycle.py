@@ -125,7 +125,7 @@ def _other_runtime(folder):
         (lambda folder: (folder / MANIFEST).write_text("{}"), Reason.SOURCE_CORRUPT, "manifest.json"),
         (lambda folder: (folder / "model.onnx").unlink(), Reason.SOURCE_CORRUPT, "model.onnx"),
         (_cut, Reason.SOURCE_CORRUPT, "model.onnx"),
-        (_garbage, Reason.VERIFICATION_FAILED, "ONNX Runtime does not load"),
+        (_garbage, Reason.RUNTIME_UNSUPPORTED, "ONNX Runtime does not load"),
         (_other_runtime, Reason.SERVER_CRASHED, "found other"),
     ],
 )

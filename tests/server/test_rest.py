@@ -37,8 +37,17 @@ def test_tritonclient_finds_and_asks_the_model(client):
         "name": MODEL,
         "versions": ["1"],
         "platform": "onnxruntime_onnx",
-        "inputs": [{"name": "features", "datatype": "FP32", "shape": [-1, 4]}],
-        "outputs": [{"name": "scores", "datatype": "FP32", "shape": [-1, 3]}],
+        "inputs": [
+            {
+                "name": "features",
+                "datatype": "FP32",
+                "shape": [-1, 4],
+                "parameters": {"shape": "[batch, 4]", "batch.min": 1},
+            }
+        ],
+        "outputs": [
+            {"name": "scores", "datatype": "FP32", "shape": [-1, 3], "parameters": {"shape": "[batch, 3]"}},
+        ],
     }
     asked = features(5, seed=3)
     given = triton.InferInput("features", asked.shape, "FP32")

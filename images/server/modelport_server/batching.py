@@ -1,8 +1,7 @@
 """Join requests that come at the same time into one run of the model.
 
-Requests join along the first dimension, which must be free, have the same name in all inputs and outputs, and be
-independent: a probe at start sees that rows answer in company as they do alone. All other lengths and the types must be
-equal. A batch leaves when it is full, or when its oldest request has waited long enough and a thread is free; while all
+Requests join along the first dimension of all inputs and outputs, if verification has proved that rows answer in company as
+they do alone (`modelport.verification.companies`). All other lengths and the types must be equal. A batch leaves when it is full, or when its oldest request has waited long enough and a thread is free; while all
 are busy it goes on growing.
 """
 
@@ -13,13 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modelport.api import Signature
-from modelport_server.backends import Infer, Tensors
+from modelport_server.backends import Tensors
 from modelport_server.calls import Call, clock
+from modelport_server.errors import InferenceError
 from modelport_server.execution import Execution, check_room
-from modelport_server.protocol.payloads import Array
 
-_COMPANY = 2
 Key = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -46,16 +43,6 @@ class _Batch:
 
     def __init__(self, key: Key) -> None:
         self.key, self.members, self.rows, self.is_due = key, list[_Waiting](), 0, False
-
-
-def batch_dimension(signature: Signature) -> str | None:
-    """Return the name of the dimension along which requests can be joined; None if there is none."""
-    first = {tensor.shape[0] if tensor.shape else None for tensor in (*signature.inputs, *signature.outputs)}
-    name = first.pop() if len(first) == 1 else None
-    if not isinstance(name, str):
-        return None
-    others = (length for tensor in (*signature.inputs, *signature.outputs) for length in tensor.shape[1:])
-    return None if name in others else name
 
 
 class Batching:
@@ -149,8 +136,12 @@ class Batching:
 
     async def _answer(self, members: list[_Waiting]) -> None:
         call = Call(clock())
-        self.on_batch(sum(each.rows for each in members))
+        rows = sum(each.rows for each in members)
+        self.on_batch(rows)
         outputs = await self._execution.run(_joined(members), call)
+        for name, array in outputs.items():
+            if array.shape[:1] != (rows,):
+                raise InferenceError(f"outputs[{name}]: expected {rows} rows, found {list(array.shape)}")
         first = 0
         for each in members:
             each.call.started, each.call.ended = call.started, call.ended
@@ -173,17 +164,3 @@ def _fail(member: _Waiting, error: Exception) -> None:
 
 def _ignore(_rows: int) -> None:
     """Do nothing."""
-
-
-def in_company(infer: Infer) -> Infer:
-    """Return what answers as `infer` does, but asks in the company of two rows of zeros that come first."""
-
-    def asked(inputs: Tensors) -> Tensors:
-        joined = {name: np.concatenate([_zeros(array), array]) for name, array in inputs.items()}
-        return {name: array[_COMPANY:] for name, array in infer(joined).items()}
-
-    return asked
-
-
-def _zeros(array: Array) -> Array:
-    return np.zeros((_COMPANY, *array.shape[1:]), array.dtype)

@@ -2,17 +2,18 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from modelport import __version__
-from modelport.api import Signature, Tensor
+from modelport.api import Signature
+from modelport.contract import Lengths
 from modelport_server.backends import Infer, Tensors
 from modelport_server.calls import Call, clock
 from modelport_server.errors import BadRequestError, InferenceError, NotFoundError
-from modelport_server.protocol.datatypes import BY_DTYPE
-from modelport_server.protocol.messages import InputTensor, ModelMetadata, ServerMetadata, TensorMetadata
+from modelport_server.protocol.messages import InputTensor, ModelMetadata, ServerMetadata
 from modelport_server.protocol.payloads import Array
+from modelport_server.shapes import Expected
 
 VERSION = "1"
 """A resource serves one artifact at a time; the artifact's digest is in the manifest, not in the protocol's version."""
@@ -35,13 +36,15 @@ class Runner(Protocol):
 class DataPlane:
     """One loaded model."""
 
-    def __init__(self, *, name: str, platform: str, signature: Signature, runner: Runner) -> None:
-        """Serve a model under a name."""
+    def __init__(
+        self, *, name: str, platform: str, signature: Signature, lengths: Mapping[str, Lengths], runner: Runner
+    ) -> None:
+        """Serve a model under a name, for the lengths of free dimensions that were verified. Raises ModelportError."""
         self.name = name
-        self._platform, self._signature, self._runner = platform, signature, runner
-        self._inputs = {tensor.name: tensor for tensor in signature.inputs}
-        self._datatypes = {tensor.name: BY_DTYPE[tensor.dtype] for tensor in signature.inputs}
-        self._outputs = [tensor.name for tensor in signature.outputs]
+        self._platform, self._runner = platform, runner
+        self._inputs = {tensor.name: Expected(tensor, lengths) for tensor in signature.inputs}
+        self._outputs = {tensor.name: Expected(tensor, {}) for tensor in signature.outputs}
+        self._names = list(self._outputs)
 
     def model_metadata(self) -> ModelMetadata:
         """Describe the model."""
@@ -49,8 +52,8 @@ class DataPlane:
             name=self.name,
             versions=[VERSION],
             platform=self._platform,
-            inputs=[_metadata(tensor) for tensor in self._signature.inputs],
-            outputs=[_metadata(tensor) for tensor in self._signature.outputs],
+            inputs=[expected.metadata() for expected in self._inputs.values()],
+            outputs=[expected.metadata() for expected in self._outputs.values()],
         )
 
     def check_model(self, name: str, version: str | None) -> None:
@@ -63,31 +66,39 @@ class DataPlane:
     def read(self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call) -> "Question":
         """Return a question for the wanted outputs, or for all. Raises RequestError."""
         names = self._wanted(wanted)
+        question = Question(self, names, inputs, call)
         for tensor in inputs:
             if tensor.payload.is_for_a_thread:
-                return Question(self, names, inputs, None, call)
-        tensors = self._read(inputs)
+                return question
+        question.tensors = self._read(inputs, question.lengths)
         call.decoded = clock()
-        return Question(self, names, inputs, tensors, call)
+        return question
 
     def run(self, question: "Question") -> Outputs | Coroutine[Any, Any, Outputs]:
         """Return the outputs if it takes no time worth waiting, else what waits. Raises RequestError."""
         if question.tensors is None:
             return self._read_and_run(question)
         outputs = self._runner.run_now(question.tensors, question.call)
-        return self._run(question, question.tensors) if outputs is None else _of(outputs, question.names)
+        return self._run(question, question.tensors) if outputs is None else self._told(outputs, question)
 
     async def _read_and_run(self, question: "Question") -> Outputs:
-        tensors = await asyncio.to_thread(self._read, question.inputs)
+        tensors = await asyncio.to_thread(self._read, question.inputs, question.lengths)
         question.call.decoded = clock()
         return await self._run(question, tensors)
 
     async def _run(self, question: "Question", tensors: Tensors) -> Outputs:
-        return _of(await self._runner.run(tensors, question.call), question.names)
+        return self._told(await self._runner.run(tensors, question.call), question)
 
-    def _read(self, inputs: Sequence[InputTensor]) -> Tensors:
+    def _told(self, outputs: Tensors, question: "Question") -> Outputs:
+        told: Outputs = []
+        for name in question.names:
+            array = outputs[name]
+            self._outputs[name].check_told(array, question.lengths)
+            told.append((name, array))
+        return told
+
+    def _read(self, inputs: Sequence[InputTensor], lengths: dict[str, int]) -> Tensors:
         tensors: Tensors = {}
-        lengths: dict[str, int] = {}
         for tensor in inputs:
             name, shape = tensor.name, tensor.shape
             expected = self._inputs.get(name)
@@ -95,10 +106,10 @@ class DataPlane:
                 raise BadRequestError(f"inputs[{name[:64]}]: expected one of {', '.join(self._inputs)}")
             if name in tensors:
                 raise BadRequestError(f"inputs[{name}]: expected once, found twice")
-            known = self._datatypes[name]
+            known = expected.datatype
             if tensor.datatype != known.name:
                 raise BadRequestError(f"inputs[{name}].datatype: expected {known.name}, found {tensor.datatype[:32]}")
-            _check_shape(expected, shape, lengths)
+            expected.check_given(shape, lengths)
             count = math.prod(shape)
             elements = tensor.payload.read(known, shape, count, f"inputs[{name}]")
             try:
@@ -112,7 +123,7 @@ class DataPlane:
 
     def _wanted(self, wanted: Sequence[str]) -> Sequence[str]:
         if not wanted:
-            return self._outputs
+            return self._names
         for name in wanted:
             if name not in self._outputs:
                 raise BadRequestError(f"outputs[{name[:64]}]: expected one of {', '.join(self._outputs)}")
@@ -124,18 +135,15 @@ class DataPlane:
 class Question:
     """A request that fits the model, and its run."""
 
-    __slots__ = ("_error", "_outputs", "_plane", "call", "inputs", "names", "tensors")
+    __slots__ = ("_error", "_outputs", "_plane", "call", "inputs", "lengths", "names", "tensors")
 
-    def __init__(
-        self,
-        plane: DataPlane,
-        names: Sequence[str],
-        inputs: Sequence[InputTensor],
-        tensors: Tensors | None,
-        call: Call,
-    ) -> None:
-        """Ask for the outputs `names`; tensors are None while the inputs are still to be read, by a thread."""
-        self._plane, self.names, self.inputs, self.tensors, self.call = plane, names, inputs, tensors, call
+    def __init__(self, plane: DataPlane, names: Sequence[str], inputs: Sequence[InputTensor], call: Call) -> None:
+        """Ask for the outputs `names`."""
+        self._plane, self.names, self.inputs, self.call = plane, names, inputs, call
+        self.tensors: Tensors | None = None
+        """The inputs; None while they are still to be read, by a thread."""
+        self.lengths: dict[str, int] = {}
+        """Of the free dimensions, as the inputs have them."""
         self._outputs: Outputs | Coroutine[Any, Any, Outputs] = []
         self._error: Exception | None = None
 
@@ -159,10 +167,6 @@ class Question:
         return outputs if isinstance(outputs, list) else await outputs
 
 
-def _of(outputs: Tensors, names: Sequence[str]) -> Outputs:
-    return [(name, outputs[name]) for name in names]
-
-
 def guarded(infer: Infer) -> Infer:
     """Return what runs the model and raises InferenceError for whatever the runtime raises."""
 
@@ -179,24 +183,3 @@ def guarded(infer: Infer) -> Infer:
 def server_metadata(config: dict[str, Any]) -> ServerMetadata:
     """Tell about the server and how it is configured, whether a model is ready or not."""
     return ServerMetadata(name="modelport", version=__version__, extensions=EXTENSIONS, parameters=config)
-
-
-def _check_shape(expected: Tensor, shape: list[int], lengths: dict[str, int]) -> None:
-    """Compare lengths; the same name of a free dimension stands for the same length in all inputs."""
-    fits = len(shape) == len(expected.shape)
-    for length, dimension in zip(shape, expected.shape, strict=False):
-        if length < 0:
-            fits = False
-        elif isinstance(dimension, int):
-            fits = fits and length == dimension
-        elif lengths.setdefault(dimension, length) != length:
-            message = f"dimension {dimension} is {lengths[dimension]} in another place, found {length}"
-            raise BadRequestError(f"inputs[{expected.name}].shape: {message}")
-    if not fits:
-        wanted = ", ".join(str(dimension) for dimension in expected.shape)
-        raise BadRequestError(f"inputs[{expected.name}].shape: expected [{wanted}], found {shape}"[:500])
-
-
-def _metadata(tensor: Tensor) -> TensorMetadata:
-    shape = [length if isinstance(length, int) else -1 for length in tensor.shape]
-    return TensorMetadata(name=tensor.name, datatype=BY_DTYPE[tensor.dtype].name, shape=shape)

@@ -7,14 +7,13 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from modelport.contract import ModelportError
-from modelport.verification.golden import Golden, check_golden, read_golden
+from modelport.contract import ArtifactManifest
+from modelport.verification.companies import batch_dimension
+from modelport.verification.golden import check_golden, read_golden
 from modelport_server import backends, batching, listeners, processors
 from modelport_server.artifact import GOLDEN, Artifact, open_artifact
-from modelport_server.backends import Infer
 from modelport_server.batching import Batching
 from modelport_server.dataplane import DataPlane, guarded
-from modelport_server.errors import InferenceError
 from modelport_server.execution import Execution
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.limits import Limits
@@ -74,6 +73,13 @@ def _observation(options: Options, stack: AsyncExitStack) -> Observation:
     return Observation(Metrics(options.name), *others)
 
 
+class Joins(NamedTuple):
+    """Whether requests are joined, and if not although it was asked for, why."""
+
+    settings: batching.Settings | None
+    refused: str | None
+
+
 class _Model(NamedTuple):
     """A model that has answered its golden samples."""
 
@@ -81,60 +87,70 @@ class _Model(NamedTuple):
     platform: str
     threads: int
     execution: Execution
-    batching: batching.Settings | None
+    joins: Joins
 
 
 def _load(options: Options, metrics: Metrics) -> _Model:
     started = time.perf_counter()
     artifact = open_artifact(options.folder)
     threads = options.threads or processors.available()
-    backend = backends.load(artifact.manifest.runtime, artifact.folder, artifact.model_files, threads)
+    manifest = artifact.manifest
+    backend = backends.load(manifest.runtime, artifact.folder, artifact.model_files, threads, manifest.load_options)
     infer = guarded(backend.infer)
     golden = read_golden(artifact.folder / GOLDEN)
     check_golden(golden, infer)
     execution = Execution(infer, threads=threads, max_queue=options.limits.max_queue)
     execution.measure(golden[0].inputs)
-    model = _Model(artifact, backend.platform, threads, execution, _batching(options, artifact, golden, infer))
+    model = _Model(artifact, backend.platform, threads, execution, decide_joins(options.batching, manifest))
     metrics.load_seconds = time.perf_counter() - started
     metrics.is_ready = True
     logger.info("artifact %s, %d threads, golden samples agree", artifact.digest, threads)
     return model
 
 
-def _batching(options: Options, artifact: Artifact, golden: list[Golden], infer: Infer) -> batching.Settings | None:
-    """Return the settings, if rows of this model are independent; if not, requests run one by one, and that is told."""
-    if options.batching is None:
-        return None
-    if batching.batch_dimension(artifact.manifest.signature) is None:
-        logger.warning("no batching: inputs and outputs have no free first dimension of the same name")
-        return None
-    try:
-        check_golden(golden, batching.in_company(infer))
-    except (ModelportError, InferenceError) as error:
-        logger.warning("no batching: rows answer otherwise in company than alone: %s", error)
-        return None
-    return options.batching
+def decide_joins(wanted: batching.Settings | None, manifest: ArtifactManifest) -> Joins:
+    """Join requests if rows were proved to be independent, and no more of them than were verified together."""
+    if wanted is None:
+        return Joins(None, None)
+    dimension = batch_dimension(manifest.signature)
+    if dimension is None or not manifest.has_independent_rows:
+        refused = (
+            "rows of this model were not proved to be independent of one another"
+            if dimension
+            else "inputs and outputs have no free first dimension of the same name"
+        )
+        logger.warning("no batching: %s", refused)
+        return Joins(None, refused)
+    limits = manifest.lengths.get(dimension)
+    most = wanted.max_size if limits is None or limits.max is None else min(wanted.max_size, limits.max)
+    return Joins(wanted._replace(max_size=most), None)
 
 
 def _plane(options: Options, model: _Model, metrics: Metrics) -> DataPlane:
     runner: Execution | Batching = model.execution
     metrics.waiting = lambda: model.execution.waiting
-    if model.batching is not None:
-        joined = runner = Batching(model.execution, model.batching, max_queue=options.limits.max_queue)
+    if model.joins.settings is not None:
+        joined = runner = Batching(model.execution, model.joins.settings, max_queue=options.limits.max_queue)
         joined.on_batch = metrics.batch
         metrics.waiting = lambda: joined.waiting + model.execution.waiting
+    manifest = model.artifact.manifest
     return DataPlane(
-        name=options.name, platform=model.platform, signature=model.artifact.manifest.signature, runner=runner
+        name=options.name,
+        platform=model.platform,
+        signature=manifest.signature,
+        lengths=manifest.lengths,
+        runner=runner,
     )
 
 
 def _config(options: Options, model: _Model) -> dict[str, object]:
     limits = options.limits
-    joined = model.batching
+    joined, refused = model.joins
     return {
         "artifact": model.artifact.digest,
         "threads": model.threads,
         "max_body_bytes": limits.max_body_bytes,
         "max_queue": limits.max_queue,
         "batching": joined and {"max_size": joined.max_size, "max_delay_milliseconds": joined.max_delay_seconds * 1e3},
+        **({"batching_refused": refused} if refused else {}),
     }

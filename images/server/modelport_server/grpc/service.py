@@ -142,7 +142,13 @@ class Service:
         answer = _ModelMetadata(name=metadata.name, versions=metadata.versions, platform=metadata.platform)
         for tensors, kind in ((metadata.inputs, answer.inputs), (metadata.outputs, answer.outputs)):
             for tensor in tensors:
-                kind.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+                described = kind.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+                for name, value in tensor.parameters.items():
+                    parameter = described.parameters[name]
+                    if isinstance(value, int):
+                        parameter.int64_param = value
+                    else:
+                        parameter.string_param = str(value)
         return _written(answer)
 
     def _check(self, message: bytes) -> bytes:

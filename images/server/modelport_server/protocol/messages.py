@@ -48,12 +48,14 @@ class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[RequestedOutput] = []
 
 
-class TensorMetadata(msgspec.Struct, frozen=True, kw_only=True):
+class TensorMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Name, type and shape of an input or output; -1 is a free dimension."""
 
     name: str
     datatype: str
     shape: list[int]
+    parameters: Parameters = {}
+    """Names of the dimensions as `shape`, and the lengths that were verified: `NAME.min`, `NAME.max`."""
 
 
 class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True):
