@@ -5,12 +5,15 @@ import re
 MAX_CHARACTERS = 160
 _MIN_WORDS = 3
 _WORD = re.compile(r"[A-Za-z]{2,}")
+_PLACE = re.compile(r"^/\S+:\d+ .* was false\. ")
+"""ONNX Runtime's own source line."""
 _PREFIX = "Status Message: "
 """ONNX Runtime says which node of which type failed in front of it, and nothing else."""
 
 
 def describe_error(error: BaseException) -> str:
     """Return type and first sentence of an error, at most about 180 characters."""
-    lines = [line.strip() for line in str(error).rpartition(_PREFIX)[2].splitlines() if line.strip()]
+    text = _PLACE.sub("", str(error).rpartition(_PREFIX)[2])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = next((line for line in lines if len(_WORD.findall(line)) >= _MIN_WORDS), " ".join(lines))
     return f"{type(error).__name__}: {telling:.{MAX_CHARACTERS}}" if telling else type(error).__name__

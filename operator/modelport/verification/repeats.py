@@ -10,20 +10,22 @@ from typing import NamedTuple
 import numpy as np
 
 from modelport.api import Dtype, Input, Tensor
-from modelport.verification.arrays import Array, Tensors
+from modelport.verification.arrays import Array
+from modelport.verification.asking import Asked
 from modelport.verification.reference import Answers
+from modelport.verification.sameness import is_other, noise_of
 from modelport.verification.samples.lengths import find_batch
+from modelport.verification.samples.plan import Calls
 
-Calls = tuple[Tensors, ...]
 Ask = Callable[[Calls], Answers]
 
 OTHER_QUESTION = 1e-3
 """Relative RMS above which rows depend on one another, so that other company is another question, not noise."""
 OTHER_LABELS = 0.01
 """The same for labels, as a share: those at a tie may flip by noise."""
-EPSILONS = 8
-"""The same in units of the source's precision, where that is coarser."""
+KINDS = 4
 MAX_ROWS = 40
+SECONDS = 0.3
 MAX_BYTES = 256 << 20
 """Of all repeats; an answer that is too large for all kinds gets the first ones."""
 
@@ -46,41 +48,35 @@ def find_axes(inputs: Sequence[Input], outputs: Sequence[Tensor]) -> Axes:
     )
 
 
-def make_repeats(
-    questions: Sequence[Calls], plain: Sequence[Answers], ask: Ask, axes: Axes, precision: Dtype
-) -> list[tuple[Answers, ...]]:
-    """Return the same kinds of repeats for each question, in the same order; `plain` answers stand in for others."""
-    count = _affordable(plain)
+def make_repeats(asked: Sequence[Asked], ask: Ask, axes: Axes, precision: Dtype) -> list[tuple[Answers, ...]]:
+    """Return the same kinds of repeats for each question, in the same order.
+
+    The answer itself stands in where a kind does not apply, or where the first kind has to do, because an answer takes
+    long.
+    """
+    count = _affordable(asked)
     repeater = _Repeater(ask, axes, max(OTHER_QUESTION, noise_of(precision)))
-    return [
-        tuple(kind(calls, answers, seed) for kind in repeater.kinds[:count])
-        for seed, (calls, answers) in enumerate(zip(questions, plain, strict=True))
-    ]
+    repeats = []
+    for seed, (calls, answers, seconds) in enumerate(asked):
+        kinds = [kind for kind in repeater.kinds[:count] if kind != repeater.moved or _has_floats(calls)]
+        found = {kind: kind(calls, answers, seed) for kind in kinds[: 1 if seconds > SECONDS else count]}
+        repeats.append(tuple(found.get(kind, answers) for kind in repeater.kinds[:count]))
+    return repeats
 
 
-def _affordable(plain: Sequence[Answers]) -> int:
-    size = sum(array.nbytes for answers in plain for outputs in answers for array in outputs.values())
-    return int(max(1, min(len(_Repeater.KINDS), MAX_BYTES // max(1, size))))
-
-
-def noise_of(precision: Dtype) -> float:
-    """Return the relative RMS that rounding to this type explains at most."""
-    epsilon = 2.0**-7 if precision == "bfloat16" else float(np.finfo(precision).eps)
-    return EPSILONS * epsilon
+def _affordable(asked: Sequence[Asked]) -> int:
+    size = sum(array.nbytes for each in asked for outputs in each.outputs for array in outputs.values())
+    return int(max(1, min(KINDS, MAX_BYTES // max(1, size))))
 
 
 class _Repeater:
-    KINDS = ("moved", "halved", "alone", "permuted")
-
     def __init__(self, ask: Ask, axes: Axes, limit: float) -> None:
         self._ask, self._axes, self._limit = ask, axes, limit
-        self.kinds = (self._moved, self._halved, self._alone, self._permuted)
+        self.kinds = (self.moved, self._halved, self._alone, self._permuted)
 
-    def _moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
+    def moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
         random = np.random.default_rng([seed])
         moved = tuple({name: _nudge(array, random) for name, array in tensors.items()} for tensors in calls)
-        if all(moved[call][name] is array for call, tensors in enumerate(calls) for name, array in tensors.items()):
-            return plain  # integers do not move
         answers = self._try(moved)
         return plain if answers is None else _fitting(answers, plain, None)
 
@@ -153,23 +149,8 @@ def _fit(found: Array | None, plain: Array, limit: float | None) -> Array:
     return found
 
 
-def is_other(one: Array, other: Array, limit: float, share: float = 0.0) -> bool:
-    """Return whether two answers differ by more than noise.
-
-    `limit` is for the relative RMS of what is finite in both, `share` for labels that may differ.
-    """
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return True
-    if one.dtype.kind in "biuO":
-        return bool(np.sum(one != other) > share * one.size)
-    wide, wide_other = one.astype(np.float64), other.astype(np.float64)
-    finite = np.isfinite(wide)
-    if not np.array_equal(wide[~finite], wide_other[~finite], equal_nan=True) or np.any(
-        ~np.isfinite(wide_other[finite])
-    ):
-        return True
-    scale = np.sqrt(np.sum(wide[finite] ** 2))
-    return bool(np.sqrt(np.sum((wide_other[finite] - wide[finite]) ** 2)) > limit * scale)
+def _has_floats(calls: Calls) -> bool:
+    return any(array.dtype.kind == "f" for array in calls[0].values())  # integers do not move
 
 
 def _nudge(array: Array, random: np.random.Generator) -> Array:

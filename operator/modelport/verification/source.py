@@ -9,18 +9,17 @@ from modelport.api import Dtype, Input, State, Tensor
 from modelport.contract import ConvertRequest, ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array, Tensors
+from modelport.verification.asking import Asked, ask_edges, ask_one
 from modelport.verification.calls import Infer, run_calls
-from modelport.verification.errors import describe_error
 from modelport.verification.hints import Hint
-from modelport.verification.reference import Answers, Reference, Sample
-from modelport.verification.repeats import find_axes, is_other, make_repeats, noise_of
-from modelport.verification.samples.plan import Calls, Plan, make_plan
+from modelport.verification.reference import Reference, Sample
+from modelport.verification.repeats import find_axes, make_repeats
+from modelport.verification.sameness import find_difference
+from modelport.verification.samples.plan import Calls, make_plan
 from modelport.verification.samples.probing import Prober
 
 __all__ = ["Hint", "Source", "ask_source", "describe_inputs", "describe_outputs"]
 
-DIFFERENT = 1e-4
-"""Relative RMS between two runs, or two builds, that threads alone do not explain."""
 REBUILD_SAMPLES = 3
 
 
@@ -61,21 +60,24 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
         hints={**_vocabularies(source.inputs, data), **source.hints},
         states=states,
     )
-    questions, answers = _ask_usual(plan, _with_states(data, source.inputs, states), run, states)
-    again = [run_calls(run, calls, states) for calls in questions]
-    _check_deterministic(answers, again, source)
-    _check_builds(source, questions[:REBUILD_SAMPLES], answers, states)
-    samples = [Sample(calls, outputs) for calls, outputs in zip(questions, answers, strict=True)]
-    axes = find_axes(source.inputs, describe_outputs(source.inputs, samples))
-    repeats = make_repeats(questions, again, lambda calls: run_calls(run, calls, states), axes, source.precision)
+    asked = [ask_one(ways, run, states) for ways in [*plan.usual, *_with_states(data, source.inputs, states)]]
+    _check_deterministic(asked[: request.verification.samples // 2], run, source, states)
+    _check_builds(asked[:REBUILD_SAMPLES], source, states)
+    samples = [Sample(each.calls, each.outputs) for each in asked]
+    repeats = make_repeats(
+        asked,
+        lambda calls: run_calls(run, calls, states),
+        find_axes(source.inputs, describe_outputs(source.inputs, samples)),
+        source.precision,
+    )
     samples = [sample._replace(repeats=each) for sample, each in zip(samples, repeats, strict=True)]
-    edges = _ask_edges(plan, run, states)
+    edges, caveats = ask_edges(plan.edges, run, states)
     _check_unchanged(prober, run, source)
     return Reference(
         samples=(*samples, *edges),
         precision=source.precision,
         lengths=_lengths_asked(source.inputs, samples),
-        caveats=tuple(plan.caveats),
+        caveats=(*plan.caveats, *caveats),
     )
 
 
@@ -129,7 +131,7 @@ def _vocabularies(inputs: Sequence[Input], data: Sequence[Tensors]) -> dict[str,
     }
 
 
-def _with_states(data: Sequence[Tensors], inputs: Sequence[Input], states: Sequence[State]) -> list[Calls]:
+def _with_states(data: Sequence[Tensors], inputs: Sequence[Input], states: Sequence[State]) -> list[list[Calls]]:
     fed = {state.input for state in states}
     shapes = {each.name: each for each in inputs if each.name in fed}
 
@@ -142,65 +144,12 @@ def _with_states(data: Sequence[Tensors], inputs: Sequence[Input], states: Seque
         }
         return np.zeros([lengths.get(length, length) for length in each.shape], each.dtype)
 
-    return [(tensors | {name: zeros(each, tensors) for name, each in shapes.items()},) for tensors in data]
+    return [[(tensors | {name: zeros(each, tensors) for name, each in shapes.items()},)] for tensors in data]
 
 
-def _ask_usual(
-    plan: Plan, data: Sequence[Calls], run: Infer, states: Sequence[State]
-) -> tuple[list[Calls], list[Answers]]:
-    asked = [_ask_one(ways, run, states) for ways in (*plan.usual, *([each] for each in data))]
-    return [calls for calls, _ in asked], [answers for _, answers in asked]
-
-
-def _ask_one(ways: Sequence[Calls], run: Infer, states: Sequence[State]) -> tuple[Calls, Answers]:
-    """Return the first way to ask that gets finite numbers, or else the one that gets most of them."""
-    best: tuple[int, Calls, Answers] | None = None
-    refusal = ""
-    for calls in ways:
-        answers, why = _try(calls, run, states)
-        refusal = refusal or why
-        if answers is not None:
-            count = sum(_non_finite(array) for outputs in answers for array in outputs.values())
-            if best is None or count < best[0]:
-                best = count, calls, answers
-            if not count:
-                break
-    if best is None:
-        found = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in ways[0][0].items())
-        message = (
-            f"the source model refuses {found:.200}: {refusal}; state the limits of lengths under "
-            "spec.source.dimensions and of values under spec.source.inputs[].values"
-        )
-        raise ModelportError(Reason.INPUTS_NEEDED, message)
-    return best[1:]
-
-
-def _ask_edges(plan: Plan, run: Infer, states: Sequence[State]) -> list[Sample]:
-    """Return what the source answers at the edges, where it answers with a number at all."""
-    asked = [(calls, _try(calls, run, states)[0]) for calls in plan.edges]
-    return [
-        Sample(calls, answers, is_edge=True)
-        for calls, answers in asked
-        if answers is not None
-        and any(_non_finite(array) < array.size for outputs in answers for array in outputs.values())
-    ]
-
-
-def _try(calls: Calls, run: Infer, states: Sequence[State]) -> tuple[Answers | None, str]:
-    try:
-        return run_calls(run, calls, states), ""
-    except ModelportError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a framework's errors have no common base; each one is the answer no
-        return None, describe_error(error)
-
-
-def _non_finite(array: Array) -> int:
-    return 0 if array.dtype.kind in "biuO" else int(np.sum(~np.isfinite(array.astype(np.float64))))
-
-
-def _check_deterministic(answers: Sequence[Answers], again: Sequence[Answers], source: Source) -> None:
-    name = _differing(answers, again, source)
+def _check_deterministic(asked: Sequence[Asked], run: Infer, source: Source, states: Sequence[State]) -> None:
+    again = [run_calls(run, each.calls, states) for each in asked]
+    name = find_difference([each.outputs for each in asked], again, source.precision)
     if name:
         _refuse_chance(f"output {name}: two runs of the source model on equal inputs differ", source)
 
@@ -209,7 +158,7 @@ def _check_unchanged(prober: Prober, run: Infer, source: Source) -> None:
     """Ask the very first question once more: a model that counts its calls may have been the same for some of them."""
     assert prober.first is not None
     tensors, outputs = prober.first
-    name = _differing([(outputs,)], [(run(tensors),)], source)
+    name = find_difference([(outputs,)], [(run(tensors),)], source.precision)
     if name:
         _refuse_chance(f"output {name}: the source model's first answer is another one after more questions", source)
 
@@ -220,13 +169,12 @@ def _refuse_chance(what: str, source: Source) -> None:
     raise ModelportError(Reason.NON_DETERMINISTIC, message)
 
 
-def _check_builds(
-    source: Source, questions: Sequence[Calls], answers: Sequence[Answers], states: Sequence[State]
-) -> None:
+def _check_builds(asked: Sequence[Asked], source: Source, states: Sequence[State]) -> None:
     if source.rebuild is None:
         return
-    other = _numbers_only(source.rebuild())
-    name = _differing(answers, [run_calls(other, calls, states) for calls in questions], source)
+    other = source.rebuild()
+    others = [run_calls(other, each.calls, states) for each in asked]
+    name = find_difference([each.outputs for each in asked], others, source.precision)
     if name:
         unstored = ", ".join(source.find_unstored())[:250] or "numbers that the model makes up"
         message = (
@@ -234,21 +182,6 @@ def _check_builds(
             "with the weights, or make them without chance"
         )
         raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
-
-
-def _differing(ones: Sequence[Answers], others: Sequence[Answers], source: Source) -> str | None:
-    """Return the first output that differs in one of the pairs of answers."""
-    limit = max(DIFFERENT, noise_of(source.precision))
-    return next(
-        (
-            name
-            for one, other in zip(ones, others, strict=False)
-            for outputs, other_outputs in zip(one, other, strict=True)
-            for name, array in outputs.items()
-            if name not in other_outputs or is_other(array, other_outputs[name], limit)
-        ),
-        None,
-    )
 
 
 def _lengths_asked(inputs: Sequence[Input], samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:

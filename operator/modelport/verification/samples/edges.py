@@ -110,10 +110,11 @@ def _with(*values: float) -> Change:
 
 _FREE: tuple[Change, ...] = (
     _zeros,
+    _with(np.nan),
+    _with(np.inf, -np.inf),
     _scaled(8),
     _scaled(200),
     _chosen(_LARGE),
     _chosen(_TINY),
-    _with(np.nan),
-    _with(np.inf, -np.inf),
 )
+"""The most telling ones first: a slow source is not asked all."""

@@ -1,5 +1,7 @@
 """Find out which lengths the source accepts, and where it ends."""
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors
 from modelport.verification.samples.lengths import (
     LARGE,
+    LARGE_BATCHES,
     Lengths,
     Options,
     declared_lengths,
@@ -21,6 +24,7 @@ from modelport.verification.samples.lengths import (
     unit_of,
 )
 from modelport.verification.samples.probing import Probe, Prober
+from modelport.verification.samples.values import shape_of
 
 Make = Callable[[Mapping[str, int]], Tensors]
 """Makes a question of these lengths."""
@@ -38,6 +42,7 @@ class Cost(NamedTuple):
     seconds: float
 
 
+SMALL_BATCH = Cost(16 << 20, 10.0)
 BATCH = Cost(2 << 20, 1.0)
 LENGTH = Cost(4 << 20, 1.0)
 DECLARED = Cost(64 << 20, 5.0)
@@ -50,22 +55,24 @@ class Search:
     def __init__(
         self, inputs: Sequence[Input], dimensions: Mapping[str, DimensionRange], make: Make, prober: Prober
     ) -> None:
-        self._make, self._prober = make, prober
+        self._inputs, self._make, self._prober = inputs, make, prober
         self._declared = dimensions
         self._batch = find_batch(inputs)
         self._names = free_dimensions(inputs)
 
     def find_base(self) -> tuple[dict[str, int] | None, str]:
-        """Return the smallest lengths that the source accepts, all of the undeclared ones alike, or how it refused."""
+        """Return the smallest lengths that the source accepts, undeclared ones alike if it can be, or how it refused."""
         fixed = {
             name: lowest_length(name, self._declared[name]) if name in self._declared else 1
             for name in self._names
             if name in self._declared or name == self._batch
         }
         free = [name for name in self._names if name not in fixed]
+        # all of them alike; else each one alone, because states have a batch of their own name
+        groups = [free, *([name] for name in free if len(free) > 1)]
         refusal = ""
-        for length in FIRST if free else FIRST[:1]:
-            base = {name: fixed.get(name, length) for name in self._names}
+        for group, length in itertools.product(groups, FIRST if free else FIRST[:1]):
+            base = {name: length if name in group else fixed.get(name, 1) for name in self._names}
             probe = self._ask(base)
             if probe.is_accepted:
                 return base, ""
@@ -99,8 +106,11 @@ class Search:
                 options[name] = Options(self._promised(name, base, follows), [])
         options = {name: options[name] for name in self._names if name in options}
         found = Lengths(options, follows, dict(base))
-        if self._ask(found.companions()).is_accepted:
-            found = found._replace(company=found.companions())
+        wished = found.complete(
+            found.companions() | ({self._batch: base[self._batch]} if self._batch in options else {})
+        )
+        if self._ask(wished).is_accepted:
+            found = found._replace(company=wished)
         return found._replace(
             options={name: self._with_large(name, each.small, found) for name, each in options.items()}
         )
@@ -135,6 +145,10 @@ class Search:
                 raise ModelportError(Reason.INPUTS_NEEDED, _broken_promise(name, base[name], length, probe.refusal))
         return lengths
 
+    def _elements(self, found: Lengths, name: str, length: int) -> int:
+        lengths = found.complete({**found.company, name: length})
+        return sum(math.prod(shape_of(each, lengths)) for each in self._inputs)
+
     def _with_large(self, name: str, small: list[int], found: Lengths) -> Options:
         """Ask longer and longer until the end, a refusal, or the cost of the next one."""
 
@@ -143,11 +157,13 @@ class Search:
 
         limits, is_batch = self._declared.get(name, DimensionRange()), name == self._batch
         unit = limits.multiple_of if name in self._declared or is_batch else unit_of(small)
-        allowed = DECLARED if limits.max is not None else BATCH if is_batch else LENGTH
         large: list[int] = []
         length, last = small[-1], at(small[-1])
         for each in long_lengths(small, limits, unit, is_batch=is_batch):
-            if _is_costly(last, self._make({**found.company, name: length}), each / length, allowed):
+            growth = self._elements(found, name, each) / self._elements(found, name, length)
+            elements = self._elements(found, name, each) + growth * last.elements
+            allowed = _allowed(limits, is_batch=is_batch, is_small=each <= LARGE_BATCHES[0])
+            if elements > allowed.elements or last.seconds * growth > allowed.seconds:
                 longer = f"; longer ones, up to {limits.max}, take too long" if limits.max else ""
                 caveat = f"dimension {name}: lengths up to {length} were verified{longer}" if longer else ""
                 return Options(small, kept_lengths(large, limits, is_batch=is_batch), caveat)
@@ -178,10 +194,12 @@ def _find_end(at: Callable[[int], Probe], accepted: int, refused: int, unit: int
     return accepted
 
 
-def _is_costly(last: Probe, tensors: Tensors, growth: float, allowed: Cost) -> bool:
-    """Guess from the last answer whether the next one is too large, or takes too long."""
-    elements = (last.elements + sum(array.size for array in tensors.values())) * growth
-    return elements > allowed.elements or last.seconds * growth > allowed.seconds
+def _allowed(limits: DimensionRange, *, is_batch: bool, is_small: bool) -> Cost:
+    if limits.max is not None:
+        return DECLARED
+    if is_batch:
+        return SMALL_BATCH if is_small else BATCH
+    return LENGTH
 
 
 def _broken_promise(name: str, accepted: int, refused: int, refusal: str) -> str:

@@ -36,12 +36,13 @@ def shape_of(each: Input, lengths: Mapping[str, int]) -> list[int]:
 
 def dtype_of(name: str) -> np.dtype[Any]:
     """Return numpy's type of an element type of ours."""
+    kind: Any = "O" if name == "string" else name
     if name == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
-    result: np.dtype[Any] = np.dtype("O") if name == "string" else np.dtype(name)
-    return result
+        kind = ml_dtypes.bfloat16
+    found: np.dtype[Any] = np.dtype(kind)
+    return found
 
 
 def _make(domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[int, int, int], mask: int) -> Array:
