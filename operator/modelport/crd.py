@@ -20,6 +20,7 @@ _USER_IN_URI = "^[a-z0-9]+://[^/]*@"
 _DROPPED = {"title", "default", "additionalProperties", "examples"}
 
 # Rules by the place in the schema that they stand at: (path, rule, message).
+_LOCATIONS = ("spec.source", "spec.source.code", "spec.verification.data")
 RULES: tuple[tuple[str, str, str], ...] = (
     (
         "",
@@ -31,20 +32,35 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "!has(self.serving) || !has(self.verification) || !has(self.verification.policy) || self.verification.policy == 'Enforce'",
         "spec.serving needs verification.policy: Enforce, because nothing is served that was not verified",
     ),
-    (
-        "spec.source",
-        f"self.uri.matches('{_SCHEMES}')",
-        "spec.source.uri: use s3://, https://, or http:// with a digest; `modelport push` uploads local files",
+    *(
+        (
+            path,
+            f"self.uri.matches('{_SCHEMES}')",
+            f"{path}.uri: use s3://, https://, or http:// with a digest; `modelport push` uploads files",
+        )
+        for path in _LOCATIONS
+    ),
+    *(
+        (
+            path,
+            f"!self.uri.matches('{_USER_IN_URI}')",
+            f"{path}.uri: put credentials into a Secret and name it in secretRef",
+        )
+        for path in _LOCATIONS
+    ),
+    *(
+        (
+            path,
+            "!self.uri.startsWith('http://') || has(self.digest)",
+            f"{path}.digest: state it, because http:// does not protect what it brings",
+        )
+        for path in _LOCATIONS
+        if path != "spec.source.code"
     ),
     (
-        "spec.source",
-        f"!self.uri.matches('{_USER_IN_URI}')",
-        "spec.source.uri: put credentials into a Secret and name it in secretRef",
-    ),
-    (
-        "spec.source",
-        "!self.uri.startsWith('http://') || has(self.digest)",
-        "spec.source.digest: state it, because http:// does not protect what it brings",
+        "spec.source.code",
+        "has(self.digest)",
+        "spec.source.code.digest: state it, because the code is run; `modelport push` prints it",
     ),
     (
         "spec.source",
@@ -57,15 +73,14 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "spec.source.inputs: name each input once",
     ),
     (
-        "spec.source.code",
-        "has(self.digest)",
-        "spec.source.code.digest: state it, because the code is run; `modelport push` prints it",
+        "spec.source",
+        "!has(self.states) || self.states.all(s, self.states.exists_one(t, t.input == s.input))",
+        "spec.source.states: name each input once",
     ),
-    ("spec.source.code", f"self.uri.matches('{_SCHEMES}')", "spec.source.code.uri: use s3://, https:// or http://"),
     (
-        "spec.source.code",
-        f"!self.uri.matches('{_USER_IN_URI}')",
-        "spec.source.code.uri: put credentials into a Secret and name it in secretRef",
+        "spec.source",
+        "!has(self.states) || !has(self.inputs) || self.states.all(s, self.inputs.exists(i, i.name == s.input))",
+        "spec.source.states: take the names of states from spec.source.inputs",
     ),
     (
         "spec.source.dimensions.*",
@@ -85,20 +100,23 @@ RULES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-# What the API server fills in: a later version of the code may take another format when none is said, a stored
-# resource must not change then; and an autoscaler needs a number to start from.
-DEFAULTS: tuple[tuple[str, object], ...] = (
-    ("spec.target", {}),
-    ("spec.target.format", "onnx"),
-    ("spec.serving.replicas", 1),
+# What no type says: (path, keyword, value). The API server fills defaults in: a later version of the code may take
+# another format when none is said, a stored resource must not change then; and an autoscaler needs a number to start
+# from. A tolerance without a measure would look like one that lets nothing, or everything, pass.
+KEYWORDS: tuple[tuple[str, str, object], ...] = (
+    ("spec.target", "default", {}),
+    ("spec.target.format", "default", "onnx"),
+    ("spec.serving.replicas", "default", 1),
+    ("spec.verification.tolerance", "minProperties", 1),
+    ("spec.verification.outputs.*", "minProperties", 1),
 )
 
 
 def resource_definition() -> Schema:
     """Return the CustomResourceDefinition."""
     schema = root_schema()
-    for path, default in DEFAULTS:
-        _at(schema, path)["default"] = default
+    for path, keyword, value in KEYWORDS:
+        _at(schema, path)[keyword] = value
     for path, rule, message in RULES:
         _at(schema, path).setdefault("x-kubernetes-validations", []).append({"rule": rule, "message": message})
     return {

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 
-from modelport.api import NAME_PATTERN, Location, ModelConversion
+from modelport.api import NAME_PATTERN, Location, ModelConversion, Tolerance
+from modelport.requests import locations
 from modelport_cli.errors import UsageError
 
 Rule = Callable[[ModelConversion], str | None]
@@ -19,8 +20,8 @@ def _name_fits(resource: ModelConversion) -> str | None:
 
 
 def _locations(resource: ModelConversion) -> list[tuple[str, Location]]:
-    source = resource.spec.source
-    return [("spec.source", source)] + ([("spec.source.code", source.code)] if source.code else [])
+    paths = {"source": "spec.source", "code": "spec.source.code", "data": "spec.verification.data"}
+    return [(paths[role], location) for role, location in locations(resource).items()]
 
 
 def _plain_http_has_digest(resource: ModelConversion) -> str | None:
@@ -73,6 +74,27 @@ def _inputs_are_named_once(resource: ModelConversion) -> str | None:
     return None
 
 
+def _states_are_inputs(resource: ModelConversion) -> str | None:
+    source = resource.spec.source
+    inputs, taken = [given.name for given in source.inputs], [state.input for state in source.states]
+    for number, state in enumerate(source.states):
+        path = f"spec.source.states[{number}].input"
+        if state.input in taken[:number]:
+            return f"{path}: expected each input once, found {state.input!r} twice"
+        if inputs and state.input not in inputs:
+            return f"{path}: expected a name of spec.source.inputs, found {state.input!r}"
+    return None
+
+
+def _tolerances_say_something(resource: ModelConversion) -> str | None:
+    verification = resource.spec.verification
+    named = {f"outputs.{name}": tolerance for name, tolerance in verification.outputs.items()}
+    for path, tolerance in {"tolerance": verification.tolerance, **named}.items():
+        if tolerance == Tolerance():
+            return f"spec.verification.{path}: expected at least one of {', '.join(Tolerance.__struct_fields__)}"
+    return None
+
+
 def _ranges_are_ordered(resource: ModelConversion) -> str | None:
     for name, limits in resource.spec.source.dimensions.items():
         if limits.max is not None and limits.min > limits.max:
@@ -95,6 +117,8 @@ RULES: tuple[Rule, ...] = (
     _code_has_digest,
     _serving_is_enforced,
     _inputs_are_named_once,
+    _states_are_inputs,
+    _tolerances_say_something,
     _ranges_are_ordered,
 )
 

@@ -34,17 +34,28 @@ def stages_view(stages: Iterable[Stage]) -> Table:
 
 def verification_view(verification: VerificationStatus) -> Table:
     """Return the measured errors, one line per output."""
-    table = plain_table("OUTPUT", "RELATIVE RMS", "MAX ABS ERROR", "NOISE FLOOR", "SPREAD", "NON-FINITE")
+    table = plain_table(
+        "OUTPUT", "COMPARED AS", "RELATIVE RMS", "LIMIT", "MAX ABS ERROR", "OF LIMIT", "WORST", "SPREAD"
+    )
     for output in verification.outputs:
         table.add_row(
             output.name,
+            output.comparison,
             output.relative_rms,
+            output.limit,
             output.max_absolute_error,
-            output.noise_floor,
+            output.excess,
+            output.worst,
             output.spread,
-            str(output.non_finite),
         )
     return table
+
+
+def limit_lines(verification: VerificationStatus) -> list[str]:
+    """Return what the numbers do not say: measured limits, and what a user must know."""
+    edges = [f"edges: {verification.edges}"] if verification.edges else []
+    cut = ["some of it was left out here; the record beside the artifact has all"] if verification.truncated else []
+    return [*edges, *(f"mind: {caveat}" for caveat in verification.caveats), *cut]
 
 
 def failure_lines(failure: Failure) -> list[str]:
@@ -68,5 +79,5 @@ def resource_view(resource: ModelConversion) -> RenderableType:
     if status.failure:
         parts.append(Text("\n".join(failure_lines(status.failure))))
     if status.verification and is_true(status, "Verified"):  # else it is about an earlier spec
-        parts += [Text(), verification_view(status.verification)]
+        parts += [Text(), verification_view(status.verification), *map(Text, limit_lines(status.verification))]
     return Group(*parts)

@@ -8,18 +8,30 @@ import msgspec
 from cyclopts import Parameter
 
 from modelport.api import ModelConversion
-from modelport.contract import ModelportError
+from modelport.contract import ConvertRequest, Hop, ModelportError
 from modelport.formats import CONVERTERS, FORMATS
-from modelport.planning import plan_path
+from modelport.jobs import containers_of
 from modelport.reasons import Reason
-from modelport.requests import MOVER_IMAGE, source_key
-from modelport.runtimes import runtime_for
+from modelport.requests import MOVER_IMAGE, import_request, source_key
+from modelport.requests import hops as make_hops
+from modelport.runtimes import RUNTIMES, runtime_for
 from modelport_cli.console import plain_table, print_table, stdout
 from modelport_cli.manifest import load_resource
 
+_DOES = {
+    "fetch": "gets the bytes, checks digests",
+    "inspect": "detects format and signature, sandboxed",
+    "keep": "puts the source into the store",
+    "stage": "gets the source from the store",
+    "ask": "asks the source model for its answers, sandboxed",
+    "try": "asks the converted model the same, sandboxed",
+    "judge": "compares the answers, opens no model",
+    "publish": "puts the verified artifact into the store",
+}
+
 
 class Step(NamedTuple):
-    """One container."""
+    """One step."""
 
     job: str
     name: str
@@ -47,18 +59,15 @@ def plan(manifest: Path, /, *, json: Annotated[bool, Parameter(negative="")] = F
 def describe_plan(resource: ModelConversion) -> dict[str, Any]:
     """Return what the resource leads to, as plain data. Raises ModelportError for what the schema cannot tell."""
     source_format = resource.spec.source.format or guess_format(resource.spec.source.uri)
-    hops = [
-        {"converter": converter.name, "image": converter.image, "options": msgspec.to_builtins(options)}
-        for converter, options in plan_path(resource.spec, source_format)
-    ]
-    formats = [source_format, *(CONVERTERS[str(hop["converter"])].target for hop in hops)]
+    hops = make_hops(resource, source_format, _image_names())
+    formats = [source_format, *(hop.target for hop in hops)]
     runtime = runtime_for(formats[-1])
     return {
         "name": resource.metadata.name,
         "format": "stated" if resource.spec.source.format else "guessed from the URI; Import detects it from the files",
         "path": formats,
-        "hops": hops,
-        "steps": [step._asdict() for step in list_steps(hops, runtime.image)],
+        "hops": [{"converter": hop.converter, "image": hop.image, "options": hop.options} for hop in hops],
+        "steps": [step._asdict() for step in list_steps(resource, hops, source_format)],
         "runtime": {"name": runtime.name, "image": runtime.image},
         "serving": resource.spec.serving is not None,
         "keys": {"source": source_key(resource)},
@@ -78,20 +87,33 @@ def guess_format(uri: str) -> str:
     )
 
 
-def list_steps(hops: list[dict[str, Any]], server_image: str) -> list[Step]:
-    """Return the containers of Import and Convert, in order."""
+def list_steps(resource: ModelConversion, hops: list[Hop], source_format: str) -> list[Step]:
+    """Return the steps of Import and Convert, in order."""
+    names = _image_names()
+    convert = ConvertRequest(
+        artifact_key="",
+        verification_key="",
+        source_digest="",
+        source_format=source_format,
+        target_format=resource.spec.target.format,
+        hops=hops,
+    )
     return [
-        Step("Import", "fetch", MOVER_IMAGE, "gets the bytes, checks digests"),
-        Step("Import", "inspect", MOVER_IMAGE, "detects format and signature, sandboxed"),
-        Step("Import", "keep", MOVER_IMAGE, "puts the source into the store"),
-        Step("Convert", "stage", MOVER_IMAGE, "gets the source from the store"),
-        *(
-            Step("Convert", f"hop-{number}", hop["image"], f"{hop['converter']}, sandboxed")
-            for number, hop in enumerate(hops, start=1)
-        ),
-        Step("Convert", "verify", server_image, "compares with the source model, sandboxed"),
-        Step("Convert", "publish", MOVER_IMAGE, "puts the verified artifact into the store"),
+        Step(job, step, container.image, _DOES.get(step) or f"{_hop(hops, step).converter}, sandboxed")
+        for job, request in (("Import", import_request(resource)), ("Convert", convert))
+        for container in containers_of(request, names)
+        for step in container.steps
     ]
+
+
+def _hop(hops: list[Hop], step: str) -> Hop:
+    return hops[int(step.removeprefix("hop-")) - 1]
+
+
+def _image_names() -> dict[str, str]:
+    """Return the names of all images, as references to themselves: a plan is made without a registry."""
+    images = [each.image for known in (CONVERTERS.values(), FORMATS.values(), RUNTIMES) for each in known]
+    return {name: name for name in (MOVER_IMAGE, *images)}
 
 
 def _print_plan(description: dict[str, Any]) -> None:

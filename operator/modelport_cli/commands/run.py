@@ -16,7 +16,7 @@ from modelport_cli.local.assembly import make_status
 from modelport_cli.local.jobs import Conversion
 from modelport_cli.local.workspace import Workspace, open_workspace
 from modelport_cli.manifest import load_resource
-from modelport_cli.views import failure_lines, verification_view
+from modelport_cli.views import failure_lines, limit_lines, verification_view
 
 AnyLocation = TypeVar("AnyLocation", bound=Location)
 
@@ -28,6 +28,7 @@ def run(
     output: Path,
     source: Path | None = None,
     code: Path | None = None,
+    data: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     work: Path | None = None,
 ) -> int:
@@ -46,12 +47,15 @@ def run(
         File or folder to take instead of spec.source.uri.
     code
         File or folder to take instead of spec.source.code.uri.
+    data
+        File or folder with samples of your own, to take instead of spec.verification.data.uri.
     json
         Print the status as JSON, as the operator would write it.
     work
         Folder to keep the steps' files and logs in; a temporary one if not given.
     """
-    resource = use_local_files(load_resource(manifest), manifest.resolve().parent, source=source, code=code)
+    resource = load_resource(manifest)
+    resource = use_local_files(resource, manifest.resolve().parent, source=source, code=code, data=data)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"--output {output}: expected a folder that does not exist or is empty")
     with open_workspace(work) as workspace:
@@ -77,16 +81,20 @@ def convert(resource: ModelConversion, workspace: Workspace, output: Path) -> St
 
 
 def use_local_files(
-    resource: ModelConversion, folder: Path, *, source: Path | None, code: Path | None
+    resource: ModelConversion, folder: Path, *, source: Path | None, code: Path | None, data: Path | None = None
 ) -> ModelConversion:
     """Return the resource with absolute file: URIs: of the given paths, or relative to the manifest's folder."""
-    spec = resource.spec
+    replace, spec = msgspec.structs.replace, resource.spec
     if code is not None and spec.source.code is None:
         raise UsageError("--code: the manifest has no spec.source.code, which says what to call in it")
     located = _locate(spec.source, folder, source)
     if spec.source.code:
-        located = msgspec.structs.replace(located, code=_locate(spec.source.code, folder, code))
-    return msgspec.structs.replace(resource, spec=msgspec.structs.replace(spec, source=located))
+        located = replace(located, code=_locate(spec.source.code, folder, code))
+    verification = spec.verification
+    if data or verification.data:
+        samples = verification.data or Location(uri="file:")
+        verification = replace(verification, data=_locate(samples, folder, data))
+    return replace(resource, spec=replace(spec, source=located, verification=verification))
 
 
 def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocation:
@@ -97,7 +105,10 @@ def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocat
         written = written.removeprefix("//")
     path = given.resolve() if given else (folder / written).resolve()
     if not path.exists():
-        raise UsageError(f"{path}: no such file or folder", "Name the model with --source (and its code with --code).")
+        raise UsageError(
+            f"{path}: no such file or folder",
+            "Name the model with --source, its code with --code, samples with --data.",
+        )
     return msgspec.structs.replace(location, uri=path.as_uri() + ("/" if path.is_dir() else ""))
 
 
@@ -108,6 +119,8 @@ def _print_status(status: Status, output: Path) -> None:
     assert status.artifact is not None
     assert status.verification is not None
     console.print_table(verification_view(status.verification))
+    for line in limit_lines(status.verification):
+        print(line)
     print()
     print(f"{' → '.join(status.path)}: {status.verification.samples} samples agree")
     print(f"artifact {status.artifact.digest} in {output}")

@@ -1,11 +1,12 @@
-"""The two Jobs of a conversion, Import and Convert, step by step on this machine.
+"""The two Jobs of a conversion, Import and Convert, on this machine.
 
-The requests, keys and facts are the operator's own functions (`modelport.requests`, `modelport.outcomes`); here is the
-order, and what stands for images and pods.
+Requests, containers, keys and facts are the operator's own functions (`modelport.requests`, `.jobs`, `.outcomes`); here
+is what stands for images and pods.
 """
 
 import platform
 import time
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -21,6 +22,8 @@ from modelport.contract import (
     StepResult,
     VerificationFacts,
 )
+from modelport.formats import FORMATS
+from modelport.jobs import TRY, Container, containers_of
 from modelport.outcomes import artifact_status, source_status, verification_status
 from modelport.planning import find_path
 from modelport.reasons import Reason
@@ -29,20 +32,23 @@ from modelport_cli.console import progress
 from modelport_cli.local.assembly import Progress, make_failure
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_cli.local.packages import import_folder
-from modelport_cli.local.processes import StepProcess, run_step
+from modelport_cli.local.processes import StepProcess, start
 from modelport_cli.local.workspace import Workspace, write_source_credentials
 
 CPU_LEVEL = "local"
 """Evidence of a local run is about this machine and is never reused."""
 Facts = TypeVar("Facts")
+Note = Callable[[str, StepResult], None]
+"""Is told a container's name and what its last step left."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_VERIFYING = {TRY, "judge"}
 
 
 class Plan(NamedTuple):
     """What a Convert Job does."""
 
-    hop_images: list[str]
-    server_image: str
+    images: dict[str, str]
+    """References by name."""
     path: list[str]
     inputs_key: str
     request: ConvertRequest
@@ -50,46 +56,26 @@ class Plan(NamedTuple):
 
 def plan_conversion(resource: ModelConversion, source: SourceStatus) -> Plan:
     """Return the Convert Job for an imported source. Raises ModelportError for what the schema cannot tell."""
-    hop_images = [converter.image for converter in find_path(source.format, resource.spec.target.format)]
-    server_image = runtime_for(resource.spec.target.format).image
-    images = {name: find_recipe(name).reference for name in {*hop_images, server_image}}
+    target = resource.spec.target.format
+    converters = [converter.image for converter in find_path(source.format, target)]
+    images = _references(*converters, FORMATS[source.format].image, runtime_for(target).image, requests.MOVER_IMAGE)
     hops = requests.hops(resource, source.format, images)
     machine = platform.machine()
     inputs = requests.inputs_key(resource, source, hops, _ARCHITECTURES.get(machine, machine))
     artifact = requests.artifact_key(inputs, hops)
-    request = requests.convert_request(
+    evidence = requests.verification_key(
         resource,
         source,
-        path=hops,
         artifact=artifact,
-        verification=requests.verification_key(resource, artifact, images[server_image], CPU_LEVEL),
+        server_image=requests.server_image(target, images),
+        cpu_level=CPU_LEVEL,
     )
-    return Plan(hop_images, server_image, [source.format, *(hop.target for hop in hops)], inputs, request)
+    request = requests.convert_request(resource, source, path=hops, artifact=artifact, verification=evidence)
+    return Plan(images, [source.format, *(hop.target for hop in hops)], inputs, request)
 
 
-class Job(NamedTuple):
-    """A Job while it runs."""
-
-    name: str
-    request: str
-    workspace: Workspace
-    deadline: float
-
-    def run(self, step: str, image: str, *, moves: str = "nothing") -> StepResult:
-        """Run one step in the environment of its image. Raises StepError."""
-        program = "modelport_server" if image.startswith("server-") else "modelport_converter"
-        process = StepProcess(
-            step=step,
-            command=[str(prepare(find_recipe(image))), "-P", "-m", program, step],
-            request=self.request,
-            job=self.workspace.job(self.name),
-            credentials=self.workspace.credentials(moves=moves),
-            scratch=self.workspace.scratch,
-            code=import_folder(),
-            network=moves == "source",
-        )
-        with progress(f"{self.name} {step} ({image})"):
-            return run_step(process, deadline=self.deadline)
+def _references(*names: str) -> dict[str, str]:
+    return {name: find_recipe(name).reference for name in names}
 
 
 class Conversion:
@@ -115,34 +101,57 @@ class Conversion:
             self._progress.failure = make_failure(error, stage=self._stage, key=self._key)
         return self._progress
 
-    def _job(self, name: str, request: ImportRequest | ConvertRequest, images: list[str]) -> Job:
-        for image in images:  # building an environment is no part of the Job's time, as pulling an image is not
-            prepare(find_recipe(image))
-        deadline = time.monotonic() + self._resource.spec.conversion.timeout_seconds
-        return Job(name, msgspec.json.encode(request).decode(), self._workspace, deadline)
-
     def _import(self) -> SourceStatus:
-        source = self._resource.spec.source
-        secrets = {"source": source.secret_ref, "code": source.code.secret_ref if source.code else None}
-        write_source_credentials(self._workspace, [role for role, secret in secrets.items() if secret])
-        job = self._job("import", requests.import_request(self._resource), [requests.MOVER_IMAGE])
-        job.run("fetch", requests.MOVER_IMAGE, moves="source")
-        job.run("inspect", requests.MOVER_IMAGE)
-        kept = job.run("keep", requests.MOVER_IMAGE, moves="store")
-        return source_status(_expect(kept.source, SourceFacts), key=self._key, uri=source.uri)
+        located = requests.locations(self._resource)
+        write_source_credentials(self._workspace, [role for role, each in located.items() if each.secret_ref])
+        results: dict[str, StepResult] = {}
+        request, images = requests.import_request(self._resource), _references(requests.MOVER_IMAGE)
+        self._run("import", request, images, results.__setitem__)
+        facts = _expect(results["keep"].source, SourceFacts)
+        return source_status(facts, key=self._key, uri=self._resource.spec.source.uri)
 
     def _convert(self, plan: Plan) -> None:
-        job = self._job("convert", plan.request, [*plan.hop_images, plan.server_image])
-        job.run("stage", requests.MOVER_IMAGE, moves="store")
-        for number, image in enumerate(plan.hop_images, start=1):
-            job.run(f"hop-{number}", image)
-        self._stage = "Verify"
-        evidence = _expect(job.run("verify", plan.server_image).verification, VerificationFacts)
-        self._progress.verification = verification_status(evidence, key=plan.request.verification_key)
-        self._stage = "Convert"
-        stored = _expect(job.run("publish", requests.MOVER_IMAGE, moves="store").artifact, ArtifactFacts)
-        self._progress.artifact = artifact_status(
-            stored, key=plan.request.artifact_key, inputs_key=plan.inputs_key, format_name=plan.path[-1]
+        def note(name: str, result: StepResult) -> None:
+            if name == "judge":
+                evidence = _expect(result.verification, VerificationFacts)
+                self._progress.verification = verification_status(evidence, key=plan.request.verification_key)
+            if name == "publish":
+                self._progress.artifact = artifact_status(
+                    _expect(result.artifact, ArtifactFacts),
+                    key=plan.request.artifact_key,
+                    inputs_key=plan.inputs_key,
+                    format_name=plan.path[-1],
+                )
+
+        self._run("convert", plan.request, plan.images, note)
+
+    def _run(self, job: str, request: ImportRequest | ConvertRequest, images: Mapping[str, str], note: Note) -> None:
+        """Run a Job: start all its containers, and wait for one after the other. Raises StepError."""
+        named = {reference: name for name, reference in images.items()}
+        containers = containers_of(request, images)
+        # building an environment is no part of the Job's time, as pulling an image is not
+        pythons = {each.image: str(prepare(find_recipe(named[each.image]))) for each in containers}
+        content = msgspec.json.encode(request).decode()
+        deadline = time.monotonic() + self._resource.spec.conversion.timeout_seconds
+        with start([self._process(job, content, each, pythons[each.image]) for each in containers]) as running:
+            for container, process in zip(containers, running, strict=True):
+                if job == "convert":
+                    self._stage = "Verify" if container.name in _VERIFYING else "Convert"
+                with progress(f"{job} {', '.join(container.steps)} ({named[container.image]})"):
+                    result = process.wait(deadline=deadline)
+                note(container.name, result)
+
+    def _process(self, job: str, request: str, container: Container, python: str) -> StepProcess:
+        moves = "nothing" if not container.holds else "store" if "store" in container.holds else "source"
+        return StepProcess(
+            steps=container.steps,
+            command=[python, "-P", "-m", container.module, *container.steps],
+            request=request,
+            job=self._workspace.job(job),
+            credentials=self._workspace.credentials(moves=moves),
+            scratch=self._workspace.scratch,
+            code=import_folder(),
+            network=moves == "source",
         )
 
 

@@ -1,12 +1,15 @@
-"""One step as a process of this machine: a clean environment, a deadline, a log, and its result or what is known instead.
+"""Containers of a Job as processes of this machine: clean environments, a deadline, logs, and results or what is known.
 
-The counterpart of a container in a pod. What a pod's status would tell of a killed container, the exit status tells here.
+All of a Job's start at once, as in a pod, and wait for each other by themselves. What a pod's status would tell of a
+killed container, the exit status tells here.
 """
 
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,9 +33,9 @@ _NETWORK_VARIABLES = (
 
 
 class StepProcess(NamedTuple):
-    """What to run, and where."""
+    """What to run, and where: steps that share a container, one after the other."""
 
-    step: str
+    steps: tuple[str, ...]
     command: list[str]
     request: str
     job: Path
@@ -41,6 +44,11 @@ class StepProcess(NamedTuple):
     scratch: Path
     code: Path
     network: bool = False
+
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self.job / f"{self.steps[-1]}.log"
 
 
 class StepError(ModelportError):
@@ -51,12 +59,39 @@ class StepError(ModelportError):
         self.log_tail = log_tail
 
 
-def run_step(process: StepProcess, *, deadline: float) -> StepResult:
-    """Run a step to its end and return its result. Raises StepError."""
-    (process.job / process.step).mkdir(parents=True, exist_ok=True)
-    log = process.job / f"{process.step}.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen(
+class RunningStep(NamedTuple):
+    """A process that was started."""
+
+    process: StepProcess
+    child: subprocess.Popen[bytes]
+
+    def wait(self, *, deadline: float) -> StepResult:
+        """Return the result of the last step, once it is there. Raises StepError."""
+        try:
+            status = self.child.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            message = f"step {self.process.steps[-1]} was not done within conversion.timeoutSeconds"
+            raise StepError(Reason.DEADLINE_EXCEEDED, message, tail(self.process.log)) from error
+        return [_read_result(self.process, step, status) for step in self.process.steps][-1]
+
+
+@contextmanager
+def start(processes: Sequence[StepProcess]) -> Iterator[list[RunningStep]]:
+    """Start processes, and end them at the end with everything that they started."""
+    running: list[RunningStep] = []
+    try:
+        running.extend(RunningStep(process, _start(process)) for process in processes)
+        yield running
+    finally:
+        for each in running:
+            end_group(each.child)
+
+
+def _start(process: StepProcess) -> subprocess.Popen[bytes]:
+    for step in process.steps:
+        (process.job / step).mkdir(parents=True, exist_ok=True)
+    with process.log.open("wb") as output:
+        return subprocess.Popen(
             process.command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -65,14 +100,6 @@ def run_step(process: StepProcess, *, deadline: float) -> StepResult:
             env=step_environment(process),
             start_new_session=True,
         )
-        try:
-            status = child.wait(timeout=max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired as error:
-            message = f"step {process.step} was not done within conversion.timeoutSeconds"
-            raise StepError(Reason.DEADLINE_EXCEEDED, message, tail(log)) from error
-        finally:
-            end_group(child)
-    return _read_result(process, status, log)
 
 
 def step_environment(process: StepProcess) -> dict[str, str]:
@@ -108,19 +135,19 @@ def end_group(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _read_result(process: StepProcess, status: int, log: Path) -> StepResult:
-    path = process.job / process.step / "result.json"
+def _read_result(process: StepProcess, step: str, status: int) -> StepResult:
+    path, log = process.job / step / "result.json", process.log
     try:
         result = msgspec.json.decode(path.read_bytes(), type=StepResult)
     except FileNotFoundError:
-        raise StepError(Reason.STEP_CRASHED, _crash(process.step, status), tail(log)) from None
+        raise StepError(Reason.STEP_CRASHED, _crash(step, status), tail(log)) from None
     except msgspec.DecodeError as error:  # a hop writes it, and a hop runs foreign code
-        message = f"step {process.step}: its result is not what the contract says: {error}"
+        message = f"step {step}: its result is not what the contract says: {error}"
         raise StepError(Reason.STEP_CRASHED, message, tail(log)) from error
     if result.failure:
         raise StepError(result.failure.reason, result.failure.message, tail(log))
-    if status != 0:
-        raise StepError(Reason.STEP_CRASHED, _crash(process.step, status), tail(log))
+    if status != 0 and step == process.steps[-1]:
+        raise StepError(Reason.STEP_CRASHED, _crash(step, status), tail(log))
     return result
 
 

@@ -1,23 +1,16 @@
-"""Pods of Jobs: the steps as regular containers that start at once and wait for each other through files.
+"""Pods of Jobs: the steps in regular containers that start at once and wait for each other through files.
 
-Each step has a volume of its own, writable for it alone and read-only for the few later steps that need it; credentials
-are mounted only where bytes move. The pod satisfies Pod Security `restricted`.
+Each step has a volume of its own, writable for its container alone and read-only for the few later steps that need it;
+credentials are mounted only where bytes move. The pod satisfies Pod Security `restricted`.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
 from modelport.api import Conversion, ModelConversion
-from modelport.contract import (
-    DEFAULT_CREDENTIALS,
-    DEFAULT_WORK,
-    REQUEST_VARIABLE,
-    STORE_SECRET,
-    ConvertRequest,
-    ImportRequest,
-    VerifyRequest,
-    canonical,
-)
-from modelport.requests import MOVER_IMAGE
+from modelport.contract import DEFAULT_CREDENTIALS, DEFAULT_WORK, REQUEST_VARIABLE, STORE_SECRET, canonical
+from modelport.jobs import Container, containers_of
+from modelport.requests import locations
 from modelport_operator.names import labels
 from modelport_operator.plan.progress import Work
 from modelport_operator.plan.resources import MODEL, MOVER, Defaults, resources
@@ -25,8 +18,6 @@ from modelport_operator.platforms import Platform
 
 USER = 65532
 DEFAULT_STORAGE = "10Gi"
-_CONVERTER = ["python", "-m", "modelport_converter"]
-_SERVER = ["python", "-m", "modelport_server"]
 
 ANNOTATIONS = {
     "sidecar.istio.io/inject": "false",  # a sidecar never ends, so neither would the Job
@@ -34,79 +25,13 @@ ANNOTATIONS = {
 }
 
 
-class Step(NamedTuple):
-    """One container of a Job's pod."""
-
-    name: str
-    image: str
-    command: list[str]
-    reads: tuple[str, ...] = ()
-    """Steps whose volume it sees, read-only."""
-    secrets: tuple[tuple[str, str], ...] = ()
-    """Roles and names of the Secrets that it sees."""
-    opens_model: bool = False
-
-
-_STORE = (("store", STORE_SECRET),)
-
-
-def steps_of(work: Work, resource: ModelConversion, platform: Platform) -> list[Step]:
-    """Return the steps of a Job, in order."""
-    mover = platform.images[MOVER_IMAGE]
-    match work.request:
-        case ImportRequest():
-            return _import_steps(resource, mover)
-        case ConvertRequest(hops=hops):
-            return _convert_steps([hop.image for hop in hops], work.image, mover)
-        case VerifyRequest():
-            return [
-                _mover("stage", mover, secrets=_STORE),
-                Step("verify", work.image, [*_SERVER, "verify"], reads=("stage",), opens_model=True),
-                _mover("publish", mover, reads=("verify",), secrets=_STORE),
-            ]
-        case _:
-            raise TypeError(f"no Job has a request of type {type(work.request).__name__}")
-
-
-def _mover(name: str, image: str, *, reads: tuple[str, ...] = (), secrets: tuple[tuple[str, str], ...] = ()) -> Step:
-    return Step(name, image, [*_CONVERTER, name], reads=reads, secrets=secrets)
-
-
-def _import_steps(resource: ModelConversion, mover: str) -> list[Step]:
-    source = resource.spec.source
-    locations = [("source", source.secret_ref), ("code", source.code.secret_ref if source.code else None)]
-    secrets = tuple((role, secret.name) for role, secret in locations if secret)
-    return [
-        _mover("fetch", mover, secrets=secrets),
-        _mover("inspect", mover, reads=("fetch",))._replace(opens_model=True),
-        _mover("keep", mover, reads=("fetch", "inspect"), secrets=_STORE),
-    ]
-
-
-def _convert_steps(hop_images: list[str], server: str, mover: str) -> list[Step]:
-    names = [f"hop-{number}" for number in range(1, len(hop_images) + 1)]
-    before = ["stage", *names[:-1]]
-    hops = [
-        # the code that came with the model is in stage
-        Step(name, image, [*_CONVERTER, name], reads=tuple(dict.fromkeys(("stage", previous))), opens_model=True)
-        for name, image, previous in zip(names, hop_images, before, strict=True)
-    ]
-    # the last hop has the model, the first one the reference; a pair of equal names is one mount
-    seen = tuple(dict.fromkeys((names[-1], names[0])))
-    return [
-        _mover("stage", mover, secrets=_STORE),
-        *hops,
-        Step("verify", server, [*_SERVER, "verify"], reads=seen, opens_model=True),
-        _mover("publish", mover, reads=("verify",), secrets=_STORE),
-    ]
-
-
 def job_pod(work: Work, resource: ModelConversion, platform: Platform) -> dict[str, Any]:
     """Return the template of a Job's pod."""
-    steps = steps_of(work, resource, platform)
+    containers = containers_of(work.request, platform.images)
     conversion = resource.spec.conversion
     request = canonical(work.request).decode()
-    secrets = {role: name for step in steps for role, name in step.secrets}
+    known = _secrets(resource)
+    held = [role for each in containers for role in each.holds if role in known]
     size = _storage(conversion)
     return {
         "metadata": {"labels": labels(resource.metadata.name, work.stage), "annotations": ANNOTATIONS},
@@ -115,11 +40,19 @@ def job_pod(work: Work, resource: ModelConversion, platform: Platform) -> dict[s
             "restartPolicy": "Never",
             "activeDeadlineSeconds": conversion.timeout_seconds,
             "terminationGracePeriodSeconds": 5,  # there is nothing to save: a step that is stopped left no result
-            "containers": [_container(step, conversion, request) for step in steps],
-            "volumes": [{"name": f"step-{step.name}", "emptyDir": {"sizeLimit": size}} for step in steps]
-            + [secret_volume(role, name) for role, name in secrets.items()],
+            "containers": [_container(each, conversion, request, known.keys()) for each in containers],
+            "volumes": [
+                {"name": f"step-{step}", "emptyDir": {"sizeLimit": size}} for each in containers for step in each.steps
+            ]
+            + [secret_volume(role, known[role]) for role in dict.fromkeys(held)],
         },
     }
+
+
+def _secrets(resource: ModelConversion) -> dict[str, str]:
+    """Return the names of the Secrets by role."""
+    named = ((role, location.secret_ref) for role, location in locations(resource).items())
+    return {"store": STORE_SECRET} | {str(role): secret.name for role, secret in named if secret}
 
 
 def pod_spec(platform: Platform) -> dict[str, Any]:
@@ -174,20 +107,20 @@ def _storage(conversion: Conversion) -> str:
     return str(conversion.storage.size) if conversion.storage else DEFAULT_STORAGE
 
 
-def _container(step: Step, conversion: Conversion, request: str) -> dict[str, Any]:
-    defaults: Defaults = MODEL if step.opens_model else MOVER
-    given = conversion.resources if step.opens_model else None
+def _container(each: Container, conversion: Conversion, request: str, secrets: Collection[str]) -> dict[str, Any]:
+    defaults: Defaults = MODEL if each.computes else MOVER
+    given = conversion.resources if each.computes else None
     return {
-        "name": step.name,
-        "image": step.image,
-        "command": step.command,
-        "env": environment(step.name, request),
+        "name": each.name,
+        "image": each.image,
+        "command": ["python", "-m", each.module, *each.steps],
+        "env": environment(each.name, request),
         # the sum of these limits also bounds the volumes
         "resources": resources(defaults, given, storage=_storage(conversion)),
         "securityContext": security_context(),
         "volumeMounts": [
-            work_mount(step.name),
-            *(work_mount(name, read_only=True) for name in step.reads),
-            *(credentials_mount(role) for role, _ in step.secrets),
+            *(work_mount(step) for step in each.steps),
+            *(work_mount(step, read_only=True) for step in each.reads),
+            *(credentials_mount(role) for role in each.holds if role in secrets),
         ],
     }

@@ -12,7 +12,7 @@ from modelport import outcomes, requests
 from modelport.api import ArtifactStatus, Failure, SourceStatus, VerificationStatus
 from modelport.contract import MAX_REQUEST_BYTES, Hop, JobRequest, ModelportError, canonical, key_of
 from modelport.reasons import Reason
-from modelport.verification.judge import judge
+from modelport.verification.judge import is_complete, judge
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
 from modelport_operator.plan.rollout import has_grpc
 from modelport_operator.plan.troubles import Trouble, failure_of
@@ -74,7 +74,7 @@ def find_artifact(case: Case, progress: Progress) -> Progress:
     assert source is not None  # the stages before halt otherwise
     key = requests.artifact_key(progress.inputs_key, hops)
     image = _server_image(case)
-    evidence_key = requests.verification_key(resource, key, image, case.platform.cpu_level)
+    evidence_key = _evidence_key(case, source, key, image)
     request = requests.convert_request(resource, source, path=hops, artifact=key, verification=evidence_key)
     work = _work(case, Stage.CONVERT, _outcome_key(case, key, evidence_key), request, image=image)
     made = next((peer for peer in case.observed.peers if peer.artifact and peer.artifact.key == key), None)
@@ -88,24 +88,29 @@ def find_artifact(case: Case, progress: Progress) -> Progress:
 
 def verify(case: Case, progress: Progress) -> Progress:
     """Judge evidence by the tolerances of the spec; a Job makes it where there is none, or not enough."""
-    artifact = progress.artifact
-    if progress.verified or artifact is None:
+    artifact, source = progress.artifact, progress.source
+    if progress.verified or artifact is None or source is None:
         return progress
     progress = replace(progress, stage=Stage.VERIFY)
     image = _server_image(case)
-    evidence = _evidence(case, artifact, image)
-    evidence_key = requests.verification_key(case.resource, artifact.key, image, case.platform.cpu_level)
+    evidence = _evidence(case, source, artifact, image)
+    evidence_key = _evidence_key(case, source, artifact.key, image)
     request = requests.verify_request(
-        case.resource, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
+        case.resource, source, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
     )
-    key = _outcome_key(case, artifact.key, evidence.key if evidence else evidence_key)
-    work = _work(case, Stage.VERIFY, key, request, image=image)
+    work = _work(case, Stage.VERIFY, _outcome_key(case, artifact.key, evidence_key), request, image=image)
     progress = _keeping(progress, work.name)
-    if evidence and (_is_whole(case, evidence) or _was_judged(case, progress)):
-        return _judged(case, progress, evidence)
+    if evidence:
+        # the Job that measured it, which an upgrade of the operator leaves as it is
+        key = _outcome_key(case, artifact.key, evidence.key)
+        progress = _keeping(progress, work_name(case.resource, Stage.VERIFY, key))
+        if _can_judge(case, evidence):
+            return _judged(case, progress, evidence)
+        if case.observed.job(work.name) is None and _was_judged(case, progress):
+            return replace(progress, verification=evidence, verified=True)
     progress = _pursue(case, progress, work)
     results = progress.verdict.results if progress.verdict else None
-    if not results or not (stored := results["publish"].artifact) or not (facts := results["verify"].verification):
+    if not results or not (stored := results["publish"].artifact) or not (facts := results["judge"].verification):
         return progress
     return _done(
         progress,
@@ -156,16 +161,21 @@ def _has_begun(case: Case, work: Work) -> bool:
 def _known_source(case: Case, key: str) -> SourceStatus | None:
     """Return a source with the digests that the spec gives, from the own status or another resource's."""
     spec = case.resource.spec.source
-    if spec.digest is None or (spec.code and spec.code.digest is None):
+    wanted = {role: location.digest for role, location in requests.locations(case.resource).items()}
+    if None in wanted.values():
         return None
-    own = case.resource.status.source
-    for known in (own, *(peer.source for peer in case.observed.peers)):
-        if known is None or known.digest != spec.digest or spec.format not in {None, known.format}:
+    for known in (case.resource.status.source, *(peer.source for peer in case.observed.peers)):
+        if known is None or spec.format not in {None, known.format}:
             continue
-        if spec.code is None or known.code_digest == spec.code.digest:
-            code = known.code_digest if spec.code else None
-            return replace(known, key=key, uri=spec.uri, code_digest=code)
+        found = requests.digests(known)
+        if all(found[role] == digest for role, digest in wanted.items()):
+            return replace(known, key=key, uri=spec.uri, code_digest=wanted.get("code"), data_digest=wanted.get("data"))
     return None
+
+
+def _evidence_key(case: Case, source: SourceStatus, artifact: str, image: str) -> str:
+    level = case.platform.cpu_level
+    return requests.verification_key(case.resource, source, artifact=artifact, server_image=image, cpu_level=level)
 
 
 def _server_image(case: Case) -> str:
@@ -217,7 +227,7 @@ def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -
     results = progress.verdict.results if progress.verdict else None
     if not results or not progress.work:
         return progress
-    stored, facts = results["publish"].artifact, results["verify"].verification
+    stored, facts = results["publish"].artifact, results["judge"].verification
     assert stored is not None  # `verdicts.results_of` asks for both
     assert facts is not None
     target = case.resource.spec.target.format
@@ -229,14 +239,13 @@ def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -
     )
 
 
-def _evidence(case: Case, artifact: ArtifactStatus, image: str) -> VerificationStatus | None:
+def _evidence(case: Case, source: SourceStatus, artifact: ArtifactStatus, image: str) -> VerificationStatus | None:
     """Return stored evidence about the artifact: the own, by whatever image, or another resource's by the current one."""
-    level = case.platform.cpu_level
     own = case.resource.status.verification
-    valid = own is not None and own.key == requests.verification_key(case.resource, artifact.key, own.image, level)
+    valid = own is not None and own.key == _evidence_key(case, source, artifact.key, own.image)
     if own and valid and _can_serve(case, own.image):
         return own
-    wanted = requests.verification_key(case.resource, artifact.key, image, level)
+    wanted = _evidence_key(case, source, artifact.key, image)
     for peer in case.observed.peers:
         same = peer.artifact is not None and peer.artifact.digest == artifact.digest
         if same and peer.verification and peer.verification.key == wanted:
@@ -250,9 +259,13 @@ def _can_serve(case: Case, image: str) -> bool:
     return serving is None or serving.batching is None or has_grpc(case, image)
 
 
-def _is_whole(case: Case, evidence: VerificationStatus) -> bool:
-    """Whether stored errors are enough to judge: where outputs were left out, only the worst are known."""
-    return not (evidence.truncated and case.resource.spec.verification.outputs)
+def _can_judge(case: Case, evidence: VerificationStatus) -> bool:
+    """Whether all that the spec asks for was measured and is still there; else it is measured again.
+
+    What was left out for want of room may be what fails.
+    """
+    spec = case.resource.spec.verification
+    return spec.policy == "Report" or (not evidence.truncated and is_complete(evidence.outputs, spec))
 
 
 def _was_judged(case: Case, progress: Progress) -> bool:
@@ -264,9 +277,7 @@ def _was_judged(case: Case, progress: Progress) -> bool:
 def _judged(case: Case, progress: Progress, evidence: VerificationStatus) -> Progress:
     progress = replace(progress, verification=evidence)
     spec = case.resource.spec.verification
-    if spec.policy == "Report" or not _is_whole(case, evidence):
-        return replace(progress, verified=True)
-    finding = judge(evidence.outputs, spec)
+    finding = judge(evidence, spec) if spec.policy == "Enforce" else None
     if finding is None:
         return replace(progress, verified=True)
     key = key_of([evidence.key, spec])

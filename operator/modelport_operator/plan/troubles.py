@@ -16,6 +16,7 @@ from modelport_operator.facts import Container, Job, Pod
 
 MAX_MESSAGE = 1000
 MAX_LOG = 2000
+MAX_STEP = 16
 _IMAGE_TROUBLES = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
 _START_TROUBLES = frozenset({"CreateContainerError", "RunContainerError", "StartError"})
 _SIGNALS = 128
@@ -31,7 +32,7 @@ class Trouble(NamedTuple):
     message: str
     log_tail: str = ""
     step: str = ""
-    """The step that failed, where one did."""
+    """The container that failed, where one did: the last of its steps."""
 
 
 def clean(text: str, limit: int, *, tail: bool = False) -> str:
@@ -74,9 +75,9 @@ def _step_tells(pod: Pod) -> Trouble | None:
     if pod.culprit is None or result is None or result.failure is None:
         return None
     message = result.failure.message
-    name = pod.culprit.name
-    told = message if message.startswith("step ") else f"step {name}: {message}"
-    return Trouble(result.failure.reason, told, step=name)
+    # steps that share a container say which of them it was; to the decisions it stays the container
+    told = message if message.startswith("step ") else f"step {clean(result.step, MAX_STEP)}: {message}"
+    return Trouble(result.failure.reason, told, step=pod.culprit.name)
 
 
 def _deadline_passed(pod: Pod) -> Trouble | None:

@@ -24,10 +24,12 @@ LOOK_AGAIN_SOON = 2.0
 YOUNG = 20.0
 _NEEDED = {
     "Import": (("keep", "source"),),
-    "Convert": (("verify", "verification"), ("publish", "artifact")),
-    "Verify": (("verify", "verification"), ("publish", "artifact")),
+    "Convert": (("judge", "verification"), ("publish", "artifact")),
+    "Verify": (("judge", "verification"), ("publish", "artifact")),
 }
-"""The facts that a stage's Job must leave, by step."""
+"""The facts that a stage's Job must leave, by container."""
+VERIFYING = frozenset({"try", "judge"})
+"""Containers of a Job that converts which verify."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class Memory(NamedTuple):
 
     def failure_of(self, trouble: Trouble, *, attempts: int, retryable: bool | None = None) -> Failure:
         """Return the failure that `trouble` makes; a log tail that is gone by now is remembered."""
-        stage = "Verify" if trouble.step == "verify" else self.stage  # a Job that converts verifies, too
+        stage = "Verify" if trouble.step in VERIFYING else self.stage
         failure = troubles.failure_of(trouble, stage=stage, key=self.key, attempts=attempts, retryable=retryable)
         if not failure.log_tail and self.failure and self.failure.reason == failure.reason:
             return msgspec.structs.replace(failure, log_tail=self.failure.log_tail)
@@ -87,7 +89,7 @@ def results_of(pod: Pod, stage: str) -> dict[str, StepResult] | None:
     """Return the results of the steps of a pod, or None if a fact that the stage is for is missing.
 
     A result counts for the container that left it, whatever step it says it is: a step that runs foreign code must not
-    speak for the one that verifies it.
+    speak for the one that judges it.
     """
     results = {each.name: result for each in pod.containers if (result := troubles.step_result(each))}
     for step, fact in _NEEDED[stage]:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from modelport.reasons import Reason
 from modelport_operator.plan.progress import Stage
+from modelport_operator.plan.verdicts import VERIFYING
 from modelport_operator.report.situation import Situation
 
 RETRYING = "ProgressingWithRetry"
@@ -73,7 +74,7 @@ def job_is_under_way(case: Situation) -> Verdict | None:
     work, verdict = case.progress.work, case.progress.verdict
     if work is None:
         return None
-    verifying = verdict is not None and verdict.step in {"verify", "publish"}
+    verifying = verdict is not None and verdict.step in {*VERIFYING, "publish"}
     reason = _UNDER_WAY[Stage.VERIFY if verifying else work.stage]
     step = f": step {verdict.step}" if verdict and verdict.step else ""
     return Verdict(reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.old_serves}", abnormal="Reconciling")

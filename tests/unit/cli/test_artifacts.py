@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from modelport.api import Signature
-from modelport.contract import ArtifactManifest, File, ModelportError, artifact_folder, digest_of
+from modelport.contract import ArtifactManifest, File, ModelportError, ReferenceFacts, artifact_folder, digest_of
 from modelport.reasons import Reason
 from modelport.store import open_store
 from modelport_cli.artifacts import check_artifact, save_artifact
@@ -24,6 +24,7 @@ def stored(tmp_path):
         source_format="onnx",
         path=["onnx", "onnx"],
         signature=Signature(),
+        reference=ReferenceFacts(digest=digest_of(b"answers"), samples=8, version=2),
         files=[File(path=path, size_bytes=len(data), digest=digest_of(data)) for path, data in FILES.items()],
     )
     content = msgspec.json.encode(manifest)

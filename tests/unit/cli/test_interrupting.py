@@ -11,7 +11,7 @@ import pytest
 RUN = """
 import signal, sys, time
 from modelport_cli import __main__ as entry
-from modelport_cli.local.processes import StepProcess, run_step
+from modelport_cli.local.processes import StepProcess, start
 from modelport_cli.local.workspace import open_workspace
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background begins with it ignored
@@ -20,18 +20,17 @@ def run():
     with open_workspace(None) as workspace:
         print(workspace.root, flush=True)
         step = "import os, time; open('pid', 'w').write(str(os.getpid())); os.rename('pid', 'running'); time.sleep(600)"
-        run_step(
-            StepProcess(
-                step="hop-1",
-                command=[sys.executable, "-c", step],
-                request="{}",
-                job=workspace.job("convert"),
-                credentials=workspace.credentials(moves="nothing"),
-                scratch=workspace.scratch,
-                code=workspace.scratch,
-            ),
-            deadline=time.monotonic() + 600,
+        process = StepProcess(
+            steps=("hop-1",),
+            command=[sys.executable, "-c", step],
+            request="{}",
+            job=workspace.job("convert"),
+            credentials=workspace.credentials(moves="nothing"),
+            scratch=workspace.scratch,
+            code=workspace.scratch,
         )
+        with start([process]) as (running,):
+            running.wait(deadline=time.monotonic() + 600)
 
 entry.make_app = lambda _called: lambda *_arguments, **_options: run()
 entry.main()

@@ -10,7 +10,7 @@ import pytest
 
 from modelport.contract import SourceFacts, StepFailure, StepResult
 from modelport.reasons import Reason
-from modelport_cli.local.processes import StepError, StepProcess, run_step, step_environment
+from modelport_cli.local.processes import StepError, StepProcess, start, step_environment
 
 SOON = 60.0
 
@@ -19,7 +19,7 @@ SOON = 60.0
 def step(tmp_path):
     def make(code, **changes):
         fields = {
-            "step": "keep",
+            "steps": ("keep",),
             "command": [sys.executable, "-c", "import os, pathlib, signal, sys\n" + code],
             "request": "{}",
             "job": tmp_path / "job",
@@ -37,16 +37,51 @@ def writing(result, then=""):
     return f"pathlib.Path(os.environ['MODELPORT_WORK'], 'keep', 'result.json').write_text({data!r})\n{then}"
 
 
+def run(process, seconds=SOON):
+    with start([process]) as (running,):
+        return running.wait(deadline=time.monotonic() + seconds)
+
+
 def failure(process, seconds=SOON):
     with pytest.raises(StepError) as caught:
-        run_step(process, deadline=time.monotonic() + seconds)
+        run(process, seconds)
     return caught.value
 
 
 def test_a_result_is_read(step):
     facts = SourceFacts(digest="sha256:0", format="onnx", size_bytes=1)
-    result = run_step(step(writing(StepResult(step="keep", source=facts))), deadline=time.monotonic() + SOON)
-    assert result.source == facts
+    assert run(step(writing(StepResult(step="keep", source=facts)))).source == facts
+
+
+def test_the_first_step_of_a_container_that_fails_tells(step):
+    told = StepResult(step="ask", failure=StepFailure(reason=Reason.INPUTS_NEEDED, message="expected this"))
+    code = writing(told, "sys.exit(64)").replace("'keep'", "'ask'")
+    error = failure(step(code, steps=("ask", "hop-1")))
+    assert (error.reason, error.message) == (Reason.INPUTS_NEEDED, "expected this")
+
+
+def test_a_step_that_dies_after_one_that_is_done_is_the_one_that_crashed(step):
+    code = writing(StepResult(step="ask"), "os.kill(os.getpid(), signal.SIGKILL)").replace("'keep'", "'ask'")
+    assert "step hop-1 was ended by SIGKILL" in failure(step(code, steps=("ask", "hop-1"))).message
+
+
+def test_all_start_at_once_and_none_is_left(step, tmp_path):
+    waits = (
+        "import time\npid = pathlib.Path(sys.argv[1])\npid.write_text(str(os.getpid()))\n"
+        "while not all(pathlib.Path(name).exists() for name in ('0', '1')): time.sleep(0.01)\n"
+    )
+    result = msgspec.json.encode(StepResult(step="keep")).decode()
+    first = step(waits + f"pathlib.Path(os.environ['MODELPORT_WORK'], 'first', 'result.json').write_text({result!r})")
+    second = step(waits + "time.sleep(600)")
+    processes = [
+        each._replace(steps=(name,), command=[*each.command, str(number)])
+        for number, (name, each) in enumerate((("first", first), ("second", second)))
+    ]
+    with start(processes) as running:
+        assert running[0].wait(deadline=time.monotonic() + SOON).step == "keep"
+        assert running[1].child.poll() is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "1").read_text()), 0)
 
 
 def test_a_reported_failure_comes_with_the_end_of_the_log(step):

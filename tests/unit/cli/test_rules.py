@@ -18,6 +18,18 @@ REFUSED = [
         {"spec.source.dimensions": {"h": {"min": 33, "max": 63, "multipleOf": 32}}},
         "spec.source.dimensions.h: expected a",
     ),
+    ({"spec.verification": {"data": {"uri": "ftp://host/a.npz"}}}, "spec.verification.data.uri: expected s3://"),
+    ({"spec.verification": {"data": {"uri": "http://host/a.npz"}}}, "spec.verification.data.digest: expected"),
+    (
+        {"spec.source.states": [{"input": "image", "output": "a"}, {"input": "image", "output": "b"}]},
+        "spec.source.states[1].input: expected each input once",
+    ),
+    (
+        {"spec.source.inputs": [{"name": "x", "shape": [1]}], "spec.source.states": [{"input": "h", "output": "a"}]},
+        "spec.source.states[0].input: expected a name of spec.source.inputs",
+    ),
+    ({"spec.verification": {"tolerance": {}}}, "spec.verification.tolerance: expected at least one of relative"),
+    ({"spec.verification": {"outputs": {"y": {}}}}, "spec.verification.outputs.y: expected at least one of relative"),
     ({"spec.source.trust": "Untrusted"}, "spec.source.trust: expected Trusted"),
     ({"spec.source.code.digest": None}, "spec.source.code.digest: expected"),
     ({"spec.serving": {}, "spec.verification": {"policy": "Report"}}, "spec.verification.policy: expected Enforce"),
@@ -32,6 +44,8 @@ REFUSED = [
 ]
 ACCEPTED = [
     {},
+    {"spec.verification": {"data": {"uri": "file:samples"}}},
+    {"spec.source.inputs": [{"name": "h", "shape": [1]}], "spec.source.states": [{"input": "h", "output": "a"}]},
     {"metadata.name": "n" * 52},
     {"spec.source.uri": "http://models.example/a.pt", "spec.source.digest": DIGEST},
     {"spec.source.uri": "s3://models/a.pt"},

@@ -170,8 +170,9 @@ class MemoryKube:
     def _ended(self, step: str, *, first: bool, failing: str | None) -> Object:
         said = {
             "keep": f'{{"step":"keep","source":{{"digest":"{DIGEST}","format":"onnx","sizeBytes":12}}}}',
-            "verify": '{"step":"verify","verification":{"samples":8,"maxAbsoluteError":"1e-7","outputs":'
-            '[{"name":"y","relativeRms":"1e-7","maxAbsoluteError":"1e-7","noiseFloor":"1e-8","spread":"0.9"}]}}',
+            "judge": '{"step":"judge","verification":{"samples":8,"maxAbsoluteError":"1e-7","outputs":'
+            '[{"name":"y","relativeRms":"1e-7","maxAbsoluteError":"1e-7","excess":"0.02","limit":"5e-6",'
+            '"noiseFloor":"1e-8","spread":"0.9"}]}}',
             "publish": f'{{"step":"publish","artifact":{{"digest":"{ARTIFACT_DIGEST}","sizeBytes":13,"uri":"s3://store/a"}}}}',
         }
         message, code = said.get(step, f'{{"step":"{step}"}}'), 0

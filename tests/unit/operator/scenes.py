@@ -78,9 +78,9 @@ def failed_step(name: str, reason: Reason, *, code: int = 64, message: str = "ex
     return step(name, StepResult(step=name, failure=StepFailure(reason=reason, message=message)), code=code)
 
 
-def import_steps(digest: str = DIGEST, format_name: str = "onnx") -> tuple[Container, ...]:
+def import_steps(digest: str = DIGEST, format_name: str = "onnx", data: str | None = None) -> tuple[Container, ...]:
     """Return the containers of an Import that is done."""
-    facts = SourceFacts(digest=digest, format=format_name, size_bytes=12)
+    facts = SourceFacts(digest=digest, format=format_name, size_bytes=12, data_digest=data)
     return (
         step("fetch", StepResult(step="fetch")),
         step("inspect", StepResult(step="inspect")),
@@ -89,21 +89,34 @@ def import_steps(digest: str = DIGEST, format_name: str = "onnx") -> tuple[Conta
 
 
 def output(name: str = "y", error: str = "1e-7") -> OutputStatus:
-    """Return the measured error of an output."""
-    return OutputStatus(name=name, relative_rms=error, max_absolute_error=error, noise_floor="1e-8", spread="0.9")
+    """Return the measured error of an output, whose limit is 5e-6."""
+    return OutputStatus(
+        name=name,
+        relative_rms=error,
+        max_absolute_error=error,
+        excess=f"{float(error) / 5e-6:.3g}",
+        limit="5e-6",
+        noise_floor="1e-8",
+        spread="0.9",
+    )
 
 
 def verify_steps(
-    error: str = "1e-7", digest: str = ARTIFACT_DIGEST, *, truncated: bool = False, hops: tuple[str, ...] = ("hop-1",)
+    error: str = "1e-7",
+    digest: str = ARTIFACT_DIGEST,
+    *,
+    hops: tuple[str, ...] = ("hop-1",),
+    outputs: tuple[OutputStatus, ...] = (),
+    **facts: Any,
 ) -> tuple[Container, ...]:
-    """Return the containers of a Convert (or, without hops, Verify) that is done."""
+    """Return the containers of a Convert (or, without hops, Verify) that is done; ask shares the first hop's."""
     evidence = VerificationFacts(
-        samples=8, outputs=[output(error=error)], max_absolute_error=error, truncated=truncated
+        samples=8, outputs=list(outputs or [output(error=error)]), max_absolute_error=error, **facts
     )
     stored = ArtifactFacts(digest=digest, size_bytes=13, uri="s3://store/artifact")
     return (
-        *(step(name, StepResult(step=name)) for name in ("stage", *hops)),
-        step("verify", StepResult(step="verify", verification=evidence)),
+        *(step(name, StepResult(step=name)) for name in ("stage", *(hops or ("ask",)), "try")),
+        step("judge", StepResult(step="judge", verification=evidence)),
         step("publish", StepResult(step="publish", artifact=stored)),
     )
 

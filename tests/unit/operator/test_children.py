@@ -112,26 +112,48 @@ CREDENTIALS = "/run/modelport/credentials"
 @pytest.mark.parametrize(
     ("name", "step", "writes", "secrets"),
     [
-        ("import-pytorch", "fetch", "/work/fetch", {"source"}),
-        ("import-pytorch", "inspect", "/work/inspect", set()),
-        ("import-pytorch", "keep", "/work/keep", {"store"}),
-        ("convert-pytorch", "stage", "/work/stage", {"store"}),
-        ("convert-pytorch", "hop-1", "/work/hop-1", set()),
-        ("convert-pytorch", "verify", "/work/verify", set()),
-        ("convert-pytorch", "publish", "/work/publish", {"store"}),
-        ("verify-onnx", "stage", "/work/stage", {"store"}),
-        ("verify-onnx", "verify", "/work/verify", set()),
-        ("verify-onnx", "publish", "/work/publish", {"store"}),
+        ("import-pytorch", "fetch", ["fetch"], {"source"}),
+        ("import-pytorch", "inspect", ["inspect"], set()),
+        ("import-pytorch", "keep", ["keep"], {"store"}),
+        ("convert-pytorch", "stage", ["stage"], {"store"}),
+        ("convert-pytorch", "hop-1", ["ask", "hop-1"], set()),
+        ("convert-pytorch", "try", ["try"], set()),
+        ("convert-pytorch", "judge", ["judge"], set()),
+        ("convert-pytorch", "publish", ["publish"], {"store"}),
+        ("verify-onnx", "stage", ["stage"], {"store"}),
+        ("verify-onnx", "ask", ["ask"], set()),
+        ("verify-onnx", "try", ["try"], set()),
+        ("verify-onnx", "judge", ["judge"], set()),
+        ("verify-onnx", "publish", ["publish"], {"store"}),
     ],
 )
 def test_a_step_writes_its_own_volume_only_and_sees_no_credentials_that_it_does_not_need(name, step, writes, secrets):
     mounts = _mounts(name, step)
-    assert [path for path, read_only in mounts.items() if not read_only] == [writes]
+    assert [path for path, read_only in mounts.items() if not read_only] == [f"/work/{name}" for name in writes]
     assert {path.removeprefix(CREDENTIALS + "/") for path in mounts if path.startswith(CREDENTIALS)} == secrets
 
 
-def test_publish_sees_what_was_verified_and_nothing_else():
-    assert set(_mounts("convert-pytorch", "publish")) == {"/work/publish", "/work/verify", f"{CREDENTIALS}/store"}
+def test_publish_sees_what_was_judged_and_nothing_else():
+    assert set(_mounts("convert-pytorch", "publish")) == {
+        *("/work/publish", "/work/try", "/work/judge"),
+        f"{CREDENTIALS}/store",
+    }
+
+
+def test_samples_of_the_users_own_are_fetched_with_their_own_secret():
+    data = {"uri": "s3://team/samples.npz", "secretRef": {"name": "samples"}}
+    case = resource({**PYTORCH, "verification": {"data": data}})
+    (body,) = _bodies(plan_for(case), "Job")
+    spec = body["spec"]["template"]["spec"]
+    secrets = {each["name"]: each["secret"]["secretName"] for each in spec["volumes"] if "secret" in each}
+    assert secrets == {
+        "credentials-source": "bucket",
+        "credentials-data": "samples",
+        "credentials-store": "modelport-store",
+    }
+    fetch = spec["containers"][0]
+    mounted = [each["name"] for each in fetch["volumeMounts"] if each["name"].startswith("credentials")]
+    assert mounted == ["credentials-source", "credentials-data"]
 
 
 def test_only_the_fetch_of_a_server_sees_the_store():
@@ -209,23 +231,6 @@ def test_what_is_no_quantity_is_refused(text):
         amount(text)
 
 
-def test_two_hops_mount_what_they_need():
-    from modelport.contract import ConvertRequest, Hop
-    from modelport_operator.plan.pods import steps_of
-    from modelport_operator.plan.progress import Stage, Work
-
-    hops = [
-        Hop(converter="a-to-b", source="a", target="b", image="one"),
-        Hop(converter="b-to-c", source="b", target="c", image="two"),
-    ]
-    request = ConvertRequest(artifact_key="k", verification_key="v", source_digest="d", source_format="a", hops=hops)
-    work = Work(stage=Stage.CONVERT, key="k", name="n", request=request, image="server")
-    steps = {step.name: step for step in steps_of(work, resource(), PLATFORM)}
-    assert (steps["hop-1"].image, steps["hop-2"].image) == ("one", "two")
-    assert steps["hop-2"].reads == ("stage", "hop-1")
-    assert steps["verify"].reads == ("hop-2", "hop-1")
-
-
 _ENDS, _MIDDLE = "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789-"
 NAMES = st.builds(
     lambda first, rest: (first + rest).rstrip("-"),
@@ -286,14 +291,3 @@ def test_two_long_names_that_begin_alike_have_children_of_their_own():
     names = {child_name("a" * 50 + end, "convert", "0" * 32) for end in ("b", "c")}
     assert len(names) == 2
     assert {len(name) for name in names} == {63}
-
-
-def test_no_job_serves():
-    from modelport.contract import ServeRequest
-    from modelport_operator.plan.pods import steps_of
-    from modelport_operator.plan.progress import Stage, Work
-
-    request = ServeRequest(artifact_key="k", artifact_digest="d")
-    work = Work(stage=Stage.SERVE, key="k", name="n", request=request, image="i")
-    with pytest.raises(TypeError, match="ServeRequest"):
-        steps_of(work, resource(), PLATFORM)

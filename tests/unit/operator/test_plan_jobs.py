@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from modelport.contract import StepResult
+from modelport.contract import StepFailure, StepResult
 from modelport.reasons import Reason
 from modelport_operator.facts import Container, Termination
 from unit.operator.scenes import (
@@ -27,6 +27,7 @@ from unit.operator.scenes import (
 
 SKIPPED = (step("inspect", code=69), step("keep", code=69))
 DONE_HOP = step("hop-1", StepResult(step="hop-1"))
+DONE_TRY = step("try", StepResult(step="try"))
 GONE = {"failed": "BackoffLimitExceeded", "finished": NOW - 1}
 
 ENDINGS = [
@@ -154,12 +155,18 @@ def test_how_a_pod_ended_is_told(ended, reason, retryable):
 @pytest.mark.parametrize(
     ("steps", "stage"),
     [
-        ((failed_step("hop-1", Reason.CONVERSION_FAILED), step("verify", code=69)), "Convert"),
-        ((DONE_HOP, failed_step("verify", Reason.VERIFICATION_FAILED)), "Verify"),
-        ((DONE_HOP, step("verify", code=137, reason="OOMKilled")), "Verify"),
-        ((DONE_HOP, step("verify", code=139)), "Verify"),
+        ((failed_step("hop-1", Reason.CONVERSION_FAILED), step("try", code=69)), "Convert"),
+        ((DONE_HOP, failed_step("try", Reason.RUNTIME_UNSUPPORTED)), "Verify"),
+        ((DONE_HOP, step("try", code=137, reason="OOMKilled")), "Verify"),
+        ((DONE_HOP, step("try", code=139)), "Verify"),
+        ((DONE_HOP, DONE_TRY, failed_step("judge", Reason.VERIFICATION_FAILED)), "Verify"),
         (
-            (DONE_HOP, step("verify", StepResult(step="verify")), failed_step("publish", Reason.STORE_ACCESS_DENIED)),
+            (
+                DONE_HOP,
+                DONE_TRY,
+                step("judge", StepResult(step="judge")),
+                failed_step("publish", Reason.STORE_ACCESS_DENIED),
+            ),
             "Convert",
         ),
     ],
@@ -169,6 +176,21 @@ def test_a_step_that_verifies_fails_the_stage_verify_in_a_job_that_converts(step
     ended = pod(step("stage", StepResult(step="stage")), *steps, phase="Failed")
     plan = plan_for(case, first, job_of(plan_for(case, first), ended, **GONE))
     assert plan.progress.failure.stage == stage
+
+
+def test_steps_that_share_a_container_say_which_of_them_failed():
+    case, first = imported(resource())
+    told = StepResult(step="ask", failure=StepFailure(reason=Reason.INPUTS_NEEDED, message="expected this"))
+    ended = pod(step("stage", StepResult(step="stage")), step("hop-1", told, code=64), phase="Failed")
+    failure = plan_for(case, first, job_of(plan_for(case, first), ended, **GONE)).progress.failure
+    assert (failure.stage, failure.reason, failure.message) == ("Convert", "InputsNeeded", "step ask: expected this")
+
+
+def test_a_step_that_says_it_is_the_judge_fails_its_own_stage():
+    case, first = imported(resource())
+    told = StepResult(step="judge", failure=StepFailure(reason=Reason.VERIFICATION_FAILED, message="expected this"))
+    ended = pod(step("stage", StepResult(step="stage")), step("hop-1", told, code=64), phase="Failed")
+    assert plan_for(case, first, job_of(plan_for(case, first), ended, **GONE)).progress.failure.stage == "Convert"
 
 
 def _dead(*others, **fields):
@@ -330,10 +352,10 @@ def test_the_step_that_runs_is_told():
     first = job_of(plan_for(case), pod(*import_steps()))
     plan = plan_for(case, first)
     done = (step("stage", StepResult(step="stage")), step("hop-1", StepResult(step="hop-1")))
-    running = pod(*done, Container(name="verify"), Container(name="publish"))
+    running = pod(*done, Container(name="try"), Container(name="judge"), Container(name="publish"))
     report = report_on(case, plan_for(case, first, job_of(plan, running)))
     assert ready(report) == ("False", "Verifying")
-    assert report.status.conditions[0].message == "Verifying the model: step verify"
+    assert report.status.conditions[0].message == "Verifying the model: step try"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """From stage to stage: what is created when, what is reused, what is kept by an upgrade."""
 
 import msgspec
+import pytest
 
+from modelport.contract import StepResult
 from modelport.reasons import Reason
 from modelport_operator.facts import Container, Peer, Service
 from modelport_operator.plan import Plan
@@ -20,11 +22,13 @@ from unit.operator.scenes import (
     import_steps,
     imported,
     job_of,
+    output,
     plan_for,
     pod,
     report_on,
     resource,
     served,
+    step,
     verify_steps,
     with_spec,
     with_status,
@@ -271,14 +275,90 @@ def test_other_samples_verify_the_reused_artifact_again():
     assert created(plan_for(settled, first, again)) == []
 
 
-def test_a_tolerance_of_single_outputs_needs_all_of_them():
+@pytest.mark.parametrize(
+    "verification",
+    [
+        {"outputs": {"y": {"relative": 0.1}}},
+        {"tolerance": {"relative": 0.1}},
+        {"edges": "Enforce"},
+    ],
+)
+def test_evidence_that_was_cut_is_never_judged_anew(verification):
     case, jobs = converted(resource(), truncated=True)
-    changed = with_spec(case, SERVED | {"verification": {"outputs": {"y": {"relative": 0.1}}}})
+    changed = with_spec(case, SERVED | {"verification": verification})
     plan = plan_for(changed, *jobs)
     assert created(plan) == ["net-verify"]
     again = job_of(plan, pod(*verify_steps(hops=(), truncated=True)))
     told = with_status(changed, report_on(changed, plan_for(changed, jobs[0], again)))
     assert plan_for(told, jobs[0], again).progress.verified
+    assert created(plan_for(told, jobs[0], again)) == ["Deployment", "Service"]
+
+
+def test_what_was_only_reported_and_cut_is_measured_again_before_it_is_served():
+    reported = resource(ONNX | {"verification": {"policy": "Report"}})
+    case, jobs = converted(reported, error="0.1", truncated=True)
+    assert plan_for(case, *jobs).progress.verified
+    changed = with_spec(case, SERVED)
+    plan = plan_for(changed, *jobs)
+    assert (created(plan), plan.rollout) == (["net-verify"], None)
+    refused = pod(
+        step("stage", StepResult(step="stage")), failed_step("judge", Reason.VERIFICATION_FAILED), phase="Failed"
+    )
+    after = plan_for(changed, *jobs, job_of(plan, refused, failed="PodFailurePolicy"))
+    assert (after.progress.failure.reason, after.rollout) == (Reason.VERIFICATION_FAILED, None)
+
+
+def test_what_was_only_reported_is_judged_from_what_was_measured_where_all_is_there():
+    case, jobs = converted(resource(ONNX | {"verification": {"policy": "Report"}}), error="0.1")
+    plan = plan_for(with_spec(case, SERVED), *jobs)
+    assert (created(plan), plan.rollout) == ([], None)
+    assert plan.progress.failure.reason == Reason.VERIFICATION_FAILED
+
+
+@pytest.mark.parametrize("metric", ["top1", "iou", "cosine"])
+def test_a_metric_that_was_not_measured_is(metric):
+    case, jobs = converted(resource())
+    changed = with_spec(case, SERVED | {"verification": {"outputs": {"y": {metric: 0.9}}}})
+    plan = plan_for(changed, *jobs)
+    assert created(plan) == ["net-verify"]
+    measured = msgspec.structs.replace(output(), metrics={metric: "0.95"})
+    again = job_of(plan, pod(*verify_steps(hops=(), outputs=(measured,))))
+    told = with_status(changed, report_on(changed, plan_for(changed, jobs[0], again)))
+    assert plan_for(told, jobs[0], again).progress.verified
+    stricter = with_spec(told, SERVED | {"verification": {"outputs": {"y": {metric: 0.99}}}})
+    after = plan_for(stricter, jobs[0], again)
+    assert (created(after), after.progress.failure.reason) == ([], Reason.VERIFICATION_FAILED)
+
+
+def test_a_difference_on_edges_fails_where_it_is_asked_for():
+    case, jobs = converted(resource(), edges="output y: relative RMS 0.2 on ties")
+    assert case.status.verification.edges == "output y: relative RMS 0.2 on ties"
+    assert plan_for(case, *jobs).progress.verified
+    strict = plan_for(with_spec(case, SERVED | {"verification": {"edges": "Enforce"}}), *jobs)
+    assert strict.progress.failure.reason == Reason.VERIFICATION_FAILED
+    assert "on ties" in strict.progress.failure.message
+
+
+def test_what_a_user_must_know_is_in_the_status():
+    case, _ = converted(resource(), caveats=["the length 8 was baked in"], reference=DIGEST)
+    assert case.status.verification.caveats == ["the length 8 was baked in"]
+    assert case.status.verification.reference == DIGEST
+
+
+def test_other_samples_of_the_users_own_ask_anew_and_keep_the_artifact():
+    def asked(digest):
+        return SERVED | {"verification": {"data": {"uri": "s3://team/samples.npz", "digest": digest}}}
+
+    case, jobs = converted(resource())
+    changed = with_spec(case, asked(OTHER_DIGEST))
+    plan = plan_for(changed, *jobs)
+    assert created(plan) == ["net-import"]
+    again = job_of(plan, pod(*import_steps(data=OTHER_DIGEST)))
+    after = plan_for(changed, again, jobs[1])
+    assert created(after) == ["net-verify"]
+    assert after.progress.source.data_digest == OTHER_DIGEST
+    assert after.progress.work.request.data_digest == OTHER_DIGEST
+    assert after.progress.work.request.hops == []
 
 
 def test_a_looser_tolerance_lets_a_stored_artifact_pass():
@@ -337,7 +417,7 @@ def test_a_foreign_object_in_the_way_stops_everything_that_serves():
 
 def test_a_step_cannot_speak_for_another():
     case, first = imported(resource())
-    forged = (*verify_steps()[:1], msgspec.structs.replace(verify_steps()[2], name="hop-1"))
+    forged = (*verify_steps()[:1], msgspec.structs.replace(verify_steps()[3], name="hop-1"))
     silent = tuple(
         msgspec.structs.replace(each, terminated=msgspec.structs.replace(each.terminated, message=""))
         for each in verify_steps()[2:]

@@ -16,6 +16,7 @@ from modelport.requests import (
     inputs_key,
     source_key,
     verification_key,
+    verify_request,
 )
 
 DIGEST = "sha256:" + "a" * 64
@@ -37,11 +38,16 @@ def resource(**changes: object) -> ModelConversion:
     return parse({"apiVersion": API_VERSION, "kind": "ModelConversion", "metadata": {"name": "net"}, "spec": spec})
 
 
-def keys(given: ModelConversion, images: dict[str, str] = IMAGES) -> tuple[str, str, str]:
+def keys(
+    given: ModelConversion, images: dict[str, str] = IMAGES, source: SourceStatus = SOURCE
+) -> tuple[str, str, str]:
     path = hops(given, "pytorch-state-dict", images)
-    inputs = inputs_key(given, SOURCE, path, "amd64")
+    inputs = inputs_key(given, source, path, "amd64")
     artifact = artifact_key(inputs, path)
-    return inputs, artifact, verification_key(given, artifact, images["server-onnxruntime"], "x86-64-v2")
+    evidence = verification_key(
+        given, source, artifact=artifact, server_image=images["server-onnxruntime"], cpu_level="x86-64-v2"
+    )
+    return inputs, artifact, evidence
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,7 @@ def keys(given: ModelConversion, images: dict[str, str] = IMAGES) -> tuple[str, 
         {"source": {"inputs": [{"name": "x", "shape": ["batch", 4]}]}},
         {"source": {"dimensions": {"batch": {"max": 4}}}},
         {"source": {"checkpoint": {"key": "model"}}},
+        {"source": {"states": [{"input": "x", "output": "y"}]}},
         {"target": {"options": {"opset": 18}}},
     ],
 )
@@ -83,6 +90,37 @@ def test_samples_change_the_verification_alone() -> None:
     more = keys(resource(verification={"samples": 16}))
     assert more[:2] == keys(resource())[:2]
     assert more[2] != keys(resource())[2]
+
+
+def test_samples_of_the_users_own_change_the_verification_alone() -> None:
+    given = resource(verification={"data": {"uri": "s3://b/samples.npz"}})
+    one, other = (
+        keys(given, source=msgspec.structs.replace(SOURCE, data_digest=digest)) for digest in (DIGEST, DIGEST + "b")
+    )
+    assert one[:2] == other[:2] == keys(resource())[:2]
+    assert len({one[2], other[2], keys(resource())[2]}) == 3
+    # a digest that is still in the status is of no interest where the spec names no data any more
+    assert keys(resource(), source=msgspec.structs.replace(SOURCE, data_digest=DIGEST)) == keys(resource())
+
+
+def test_a_verify_job_asks_the_source_anew_and_converts_nothing() -> None:
+    given = resource(verification={"data": {"uri": "s3://b/samples.npz"}})
+    source = msgspec.structs.replace(SOURCE, data_digest=DIGEST)
+    request = verify_request(given, source, artifact="a", digest=DIGEST, verification="v")
+    assert (request.hops, request.artifact_digest, request.data_digest) == ([], DIGEST, DIGEST)
+    assert (request.source_format, request.target_format, request.inputs) == (
+        "pytorch-state-dict",
+        "onnx",
+        given.spec.source.inputs,
+    )
+
+
+@pytest.mark.parametrize("data", [{"uri": "s3://b/c"}, {"uri": "s3://b/c", "digest": DIGEST}])
+def test_data_is_imported_beside_source_and_code(data: dict[str, object]) -> None:
+    given = resource(verification={"data": data})
+    assert [each.role for each in import_request(given).locations] == ["source", "code", "data"]
+    assert import_request(given).locations[2].digest == data.get("digest")
+    assert source_key(given) != source_key(resource())
 
 
 @pytest.mark.parametrize("change", [{"uri": "s3://b/c"}, {"digest": DIGEST}, {"secretRef": {"name": "s"}}])

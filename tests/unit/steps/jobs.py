@@ -49,7 +49,7 @@ class Pod:
 
     def start(self, step, request, **variables):
         return subprocess.Popen(
-            [sys.executable, "-m", "modelport_converter", step],
+            [sys.executable, "-m", "modelport_converter", *step.split()],
             env=os.environ
             | {
                 "PYTHONPATH": os.pathsep.join(sys.path),
@@ -71,7 +71,7 @@ class Pod:
         return [statuses[step] for step in steps], self.result(steps[-1]), logs
 
     def result(self, step):
-        path = self.work / step / "result.json"
+        path = self.work / step.split()[-1] / "result.json"
         return msgspec.json.decode(path.read_bytes(), type=StepResult) if path.exists() else None
 
     def source(self, name, content):

@@ -1,5 +1,6 @@
 """The steps that move bytes, as pods run them: processes with volumes, a mounted Secret and a store on this machine."""
 
+import io
 import json
 import os
 import stat
@@ -7,6 +8,7 @@ import subprocess
 import sys
 
 import msgspec
+import numpy as np
 import pytest
 
 from modelport.contract import (
@@ -32,10 +34,9 @@ def pod(tmp_path):
     return Pod(tmp_path)
 
 
-def import_of(uri, digest=None, code=None, **more):
+def import_of(uri, digest=None, code=None, data=None, **more):
     locations = [LocationRequest(role="source", uri=uri, digest=digest)]
-    if code:
-        locations.append(LocationRequest(role="code", uri=code))
+    locations += [LocationRequest(role=role, uri=each) for role, each in (("code", code), ("data", data)) if each]
     return ImportRequest(locations=locations, **more)
 
 
@@ -78,6 +79,38 @@ def test_archive_and_code_are_unpacked_and_keep_the_archives_digests(pod):
     manifest, files = kept(pod, digest_of(wheel))
     assert files == code
     assert manifest.format is None
+
+
+def samples_bytes(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def test_samples_are_kept_beside_the_source_and_an_npz_stays_whole(pod):
+    data = samples_bytes(x=np.ones((2, 4), np.float32))
+    request = import_of(pod.source("net.onnx", model_bytes()), data=pod.source("samples.npz", data))
+    statuses, result, logs = pod.run(*IMPORT, request=request)
+    assert statuses == DONE, logs
+    assert (result.source.data_digest, result.source.code_digest) == (digest_of(data), None)
+    manifest, files = kept(pod, digest_of(data))
+    assert (files, manifest.format, manifest.signature) == ({"samples.npz": data}, None, None)
+
+
+def test_an_archive_of_samples_is_unpacked(pod):
+    data = zip_bytes({"x.npy": b"one", "y.npy": b"two"})
+    request = import_of(pod.source("net.onnx", model_bytes()), data=pod.source("samples.zip", data))
+    assert pod.run(*IMPORT, request=request)[0] == DONE
+    assert kept(pod, digest_of(data))[1] == {"x.npy": b"one", "y.npy": b"two"}
+
+
+def test_samples_of_another_digest_are_told_by_their_field(pod):
+    request = import_of(pod.source("net.onnx", model_bytes()))
+    wrong = LocationRequest(role="data", uri=pod.source("samples.npz", b"x"), digest="sha256:" + "0" * 64)
+    request = msgspec.structs.replace(request, locations=[*request.locations, wrong])
+    failure = pod.run("fetch", request=request)[1].failure
+    assert failure.reason == Reason.DIGEST_MISMATCH
+    assert failure.message.startswith("spec.verification.data.digest: expected sha256:0")
 
 
 def test_a_prefix_is_imported_under_the_digest_of_its_files(pod):
@@ -152,23 +185,26 @@ def test_keep_reads_nothing_outside_that_inspect_named(pod):
 
 
 def imported(pod):
-    """Import a model and code; return the request to convert them."""
-    model, wheel = model_bytes(), zip_bytes({"net.py": b"x = 1\n"})
-    pod.run(*IMPORT, request=import_of(pod.source("net.onnx", model), None, pod.source("net.whl", wheel)))
+    """Import a model, code and samples; return the request to convert them."""
+    model, wheel, data = model_bytes(), zip_bytes({"net.py": b"x = 1\n"}), samples_bytes(x=np.ones(4))
+    uris = [pod.source(name, content) for name, content in (("net.onnx", model), ("net.whl", wheel), ("s.npz", data))]
+    pod.run(*IMPORT, request=import_of(uris[0], None, *uris[1:]))
     return ConvertRequest(
         artifact_key=KEY,
         verification_key="b" * 32,
         source_digest=digest_of(model),
         source_format="onnx",
+        target_format="onnx",
         hops=[Hop(converter="onnx-to-onnx", source="onnx", target="onnx", image="converter-onnx")],
         code=CodeRequest(digest=digest_of(wheel), factory="net:build"),
+        data_digest=digest_of(data),
     )
 
 
 def test_stage_brings_what_was_kept(pod):
     statuses, _, logs = pod.run("stage", request=imported(pod))
     assert statuses == [ExitStatus.DONE], logs
-    assert list_tree(pod.work / "stage" / "out") == ["code/net.py", "source/net.onnx"]
+    assert list_tree(pod.work / "stage" / "out") == ["code/net.py", "data/s.npz", "source/net.onnx"]
     assert (pod.work / "stage" / "out" / "source" / "net.onnx").read_bytes() == model_bytes()
 
 
@@ -202,7 +238,7 @@ def test_a_step_that_does_not_exist_is_told(pod, step):
     process = pod.start(step, import_of("s3://bucket/key"))
     _, log = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "expected one of fetch, inspect, keep, stage, publish, hop-1" in log
+    assert "expected one of fetch, inspect, keep, stage, ask, judge, publish, hop-1" in log
 
 
 def test_steps_that_move_bytes_load_no_framework(pod):

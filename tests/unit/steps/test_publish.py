@@ -1,4 +1,4 @@
-"""Step publish, as a pod runs it: everything or nothing, and nothing but what verify left."""
+"""Step publish, as a pod runs it: everything or nothing, and nothing but what judge wrote and try's model."""
 
 import msgspec
 import pytest
@@ -11,13 +11,15 @@ from modelport.contract import (
     ExitStatus,
     File,
     Hop,
+    ReferenceFacts,
     StepResult,
-    VerifyRequest,
     artifact_folder,
     digest_of,
 )
 from modelport.reasons import Reason
 from unit.steps.jobs import KEY, Pod, model_bytes
+
+MODEL, GOLDEN = model_bytes(), b"sample"
 
 
 @pytest.fixture
@@ -25,17 +27,18 @@ def pod(tmp_path):
     return Pod(tmp_path)
 
 
-def verified(pod, files=None):
-    """Write what verify leaves; return the manifest's bytes."""
-    files = files or {"model.onnx": model_bytes(), "golden/0.npz": b"sample"}
-    out = pod.work / "verify" / "out"
-    for path, content in files.items():
-        target = out / "artifact" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    (out / "evidence").mkdir()
-    (out / "evidence" / "reference.npz").write_bytes(b"evidence")
-    (out / "record.json").write_bytes(b"{}")
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def judged(pod):
+    """Write what try and judge leave; return the manifest's bytes."""
+    tried, judge = pod.work / "try", pod.work / "judge"
+    files = [
+        File(path="model.onnx", size_bytes=len(MODEL), digest=digest_of(MODEL)),
+        File(path="golden/0.npz", size_bytes=len(GOLDEN), digest=digest_of(GOLDEN), role="golden"),
+    ]
     manifest = msgspec.json.encode(
         ArtifactManifest(
             key=KEY,
@@ -45,31 +48,43 @@ def verified(pod, files=None):
             source_format="onnx",
             path=["onnx", "onnx"],
             signature=Signature(),
-            files=[File(path=path, size_bytes=len(data), digest=digest_of(data)) for path, data in files.items()],
+            files=files,
+            reference=ReferenceFacts(digest=digest_of(b"evidence"), samples=8, version=2),
         )
     )
-    (out / "artifact" / MANIFEST).write_bytes(manifest)
-    (pod.work / "verify" / "result.json").write_bytes(msgspec.json.encode(StepResult(step="verify")))
+    write(tried / "out/artifact/model.onnx", MODEL)
+    write(judge / "out/artifact/golden/0.npz", GOLDEN)
+    write(judge / "out/artifact" / MANIFEST, manifest)
+    write(judge / "out/evidence/reference.npz", b"evidence")
+    write(judge / "out/record.json", b"{}")
+    write(judge / "result.json", msgspec.json.encode(StepResult(step="judge")))
     return manifest
 
 
-def convert_request():
+def request(digest=None):
     hop = Hop(converter="onnx-to-onnx", source="onnx", target="onnx", image="converter-onnx")
     return ConvertRequest(
-        artifact_key=KEY, verification_key="b" * 32, source_digest="", source_format="onnx", hops=[hop]
+        artifact_key=KEY,
+        verification_key=("c" if digest else "b") * 32,
+        source_digest="",
+        source_format="onnx",
+        target_format="onnx",
+        hops=[] if digest else [hop],
+        artifact_digest=digest,
     )
 
 
-def verify_request(digest):
-    return VerifyRequest(artifact_key=KEY, artifact_digest=digest, verification_key="c" * 32)
+def stored(pod):
+    return [path.partition("/")[2].partition("/")[2] for path, _ in pod.store.list()]
 
 
 def test_publish_puts_everything_under_the_manifests_digest(pod):
-    manifest = verified(pod)
-    statuses, result, logs = pod.run("publish", request=convert_request())
+    manifest = judged(pod)
+    statuses, result, logs = pod.run("publish", request=request())
     assert statuses == [ExitStatus.DONE], logs
     folder = artifact_folder(KEY, digest_of(manifest))
     assert (result.artifact.digest, result.artifact.uri) == (digest_of(manifest), f"{pod.store_uri}/{folder}/")
+    assert result.artifact.size_bytes == len(MODEL) + len(GOLDEN)
     assert [path.removeprefix(f"{folder}/") for path, _ in pod.store.list()] == [
         "evidence/reference.npz",
         "golden/0.npz",
@@ -79,34 +94,49 @@ def test_publish_puts_everything_under_the_manifests_digest(pod):
     ]
 
 
-def test_publishing_again_agrees_and_another_verification_adds_its_record(pod, tmp_path):
-    manifest = verified(pod)
-    first = pod.run("publish", request=convert_request())[1]
-    count = len(pod.store.list())
-    statuses, second, logs = pod.run("publish", request=verify_request(digest_of(manifest)))
+def test_another_verification_adds_its_record_and_its_evidence_and_nothing_else(pod):
+    manifest = judged(pod)
+    first = pod.run("publish", request=request())[1]
+    before = stored(pod)
+    write(pod.work / "judge/out/evidence/reference.npz", b"other evidence")
+    statuses, second, logs = pod.run("publish", request=request(digest_of(manifest)))
     assert (statuses, second) == ([ExitStatus.DONE], first), logs
-    assert len(pod.store.list()) == count + 1
+    added = {f"verifications/{'c' * 32}.json", f"verifications/{'c' * 32}.npz"}
+    folder = artifact_folder(KEY, digest_of(manifest))
+    assert {path.removeprefix(f"{folder}/") for path, _ in pod.store.list()} - added == {
+        path.partition("/")[2] for path in before
+    }
+    assert pod.store.read(f"{folder}/evidence/reference.npz") == b"evidence"
 
 
 def test_publish_takes_no_artifact_but_the_one_that_was_to_be_verified(pod):
-    verified(pod)
-    statuses, result, _ = pod.run("publish", request=verify_request(digest_of(b"another")))
+    judged(pod)
+    statuses, result, _ = pod.run("publish", request=request(digest_of(b"another")))
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
     assert pod.store.list() == []
 
 
+@pytest.mark.parametrize("place", ["try/out/artifact/model.onnx", "judge/out/artifact/golden/0.npz"])
+def test_publish_takes_no_file_but_those_that_were_judged(pod, place):
+    manifest = judged(pod)
+    (pod.work / place).write_bytes(b"another")
+    statuses, result, _ = pod.run("publish", request=request())
+    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
+    assert not pod.store.exists(f"{artifact_folder(KEY, digest_of(manifest))}/{MANIFEST}")
+
+
 def test_publish_follows_no_link(pod):
-    verified(pod)
-    planted = pod.work / "verify" / "out" / "artifact" / "model.onnx"
+    judged(pod)
+    planted = pod.work / "try/out/artifact/model.onnx"
     planted.unlink()
     planted.symlink_to(pod.credentials / "store" / "uri")
-    statuses, result, _ = pod.run("publish", request=convert_request())
+    statuses, result, _ = pod.run("publish", request=request())
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.UNSAFE_SOURCE)
     assert not [path for path, _ in pod.store.list() if path.endswith(("model.onnx", MANIFEST))]
 
 
 def test_what_is_published_halfway_is_no_artifact(pod):
-    manifest = verified(pod)
-    (pod.work / "verify" / "out" / "evidence" / "reference.npz").unlink()
-    assert pod.run("publish", request=convert_request())[0] == [ExitStatus.RETRY]
+    manifest = judged(pod)
+    (pod.work / "judge/out/evidence/reference.npz").unlink()
+    assert pod.run("publish", request=request())[0] == [ExitStatus.RETRY]
     assert not pod.store.exists(f"{artifact_folder(KEY, digest_of(manifest))}/{MANIFEST}")

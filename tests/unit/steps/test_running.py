@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from modelport.api import OutputStatus, Signature, Tensor
 from modelport.contract import (
+    MAX_EVIDENCE_BYTES,
     MAX_RESULT_BYTES,
     ExitStatus,
     ImportRequest,
@@ -197,7 +198,7 @@ def test_a_result_that_a_hostile_step_planted_stops_the_next(start, tmp_path, pl
         path.write_bytes(b"garbage")
     else:
         path.mkdir()
-    assert end(start("verify", "hop-1"))[0] == ExitStatus.SKIPPED
+    assert end(start("try", "hop-1"))[0] == ExitStatus.SKIPPED
 
 
 def test_a_lock_that_appears_before_the_result_is_no_death(start, tmp_path):
@@ -235,6 +236,8 @@ def outputs(count):
             name=f"output number {index}",
             relative_rms="1.234e-07",
             max_absolute_error="1.234e-06",
+            excess="0.02",
+            limit="5e-06",
             noise_floor="1.2e-08",
             spread="0.5",
         )
@@ -248,14 +251,46 @@ def test_what_fits_is_told_whole():
     assert msgspec.json.decode(fit(result), type=StepResult) == result
 
 
-@given(st.text(max_size=500), st.integers(0, 64), st.integers(0, 64))
-def test_every_message_fits_and_can_be_read(text, inputs, compared):
+@given(
+    st.text(max_size=500),
+    st.integers(0, 64),
+    st.integers(0, 64),
+    st.lists(st.text(max_size=256), max_size=8),
+    st.text(max_size=256),
+)
+def test_every_message_fits_and_can_be_read(text, inputs, compared, caveats, edges):
     result = StepResult(
         step="hop-1",
         failure=StepFailure(reason=Reason.CONVERSION_FAILED, message=text),
         source=SourceFacts(digest="d", format="f", size_bytes=1, signature=Signature(inputs=tensors(inputs))),
-        verification=VerificationFacts(samples=8, outputs=outputs(compared), max_absolute_error="0"),
     )
     message = fit(result)
     assert len(message) <= MAX_RESULT_BYTES
     assert msgspec.json.decode(message, type=StepResult).failure.reason == Reason.CONVERSION_FAILED
+    facts = VerificationFacts(
+        samples=8, outputs=outputs(compared), max_absolute_error="0", caveats=caveats, edges=edges
+    )
+    message = fit(StepResult(step="judge", verification=facts))
+    assert len(message) <= MAX_EVIDENCE_BYTES
+    told = msgspec.json.decode(message, type=StepResult).verification
+    assert (told == facts) == (not told.truncated)
+    assert told.outputs == facts.outputs[: len(told.outputs)]
+    assert told.outputs or not compared
+
+
+def test_a_single_output_leaves_no_room_for_everything_else():
+    name = "\N{SNOWMAN}" * 128  # 3 bytes each
+    (output,) = outputs(1)
+    output = msgspec.structs.replace(output, name=name, worst=name[:64], metrics=dict.fromkeys("abcd", "0.5" * 8))
+    facts = VerificationFacts(
+        samples=8,
+        outputs=[output] * 3,
+        max_absolute_error="0",
+        reference="sha256:" + "0" * 64,
+        caveats=[name * 2] * 8,
+        edges=name * 2,
+    )
+    told = msgspec.json.decode(fit(StepResult(step="judge", verification=facts)), type=StepResult).verification
+    assert (told.outputs, told.truncated, told.reference) == ([output], True, facts.reference)
+    assert told.caveats
+    assert told.edges

@@ -21,9 +21,14 @@ from modelport.contract import ModelportError, StepResult
 from modelport.reasons import Reason
 from modelport.steps import Step, main
 
-name, waits_for, what = sys.argv[1], sys.argv[2] or None, sys.argv[3]
+names, waits_for, what = sys.argv[1].split(), sys.argv[2] or None, sys.argv[3]
 
 def work(context):
+    name = context.name
+    if what == "deny the second" and name == names[1]:
+        raise ModelportError(Reason.INPUTS_NEEDED, "expected c, found d")
+    if what == "die in the second" and name == names[1]:
+        os._exit(1)
     if what == "hang":
         print("working", flush=True)
         time.sleep(60)
@@ -36,12 +41,12 @@ def work(context):
     if what == "memory":
         raise MemoryError
     (context.out / "made").write_text(name)
-    if waits_for:
+    if waits_for and name == names[0]:
         assert (context.out_of(waits_for) / "made").read_text() == waits_for
         assert context.result_of(waits_for).step == waits_for
     return StepResult(step=name)
 
-main(Step(name, work, waits_for))
+main(*(Step(name, work, before) for before, name in zip([waits_for, *names], names)))
 """
 
 
@@ -106,6 +111,44 @@ def test_a_failure_is_told_and_skips_what_follows(pod: Pod, what: str, status: i
     assert pod.end(pod.start("second", "first")) == 69
 
 
+def test_steps_that_share_a_container_run_one_after_the_other(pod: Pod) -> None:
+    later = pod.start("try", "hop-1")
+    assert (pod.end(pod.start("ask hop-1")), pod.end(later)) == (0, 0)
+    assert [(pod.work / name / "out/made").read_text() for name in ("ask", "hop-1", "try")] == ["ask", "hop-1", "try"]
+    assert json.loads((pod.work / "hop-1/result.json").read_text()) == {"step": "hop-1"}
+
+
+def test_a_step_that_waits_for_the_last_of_a_container_sees_it_die_in_the_first(pod: Pod) -> None:
+    first = pod.start("ask hop-1", what="hang")
+    assert first.stdout
+    assert first.stdout.readline() == "working\n"
+    later = pod.start("try", "hop-1")
+    first.send_signal(signal.SIGKILL)
+    pod.end(first)
+    assert pod.end(later) == 69
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("deny", {"step": "ask", "reason": "DigestMismatch"}),
+        ("deny the second", {"step": "hop-1", "reason": "InputsNeeded"}),
+    ],
+)
+def test_the_step_that_failed_is_told_and_those_after_it_are_skipped(pod: Pod, what: str, told: dict[str, str]) -> None:
+    assert pod.end(pod.start("ask hop-1 hop-2", what=what)) == 64
+    message = json.loads(pod.message.read_text())
+    assert {"step": message["step"], "reason": message["failure"]["reason"]} == told
+    assert not (pod.work / "hop-2/result.json").exists()
+    assert pod.end(pod.start("try", "hop-2")) == 69
+
+
+def test_what_a_step_before_reports_is_no_message_of_a_container_that_died(pod: Pod) -> None:
+    assert pod.end(pod.start("ask hop-1", what="die in the second")) == 1
+    assert json.loads((pod.work / "ask/result.json").read_text()) == {"step": "ask"}
+    assert pod.message.read_text() == ""
+
+
 def test_an_unreadable_result_skips(pod: Pod) -> None:
     (pod.work / "first").mkdir()
     (pod.work / "first/result.json").write_text("[")
@@ -129,11 +172,19 @@ def test_what_does_not_fit_into_the_message_is_left_out() -> None:
 
 def test_the_worst_outputs_stay_in_the_message() -> None:
     outputs = [
-        OutputStatus(name=f"o{number}", relative_rms="1e-7", max_absolute_error="1e-7", noise_floor="1e-8", spread="1")
+        OutputStatus(
+            name=f"o{number}",
+            relative_rms="1e-7",
+            max_absolute_error="1e-7",
+            excess="0.02",
+            limit="5e-6",
+            noise_floor="1e-8",
+            spread="1",
+        )
         for number in range(64)
     ]
     facts = VerificationFacts(samples=8, outputs=outputs, max_absolute_error="1e-7")
-    decoded = msgspec.json.decode(fit(StepResult(step="verify", verification=facts)), type=StepResult).verification
+    decoded = msgspec.json.decode(fit(StepResult(step="judge", verification=facts)), type=StepResult).verification
     assert decoded.truncated
     assert decoded.outputs == outputs[: len(decoded.outputs)] != []
 

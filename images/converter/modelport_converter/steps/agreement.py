@@ -1,9 +1,8 @@
 """Whether new evidence about a stored artifact bears out what its manifest says: it may prove more, never less."""
 
-from modelport.verification.evidence import Evidence
-
 from modelport.contract import ArtifactManifest, Candidate, Lengths, ModelportError
 from modelport.reasons import Reason
+from modelport.verification.evidence import Evidence
 
 
 def check_agreement(manifest: ArtifactManifest, candidate: Candidate, evidence: Evidence) -> None:

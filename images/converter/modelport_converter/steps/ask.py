@@ -13,14 +13,15 @@ from modelport_converter.converters.job import SourceJob
 def ask(context: Context) -> StepResult:
     """Leave the questions and answers, and the signature that they show."""
     from modelport.verification.data import read_data
-
     from modelport.verification.reference import FILE_NAME, write_reference
     from modelport.verification.source import ask_source, describe_inputs, describe_outputs
 
     request, staged = context.request, context.out_of("stage")
     assert isinstance(request, ConvertRequest)
     source = converters.open_source(SourceJob(request, staged / "source", staged / "code"))
-    data = read_data(staged / "data", source.inputs) if request.data_digest else []
+    fed_back = {state.input for state in request.states}
+    given = [each for each in source.inputs if each.name not in fed_back]
+    data = read_data(staged / "data", given, request.dimensions) if request.data_digest else []
     reference = ask_source(source, request, data)
     write_reference(context.out / FILE_NAME, reference)
     signature = Signature(

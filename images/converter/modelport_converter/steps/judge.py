@@ -7,7 +7,6 @@ and the record are written here and nowhere else, and publish takes the model's 
 from pathlib import Path
 
 import msgspec
-from modelport.verification.evidence import evaluate
 
 from modelport.contract import (
     MANIFEST,
@@ -40,6 +39,7 @@ from modelport.runtimes import runtime_for
 from modelport.steps import Context, say
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import read_answers
+from modelport.verification.evidence import evaluate
 from modelport.verification.golden import write_golden
 from modelport.verification.judge import judge as find_fault
 from modelport.verification.reference import FILE_NAME as REFERENCE

@@ -1,0 +1,98 @@
+"""The containers of Jobs: which steps share one, what each may read, and which credentials it holds."""
+
+import pytest
+
+from modelport.contract import ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
+from modelport.jobs import containers_of
+
+IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-onnxruntime": "server@1"}
+
+
+def request(*images: str, source: str = "pytorch-state-dict", digest: str | None = None) -> ConvertRequest:
+    hops = [Hop(converter="a-to-b", source="a", target="b", image=image) for image in images]
+    return ConvertRequest(
+        artifact_key="k",
+        verification_key="v",
+        source_digest="d",
+        source_format=source,
+        target_format="onnx",
+        hops=hops,
+        artifact_digest=digest,
+    )
+
+
+def shown(given: ConvertRequest) -> list[tuple[tuple[str, ...], str]]:
+    return [(each.steps, each.image) for each in containers_of(given, IMAGES)]
+
+
+def test_ask_shares_the_container_of_the_first_hop_of_its_image() -> None:
+    assert shown(request("pytorch@1")) == [
+        (("stage",), "onnx@1"),
+        (("ask", "hop-1"), "pytorch@1"),
+        (("try",), "server@1"),
+        (("judge",), "onnx@1"),
+        (("publish",), "onnx@1"),
+    ]
+
+
+def test_steps_that_hold_credentials_or_open_no_model_share_none_whatever_their_image() -> None:
+    assert [steps for steps, _ in shown(request("onnx@1", source="onnx"))] == [
+        ("stage",),
+        ("ask", "hop-1"),
+        ("try",),
+        ("judge",),
+        ("publish",),
+    ]
+
+
+def test_hops_share_while_their_images_are_equal() -> None:
+    assert shown(request("pytorch@1", "pytorch@1", "onnx@1"))[1:3] == [
+        (("ask", "hop-1", "hop-2"), "pytorch@1"),
+        (("hop-3",), "onnx@1"),
+    ]
+    assert [steps for steps, _ in shown(request("onnx@1"))][1:3] == [("ask",), ("hop-1",)]
+
+
+def test_a_stored_artifact_is_verified_without_hops() -> None:
+    found = {each.name: each for each in containers_of(request(digest="sha256:1"), IMAGES)}
+    assert list(found) == ["stage", "ask", "try", "judge", "publish"]
+    assert found["try"].reads == ("ask", "stage")
+    assert found["judge"].reads == ("ask", "try", "stage")
+
+
+def test_each_reads_what_it_needs_and_nothing_of_its_own() -> None:
+    found = {each.name: each for each in containers_of(request("pytorch@1", "onnx@1"), IMAGES)}
+    assert {name: each.reads for name, each in found.items()} == {
+        "stage": (),
+        "hop-1": ("stage",),
+        "hop-2": ("stage", "ask", "hop-1"),
+        "try": ("ask", "hop-2"),
+        "judge": ("ask", "hop-1", "hop-2", "try"),
+        "publish": ("try", "judge"),
+    }
+
+
+def test_no_step_that_opens_a_model_holds_credentials() -> None:
+    locations = [LocationRequest(role=role, uri="s3://b/k") for role in ("source", "code", "data")]
+    imports = containers_of(ImportRequest(locations=locations), IMAGES)
+    held = {each.name: each.holds for each in (*imports, *containers_of(request("pytorch@1"), IMAGES))}
+    assert held == {
+        "fetch": ("source", "code", "data"),
+        "inspect": (),
+        "keep": ("store",),
+        "stage": ("store",),
+        "hop-1": (),
+        "try": (),
+        "judge": (),
+        "publish": ("store",),
+    }
+
+
+def test_modules() -> None:
+    modules = {each.name: each.module for each in containers_of(request("pytorch@1"), IMAGES)}
+    assert {name for name, module in modules.items() if module == "modelport_server"} == {"try"}
+
+
+def test_no_job_serves() -> None:
+    with pytest.raises(TypeError, match="ServeRequest"):
+        containers_of(ServeRequest(artifact_key="k", artifact_digest="d"), IMAGES)
