@@ -29,6 +29,8 @@ NOISY_LIMIT = 0.5
 ULPS = 2.0
 """Rounding units that an error may have by RMS: of the whole output in a slice of zeros, of 1 in probabilities. Measured
 of sigmoids in ONNX Runtime: 0.5, and 2.5 for a single element."""
+FEW = 10.0
+"""Elements of a slice that are too few to show its noise, as in a channel that hardly ever leaves zero."""
 OUTLYING = 1000.0
 """How many medians an element is away from the others where these are measured without it, too."""
 GAP = 30.0
@@ -56,9 +58,10 @@ class Pool:
     """Squares of the differences."""
     largest: Numbers
     """Largest difference."""
-    low: Numbers
+    fourths: Numbers
+    """Fourth powers of the reference, if it is pooled alone, as are its extremes."""
     high: Numbers
-    """Extremes of the reference."""
+    minus_low: Numbers
     size: int = 0
     """Elements, finite or not."""
     non_finite: int = 0
@@ -67,6 +70,11 @@ class Pool:
     def rms(self) -> Numbers:
         """RMS of the reference."""
         return np.sqrt(self.squares / np.maximum(self.count, 1))
+
+    @property
+    def effective(self) -> Numbers:
+        """How many elements of one size would make the reference's sums: few, if some are much larger than others."""
+        return np.maximum(self.squares**2 / np.where(self.fourths > 0, self.fourths, np.inf), 1.0)
 
     @property
     def error(self) -> Numbers:
@@ -93,17 +101,19 @@ def short_axes(tensors: Sequence[Array], *, is_batched: bool) -> Axes:
     )
 
 
-def pool(pairs: Iterable[Pair], axes: Axes, within: float = math.inf) -> Pool:
-    """Add up pairs of tensors of equal shapes, `reference` first; elements larger than `within` are left out."""
+def describe(tensors: Iterable[Array], axes: Axes, within: float = math.inf) -> Pool:
+    """Add up tensors alone; elements larger than `within` are left out."""
+    return pool(((each, each) for each in tensors), axes, within, is_own=True)
+
+
+def pool(pairs: Iterable[Pair], axes: Axes, within: float = math.inf, *, is_own: bool = False) -> Pool:
+    """Add up pairs of tensors of equal shapes, the reference first; elements larger than `within` are left out."""
     groups = 1 + sum(length for _, length in axes)
-    zeros = np.zeros((6, groups))
-    pooled = Pool(axes, *zeros)
-    pooled.low += np.inf
-    pooled.high -= np.inf
+    pooled = Pool(axes, *np.zeros((5, groups)), *np.full((2, groups), -np.inf))
     for reference, other in pairs:
         pooled.size += reference.size
         for start, one, two in _blocks(reference, other):
-            _add(pooled, start, one, two, within)
+            _add(pooled, start, (one, two), within, is_own=is_own)
     return pooled
 
 
@@ -116,7 +126,8 @@ def _blocks(reference: Array, other: Array) -> Iterator[tuple[int, Numbers, Numb
             yield start, one[part].astype(np.float64), two[part].astype(np.float64)
 
 
-def _add(pooled: Pool, start: int, one: Numbers, two: Numbers, within: float) -> None:
+def _add(pooled: Pool, start: int, pair: tuple[Numbers, Numbers], within: float, *, is_own: bool) -> None:
+    one, two = pair
     kept = np.isfinite(one) & np.isfinite(two)
     if not kept.all():
         pooled.non_finite += int(np.sum(~kept & ~((one == two) | (np.isnan(one) & np.isnan(two)))))
@@ -124,22 +135,26 @@ def _add(pooled: Pool, start: int, one: Numbers, two: Numbers, within: float) ->
     if within < math.inf:
         kept &= np.abs(one) <= within
         one, two = np.where(kept, one, 0.0), np.where(kept, two, 0.0)
-    is_whole = bool(kept.all())
-    delta = np.abs(one - two)
-    is_equal = not delta.any()
-    squares, errors = one * one, delta * delta
-    low, high = (one, one) if is_whole else (np.where(kept, one, np.inf), np.where(kept, one, -np.inf))
+    count = kept if not kept.all() else None
+    squares = one * one
+    sums, largest = [(pooled.squares, squares)], []
+    if is_own:
+        sums.append((pooled.fourths, squares * squares))
+        largest.append((pooled.high, one if count is None else np.where(kept, one, -np.inf)))
+        largest.append((pooled.minus_low, -one if count is None else np.where(kept, -one, -np.inf)))
+    else:
+        delta = np.abs(one - two)
+        if delta.any():
+            sums.append((pooled.errors, delta * delta))
+            largest.append((pooled.largest, delta))
 
     def reduce(target: slice | int, axes: tuple[int, ...] | None) -> None:
-        pooled.count[target] += (
-            one.size / (1 if axes is None else one.shape[_kept(one, axes)]) if is_whole else kept.sum(axes)
-        )
-        pooled.squares[target] += squares.sum(axes)
-        pooled.low[target] = np.minimum(pooled.low[target], low.min(axes))
-        pooled.high[target] = np.maximum(pooled.high[target], high.max(axes))
-        if not is_equal:
-            pooled.errors[target] += errors.sum(axes)
-            pooled.largest[target] = np.maximum(pooled.largest[target], delta.max(axes))
+        size = one.size if axes is None else math.prod(one.shape[axis] for axis in axes)
+        pooled.count[target] += size if count is None else count.sum(axes)
+        for total, values in sums:
+            total[target] += values.sum(axes)
+        for extreme, values in largest:
+            extreme[target] = np.maximum(extreme[target], values.max(axes))
 
     reduce(0, None)
     offset = 1
@@ -148,10 +163,6 @@ def _add(pooled: Pool, start: int, one: Numbers, two: Numbers, within: float) ->
         others = tuple(each for each in range(one.ndim) if each != axis)
         reduce(slice(first, first + one.shape[axis]), others)
         offset += length
-
-
-def _kept(array: Numbers, axes: tuple[int, ...]) -> int:
-    return next(axis for axis in range(array.ndim) if axis not in axes)
 
 
 class Worst(NamedTuple):
@@ -220,7 +231,7 @@ def make_yardstick(
     within: float = math.inf,
 ) -> Yardstick:
     """Measure the source: its answers, and, by kind, pairs of an answer and the same question answered again."""
-    own = pool(((each, each) for each in tensors), axes, within)
+    own = describe(tensors, axes, within)
     again = [pool(pairs, axes, within) for pairs in repeats]
     nothing = np.zeros_like(own.count)
     noise = np.max([each.error for each in again], axis=0, initial=0.0) if again else nothing
@@ -235,7 +246,9 @@ def make_yardstick(
     rms, whole = own.rms, own.rms[0]
 
     # where the noise is well below the slice, some floors; where it is all that there is, some times that noise
-    wide = np.clip(precision.floors * floors, precision.base, max(NOISY_LIMIT, precision.base))
+    usual = np.maximum(precision.base, precision.floors * floors)
+    few = np.minimum(usual * (1 + FEW / own.effective), precision.cap)
+    wide = np.minimum(np.maximum(usual, few), max(NOISY_LIMIT, precision.base))
     limits = np.where(floors > NOISY, precision.floors * noise, wide * rms)
     unit = ULPS * precision.unit * whole
     is_unmeasured = floors[0] == 0
@@ -247,7 +260,7 @@ def make_yardstick(
     limits[0] = limit * whole
     if within < math.inf:
         # a slice that lies beyond for the most part has been measured as a whole
-        everything = pool(((each, each) for each in tensors), axes)
+        everything = describe(tensors, axes)
         limits[own.count < everything.count / 2] = np.inf
     limits = limits + np.where(probable(own), ULPS * precision.unit, 0.0)
     scale = np.where((rms == 0) | (floors > NOISY), whole, rms)
@@ -257,7 +270,7 @@ def make_yardstick(
 
 def probable(own: Pool) -> npt.NDArray[np.bool_]:
     """Return which slices hold probabilities, whose rounding is that of 1: within [0, 1], and not all next to 0."""
-    within = (own.low >= 0) & (own.high <= 1)
+    within = (own.minus_low <= 0) & (own.high <= 1)
     found = np.zeros_like(within)
     offset = 0
     for length in (1, *(length for _, length in own.axes)):
