@@ -102,19 +102,32 @@ class _Machine:
         self.stack.append(Name(str(module), str(name)))
 
     def set_items(self, items: list[Any]) -> None:
-        if isinstance(self.stack[-1], dict):  # an Object stays empty
-            self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        if isinstance(self.stack[-1], dict):
+            self.stack[-1].update(zip(map(_as_key, items[::2]), items[1::2], strict=True))
+        elif not isinstance(self.stack[-1], Object):  # which stays empty
+            raise TypeError(type(self.stack[-1]))
 
     def extend(self, items: Iterable[Any]) -> None:
         if isinstance(self.stack[-1], list):
             self.stack[-1].extend(items)
         elif isinstance(self.stack[-1], set):
-            self.stack[-1].update(items)
+            self.stack[-1].update(map(_as_key, items))
+        elif not isinstance(self.stack[-1], Object):
+            raise TypeError(type(self.stack[-1]))
 
     def build(self) -> None:
         attributes = self.take()
         if isinstance(self.stack[-1], OrderedMapping):
             self.stack[-1].attributes = attributes
+
+
+def _as_key(value: object) -> object:
+    """Return what is hashed for a key: hashing a tuple of tuples of tuples … would need a stack of any depth."""
+    is_deep = isinstance(value, _NESTING) and any(isinstance(part, _NESTING) for part in value)
+    return Object(Name("builtins", "tuple"), value) if is_deep else value
+
+
+_NESTING = (tuple, frozenset)
 
 
 def _nothing(_machine: _Machine, _argument: object) -> None:
@@ -145,7 +158,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], object]] = {
     "TUPLE2": lambda m, _: m.stack.append(tuple(m.take_last(2))),
     "TUPLE3": lambda m, _: m.stack.append(tuple(m.take_last(3))),
     "LIST": lambda m, _: m.stack.append(m.take_marked()),
-    "FROZENSET": lambda m, _: m.stack.append(frozenset(m.take_marked())),
+    "FROZENSET": lambda m, _: m.stack.append(frozenset(map(_as_key, m.take_marked()))),
     "DICT": lambda m, _: m.make_dict(m.take_marked()),
     "SETITEM": lambda m, _: m.set_items(m.take_last(2)),
     "SETITEMS": lambda m, _: m.set_items(m.take_marked()),

@@ -15,7 +15,6 @@ from modelport.contract import ModelportError
 from modelport.formats import FORMATS
 from modelport.reasons import Reason
 from modelport_converter.inspection import inspect_model
-from modelport_converter.inspection.pytorch import _ALLOWED
 
 
 def assert_fails(format_name, folder, paths, reason):
@@ -91,7 +90,7 @@ def test_garbage_is_corrupt(tmp_path, content):
 def test_a_model_without_tensors_as_inputs_is_told(tmp_path):
     model = network()
     model.graph.input[0].CopyFrom(helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [1]))
-    assert "tensor" in assert_fails("onnx", write(tmp_path, model), ["model.onnx"], Reason.SOURCE_CORRUPT)
+    assert "tensor" in assert_fails("onnx", write(tmp_path, model), ["model.onnx"], Reason.CONVERSION_FAILED)
 
 
 def test_two_models_are_one_too_many(tmp_path):
@@ -153,17 +152,17 @@ class Call:
         return self.function, self.arguments
 
 
-def zip_of(content, name="archive/data.pkl"):
+def zip_of(content, name="archive/data.pkl", data=bytes(4096)):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(name, content)
-        archive.writestr("archive/data/0", bytes(4096))
+        archive.writestr("archive/data/0", data)
     return file.getvalue()
 
 
 def legacy_of(content):
     head = b"".join(pickle.dumps(each, protocol=2) for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
-    return head + content + pickle.dumps(["0"], protocol=2) + bytes(4096)
+    return head + content + pickle.dumps(["0"], protocol=2) + (4).to_bytes(8, "little") + bytes(16)
 
 
 def state_dict_pickle():
@@ -189,44 +188,100 @@ def test_weights_alone_are_taken(tmp_path, wrap):
 @pytest.mark.parametrize("wrap", [zip_of, legacy_of])
 @pytest.mark.parametrize("protocol", [0, 1, 2, 4])
 @pytest.mark.parametrize("function", [os.system, eval, pickle.loads, os.popen])
-def test_a_pickle_that_calls_is_refused_in_every_protocol(tmp_path, wrap, protocol, function):
+def test_weights_that_only_a_call_would_make_are_refused_in_every_protocol(tmp_path, wrap, protocol, function):
     content = pickle.dumps(collections.OrderedDict(w=Call(function, "true")), protocol=protocol)
-    (tmp_path / "weights.pt").write_bytes(wrap(content))
+    (tmp_path / "weights.pt").write_bytes(legacy_without_storages(content) if wrap is legacy_of else wrap(content))
     assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.UNSAFE_SOURCE)
 
 
-@pytest.mark.parametrize(
-    "found", ["torch load", "torch.storage _load_from_bytes", "torch.hub load", "torch._utils _import_dotted_name"]
-)
-def test_functions_of_torch_that_would_load_more_are_not_taken(tmp_path, found):
+def legacy_without_storages(content):
+    head = b"".join(pickle.dumps(each, protocol=2) for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    return head + content + pickle.dumps([], protocol=2)
+
+
+@pytest.mark.parametrize("wrap", [zip_of, legacy_of])
+@pytest.mark.parametrize("call", [b"cos\nsystem\n(X\x04\x00\x00\x00touctR", b"cbuiltins\neval\n(X\x01\x00\x00\x001tR"])
+def test_a_call_among_weights_is_refused_and_named(tmp_path, wrap, call):
+    content = state_dict_pickle().removesuffix(b"u.") + b"X\x01\x00\x00\x00b" + call + b"u."
+    (tmp_path / "weights.pt").write_bytes(wrap(content))
+    told = assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.UNSAFE_SOURCE)
+    assert "os.system" in told or "builtins.eval" in told
+
+
+@pytest.mark.parametrize("wrap", [zip_of, legacy_of])
+def test_what_lies_beside_the_weights_is_never_called(tmp_path, wrap):
+    """A checkpoint with a loss, a path, a configuration: names to us, whose calls are not made."""
+    weights = state_dict_pickle().removeprefix(b"\x80\x02").removesuffix(b".")
+    path = tmp_path / "owned"
+    call = b"cos\nmkdir\n(X" + len(str(path)).to_bytes(4, "little") + str(path).encode() + b"tR"
+    content = b"\x80\x02}(X\x05\x00\x00\x00state" + weights + b"X\x04\x00\x00\x00loss" + call + b"u."
+    assert inspect_bytes(tmp_path, wrap(content)) is None
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("found", ["torch load", "torch.storage _load_from_bytes", "torch.hub load"])
+def test_a_name_alone_is_no_weight(tmp_path, found):
     module, _, name = found.partition(" ")
     (tmp_path / "weights.pt").write_bytes(zip_of(f"c{module}\n{name}\n.".encode()))
     told = assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.UNSAFE_SOURCE)
     assert found.replace(" ", ".") in told
 
 
+def test_a_whole_model_is_refused_with_a_cure(tmp_path):
+    content = b"\x80\x02ctorch.nn.modules.container\nSequential\n)\x81}X\x01\x00\x00\x00aK\x01sb."
+    (tmp_path / "weights.pt").write_bytes(zip_of(content))
+    told = assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.UNSAFE_SOURCE)
+    assert "torch.nn.modules.container.Sequential" in told
+    assert "save model.state_dict() alone" in told
+
+
 @pytest.mark.parametrize(
-    "found",
+    ("old", "new"),
     [
-        *(
-            "collections OrderedDict",
-            "torch BFloat16Storage",
-            "torch.cuda HalfStorage",
-            "torch.cuda.sparse FloatTensor",
-        ),
-        *(
-            "torch Size",
-            "torch float8_e4m3fn",
-            "torch quint4x2",
-            "torch per_channel_affine",
-            "torch bits1x8",
-            "torch uint7",
-        ),
-        *("torch._utils _rebuild_parameter", "torch.storage UntypedStorage", "torch.nn.parameter Parameter"),
+        (b"K\x00(K\x02K\x02t", b"K\x01(K\x02K\x02t"),  # offset 1: five elements of four
+        (b"(K\x02K\x02t", b"(K\x02K\x03t"),
+        (b"(K\x02K\x01t", b"(K\xffK\x01t"),
+        (b"(K\x02K\x01t", b"(K\x01t"),  # two axes, one stride
+        (b"(K\x02K\x02t", b"(J\xff\xff\xff\xffK\x02t"),
+        (b"X\x01\x00\x00\x000X", b"X\x01\x00\x00\x007X"),  # a storage that is not there
+        (b"FloatStorage", b"StrangeStorage"),
     ],
 )
-def test_what_rebuilds_tensors_is_taken(found):
-    assert _ALLOWED.fullmatch(found)
+def test_a_tensor_stays_within_its_storage(tmp_path, old, new):
+    content = state_dict_pickle()
+    assert old in content
+    (tmp_path / "weights.pt").write_bytes(zip_of(content.replace(old, new, 1), data=bytes(16)))
+    assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.SOURCE_CORRUPT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b".", b"\x80\x02", b"(.", b"u.", b"R.", b"}K\x01s.", b"}(K\x01u.", b"]]}s.", b"(((((((((.", b"h\x05."),
+        *(b"K\x01Q.", b"K\x01K\x02\x93b.", b"X\xff\xff\xff\xffabc.", b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7fabc."),
+        b"}]K\x01s.",
+    ],
+)
+@pytest.mark.parametrize("wrap", [zip_of, legacy_of])
+def test_a_damaged_pickle_is_told_and_kills_nothing(tmp_path, wrap, content):
+    (tmp_path / "weights.pt").write_bytes(wrap(content))
+    with pytest.raises(ModelportError) as failed:
+        inspect_model("pytorch-state-dict", tmp_path, ["weights.pt"])
+    assert failed.value.reason in (Reason.SOURCE_CORRUPT, Reason.UNSAFE_SOURCE)
+
+
+@pytest.mark.parametrize(
+    "content", [b"(" * 100_000 + b"t" * 100_000 + b"0}.", b")" + b"\x85" * 1_000_000 + b"q\x00}h\x00K\x01s."]
+)
+def test_depth_needs_no_stack(tmp_path, content):
+    assert inspect_bytes(tmp_path, zip_of(content)) is None
+
+
+def test_compressed_storages_are_not_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "weights.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", state_dict_pickle())
+        archive.writestr("archive/data/0", bytes(1 << 20))
+    assert "compressed" in assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.SOURCE_CORRUPT)
 
 
 def test_a_truncated_pickle_of_the_old_format_is_corrupt(tmp_path):

@@ -65,9 +65,9 @@ def test_weights_are_weights(tmp_path: Path) -> None:
     assert inspect_model("pytorch-state-dict", tmp_path, ["w.pt"]) is None
 
 
-def test_a_pickle_that_would_run_code_is_named(tmp_path: Path) -> None:
+def test_what_only_a_call_would_make_is_named(tmp_path: Path) -> None:
     write_pickle(tmp_path / "w.pt", Evil())
-    with pytest.raises(ModelportError, match=r"would call .*eval") as caught:
+    with pytest.raises(ModelportError, match=r"eval") as caught:
         inspect_model("pytorch-state-dict", tmp_path, ["w.pt"])
     assert caught.value.reason is Reason.UNSAFE_SOURCE
 

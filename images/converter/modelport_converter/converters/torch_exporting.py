@@ -30,6 +30,10 @@ from modelport_converter.converters.torch_state import settle
 
 SPEAKER = "torch.onnx"
 LAST_TRACED_OPSET = 20
+FIRST_CAPTURED_OPSET = 18
+"""For an older one the graph-capturing exporter has its graph rewritten, not always into a valid one."""
+_LAYERS = tuple(str(Path(torch.nn.__file__).parent / part) for part in ("functional.py", "modules/"))
+"""PyTorch's own layers look at shapes to refuse wrong ones, and at nothing that a trace would bake in."""
 LARGE_BYTES = 1 << 30
 """From here on weights are written beside the graph: protobuf's limit is near."""
 
@@ -119,6 +123,8 @@ def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Export
                 say(SPEAKER, f"the trace may hold for its example alone: {words}")
                 export.path.parent.rename(spare)
                 export.path.parent.mkdir()
+        if not is_asked:
+            export = export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
         if _attempt("capture", _capture, export, refusals, is_asked=is_asked) is not None:
             shutil.rmtree(spare, ignore_errors=True)
             return Exported()
@@ -173,7 +179,7 @@ def _call(exporter: Callable[[Export], None], export: Export, *, is_asked: bool)
     if is_asked and found != export.opset:
         raise _RefusedError(f"it wrote opset {found}, not {export.opset}")
     _check_graph(export)
-    return caught
+    return [each for each in caught if not each.filename.startswith(_LAYERS)]
 
 
 def _describe(error: BaseException) -> str:
@@ -186,6 +192,10 @@ def _describe(error: BaseException) -> str:
 def _check_graph(export: Export) -> None:
     """Make the graph's inputs those of the model, in order, and refuse what draws random numbers or is not as asked."""
     model = onnx.load(str(export.path), load_external_data=False)
+    try:
+        onnx.checker.check_model(str(export.path))
+    except onnx.checker.ValidationError as error:
+        raise _RefusedError(f"its graph is not valid: {describe_error(error)}") from error
     random = find_random_operations(model)
     if random:
         raise _RefusedError(f"its graph draws random numbers where the model does not: {', '.join(random)[:160]}")

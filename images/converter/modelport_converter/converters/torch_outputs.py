@@ -43,8 +43,8 @@ def to_array(name: str, tensor: torch.Tensor) -> Array:
         _refuse(name, f"a quantized tensor ({_type(tensor)})", "its dequantize()")
     plain = tensor.detach().cpu().contiguous().resolve_neg()
     if plain.dtype == torch.bfloat16:
-        bits: Array = plain.view(torch.int16).numpy()
-        return bits.view(ml_dtypes.bfloat16).copy()
+        halves: Array = plain.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return halves.copy()
     if plain.is_floating_point() and plain.dtype.itemsize == 1:
         _refuse(name, f"elements of {_type(tensor)}", "it as float32")
     array: Array = plain.numpy()
