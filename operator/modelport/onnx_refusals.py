@@ -59,7 +59,9 @@ def _describe(path: Path, is_meant: Any) -> tuple[str, str]:
     import onnx
 
     try:
-        model = onnx.shape_inference.infer_shapes(onnx.load(path, load_external_data=False))
+        model = onnx.load(path, load_external_data=False)
+        if not any(node.op_type == "LabelEncoder" for node in model.graph.node):  # it can end onnx's inference hard
+            model = onnx.shape_inference.infer_shapes(model)
     except Exception:  # noqa: BLE001  # this only adds to a message: what onnx cannot read is told without it
         return "", ""
     graphs = [model.graph, *(each for function in model.functions for each in _subgraphs(function.node))]

@@ -89,7 +89,7 @@ ADVICE: dict[Reason, Advice] = {
     ),
     Reason.FACTORY_FAILED: Advice(False, "Correct code, factory or arguments; `modelport run` repeats it locally."),
     Reason.CONVERSION_FAILED: Advice(
-        False, "Read the log tail; `modelport run` repeats it locally. Another opset may help."
+        False, "Change what the message names, or read the log tail; `modelport run` repeats it locally."
     ),
     Reason.NON_DETERMINISTIC: Advice(False, "Switch random operations and training-mode dropout off in the factory."),
     Reason.NUMERICALLY_UNSTABLE: Advice(

@@ -1,6 +1,4 @@
-"""ONNX files as they leave a hop, and the logits of a graph."""
-
-from pathlib import Path
+"""ONNX files as they leave a hop."""
 
 import numpy as np
 import onnx
@@ -10,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from modelport.contract import ModelportError
 from modelport_converter.converters import onnx_files
 from modelport_converter.converters.job import the_one_file
-from modelport_converter.converters.onnx_asking import make_run, read_inputs
+from modelport_converter.converters.onnx_asking import make_run
 
 
 def linear(*nodes, output="scores", shape=("batch", 2)) -> onnx.ModelProto:
@@ -44,37 +42,35 @@ def test_large_weights_lie_beside_the_graph(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.onnx.data"}
     kept = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False)
     assert onnx_files.has_external_data(kept)
-    answer = make_run(kept, tmp_path)({"x": np.ones((1, 3), np.float32)})
-    assert np.all(answer.outputs["y"] == 3)
+    answer = make_run(kept, tmp_path / "model.onnx")({"x": np.ones((1, 3), np.float32)})
+    assert np.all(answer["y"] == 3)
 
 
-def test_an_unnamed_first_axis_is_the_batch():
-    (found,) = read_inputs(linear(output="y"), [])
-    assert (found.name, found.dtype, found.shape) == ("x", "float32", ["batch", 3])
+def test_weights_in_constants_lie_beside_a_large_graph_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_files, "MAX_FILE_BYTES", 1)
+    weight = numpy_helper.from_array(np.ones((3, 2000), np.float32))
+    model = linear(output="y", shape=("batch", 2000))
+    del model.graph.initializer[:]
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=weight))
+    onnx_files.write_model(model, tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx.data").stat().st_size >= 3 * 2000 * 4
+    answer = make_run(onnx.load(str(tmp_path / "model.onnx"), load_external_data=False), tmp_path / "model.onnx")
+    assert np.all(answer({"x": np.ones((1, 3), np.float32)})["y"] == 3)
 
 
-@pytest.mark.parametrize(
-    ("nodes", "shape", "expected"),
-    [
-        ([("Softmax", {"axis": -1})], ("batch", 2), (1, 2)),
-        ([("Sigmoid", {}), ("Transpose", {"perm": [1, 0]})], (2, "batch"), (2, 1)),
-        ([("Sigmoid", {}), ("Identity", {}), ("Flatten", {"axis": 0})], (1, "n"), (1, 2)),
-        ([("Relu", {})], ("batch", 2), None),
-        ([("Sigmoid", {}), ("Neg", {})], ("batch", 2), None),
-    ],
-)
-def test_logits_have_the_shape_of_their_output(nodes, shape, expected):
-    names = ["y", *(f"t{number}" for number in range(len(nodes) - 1)), "scores"]
-    chain = [
-        helper.make_node(op, [names[number]], [names[number + 1]], **attributes)
-        for number, (op, attributes) in enumerate(nodes)
-    ]
-    answer = make_run(linear(*chain, shape=shape), Path())({"x": np.array([[1, 2, 3]], np.float32)})
-    if expected is None:
-        assert answer.logits == {}
-    else:
-        assert answer.logits["scores"].shape == answer.outputs["scores"].shape == expected
-        assert sorted(answer.logits["scores"].ravel()) == [16, 22]
+def test_an_exported_file_is_computed_in_float32_where_asked(tmp_path):
+    path = tmp_path / "model.onnx"
+    model = linear(output="y")
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.elem_type = TensorProto.DOUBLE
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full((3, 2), 1 / 3), "w"))
+    path.write_bytes(model.SerializeToString())
+    onnx_files.finish_model(path, simplify=False, precision="float32")
+    found = onnx.load(str(path))
+    assert found.graph.initializer[0].data_type == TensorProto.FLOAT
+    answer = make_run(found, path)({"x": np.ones((1, 3))})["y"]
+    assert answer.dtype == np.float64
+    np.testing.assert_allclose(answer, 1, rtol=1e-6)
 
 
 def test_the_one_file_is_found_or_the_choice_is_told(tmp_path):

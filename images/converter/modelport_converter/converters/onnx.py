@@ -19,7 +19,7 @@ from modelport.steps import say
 from modelport.verification.calls import Infer
 from modelport.verification.reference import FILE_NAME, read_reference
 from modelport.verification.source import Source
-from modelport_converter.converters.job import MODEL, HopJob, SourceJob, last_line, the_one_file
+from modelport_converter.converters.job import MODEL, HopJob, SourceJob, the_one_file
 from modelport_converter.converters.onnx_asking import make_run, make_slow_run
 from modelport_converter.converters.onnx_chance import find_random_operations
 from modelport_converter.converters.onnx_files import MAX_IR_VERSION, load_whole, opset_of, write_model
@@ -33,6 +33,11 @@ from modelport_converter.converters.onnx_values import read_inputs, take_probabi
 OPTIONS = OnnxOptions
 MODELS = (".onnx",)
 SPEAKER = "onnx"
+UNKNOWN_RANK = "Field 'shape' of 'type' is required but missing"
+"""What onnx's checker says of an output whose rank is not known before it is asked; runtimes take such models."""
+
+TOO_NEW = "ir_version"
+"""What it says of a file that a newer onnx wrote."""
 
 
 class _Model(NamedTuple):
@@ -86,8 +91,15 @@ def _check(path: Path) -> None:
     try:
         onnx.checker.check_model(str(path))
     except Exception as error:  # protobuf and checker raise unrelated types
-        message = f"{path.name}: expected a valid ONNX model, found: {last_line(error)}"
-        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+        told = " ".join(str(error).split())[:300]
+        if UNKNOWN_RANK in told:
+            return
+        if TOO_NEW in told:
+            message = f"{path.name}: {told} Export it with an older version of onnx"
+            raise ModelportError(Reason.RUNTIME_UNSUPPORTED, message) from error
+        raise ModelportError(
+            Reason.SOURCE_CORRUPT, f"{path.name}: expected a valid ONNX model, found: {told}"
+        ) from error
 
 
 def _read(path: Path, *, is_whole: bool) -> _Model:

@@ -73,8 +73,10 @@ def infer_tensors(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
     for tensor in skeleton.graph.initializer:
         if len(tensor.raw_data) > SMALL_BYTES:
             tensor.ClearField("raw_data")
-    with suppress(Exception):  # what it cannot read is told by who loads the model; the declared types remain
-        skeleton = onnx.shape_inference.infer_shapes(skeleton, data_prop=True)
+    # onnx's inference ends the process at a LabelEncoder of a value without a shape
+    if not any(node.op_type == "LabelEncoder" for node in nodes_of(model)):
+        with suppress(Exception):  # what it cannot read is told by who loads the model; the declared types remain
+            skeleton = onnx.shape_inference.infer_shapes(skeleton, data_prop=True)
     found: dict[str, onnx.TypeProto.Tensor] = {}
     for scope in scopes_of(skeleton):
         if scope.graph is not None:
