@@ -79,7 +79,8 @@ ADVICE: dict[Reason, Advice] = {
     Reason.STORE_ACCESS_DENIED: Advice(True, "Correct the credentials in Secret modelport-store; it is tried again."),
     Reason.STORE_NOT_CONFIGURED: Advice(True, "Create Secret modelport-store in this namespace; see docs/store.md."),
     Reason.UNSAFE_SOURCE: Advice(
-        False, "Pack regular files only: no links, devices, absolute names or names with '..'."
+        False,
+        "Archives: pack regular files only, no links, devices, absolute names or names with '..'. PyTorch: save model.state_dict() alone.",
     ),
     Reason.UNKNOWN_FORMAT: Advice(False, "State spec.source.format; `modelport formats` lists the formats."),
     Reason.SOURCE_CORRUPT: Advice(False, "Upload the file again: it is truncated or not what its format says."),
