@@ -156,7 +156,7 @@ def _have_one_shape(answers: Sequence[Array]) -> bool:
 
 def _thinned(expected: Array, found: Array) -> tuple[Array, Array]:
     """Return both with as many elements as are kept; what has another shape differs anyway."""
-    elements = expected[0].size if len(expected) else 0
+    elements = expected[:1].size  # of one row; a row of strings may be a string
     if found.shape != expected.shape or elements <= MOST_ELEMENTS:
         return expected, found
     kept = np.linspace(0, elements - 1, MOST_ELEMENTS, dtype=int)
