@@ -80,7 +80,9 @@ def _fit(each: Input, array: Array) -> Array:
     with np.errstate(all="ignore"):
         cast = array.astype(dtype) if fits else array
     if fits and not is_text and cast.dtype != array.dtype:
-        fits = np.array_equal(cast.astype(array.dtype), array, equal_nan=array.dtype.kind == "f")
+        is_float = array.dtype.kind == "f"
+        # both ways: -1 comes back from uint64, and 2**53 + 1 equals the float that it is rounded to
+        fits = all(np.array_equal(back, array, equal_nan=is_float) for back in (cast, cast.astype(array.dtype)))
     if not fits:
         message = (
             f"{FIELD}: {each.name}: expected {each.dtype}{list(each.shape)}, found {array.dtype}{list(array.shape)}"
@@ -97,7 +99,7 @@ def _cut(inputs: Sequence[Input], arrays: Tensors, dimensions: Mapping[str, Dime
         axes = {each.name: each.shape.index(batch) for each in inputs if batch in each.shape}
         limits = dimensions.get(batch, DimensionRange())
         step = limits.multiple_of
-        size = max(1, min(max(ROWS, limits.min), limits.max or ROWS) // step) * step
+        size = max(1, min(max(ROWS, limits.min), limits.max or MAX_BYTES) // step) * step
         smallest = max(step, limits.min)
     elif len(firsts) == 1:
         (size,) = (int(first) for first in firsts)

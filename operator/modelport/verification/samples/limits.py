@@ -43,8 +43,8 @@ class Cost(NamedTuple):
 
 
 SMALL_BATCH = Cost(16 << 20, 10.0)
-BATCH = Cost(2 << 20, 1.0)
-LENGTH = Cost(4 << 20, 1.0)
+BATCH = Cost(2 << 20, 2.0)
+LENGTH = Cost(4 << 20, 4.0)
 DECLARED = Cost(64 << 20, 5.0)
 """What a user declares is asked, even where it takes long."""
 
