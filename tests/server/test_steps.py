@@ -1,4 +1,4 @@
-"""The steps of the server image as a pod runs them: processes, with files and an environment."""
+"""The steps of the server image, and the judge behind them, as a pod runs them: processes, with files and an environment."""
 
 import os
 import shutil
@@ -9,36 +9,47 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelport.api import Verification
+from modelport.api import Input, Signature, Verification
 from modelport.contract import (
     MANIFEST,
     ArtifactManifest,
+    Candidate,
     ConvertRequest,
     ExitStatus,
+    File,
     Hop,
+    Lengths,
+    ModelportError,
     ServeRequest,
     StepResult,
     VerificationRecord,
-    VerifyRequest,
     artifact_folder,
     digest_of,
 )
-from modelport.files import describe
+from modelport.files import describe, list_tree
 from modelport.reasons import Reason
+from modelport.steps import Context
+from modelport.verification.answers import read_answers
 from modelport.verification.golden import check_golden, read_golden
-from modelport.verification.reference import Answer, Floors, Reference, Sample, write_reference
+from modelport.verification.reference import Reference, Sample, write_reference
+from modelport.verification.source import Source, ask_source, describe_inputs, describe_outputs
 from modelport_server import backends
-from server.models import MLP, features, logits, mlp_artifact, mlp_bytes, scores
+from modelport_server.steps import trying
+from server.models import MLP, features, mlp_artifact, mlp_bytes, scores
 
 KEY = "a" * 32
+MODULES = {"try": "modelport_server", "fetch": "modelport_server", "judge": "modelport_converter"}
+INPUTS = [Input(name="features", dtype="float32", shape=["batch", 4])]
 
 
 def run(step, request, work, **variables):
     """Run a step; return its exit status and its result, which is none for a skipped one."""
     encoded = msgspec.json.encode(request).decode()
     ended = subprocess.run(
-        [sys.executable, "-m", "modelport_server", step],
-        env=os.environ | {"MODELPORT_REQUEST": encoded, "MODELPORT_WORK": str(work)} | variables,
+        [sys.executable, "-m", MODULES[step], step],
+        env=os.environ
+        | {"MODELPORT_REQUEST": encoded, "MODELPORT_WORK": str(work), "PYTHONPATH": os.pathsep.join(sys.path)}
+        | variables,
         check=False,
         timeout=120,
         capture_output=True,
@@ -49,102 +60,390 @@ def run(step, request, work, **variables):
     return ended.returncode, result, ended.stderr
 
 
-def reference():
-    asked = [features(batch, seed) for seed, batch in enumerate((1, 2, 3, 4, 1, 2, 3, 4))]
-    samples = tuple(Sample({"features": x}, Answer({"scores": scores(x)}, {"scores": logits(x)})) for x in asked)
-    return Reference(samples, Floors({"scores": 1e-7}, {"scores": 1e-7}))
+def done(work, step):
+    (work / step / "out").mkdir(parents=True, exist_ok=True)
+    (work / step / "result.json").write_bytes(msgspec.json.encode(StepResult(step=step)))
+    return work / step / "out"
 
 
-def converted(work, *, wrong=0.0):
-    """Write what a hop leaves."""
-    out = work / "hop-1" / "out"
-    (out / "model").mkdir(parents=True)
-    (out / "model" / "model.onnx").write_bytes(mlp_bytes(wrong=wrong))
-    (out / "signature.json").write_bytes(msgspec.json.encode(MLP))
-    write_reference(out / "reference.npz", reference())
-    (work / "hop-1" / "result.json").write_bytes(msgspec.json.encode(StepResult(step="hop-1")))
-    return work
-
-
-def request_of(**verification):
+def request_of(digest=None, **verification):
+    hop = Hop(converter="onnx-onnx", source="onnx", target="onnx", image="converter-onnx")
     return ConvertRequest(
         artifact_key=KEY,
-        verification_key="b" * 32,
+        verification_key=("c" if digest else "b") * 32,
         source_digest=f"sha256:{'1' * 64}",
         source_format="onnx",
-        hops=[Hop(converter="onnx-onnx", source="onnx", target="onnx", image="converter-onnx")],
+        target_format="onnx",
+        hops=[] if digest else [hop],
+        artifact_digest=digest,
         verification=Verification(**verification),
     )
 
 
-def test_verify_leaves_a_complete_artifact_whose_bytes_follow_from_the_inputs(tmp_path):
+def asked(work, run_source=lambda inputs: {"scores": scores(inputs["features"])}):
+    """Write what ask leaves, of a source that is numpy."""
+    out = done(work, "ask")
+    reference = ask_source(Source(INPUTS, run_source), request_of(), [])
+    write_reference(out / "reference.npz", reference)
+    signature = Signature(inputs=describe_inputs(INPUTS), outputs=describe_outputs(INPUTS, reference.samples))
+    assert signature == MLP
+    (out / "signature.json").write_bytes(msgspec.json.encode(signature))
+    return work
+
+
+def converted(work, *, wrong=0.0, caveats=None):
+    """Write what ask and a hop leave."""
+    asked(work)
+    out = done(work, "hop-1")
+    (out / "model").mkdir()
+    (out / "model" / "model.onnx").write_bytes(mlp_bytes(wrong=wrong))
+    if caveats is not None:
+        (out / "caveats.json").write_bytes(msgspec.json.encode(caveats))
+    return work
+
+
+def judged(work, request=None, **conversion):
+    """Run try and judge after a conversion; return what judge came to."""
+    request = request or request_of()
+    status, result, log = run("try", request, converted(work, **conversion))
+    assert (status, result.verification) == (ExitStatus.DONE, None), log
+    return run("judge", request, work)
+
+
+def manifest_of(work):
+    content = (work / "judge" / "out" / "artifact" / MANIFEST).read_bytes()
+    return content, msgspec.json.decode(content, type=ArtifactManifest)
+
+
+# --- a conversion ---------------------------------------------------------------------------------------------------
+
+
+def test_try_answers_and_judges_nothing(tmp_path):
+    status, result, log = run("try", request_of(), converted(tmp_path, wrong=0.5))
+    assert (status, result) == (ExitStatus.DONE, StepResult(step="try")), log
+    out = tmp_path / "try" / "out"
+    assert list_tree(out) == ["answers.npz", "artifact/model.onnx", "tried.json"]
+    candidate = msgspec.json.decode((out / "tried.json").read_bytes(), type=Candidate)
+    model = mlp_bytes(wrong=0.5)
+    assert candidate == Candidate(
+        runtime="onnxruntime", files=[File(path="model.onnx", size_bytes=len(model), digest=digest_of(model))]
+    )
+    assert read_answers(out / "answers.npz").companies
+
+
+def test_judge_leaves_all_but_the_model_and_its_bytes_follow_from_the_inputs(tmp_path):
     manifests = []
     for number in (1, 2):
-        work = converted(tmp_path / str(number))
-        status, result, log = run("verify", request_of(), work)
+        work = tmp_path / str(number)
+        status, result, log = judged(work, caveats=["the length 8 was baked in", "the length 8  was baked in"])
         assert status == ExitStatus.DONE, log
-        assert result.verification.samples == 8
         assert float(result.verification.outputs[0].relative_rms) < 5e-6
-        manifests.append((work / "verify" / "out" / "artifact" / MANIFEST).read_bytes())
+        assert result.verification.caveats[0] == "the length 8 was baked in"
+        manifests.append(manifest_of(work)[0])
     assert manifests[0] == manifests[1]
-    out = work / "verify" / "out"
+    out, (content, manifest) = work / "judge" / "out", manifest_of(work)
     record = msgspec.json.decode((out / "record.json").read_bytes(), type=VerificationRecord)
-    assert (record.artifact_digest, record.verification) == (digest_of(manifests[0]), result.verification)
-    manifest = msgspec.json.decode(manifests[0], type=ArtifactManifest)
+    assert (record.artifact_digest, record.verification) == (digest_of(content), result.verification)
+    evidence = describe(out, "evidence/reference.npz")
+    assert evidence.digest == describe(work / "ask" / "out", "reference.npz").digest
+    assert record.reference == manifest.reference
+    assert (manifest.reference.digest, result.verification.reference) == (evidence.digest, evidence.digest)
+    assert manifest.reference.samples == result.verification.samples >= 8
     assert [file.role for file in manifest.files] == ["model", "golden", "golden"]
     for file in manifest.files:
-        assert msgspec.structs.replace(describe(out / "artifact", file.path), role=file.role) == file
+        root = work / ("try" if file.role == "model" else "judge") / "out" / "artifact"
+        assert msgspec.structs.replace(describe(root, file.path), role=file.role) == file
     assert (manifest.key, manifest.runtime, manifest.signature) == (KEY, "onnxruntime", MLP)
-    golden = read_golden(out / "artifact" / "golden")
-    backend = backends.load("onnxruntime", out / "artifact", ["model.onnx"], 1)
-    check_golden(golden, backend.infer)
-    assert (out / "evidence" / "reference.npz").exists()
+    assert (manifest.has_independent_rows, manifest.lengths) == (True, {"batch": Lengths(min=1)})
+    assert (manifest.load_options, manifest.caveats) == ({}, ["the length 8 was baked in"])
+    backend = backends.load("onnxruntime", work / "try" / "out" / "artifact", ["model.onnx"], 1, {})
+    check_golden(read_golden(out / "artifact" / "golden"), backend.infer)
 
 
-@pytest.mark.parametrize("wrong", [0.5, 0.01])
-def test_verify_refuses_a_model_that_answers_otherwise(tmp_path, wrong):
-    status, result, _ = run("verify", request_of(), converted(tmp_path, wrong=wrong))
+@pytest.mark.parametrize("wrong", [0.5, 0.001])
+def test_judge_refuses_a_model_that_answers_otherwise(tmp_path, wrong):
+    status, result, _ = judged(tmp_path, wrong=wrong)
     assert status == ExitStatus.INVALID
     assert result.failure.reason == Reason.VERIFICATION_FAILED
     assert "scores" in result.failure.message
 
 
-def test_verify_only_reports_where_the_policy_says_so(tmp_path):
-    status, result, log = run("verify", request_of(policy="Report"), converted(tmp_path, wrong=0.5))
+def test_judge_only_reports_where_the_policy_says_so(tmp_path):
+    status, result, log = judged(tmp_path, request_of(policy="Report"), wrong=0.5)
     assert status == ExitStatus.DONE, log
-    assert float(result.verification.outputs[0].relative_rms) > 1e-3
+    assert float(result.verification.outputs[0].excess) > 100
+    assert "only reported" in log
 
 
-def test_verify_reads_nothing_through_links(tmp_path):
+def test_try_reads_nothing_through_links(tmp_path):
     work = converted(tmp_path / "work")
     secret = tmp_path / "secret"
     secret.write_text("key")
     (work / "hop-1" / "out" / "model" / "more.bin").symlink_to(secret)
-    status, result, _ = run("verify", request_of(), work)
+    status, result, _ = run("try", request_of(), work)
     assert (status, result.failure.reason) == (ExitStatus.INVALID, Reason.UNSAFE_SOURCE)
 
 
-def test_verify_is_skipped_after_a_hop_that_left_no_result(tmp_path):
+def test_try_is_skipped_after_a_hop_that_left_no_result(tmp_path):
     work = converted(tmp_path)
     (work / "hop-1" / "result.json").unlink()
     (work / "hop-1" / "lock").touch()
-    status, result, _ = run("verify", request_of(), work)
+    status, result, _ = run("try", request_of(), work)
     assert (status, result) == (ExitStatus.SKIPPED, None)
 
 
-def test_verify_asks_a_stored_artifact_again(tmp_path):
-    staged = tmp_path / "stage" / "out"
-    folder = mlp_artifact(staged / "artifact")
-    (staged / "evidence").mkdir()
-    write_reference(staged / "evidence" / "reference.npz", reference())
-    (tmp_path / "stage" / "result.json").write_bytes(msgspec.json.encode(StepResult(step="stage")))
-    digest = digest_of((folder / MANIFEST).read_bytes())
-    request = VerifyRequest(artifact_key=KEY, artifact_digest=digest, verification_key="c" * 32)
-    status, result, log = run("verify", request, tmp_path)
+# --- what was written by whoever is judged --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tried_once(tmp_path_factory):
+    work = converted(tmp_path_factory.mktemp("tried"))
+    status, _, log = run("try", request_of(), work)
     assert status == ExitStatus.DONE, log
-    assert result.verification.samples == 8
-    record = msgspec.json.decode((tmp_path / "verify/out/record.json").read_bytes(), type=VerificationRecord)
-    assert record.artifact_digest == digest
+    return work
+
+
+@pytest.fixture
+def tried(tried_once, tmp_path):
+    """Return the folder of what try left, in a Job's folder of the test's own."""
+    shutil.copytree(tried_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "try" / "out"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("manifest.json", Reason.CONVERSION_FAILED),
+        ("golden/0.npz", Reason.CONVERSION_FAILED),
+        ("verifications/b.json", Reason.CONVERSION_FAILED),
+        ("../judge/record.json", Reason.UNSAFE_SOURCE),
+    ],
+)
+def test_no_file_of_the_models_takes_a_name_of_ours(tmp_path, tried, path, reason):
+    file = File(path=path, size_bytes=1, digest=digest_of(b"x"))
+    (tried / "tried.json").write_bytes(msgspec.json.encode(Candidate(runtime="onnxruntime", files=[file])))
+    status, result, _ = run("judge", request_of(), tmp_path)
+    assert (status, result.failure.reason) == (ExitStatus.INVALID, reason)
+
+
+def test_a_candidate_without_files_is_none(tmp_path, tried):
+    (tried / "tried.json").write_bytes(msgspec.json.encode(Candidate(runtime="onnxruntime", files=[])))
+    assert run("judge", request_of(), tmp_path)[1].failure.reason == Reason.CONVERSION_FAILED
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ("ask", "reference.npz"),
+        ("ask", "signature.json"),
+        ("hop-1", "caveats.json"),
+        ("try", "answers.npz"),
+        ("try", "tried.json"),
+    ],
+)
+@pytest.mark.parametrize("planted", ["link", "garbage", "large"])
+@pytest.mark.usefixtures("tried")
+def test_what_cannot_be_read_is_a_failure_of_its_own(tmp_path, step, name, planted):
+    path = tmp_path / step / "out" / name
+    path.unlink(missing_ok=True)
+    if planted == "link":
+        (tmp_path / "secret").write_text("[]")
+        path.symlink_to(tmp_path / "secret")
+    elif planted == "garbage":
+        path.write_bytes(b"\x80\x04garbage")
+    else:
+        with path.open("wb") as file:
+            file.truncate(3 << 30)  # a hole: it takes no room
+    status, result, log = run("judge", request_of(), tmp_path)
+    assert status == ExitStatus.INVALID, log
+    assert result.failure.reason in {Reason.UNSAFE_SOURCE, Reason.CONVERSION_FAILED, Reason.VERIFICATION_FAILED}
+    assert not (tmp_path / "judge" / "out" / "record.json").exists()
+
+
+@pytest.mark.usefixtures("tried")
+def test_a_signature_that_the_answers_contradict_is_refused(tmp_path):
+    (output,) = MLP.outputs
+    wrong = msgspec.structs.replace(MLP, outputs=[msgspec.structs.replace(output, shape=["batch", 5])])
+    (tmp_path / "ask" / "out" / "signature.json").write_bytes(msgspec.json.encode(wrong))
+    assert run("judge", request_of(), tmp_path)[1].failure.reason == Reason.CONVERSION_FAILED
+
+
+# --- a stored artifact ----------------------------------------------------------------------------------------------
+
+
+def staged(work, **changes):
+    """Write what stage leaves of a stored artifact, and ask; return the request to verify it once more."""
+    folder = mlp_artifact(done(work, "stage") / "artifact")
+    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=ArtifactManifest)
+    content = msgspec.json.encode(msgspec.structs.replace(manifest, **changes))
+    (folder / MANIFEST).write_bytes(content)
+    asked(work)
+    return request_of(digest_of(content)), content
+
+
+def test_a_stored_artifact_is_tried_again_and_keeps_its_manifest(tmp_path):
+    request, content = staged(tmp_path, caveats=["the length 8 was baked in"])
+    assert run("try", request, tmp_path)[0] == ExitStatus.DONE
+    status, result, log = run("judge", request, tmp_path)
+    assert status == ExitStatus.DONE, log
+    assert manifest_of(tmp_path)[0] == content
+    out = tmp_path / "judge" / "out"
+    assert list_tree(out) == ["artifact/manifest.json", "evidence/reference.npz", "record.json"]
+    record = msgspec.json.decode((out / "record.json").read_bytes(), type=VerificationRecord)
+    assert (record.artifact_digest, record.verification_key) == (request.artifact_digest, "c" * 32)
+    assert record.reference.digest == describe(out, "evidence/reference.npz").digest
+    assert result.verification.caveats[0] == "the length 8 was baked in"
+
+
+def test_evidence_that_proves_more_than_the_manifest_says_is_fine(tmp_path):
+    request, _ = staged(tmp_path, has_independent_rows=False, lengths={"batch": Lengths(min=1, max=8)})
+    assert run("try", request, tmp_path)[0] == ExitStatus.DONE
+    status, _, log = run("judge", request, tmp_path)
+    assert status == ExitStatus.DONE, log
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"lengths": {"batch": Lengths(min=0)}}, "allows lengths 0 to any of batch, verified here: 1 to any"),
+        ({"lengths": {"time": Lengths(min=1, max=4)}}, "allows lengths 1 to 4 of time, verified here: none"),
+        ({"runtime": "other"}, "its manifest says other"),
+    ],
+)
+def test_a_manifest_that_says_more_than_is_proved_is_refused(tmp_path, changes, told):
+    request, _ = staged(tmp_path, **changes)
+    assert run("try", request, tmp_path)[0] == ExitStatus.DONE
+    result = run("judge", request, tmp_path)[1]
+    assert result.failure.reason == Reason.VERIFICATION_FAILED
+    assert told in result.failure.message
+
+
+def test_rows_that_are_independent_no_more_are_told(tmp_path):
+    request, _ = staged(tmp_path)
+    assert run("try", request, tmp_path)[0] == ExitStatus.DONE
+    # as if this server's runtime had answered rows in company otherwise
+    out = tmp_path / "try" / "out"
+    found = read_answers(out / "answers.npz")
+    worse = [
+        each._replace(together={name: array + 1 for name, array in each.together.items()}) for each in found.companies
+    ]
+    trying.write_answers(out / "answers.npz", found._replace(companies=tuple(worse)))
+    result = run("judge", request, tmp_path)[1]
+    assert result.failure.reason == Reason.VERIFICATION_FAILED
+    assert "rows are independent" in result.failure.message
+
+
+def test_other_files_than_the_stored_ones_are_not_judged(tmp_path):
+    request, _ = staged(tmp_path)
+    assert run("try", request, tmp_path)[0] == ExitStatus.DONE
+    path = tmp_path / "try" / "out" / "tried.json"
+    candidate = msgspec.json.decode(path.read_bytes(), type=Candidate)
+    (file,) = candidate.files
+    other = [msgspec.structs.replace(file, digest=digest_of(b"other"))]
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(candidate, files=other)))
+    result = run("judge", request, tmp_path)[1]
+    assert (result.failure.reason, "model.onnx" in result.failure.message) == (Reason.DIGEST_MISMATCH, True)
+
+
+# --- ways to load ---------------------------------------------------------------------------------------------------
+
+
+class Scripted:
+    """A backend that answers as it is told: right, far from right, or not at all."""
+
+    platform = "scripted"
+
+    def __init__(self, how):
+        self._how = how
+
+    def infer(self, inputs):
+        if self._how == "fails" or (self._how == "fails on edges" and np.isnan(inputs["features"]).any()):
+            raise RuntimeError("no kernel for this")
+        return {"scores": scores(inputs["features"]) + np.float32(0.1 if self._how == "far" else 0)}
+
+
+@pytest.fixture
+def attempt(tmp_path, monkeypatch):
+    """Try a model with a backend of these ways; return what was left."""
+
+    def try_ways(*ways):
+        def load(_runtime, _folder, _files, _threads, options):
+            how = options.get("how", ways[0])
+            if how == "does not load":
+                raise ModelportError(Reason.RUNTIME_UNSUPPORTED, f"no kernel, {options}")
+            return Scripted(how)
+
+        monkeypatch.setattr(trying.backends, "ways", lambda _runtime: ({}, *({"how": how} for how in ways[1:])))
+        monkeypatch.setattr(trying.backends, "load", load)
+        context = Context("try", request_of(), converted(tmp_path), tmp_path)
+        context.out.mkdir(parents=True)
+        trying.try_model(context)
+        candidate = msgspec.json.decode((context.out / "tried.json").read_bytes(), type=Candidate)
+        return candidate.load_options, candidate.caveats, read_answers(context.out / "answers.npz")
+
+    return try_ways
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ("does not load", "does not load or run it"),
+        ("fails", "does not load or run it"),
+        ("far", "changes its answers"),
+    ],
+)
+def test_the_first_way_that_answers_nearly_as_the_source_is_taken_and_told(attempt, first, told):
+    options, (caveat,), _ = attempt(first, "far", "right", "right")
+    assert options == {"how": "right"}
+    assert caveat == f"ONNX Runtime's own way of loading this model {told}; it is loaded with how=right"
+
+
+def test_the_default_way_is_taken_where_it_is_as_good_as_any(attempt):
+    assert attempt("right", "right")[:2] == ({}, [])
+
+
+def test_a_model_that_is_wrong_in_every_way_is_left_to_the_judge(attempt):
+    assert attempt("far", "far")[:2] == ({}, [])
+
+
+def test_a_way_that_answers_at_all_is_better_than_none(attempt):
+    assert attempt("does not load", "far")[0] == {"how": "far"}
+
+
+@pytest.mark.parametrize(
+    ("ways", "reason", "told"),
+    [
+        (("does not load", "fails"), Reason.RUNTIME_UNSUPPORTED, "no kernel, {}"),
+        (
+            ("fails", "does not load"),
+            Reason.VERIFICATION_FAILED,
+            "sample 0 .*the converted model fails: no kernel for this",
+        ),
+    ],
+)
+def test_where_none_answers_the_default_ways_failure_is_told(attempt, ways, reason, told):
+    with pytest.raises(ModelportError, match=told) as caught:
+        attempt(*ways)
+    assert caught.value.reason == reason
+
+
+def test_no_answer_on_edges_is_an_answer(attempt, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        trying,
+        "read_reference",
+        lambda _path: Reference(
+            tuple(
+                Sample(({"features": x},), ({"scores": scores(x)},), is_edge=bool(np.isnan(x).any()))
+                for x in (features(1), np.full((1, 4), np.nan, np.float32))
+            )
+        ),
+    )
+    options, caveats, answers = attempt("fails on edges")
+    assert (options, caveats) == ({}, [])
+    assert [list(call) for sample in answers.samples for call in sample] == [["scores"], []]
+
+
+# --- fetch ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class DataPlane:
         self._platform, self._runner = platform, runner
         self._inputs = {tensor.name: Expected(tensor, lengths) for tensor in signature.inputs}
         self._outputs = {tensor.name: Expected(tensor, {}) for tensor in signature.outputs}
-        self._names = list(self._outputs)
+        self._all = list(self._outputs.values())
 
     def model_metadata(self) -> ModelMetadata:
         """Describe the model."""
@@ -65,8 +65,7 @@ class DataPlane:
 
     def read(self, inputs: Sequence[InputTensor], wanted: Sequence[str], call: Call) -> "Question":
         """Return a question for the wanted outputs, or for all. Raises RequestError."""
-        names = self._wanted(wanted)
-        question = Question(self, names, inputs, call)
+        question = Question(self, self._wanted(wanted), inputs, call)
         for tensor in inputs:
             if tensor.payload.is_for_a_thread:
                 return question
@@ -91,9 +90,10 @@ class DataPlane:
 
     def _told(self, outputs: Tensors, question: "Question") -> Outputs:
         told: Outputs = []
-        for name in question.names:
+        for expected in question.wanted:
+            name = expected.name
             array = outputs[name]
-            self._outputs[name].check_told(array, question.lengths)
+            expected.check_told(array, question.lengths)
             told.append((name, array))
         return told
 
@@ -121,25 +121,25 @@ class DataPlane:
             raise BadRequestError(f"inputs: expected {', '.join(self._inputs)}, found no {', '.join(missing)}")
         return tensors
 
-    def _wanted(self, wanted: Sequence[str]) -> Sequence[str]:
+    def _wanted(self, wanted: Sequence[str]) -> list[Expected]:
         if not wanted:
-            return self._names
+            return self._all
         for name in wanted:
             if name not in self._outputs:
                 raise BadRequestError(f"outputs[{name[:64]}]: expected one of {', '.join(self._outputs)}")
         if len(set(wanted)) != len(wanted):
             raise BadRequestError("outputs: expected each name once")
-        return wanted
+        return [self._outputs[name] for name in wanted]
 
 
 class Question:
     """A request that fits the model, and its run."""
 
-    __slots__ = ("_error", "_outputs", "_plane", "call", "inputs", "lengths", "names", "tensors")
+    __slots__ = ("_error", "_outputs", "_plane", "call", "inputs", "lengths", "tensors", "wanted")
 
-    def __init__(self, plane: DataPlane, names: Sequence[str], inputs: Sequence[InputTensor], call: Call) -> None:
-        """Ask for the outputs `names`."""
-        self._plane, self.names, self.inputs, self.call = plane, names, inputs, call
+    def __init__(self, plane: DataPlane, wanted: list[Expected], inputs: Sequence[InputTensor], call: Call) -> None:
+        """Ask for the outputs `wanted`."""
+        self._plane, self.wanted, self.inputs, self.call = plane, wanted, inputs, call
         self.tensors: Tensors | None = None
         """The inputs; None while they are still to be read, by a thread."""
         self.lengths: dict[str, int] = {}

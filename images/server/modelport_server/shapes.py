@@ -14,7 +14,7 @@ from modelport_server.protocol.payloads import Array
 class Expected:
     """An input or output; everything that a request asks of it is worked out once."""
 
-    __slots__ = ("_limits", "_shape", "datatype", "name")
+    __slots__ = ("_limits", "_numpy", "_shape", "datatype", "name")
 
     def __init__(self, tensor: Tensor, lengths: Mapping[str, Lengths]) -> None:
         """Take what the manifest says. Raises ModelportError for element types that have no place in the protocol."""
@@ -24,7 +24,8 @@ class Expected:
             raise ModelportError(Reason.RUNTIME_UNSUPPORTED, message)
         self.name, self.datatype = tensor.name, datatype
         self._shape: tuple[int | str, ...] = tuple(tensor.shape)
-        self._limits = {name: limits for name, limits in lengths.items() if name in tensor.shape}
+        self._numpy = datatype.numpy
+        self._limits = [(name, limits) for name, limits in lengths.items() if name in tensor.shape]
 
     def metadata(self) -> TensorMetadata:
         """Describe the tensor; limits of free dimensions are parameters, because shapes have no place for them."""
@@ -32,7 +33,7 @@ class Expected:
         parameters: Parameters = {}
         if -1 in shape:
             parameters["shape"] = self._described()
-        for name, limits in self._limits.items():
+        for name, limits in self._limits:
             parameters[f"{name}.min"] = limits.min
             if limits.max is not None:
                 parameters[f"{name}.max"] = limits.max
@@ -53,16 +54,22 @@ class Expected:
                 raise BadRequestError(f"inputs[{self.name}].shape: {message}")
         if not fits:
             raise BadRequestError(f"inputs[{self.name}].shape: expected {self._described()}, found {shape}"[:500])
-        for name, limits in self._limits.items():
+        for name, limits in self._limits:
             self._check_limits(name, lengths[name], limits)
 
     def check_told(self, array: Array, lengths: Mapping[str, int]) -> None:
         """Compare an output with the lengths of its request. Raises InferenceError: rows that are missing are no answer."""
-        found = array.shape
-        fits = len(found) == len(self._shape) and datatype_of(array) is self.datatype
-        for length, dimension in zip(found, self._shape, strict=False):
-            if length != (dimension if isinstance(dimension, int) else lengths.get(dimension, length)):
-                fits = False
+        found: tuple[int, ...] = array.shape
+        fits = len(found) == len(self._shape)
+        if fits:
+            for axis, dimension in enumerate(self._shape):
+                length = found[axis]
+                if isinstance(dimension, int):
+                    fits = fits and length == dimension
+                elif length != lengths.get(dimension, length):
+                    fits = False
+        if array.dtype is not self._numpy and datatype_of(array) is not self.datatype:
+            fits = False
         if not fits:
             expected = f"{self.datatype.name} {self._described(lengths)}"
             told = f"expected {expected}, found {datatype_of(array).name} {list(found)}"
