@@ -29,7 +29,17 @@ _BFLOAT16 = np.dtype("V2")
 
 
 def write_arrays(path: Path, index: bytes, arrays: Mapping[str, Array]) -> None:
-    """Write `index`, a JSON text, and the arrays; equal contents make equal bytes."""
+    """Write `index`, a JSON text, and the arrays; equal contents make equal bytes.
+
+    Raises ModelportError (ConversionFailed) for an element type that cannot be served: complex numbers, dates, objects.
+    """
+    for array in arrays.values():
+        if array.dtype.kind not in _KINDS + "O" and str(array.dtype) != "bfloat16":
+            hint = "; return real and imaginary parts as outputs of their own" if array.dtype.kind == "c" else ""
+            message = (
+                f"expected numbers, booleans or strings, found an array of {array.dtype}, which cannot be served{hint}"
+            )
+            raise ModelportError(Reason.CONVERSION_FAILED, message)
     stored = {name: array.astype(np.str_) if array.dtype.kind == "O" else array for name, array in arrays.items()}
     np.savez(path, allow_pickle=False, **{INDEX: np.frombuffer(index, np.uint8), **stored})
 

@@ -56,6 +56,9 @@ class _Rules(NamedTuple):
     labels: dict[str, LabelRule]
     detector: Detector | None
 
+    def is_detection(self, name: str) -> bool:
+        return self.detector is not None and name in self.detector.outputs
+
 
 def evaluate(reference: Reference, tried: Tried, signature: Signature, request: ConvertRequest) -> Evidence:
     """Return the measured errors of the answers in `tried`, which are as many as `reference` has samples and calls.
@@ -64,7 +67,7 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
     that the source model's own answers contradict.
     """
     detector = find_detector([outputs for sample in reference.usual for outputs in sample.outputs])
-    check_structure(reference, tried, signature, detector or ())
+    check_structure(reference, tried, signature, detector.outputs if detector else ())
     answered = list(zip(reference.samples, tried.samples, strict=True))
     calls = [call for sample, answers in answered if not sample.is_edge for call in _calls(sample, answers, detector)]
     rules = _make_rules(calls, reference, signature, detector)
@@ -99,7 +102,7 @@ def _calls(sample: Sample, answers: Answers, detector: Detector | None) -> list[
         matched = detector.match(expected, found)
         if matched is None and len(expected[detector.boxes]) != len(found[detector.boxes]):
             message = (
-                f"detections ({', '.join(detector)}): {len(expected[detector.boxes])} expected, "
+                f"detections ({', '.join(detector.outputs)}): {len(expected[detector.boxes])} expected, "
                 f"{len(found[detector.boxes])} found, and scores next to others explain no such difference"
             )
             raise ModelportError(Reason.VERIFICATION_FAILED, message)
@@ -143,7 +146,7 @@ def _numbers_status(name: str, calls: Sequence[Call], rules: _Rules, request: Co
     errors = rule.errors(pairs)
     return OutputStatus(
         name=name,
-        comparison=_comparison(rule, is_found=name in (rules.detector or ())),
+        comparison=_comparison(rule, is_found=rules.is_detection(name)),
         relative_rms=decimal(errors.relative),
         max_absolute_error=decimal(errors.max_absolute),
         excess=decimal(errors.worst.excess),
@@ -179,7 +182,7 @@ def _labels_status(name: str, calls: Sequence[Call], rules: _Rules, request: Con
     share = (count - wrong) / count if count else 1.0
     return OutputStatus(
         name=name,
-        comparison="Constant" if not varies else "Detections" if name in (rules.detector or ()) else "Labels",
+        comparison="Constant" if not varies else "Detections" if rules.is_detection(name) else "Labels",
         relative_rms="0" if share == 1.0 else decimal(measured.relative_rms),
         max_absolute_error=decimal(measured.max_absolute),
         excess="0" if share == 1.0 else "inf",

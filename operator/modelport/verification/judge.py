@@ -22,6 +22,8 @@ MIN_SPREAD = 5e-4
 SPREAD_TOLERANCES = 2.0
 NOISE_FLOORS = 20.0
 """An error beyond its limit, but within this many floors, is the source's own doing."""
+MAX_LIMIT = 1e-4
+"""The largest limit of float32, where it is less than these."""
 MIN_FINITE = 0.9
 """Share of finite elements below which an output proves nothing."""
 METRICS = ("agreement", "top1", "iou", "cosine")
@@ -187,7 +189,7 @@ def _exceeds_noise(case: _Case) -> Finding | None:
         return None
     if floor > limit:
         return None  # the limit means nothing then; another check tells
-    if not output.worst and excess * limit <= NOISE_FLOORS * floor:
+    if not output.worst and limit <= MAX_LIMIT and excess * limit <= NOISE_FLOORS * floor:
         return _unstable(case, f"the error {excess * limit:.3g} is within that noise, yet above what can be verified")
     where = output.worst or "all of it"
     return _failed(

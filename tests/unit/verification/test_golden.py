@@ -1,5 +1,6 @@
-"""Golden samples: the smallest questions, and what another node may answer."""
+"""Golden samples as files, and asked on another machine."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -7,47 +8,62 @@ from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.golden import Golden, check_golden, choose_golden, read_golden, write_golden
 
-
-def equal(one, other) -> bool:
-    return list(one) == list(other) and all(
-        one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in one
-    )
-
-
-def test_equal_contents_make_equal_bytes(tmp_path):
-    for name in ("a", "b"):
-        write_golden(tmp_path / name, [Golden({"x": np.ones(3)}, {"y": np.ones(2)}, {"y": 1e-4})])
-    assert (tmp_path / "a/0.npz").read_bytes() == (tmp_path / "b/0.npz").read_bytes()
-
-
-def test_golden_samples_are_the_smallest_and_come_back(tmp_path):
-    asked = [{"x": np.full(length, length)} for length in (4, 1, 3, 2)]
-    golden = choose_golden([(each, {"y": each["x"] * 2}) for each in asked], {"y": 2e-4})
-    assert [each.inputs["x"].size for each in golden] == [1, 2]
-    assert golden[0].tolerances == {"y": pytest.approx(2e-4)}
-    write_golden(tmp_path, golden)
-    read = read_golden(tmp_path)
-    assert all(equal(one.outputs, other.outputs) for one, other in zip(golden, read, strict=True))
-    check_golden(read, lambda inputs: {"y": inputs["x"] * 2})
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda x: {"y": x * 2.01},
-        lambda x: {"y": x * np.nan},
-        lambda x: {"z": x * 2.0},
-        lambda x: {"y": (x * 2.0).astype(np.float16)},
-        lambda x: {"y": (x * 2.0)[None]},
-    ],
+OUTPUTS = {"scores": np.array([[0.2, 0.5, 0.5 - 1e-7], [0.1, 0.8, 0.1]], np.float32), "label": np.array([1, 1])}
+GOLDEN = Golden(
+    {"x": np.ones(3, np.float32), "state": np.zeros(2, np.float32)}, OUTPUTS, {"scores": 1e-4, "label": 0.0}
 )
-def test_another_answer_is_a_golden_mismatch(wrong):
-    golden = [Golden({"x": np.arange(4.0)}, {"y": np.arange(4.0) * 2}, {"y": 1e-4})]
+
+
+def test_they_come_back_as_written_and_equal_contents_make_equal_bytes(tmp_path):
+    outputs = OUTPUTS | {"half": np.arange(4).astype(ml_dtypes.bfloat16), "name": np.array(["red"], object)}
+    golden = Golden(GOLDEN.inputs, outputs, dict.fromkeys(outputs, 0.25))
+    for name in ("a", "b"):
+        write_golden(tmp_path / name, [golden, golden])
+    assert (tmp_path / "a/0.npz").read_bytes() == (tmp_path / "b/1.npz").read_bytes()
+    for read in read_golden(tmp_path / "a"):
+        assert list(read.inputs) == ["x", "state"]
+        assert read.tolerances == golden.tolerances
+        for name, array in outputs.items():
+            assert read.outputs[name].dtype == array.dtype
+            assert np.array_equal(read.outputs[name], array)
+
+
+def test_none_are_a_mismatch(tmp_path):
     with pytest.raises(ModelportError) as caught:
-        check_golden(golden, lambda inputs: wrong(inputs["x"]))
+        read_golden(tmp_path)
     assert caught.value.reason == Reason.GOLDEN_MISMATCH
 
 
-def test_an_artifact_without_golden_samples_is_refused(tmp_path):
-    with pytest.raises(ModelportError, match="found none"):
-        read_golden(tmp_path)
+def test_the_two_smallest_are_chosen():
+    answered = [({"x": np.zeros(length)}, {"y": np.array([length])}) for length in (5, 2, 9, 1)]
+    assert [int(each.outputs["y"][0]) for each in choose_golden(answered, {"y": 0.0})] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ""),
+        ({"scores": OUTPUTS["scores"] * np.float32(1.00001)}, ""),
+        ({"label": np.array([2, 1])}, ""),
+        ({"label": np.array([0, 1])}, r"label differs.*0\.5 of the labels"),
+        ({"label": np.array([1, 2])}, r"label differs.*0\.5 of the labels"),
+        ({"scores": OUTPUTS["scores"] * np.float32(1.001)}, r"scores differs.*relative RMS 0\.001"),
+        ({"scores": OUTPUTS["scores"] * np.nan}, "6 elements are NaN"),
+        ({"scores": OUTPUTS["scores"][:1]}, r"expected output scores float32\[2, 3\]"),
+        ({"scores": OUTPUTS["scores"].astype(np.float64)}, r"expected output scores float32\[2, 3\]"),
+    ],
+)
+def test_another_machine_may_round_otherwise_and_nothing_else(change, words):
+    if not words:
+        check_golden([GOLDEN], lambda _: OUTPUTS | change)
+        return
+    with pytest.raises(ModelportError, match=words) as caught:
+        check_golden([GOLDEN], lambda _: OUTPUTS | change)
+    assert caught.value.reason == Reason.GOLDEN_MISMATCH
+
+
+def test_an_array_that_cannot_be_served_is_refused(tmp_path):
+    complex_outputs = Golden(GOLDEN.inputs, {"y": np.ones(2, np.complex64)}, {"y": 1e-4})
+    with pytest.raises(ModelportError, match=r"complex64.*real and imaginary") as caught:
+        write_golden(tmp_path, [complex_outputs])
+    assert caught.value.reason == Reason.CONVERSION_FAILED

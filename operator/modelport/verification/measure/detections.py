@@ -1,8 +1,7 @@
 """Detections (what a non-maximum suppression keeps): in an order, and of a number, that noise alone may change.
 
 They are put into the source's order, matched by class and overlap, before they are compared like all else. What has
-no match is left out only where noise explains it: a score next to the smallest one that was kept, or next to that of
-another one without a match.
+no match is left out only where noise explains it: its score is next to the lowest one that the source kept at all.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,27 +29,34 @@ class Detector(NamedTuple):
     boxes: str
     scores: str
     classes: str
+    lowest: float
+    """The lowest score that the source kept at all."""
+
+    @property
+    def outputs(self) -> tuple[str, str, str]:
+        """Names of the outputs."""
+        return self.boxes, self.scores, self.classes
 
     def match(self, expected: Tensors, found: Tensors) -> tuple[Tensors, Tensors] | None:
         """Return both answers with what is found in both, in one order; None if more than noise lies between."""
         if not all(self._is_whole(each) for each in (expected, found)):
             return None
         pairs, missing, additional = self._pair(expected, found)
-        scores, others = (each[self.scores].astype(np.float64) for each in (expected, found))
-        lowest = min(scores.min(initial=np.inf), others.min(initial=np.inf)) + SCORE_MARGIN
-        swapped = np.abs(scores[missing][:, None] - others[additional][None, :]) <= SCORE_MARGIN
-        if not np.all((scores[missing] <= lowest) | swapped.any(1)):
-            return None
-        if not np.all((others[additional] <= lowest) | swapped.any(0)):
+        scores = expected[self.scores].astype(np.float64)
+        single = np.append(scores[missing], found[self.scores][additional].astype(np.float64))
+        if (missing.size and additional.size) or np.any(np.abs(single - self.lowest) > SCORE_MARGIN):
             return None
         ours, theirs = pairs[:, 0], pairs[:, 1]
         is_inverted = np.triu(theirs[:, None] > theirs[None, :])
         if np.any(is_inverted & (np.abs(scores[ours][:, None] - scores[ours][None, :]) > SCORE_MARGIN)):
             return None
-        return _take(expected, self, ours), _take(found, self, theirs)
+        return self._take(expected, ours), self._take(found, theirs)
+
+    def _take(self, tensors: Tensors, places: Places) -> Tensors:
+        return tensors | {name: tensors[name][places] for name in self.outputs}
 
     def _is_whole(self, tensors: Tensors) -> bool:
-        boxes, scores, classes = (tensors.get(name, _NOTHING) for name in self)
+        boxes, scores, classes = (tensors.get(name, _NOTHING) for name in self.outputs)
         return (*scores.shape, CORNERS) == boxes.shape and scores.shape == classes.shape and scores.ndim == 1
 
     def _pair(self, expected: Tensors, found: Tensors) -> tuple[Places, Places, Places]:
@@ -81,8 +87,9 @@ def find_detector(calls: Sequence[Tensors]) -> Detector | None:
     classes = [name for name in flat if _all(calls, name, lambda each: each.dtype.kind in "iuOU")]
     if not len(boxes) == len(scores) == len(classes) == 1:
         return None
-    found = Detector(boxes[0], scores[0], classes[0])
-    lengths = [{len(call[name]) for name in found} for call in calls]
+    lowest = min((float(call[scores[0]].min(initial=np.inf)) for call in calls), default=np.inf)
+    found = Detector(boxes[0], scores[0], classes[0], lowest)
+    lengths = [{len(call[name]) for name in found.outputs} for call in calls]
     is_ragged = len(set().union(*lengths)) > 1
     is_sorted = all(bool(np.all(np.diff(call[found.scores].astype(np.float64)) <= 0)) for call in calls)
     return found if all(len(each) == 1 for each in lengths) and (is_ragged or is_sorted) else None
@@ -94,7 +101,3 @@ def _all(calls: Sequence[Tensors], name: str, holds: Callable[[Array], bool]) ->
 
 def _is_score(array: Array) -> bool:
     return is_float(array.dtype) and bool(np.all((array >= 0) & (array <= 1)))
-
-
-def _take(tensors: Tensors, detector: Detector, places: Places) -> Tensors:
-    return tensors | {name: tensors[name][places] for name in detector}

@@ -22,15 +22,16 @@ BLOCK = 1 << 21
 
 LARGEST = 100.0
 """How many RMS limits a single element may be off."""
-NOISY = 0.1
-"""A slice whose own noise is above this share of it is nothing but noise, and judged as such."""
-NOISY_LIMIT = 0.5
-"""Largest relative limit of a slice that is more than noise: less than what zeroing it would make."""
+NOISY = 0.025
+"""A slice whose own noise is above this share of it is hardly more than noise, and its errors are stated as shares of
+the whole."""
 ULPS = 2.0
 """Rounding units that an error may have by RMS: of the whole output in a slice of zeros, of 1 in probabilities. Measured
 of sigmoids in ONNX Runtime: 0.5, and 2.5 for a single element."""
 FEW = 10.0
 """Elements of a slice that are too few to show its noise, as in a channel that hardly ever leaves zero."""
+CONSTANT_FLOORS = 4.0
+"""How many floors, or rounding units, samples may differ by where they are all the same."""
 OUTLYING = 1000.0
 """How many medians an element is away from the others where these are measured without it, too."""
 GAP = 30.0
@@ -179,8 +180,9 @@ class Yardstick:
 
     axes: Axes
     within: float
-    floor: float
-    """Relative RMS of the source against itself, over the whole output."""
+    precision: Precision
+    floors: Numbers
+    """Relative RMS of the source against itself."""
     limit: float
     """Limit of the relative RMS of the whole output."""
     scale: Numbers
@@ -191,6 +193,19 @@ class Yardstick:
     """Largest difference of a single element."""
     ulp: Numbers
     """What rounding alone may do, in the output's own units."""
+
+    @property
+    def floor(self) -> float:
+        """Relative RMS of the source against itself, over the whole output."""
+        return float(self.floors[0])
+
+    def spread(self, between: Iterable[Pair]) -> float:
+        """Return the largest relative RMS between samples, of the whole or of a slice; 0 if all of it is noise."""
+        relative = np.nan_to_num(self.measure(between).relative, posinf=np.inf)
+        is_noise = relative <= np.maximum(CONSTANT_FLOORS * self.floors, CONSTANT_FLOORS * self.precision.unit)
+        is_clear = self.floors <= self.precision.cap
+        is_clear[0] = True
+        return float(np.max(relative, initial=0.0, where=~is_noise & is_clear))
 
     def measure(self, pairs: Iterable[Pair]) -> Pool:
         """Add up the differences over the same slices."""
@@ -245,16 +260,11 @@ def make_yardstick(
         floors = np.full_like(floors, np.inf)
     rms, whole = own.rms, own.rms[0]
 
-    # where the noise is well below the slice, some floors; where it is all that there is, some times that noise
-    usual = np.maximum(precision.base, precision.floors * floors)
-    few = np.minimum(usual * (1 + FEW / own.effective), precision.cap)
-    wide = np.minimum(np.maximum(usual, few), max(NOISY_LIMIT, precision.base))
-    limits = np.where(floors > NOISY, precision.floors * noise, wide * rms)
-    unit = ULPS * precision.unit * whole
-    is_unmeasured = floors[0] == 0
-    rounding = np.where((rms == 0) | is_unmeasured, unit, 0.0)
-    rounding[0] = unit if whole == 0 else 0.0
-    limits = np.maximum(limits, rounding)
+    usual = np.maximum(precision.base, np.minimum(precision.floors * floors, precision.cap))
+    few = np.maximum(usual, np.minimum(usual * (1 + FEW / own.effective), precision.cap))
+    rounding = np.where(rms == 0, ULPS * precision.unit * whole, 0.0)
+    # the cap is not for slices: one that nearly cancels out is noisy by nature, and the whole shows what it cannot
+    limits = np.maximum(np.maximum(few * rms, precision.floors * noise), rounding)
     ulp = rounding + np.where(probable(own), ULPS * precision.unit, 0.0)
     limit = min(precision.cap, max(precision.base, precision.floors * float(floors[0])))
     limits[0] = limit * whole
@@ -265,7 +275,7 @@ def make_yardstick(
     limits = limits + np.where(probable(own), ULPS * precision.unit, 0.0)
     scale = np.where((rms == 0) | (floors > NOISY), whole, rms)
     largest = np.maximum(LARGEST * limits, precision.floors * noise_largest)
-    return Yardstick(axes, within, float(floors[0]), limit, scale, limits, largest, ulp)
+    return Yardstick(axes, within, precision, floors, limit, scale, limits, largest, ulp)
 
 
 def probable(own: Pool) -> npt.NDArray[np.bool_]:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from modelport.verification.arrays import Array
-from modelport.verification.measure import spread, windows
+from modelport.verification.measure import windows
 from modelport.verification.measure.linear import (
-    ULPS,
+    CONSTANT_FLOORS,
     Pair,
     Worst,
     Yardstick,
@@ -21,7 +21,6 @@ from modelport.verification.measure.linear import (
 from modelport.verification.measure.precision import Precision
 from modelport.verification.measure.probabilities import MIN_WEIGHT, Space, find_space, log_error
 
-CONSTANT_FLOORS = 4.0
 MARGIN = 4.0
 """Limits that two elements may be apart for noise to swap them: each may be off by one, in either direction."""
 
@@ -47,7 +46,7 @@ class Rule(NamedTuple):
     """Log space, where the output is a probability that is not saturated."""
     log_limit: float
     spread: float
-    """Relative RMS of the differences between samples; in log space, if that is more."""
+    """Relative RMS of the differences between samples, of what varies most: a slice, or log space; 0 if noise is all."""
 
     @classmethod
     def of(
@@ -55,12 +54,14 @@ class Rule(NamedTuple):
     ) -> Self:
         """Derive the limits from the source's answers, and from pairs of those and the same asked again, by kind."""
         axes = short_axes(tensors, is_batched=is_batched)
-        space, log_limit, varies = find_space(tensors, precision), math.inf, spread(tensors)
+        space, log_limit = find_space(tensors, precision), math.inf
         beyond = bulk_limit(tensors) if space is None else math.inf
         yardsticks = tuple(
             make_yardstick(tensors, repeats, axes, precision, within)
             for within in sorted({math.inf, beyond}, reverse=True)
         )
+        between = list(windows(tensors))
+        varies = max(each.spread(between) for each in yardsticks)
         if space is not None:
             floor = max((log_error(pairs, space, precision).relative for pairs in repeats), default=0.0)
             weight = log_error([(each, each) for each in tensors], space, precision).weight
@@ -68,8 +69,8 @@ class Rule(NamedTuple):
                 space = None
             else:
                 log_limit = min(precision.cap, max(precision.base, precision.floors * floor))
-                between = log_error(list(windows(tensors)), space, precision).relative
-                varies = max(varies, 0.0 if math.isnan(between) else between)
+                logits = log_error(between, space, precision).relative
+                varies = max(varies, logits if logits > CONSTANT_FLOORS * floor else 0.0)
         return cls(precision, yardsticks, space, log_limit, varies)
 
     @property
@@ -80,7 +81,7 @@ class Rule(NamedTuple):
     @property
     def is_constant(self) -> bool:
         """Whether all samples have one answer, but for noise."""
-        return self.spread <= max(CONSTANT_FLOORS * self.whole.floor, ULPS * self.precision.unit)
+        return self.spread == 0.0
 
     @property
     def margin(self) -> float:
