@@ -12,3 +12,5 @@ class Hint(NamedTuple):
     """Largest value that has a meaning, such as N - 1."""
     strings: tuple[str, ...] = ()
     """The vocabulary of a string input."""
+    thresholds: tuple[tuple[float, ...], ...] = ()
+    """By column, what trees compare a table's numbers with: they answer by jumps, and only there."""

@@ -4,7 +4,7 @@ Inputs moved by one unit in the last place, the batch in other pieces, row by ro
 that the model was trained to see, and everything about the order and rounding of its sums.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,14 +48,16 @@ def find_axes(inputs: Sequence[Input], outputs: Sequence[Tensor]) -> Axes:
     )
 
 
-def make_repeats(asked: Sequence[Asked], ask: Ask, axes: Axes, precision: Dtype) -> list[tuple[Answers, ...]]:
+def make_repeats(
+    asked: Sequence[Asked], ask: Ask, axes: Axes, precision: Dtype, exact: Collection[str] = ()
+) -> list[tuple[Answers, ...]]:
     """Return the same kinds of repeats for each question, in the same order.
 
     The answer itself stands in where a kind does not apply, or where the first kind has to do, because an answer takes
-    long.
+    long. Inputs in `exact` are not moved: one unit in the last place is another question there.
     """
     count = _affordable(asked)
-    repeater = _Repeater(ask, axes, max(OTHER_QUESTION, noise_of(precision)))
+    repeater = _Repeater(ask, axes, max(OTHER_QUESTION, noise_of(precision)), exact)
     repeats = []
     for seed, (calls, answers, seconds) in enumerate(asked):
         kinds = [kind for kind in repeater.kinds[:count] if kind != repeater.moved or _has_floats(calls)]
@@ -70,13 +72,16 @@ def _affordable(asked: Sequence[Asked]) -> int:
 
 
 class _Repeater:
-    def __init__(self, ask: Ask, axes: Axes, limit: float) -> None:
-        self._ask, self._axes, self._limit = ask, axes, limit
+    def __init__(self, ask: Ask, axes: Axes, limit: float, exact: Collection[str]) -> None:
+        self._ask, self._axes, self._limit, self._exact = ask, axes, limit, exact
         self.kinds = (self.moved, self._halved, self._alone, self._permuted)
 
     def moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
         random = np.random.default_rng([seed])
-        moved = tuple({name: _nudge(array, random) for name, array in tensors.items()} for tensors in calls)
+        moved = tuple(
+            {name: array if name in self._exact else _nudge(array, random) for name, array in tensors.items()}
+            for tensors in calls
+        )
         answers = self._try(moved)
         return plain if answers is None else _fitting(answers, plain, None)
 

@@ -129,3 +129,28 @@ def test_floats_get_no_hint():
     nodes = [node("Sub", ["one", "x"], ["y"])]
     made = model(nodes, [value("x")], [value("y")], {"one": np.float32(1)})
     assert find_hints(made, [Input(name="x", dtype="float32", shape=["batch", 3])], infer_tensors(made)) == {}
+
+
+def test_thresholds_of_trees_by_column():
+    split, leaf = {"nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"]}, [0.0, 0.0]
+    tree = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["same"],
+        ["y"],
+        domain=ML,
+        nodes_featureids=[2, 0, 0],
+        nodes_values=[0.5, *leaf],
+        nodes_treeids=[0, 0, 0],
+        nodes_nodeids=[0, 1, 2],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        target_treeids=[0, 0],
+        target_nodeids=[1, 2],
+        target_ids=[0, 0],
+        target_weights=[1.0, 2.0],
+        **split,
+    )
+    x = value("x", ("batch", 3), TensorProto.FLOAT)
+    made = model([node("Identity", ["x"], ["same"]), tree], [x], [value("y", None)], check=False)
+    described = [Input(name="x", dtype="float32", shape=["batch", 3])]
+    assert find_hints(made, described, infer_tensors(made)) == {"x": Hint(thresholds=((), (), (0.5,)))}

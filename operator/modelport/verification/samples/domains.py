@@ -28,6 +28,8 @@ class Domain(NamedTuple):
     is_known: bool = True
     """False: the model is to be asked."""
     strings: tuple[str, ...] = ()
+    thresholds: tuple[tuple[float, ...], ...] = ()
+    """By column, numbers at which the answers jump."""
 
     def bounds(self, lengths: Mapping[str, int]) -> tuple[int, int]:
         """Return lowest and highest integer where the free dimensions have these lengths."""
@@ -53,9 +55,9 @@ def _known(each: Input, hint: Hint) -> Domain:
     if each.dtype == "string":
         return Domain("text", strings=_vocabulary(each, hint))
     if each.values and each.values.range:
-        return _given(each, each.values.range)
+        return _given(each, each.values.range)._replace(thresholds=hint.thresholds)
     if each.dtype.startswith(("float", "bfloat")):
-        return Domain("real")
+        return Domain("real", thresholds=hint.thresholds)
     return _whole(each, hint)
 
 

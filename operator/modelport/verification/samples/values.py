@@ -53,7 +53,8 @@ def _make(domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[i
     if domain.kind == "text":
         return np.array(domain.strings, object)[random.integers(len(domain.strings), size=shape)].reshape(shape)
     if domain.kind == "real":
-        return _real_values(shape, random, domain, is_smooth=bool(number % 2)).astype(dtype)
+        values = _real_values(shape, random, domain, is_smooth=bool(number % 2)).astype(dtype)
+        return _at_thresholds(values, random, domain) if domain.thresholds and shape else values
     if domain.kind == MASK:
         return MASKINGS[mask % len(MASKINGS)](shape, random).astype(dtype)
     return _integers(domain.bounds(lengths), shape, random, number, is_wrapping=domain.is_wrapping).astype(dtype)
@@ -66,6 +67,19 @@ def _real_values(shape: list[int], random: np.random.Generator, domain: Domain, 
         return np.asarray(noise if smooth is None else 2.4 * smooth + 0.1 * noise)
     share = random.random(shape) if smooth is None else 0.475 * (smooth + 1) + 0.05 * random.random(shape)
     return np.asarray(domain.lowest + (domain.highest - domain.lowest) * share)
+
+
+def _at_thresholds(values: Array, random: np.random.Generator, domain: Domain) -> Array:
+    """Put half of each column at one of its thresholds, or one unit in the last place below or above it."""
+    for column, thresholds in zip(np.moveaxis(values, -1, 0), domain.thresholds, strict=False):
+        at = np.array(thresholds, values.dtype)
+        near = np.concatenate([at, np.nextafter(at, at.dtype.type(-np.inf)), np.nextafter(at, at.dtype.type(np.inf))])
+        if domain.lowest is not None and domain.highest is not None:
+            near = near[(near >= domain.lowest) & (near <= domain.highest)]
+        if near.size:
+            is_near = random.random(column.shape) < 0.5  # noqa: PLR2004  # half
+            column[is_near] = random.choice(near, size=int(is_near.sum()))
+    return values
 
 
 def _waves(shape: list[int], random: np.random.Generator) -> Array:
