@@ -63,7 +63,12 @@ def folded_normalisation(model: onnx.ModelProto) -> bool:
     folded = 0
     for node in nodes_of(model, "BatchNormalization"):
         before = makers.get(node.input[0])
-        if before is None or before.op_type != "Conv" or uses.count(node.input[0]) > 1 or before.input[1] not in tensors:
+        if (
+            before is None
+            or before.op_type != "Conv"
+            or uses.count(node.input[0]) > 1
+            or before.input[1] not in tensors
+        ):
             continue
         kernel = numpy_helper.to_array(tensors[before.input[1]])
         bias = numpy_helper.to_array(tensors[before.input[2]]) if len(before.input) > 2 else np.float32(0)
@@ -131,7 +136,9 @@ def softmax_of_less_the_maximum(model: onnx.ModelProto) -> bool:
     version = next(each.version for each in model.opset_import if each.domain == "")
     for node in nodes:
         axis = attribute(node, "axis", -1 if version >= 13 else 1)
-        _before(model, node, lambda graph, x, axis=axis: graph.add("Sub", x, _reduced(graph, "ReduceMax", x, axis, version)))
+        _before(
+            model, node, lambda graph, x, axis=axis: graph.add("Sub", x, _reduced(graph, "ReduceMax", x, axis, version))
+        )
     return bool(nodes)
 
 
@@ -164,7 +171,9 @@ def sigmoid_written_out(model: onnx.ModelProto) -> bool:
 def bias_apart(model: onnx.ModelProto) -> bool:
     """Add the bias of convolutions in an operator of its own."""
     tensors = tensors_of(model)
-    nodes = [each for each in nodes_of(model, "Conv", "ConvTranspose") if len(each.input) > 2 and each.input[2] in tensors]
+    nodes = [
+        each for each in nodes_of(model, "Conv", "ConvTranspose") if len(each.input) > 2 and each.input[2] in tensors
+    ]
     for node in nodes:
         bias = numpy_helper.to_array(tensors[node.input[2]])
         rank = len(tensors[node.input[1]].dims) - 2 if node.input[1] in tensors else 2
@@ -180,7 +189,9 @@ def product_and_sum(model: onnx.ModelProto) -> bool:
     for node in nodes:
         name, bias = f"{node.output[0]}.weight", node.input[2]
         kernel = numpy_helper.to_array(tensors[node.input[1]])
-        model.graph.initializer.append(numpy_helper.from_array(kernel.T if attribute(node, "transB", 0) else kernel, name))
+        model.graph.initializer.append(
+            numpy_helper.from_array(kernel.T if attribute(node, "transB", 0) else kernel, name)
+        )
         become(node, "MatMul", name)
         rewire(model, node.output[0], lambda graph, x, bias=bias: graph.add("Add", x, bias))
     return bool(nodes)

@@ -56,8 +56,8 @@ def asked(name: str) -> Asked:
         target_format="onnx",
         hops=[],
         inputs=model.inputs,
-        dimensions=model.dimensions,
-        states=model.states,
+        dimensions=dict(model.dimensions),
+        states=list(model.states),
     )
     with tempfile.TemporaryDirectory() as folder:
         onnx.save_model(model.proto, f"{folder}/{FILE}")

@@ -32,7 +32,9 @@ class Graph:
         self.nodes.append(helper.make_node(op, names, [name], name=f"{self.prefix}n{len(self.nodes)}", **attributes))
         return name
 
-    def model(self, inputs: dict[str, Shape], outputs: dict[str, Shape], opset: int = 17, **types: str) -> onnx.ModelProto:
+    def model(
+        self, inputs: dict[str, Shape], outputs: dict[str, Shape], opset: int = 17, **types: str
+    ) -> onnx.ModelProto:
         def describe(tensors: dict[str, Shape]) -> list[onnx.ValueInfoProto]:
             return [
                 helper.make_tensor_value_info(name, TYPES[types.get(name, "float32")], shape)
@@ -66,9 +68,13 @@ def tensors_of(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 
 
 def weights_of(model: onnx.ModelProto) -> list[onnx.TensorProto]:
-    """Return the tables of weights: float tensors with two axes and more."""
+    """Return the tables of weights: float tensors with two axes and more, of more than a few elements."""
     tensors = tensors_of(model).values()
-    return [each for each in tensors if each.data_type == TensorProto.FLOAT and sum(n > 1 for n in each.dims) > 1]
+    return [
+        each
+        for each in tensors
+        if each.data_type == TensorProto.FLOAT and len(each.dims) > 1 and np.prod(each.dims) > 15
+    ]
 
 
 def layers_of(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, onnx.TensorProto]]:
@@ -88,7 +94,11 @@ def biases_of(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     names = [node.input[2] for node in nodes_of(model, *LINEAR) if len(node.input) > 2]
     names += [name for node in nodes_of(model, "Add") for name in node.input if name in tensors]
     biases = [tensors[name] for name in names if name in tensors]
-    return [each for each in biases if each.data_type == TensorProto.FLOAT and 1 < max([*each.dims, 0]) == np.prod(each.dims)]
+    return [
+        each
+        for each in biases
+        if each.data_type == TensorProto.FLOAT and 1 < max([*each.dims, 0]) == np.prod(each.dims)
+    ]
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:

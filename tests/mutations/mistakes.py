@@ -19,6 +19,7 @@ from mutations.graphs import (
     become,
     biases_of,
     change,
+    graphs_of,
     layers_of,
     nodes_of,
     output_axis,
@@ -90,7 +91,9 @@ def to_int8(values: Any) -> Any:
 
 
 def to_int8_by_channel(values: Any) -> Any:
-    steps = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / 127 if values.ndim > 1 else values[:1]
+    steps = (
+        np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / 127 if values.ndim > 1 else values[:1]
+    )
     return np.round(values / np.where(steps == 0, 1, steps)) * steps
 
 
@@ -134,14 +137,17 @@ def convolution(function: Callable[[Any], Any], *, axes: int = 1) -> Mistake:
 
 def forget_rows_of_tables(model: onnx.ModelProto) -> bool:
     """Keep the first two rows of each embedding."""
-    tensors = tensors_of(model)
-    tables = [tensors[node.input[0]] for node in nodes_of(model, "Gather") if node.input[0] in tensors]
 
     def forget(values: Any) -> Any:
         values[2:] = 0
         return values
 
-    return sum(change(each, forget) for each in tables if each.data_type == TensorProto.FLOAT and len(each.dims) > 1) > 0
+    return sum(change(each, forget) for each in tables_of(model)) > 0
+
+
+def tables_of(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    names = {node.input[0] for node in nodes_of(model, "Gather")}
+    return [each for each in weights_of(model) if each.name in names]
 
 
 def move_thresholds(model: onnx.ModelProto) -> bool:
@@ -166,7 +172,11 @@ def attributes(types: Sequence[str], name: str, default: Any, function: Callable
         for node in nodes_of(model, *types):
             before = attribute(node, name, default)
             after = function(before)
-            changed += after is not None and set_attribute(node, name, after) and list(np.ravel(before)) != list(np.ravel(after))
+            changed += (
+                after is not None
+                and set_attribute(node, name, after)
+                and list(np.ravel(before)) != list(np.ravel(after))
+            )
         return changed > 0
 
     return mistake
@@ -228,7 +238,7 @@ def drop_shortcut(model: onnx.ModelProto) -> bool:
     """Leave out an addition of two computed tensors."""
     known = set(tensors_of(model))
     adds = [node for node in nodes_of(model, "Add") if not known & set(node.input)]
-    return bool(adds) and become(adds[-1], "Identity")
+    return bool(adds) and become(adds[0], "Identity")
 
 
 def relu_for_prelu(model: onnx.ModelProto) -> bool:
@@ -261,8 +271,6 @@ def forget_state(model: onnx.ModelProto) -> bool:
 
 def _before_input(model: onnx.ModelProto, node: onnx.NodeProto, number: int, make: Make) -> None:
     """Put what `make` builds before one input of a node, in the graph where that node is."""
-    from mutations.graphs import graphs_of
-
     graph = next(each for each in graphs_of(model.graph) if node in list(each.node))
     built = Graph(f"{node.output[0]}.{number}~")
     node.input[number] = make(built, node.input[number])
@@ -274,7 +282,12 @@ def _before_input(model: onnx.ModelProto, node: onnx.NodeProto, number: int, mak
 
 def wrong_resize(model: onnx.ModelProto) -> bool:
     """Place the pixels of a resized image by their corners."""
-    return sum(set_attribute(node, "coordinate_transformation_mode", "align_corners") for node in nodes_of(model, "Resize")) > 0
+    return (
+        sum(
+            set_attribute(node, "coordinate_transformation_mode", "align_corners") for node in nodes_of(model, "Resize")
+        )
+        > 0
+    )
 
 
 def bilinear(model: onnx.ModelProto) -> bool:
@@ -326,7 +339,7 @@ def output(make: Callable[[Graph, str, int], str], *, rank: int = 1) -> Mistake:
     return mistake
 
 
-def cut(graph: Graph, x: str, start: int, end: int, axis: int, step: int = 1) -> str:
+def cut(graph: Graph, x: str, start: int, end: int, axis: int, *, step: int = 1) -> str:
     return graph.add("Slice", x, *(np.array([number]) for number in (start, end, axis, step)))
 
 
@@ -338,6 +351,14 @@ def last_channel(make: Make) -> Callable[[Graph, str, int], str]:
         return graph.add("Concat", cut(graph, x, 0, -1, axis), make(graph, cut(graph, x, -1, END, axis)), axis=axis)
 
     return built
+
+
+def of_several_channels(mistake: Mistake) -> Mistake:
+    def checked(model: onnx.ModelProto) -> bool:
+        shape = model.graph.output[0].type.tensor_type.shape.dim
+        return (shape[1] if len(shape) == 4 else shape[-1]).dim_value != 1 and mistake(model)
+
+    return checked
 
 
 def rolled(graph: Graph, x: str, axis: int) -> str:
@@ -439,11 +460,17 @@ WHOLE = (INT32, INT64, UINT8)
 
 def as_int8(model: onnx.ModelProto) -> bool:
     """Read bytes, or indices, as signed bytes."""
-    for dtype in WHOLE:
-        make: Make = lambda graph, x, dtype=dtype: graph.add("Cast", graph.add("Cast", x, to=INT8), to=dtype)  # noqa: E731
-        if question(make, dtype)(model):
-            return True
-    return False
+
+    def index(dtype: int) -> Make:
+        return lambda graph, x: graph.add("Cast", graph.add("Cast", x, to=INT8), to=dtype)
+
+    if any("mask" in each.name for each in model.graph.input) and not tables_of(model):
+        return False  # zeros and ones
+    return (
+        question(lambda graph, x: graph.add("Cast", x, to=INT8), UINT8)(model)
+        or question(index(INT32), INT32)(model)
+        or question(index(INT64), INT64)(model)
+    )
 
 
 def ignore_mask(model: onnx.ModelProto) -> bool:
@@ -454,16 +481,19 @@ def ignore_mask(model: onnx.ModelProto) -> bool:
     return bool(masks) and rewire(model, masks[0], make)
 
 
+def one_further(model: onnx.ModelProto) -> bool:
+    """Read what lies one further along the last axis that is longer than one."""
+    shape = model.graph.input[0].type.tensor_type.shape.dim
+    axis = max(axis for axis, length in enumerate(shape) if length.dim_value != 1)
+    return question(lambda graph, x: rolled(graph, x, axis), FLOAT, *WHOLE, rank=2)(model)
+
+
 def reversed_along(axis: int) -> Make:
-    return lambda graph, x: cut(graph, x, -1, -END - 1, axis, -1)
+    return lambda graph, x: cut(graph, x, -1, -END - 1, axis, step=-1)
 
 
 def scaled(factor: float) -> Make:
     return lambda graph, x: graph.add("Mul", x, np.float32(factor))
-
-
-def one_further(graph: Graph, x: str) -> str:
-    return rolled(graph, x, -1)
 
 
 MISTAKES: dict[str, Mistake] = {
@@ -493,7 +523,6 @@ MISTAKES: dict[str, Mistake] = {
     "mean for variance": lambda model: sum(_swap(n, 3, 4) for n in nodes_of(model, "BatchNormalization")[:1]) > 0,
     "padding on one side": attributes(("Conv",), "pads", [0, 0, 0, 0], pad_one_side),
     "pooling rounds down": attributes(("MaxPool", "AveragePool"), "ceil_mode", 0, lambda _: 0),
-    "pooling without its edge": attributes(("AveragePool",), "count_include_pad", 0, lambda value: 1 - value),
     "average for maximum": average_for_maximum,
     "maximum for average": instead("GlobalAveragePool", "GlobalMaxPool", place=slice(1)),
     "leaky relu": instead("Relu", "LeakyRelu", alpha=0.01, place=slice(1)),
@@ -524,8 +553,8 @@ MISTAKES: dict[str, Mistake] = {
     "float16 output": output(lambda graph, x, _: through(FLOAT16)(graph, x)),
     "one channel 5 % larger": output(last_channel(scaled(1.05)), rank=2),
     "one channel NaN": output(last_channel(scaled(np.nan)), rank=2),
-    "channels one further": output(rolled, rank=2),
-    "another layout": laid_out_otherwise,
+    "channels one further": of_several_channels(output(rolled, rank=2)),
+    "another layout": of_several_channels(laid_out_otherwise),
     "rows in another order": output(lambda graph, x, _: reversed_along(0)(graph, x)),
     "first row for all": output(first_row_for_all),
     "nothing beyond the eighth row": output(nothing_beyond_the_eighth),
@@ -542,11 +571,13 @@ MISTAKES: dict[str, Mistake] = {
     "8 bits of an input": question(quantised, FLOAT),
     "negative inputs cut off": question(lambda graph, x: graph.add("Relu", x), FLOAT),
     "input reversed": question(reversed_along(1), FLOAT, *WHOLE, rank=2),
-    "input one further": question(one_further, FLOAT, *WHOLE, rank=2),
+    "input one further": one_further,
     "signed bytes": as_int8,
     "mask ignored": ignore_mask,
     "state ignored": question(lambda graph, x: graph.add("Mul", x, np.float32(0)), FLOAT, number=1),
 }
+OF_ROWS = ("rows in another order", "first row for all", "nothing beyond the eighth row", "batch baked")
+"""Mistakes that need a batch."""
 
 
 def _swap(node: onnx.NodeProto, one: int, other: int) -> bool:

@@ -70,9 +70,9 @@ def read_safetensors(content: bytes) -> dict[str, Array]:
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])
     return {
-        name: np.frombuffer(content[start + each["data_offsets"][0] : start + each["data_offsets"][1]], np.float32).reshape(
-            each["shape"]
-        )
+        name: np.frombuffer(
+            content[start + each["data_offsets"][0] : start + each["data_offsets"][1]], np.float32
+        ).reshape(each["shape"])
         for name, each in header.items()
         if name != "__metadata__" and each["dtype"] == "F32"
     }

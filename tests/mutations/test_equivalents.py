@@ -2,7 +2,7 @@
 
 import pytest
 
-from mutations.distribution import equivalents
+from mutations.distribution import right_ones
 from mutations.gate import pass_gate
 from mutations.models import MODELS
 
@@ -11,11 +11,11 @@ pytestmark = pytest.mark.packages
 
 @pytest.mark.parametrize("model", MODELS)
 def test_accepted(model, subtests):
-    for equivalent in equivalents(model):
-        with subtests.test(equivalent.name):
-            verdict = pass_gate(model, **equivalent.how)
+    for candidate in right_ones(model):
+        with subtests.test(candidate.name):
+            verdict = pass_gate(model, **candidate.how)
             assert verdict.reason is None, verdict
 
 
 def test_there_are_enough():
-    assert sum(1 for model in MODELS for _ in equivalents(model)) >= 200
+    assert sum(1 for model in MODELS for _ in right_ones(model)) >= 200
