@@ -19,7 +19,7 @@ from modelport.verification.source import Source
 from modelport_converter.converters.job import MODEL, HopJob, SourceJob, the_one_file
 from modelport_converter.converters.onnx_files import finish_model
 from modelport_converter.converters.torch_asking import Asker, probe
-from modelport_converter.converters.torch_doubts import find_baked
+from modelport_converter.converters.torch_doubts import find_baked, is_check
 from modelport_converter.converters.torch_exporting import (
     Export,
     Exported,
@@ -88,8 +88,10 @@ def convert(job: HopJob, options: OnnxOptions) -> None:
         read_signature(job.asked).outputs,
         options.opset or DEFAULT_OPSET,
         path,
+        job.code,
     )
-    exported = export_model(export, is_doubtful=bool(opened.probe.watch.looks), is_asked=options.opset is not None)
+    looks = [place for place in opened.probe.watch.looks if not is_check(place.file, place.line)]
+    exported = export_model(export, is_doubtful=bool(looks), is_asked=options.opset is not None)
     _tell_doubts(job, opened.model, reference, exported)
     finish_model(path, simplify=options.simplify, precision=options.precision)
 

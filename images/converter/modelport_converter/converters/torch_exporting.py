@@ -7,6 +7,7 @@ graph-capturing exporter is tried; and if that one refuses, the trace is what th
 
 import shutil
 import tempfile
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from modelport.verification.errors import describe_error
 from modelport.verification.reference import Reference
 from modelport_converter.converters.onnx_chance import find_random_operations
 from modelport_converter.converters.onnx_files import read_opset
+from modelport_converter.converters.torch_doubts import is_check
 from modelport_converter.converters.torch_outputs import name_outputs, to_tensor
 from modelport_converter.converters.torch_state import settle
 
@@ -66,6 +68,8 @@ class Export(NamedTuple):
     opset: int
     path: Path
     """In a folder of its own: a large model takes several files."""
+    code: Path
+    """Folder of the code that came with the model."""
 
 
 class Exported(NamedTuple):
@@ -174,19 +178,22 @@ def _call(exporter: Callable[[Export], None], export: Export, *, is_asked: bool)
             warnings.simplefilter("always", torch.jit.TracerWarning)
             exporter(export)
     except Exception as error:  # the exporters' errors have no common base
-        raise _RefusedError(_describe(error)) from error
+        raise _RefusedError(_describe(error, export.code)) from error
     found = read_opset(export.path)
     if is_asked and found != export.opset:
         raise _RefusedError(f"it wrote opset {found}, not {export.opset}")
     _check_graph(export)
-    return [each for each in caught if not each.filename.startswith(_LAYERS)]
+    return [each for each in caught if not (each.filename.startswith(_LAYERS) or is_check(each.filename, each.lineno))]
 
 
-def _describe(error: BaseException) -> str:
-    """Return what went wrong: the graph-capturing exporter wraps that into advice about itself."""
+def _describe(error: BaseException, code: Path) -> str:
+    """Return what went wrong, and at which line of the user's: the exporters wrap it into advice about themselves."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return describe_error(error)
+    root = str(code.resolve())
+    places = [each for each in traceback.extract_tb(error.__traceback__) if each.filename.startswith(root)]
+    at = f" at {Path(places[-1].filename).name}:{places[-1].lineno}: {places[-1].line!s:.80}" if places else ""
+    return f"{describe_error(error)}{at}"
 
 
 def _check_graph(export: Export) -> None:

@@ -1,7 +1,7 @@
 """Weights out of a checkpoint as PyTorch's tensors, mapped from the file; which of them, the user says."""
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,13 @@ def read_weights(path: Path, selection: Selection | None) -> Weights:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     try:
         found = {name: _rebuild(checkpoint, mapped, value) for name, value in _named(content, chosen.key)}
-    except (ValueError, RuntimeError, AttributeError) as error:
+    except (ValueError, RuntimeError, AttributeError, RecursionError) as error:
         message = f"{path.name}: expected a whole file as torch.save writes it, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
-    foreign = [f"{name} ({describe(value)})" for name, value in found.items() if isinstance(value, (Name, Object))]
-    if foreign:
-        message = f"{path.name}: expected weights as tensors, found what only a call would make: {list_names(foreign)}; save model.state_dict() alone"
-        raise ModelportError(Reason.UNSAFE_SOURCE, message)
-    others = [name for name, value in found.items() if not _is_weight(name, value)]
-    if others or not found:
+    if not any(isinstance(value, torch.Tensor) for value in found.values()):
         message = f"expected tensors by name, found {describe_names(content)}; name the weights with checkpoint.key"
         raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
+    _check_all_tensors(path, found)
     return _strip(found, _versions(content), chosen.strip_prefix or "")
 
 
@@ -84,7 +80,9 @@ def _rebuild(checkpoint: Checkpoint, mapped: mmap.mmap, value: object) -> object
         return _tensor(mapped, stored)
     if isinstance(value, dict):
         return {key: _rebuild(checkpoint, mapped, part) for key, part in value.items()}
-    return [_rebuild(checkpoint, mapped, part) for part in value] if isinstance(value, list) else value
+    if isinstance(value, (list, tuple)) and not isinstance(value, Name):
+        return type(value)(_rebuild(checkpoint, mapped, part) for part in value)
+    return value
 
 
 def _tensor(mapped: mmap.mmap, stored: StoredTensor) -> torch.Tensor:
@@ -97,8 +95,22 @@ def _tensor(mapped: mmap.mmap, stored: StoredTensor) -> torch.Tensor:
     return flat.as_strided(stored.shape, stored.strides)
 
 
-def _is_weight(name: str, value: object) -> bool:
-    return isinstance(value, torch.Tensor) or name.endswith(EXTRA_STATE)
+def _check_all_tensors(path: Path, found: Mapping[str, object]) -> None:
+    foreign = {name: part for name, value in found.items() for part in _find_foreign(name, value)}
+    if foreign:
+        is_unsafe = any(isinstance(value, (Name, Object)) for value in foreign.values())
+        named = list_names([f"{name} ({describe(value)})" for name, value in foreign.items()])
+        message = f"{path.name}: expected tensors alone, found among them {named}; save model.state_dict() alone"
+        raise ModelportError(Reason.UNSAFE_SOURCE if is_unsafe else Reason.WEIGHTS_MISMATCH, message)
+
+
+def _find_foreign(name: str, value: object) -> Iterator[object]:
+    """Return what is no weight: what only a call would make, and anything else that is no module's own state."""
+    if isinstance(value, (Name, Object)) or not (isinstance(value, torch.Tensor) or name.endswith(EXTRA_STATE)):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _find_foreign(name, part)
 
 
 def _versions(content: object) -> Mapping[str, Any]:

@@ -1,0 +1,165 @@
+"""Every way in which a PyTorch model could be misread: converted with PyTorch's own answers, or refused by name."""
+
+import io
+import os
+import subprocess
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from modelport.contract import ArtifactManifest, ConvertRequest, ModelportError
+from modelport.handover import ARTIFACT, read_caveats, read_manifest
+from modelport.steps import Context
+from modelport_cli.local.environments import find_recipe, prepare
+from modelport_converter.steps.judge import judge
+from modelport_server import backends
+from modelport_server.steps.trying import try_model
+
+pytestmark = pytest.mark.converters
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """Return the folder of the steps' volumes, and what came of each model."""
+    folder = tmp_path_factory.mktemp("kinds")
+    python = prepare(find_recipe("converter-pytorch"))
+    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter"))
+    script = Path(__file__).with_name("torch_kinds.py")
+    command = [python, "-W", "ignore", script, folder]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=540
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return folder, msgspec.json.decode((folder / "outcomes.json").read_bytes())
+
+
+def verify(folder) -> ArtifactManifest:
+    """Try and judge as the steps do, and return the manifest. Raises ModelportError."""
+    request = msgspec.json.decode((folder / "request.json").read_bytes(), type=ConvertRequest)
+    for step, run in (("try", try_model), ("judge", judge)):
+        (folder / step / "out").mkdir(parents=True)
+        with redirect_stderr(io.StringIO()):
+            run(Context(step, request, folder, folder))
+    return read_manifest(folder / "judge" / "out" / ARTIFACT)[0]
+
+
+CONVERTED = {
+    "plain": ["output"],
+    "normalised": ["output"],
+    "normalised21": ["output"],
+    "nothing_dropped": ["output"],
+    "overridden": ["output"],
+    "cache": ["output"],
+    "checked": ["output"],
+    "tied": ["output"],
+    "ignoring": ["output"],
+    "ignoring21": ["output"],
+    "double": ["output"],
+    "half": ["output"],
+    "bfloat": ["output"],
+    "kinds": ["large", "image"],
+    "names": ["x_output1", "x_output", "a/b", "a b_0", "a b_1"],
+    "same": ["output_0", "output_1", "output_2", "output_3", "output_4"],
+    "numpy": ["output"],
+    "loss": ["output"],
+    "optimizer": ["output"],
+    "old": ["output"],
+    "protocol4": ["output"],
+}
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_gives_pytorchs_own_answers(kinds, name):
+    folder, outcomes = kinds
+    assert outcomes[name] == {"reason": "", "message": ""}
+    manifest = verify(folder / name)
+    assert [each.name for each in manifest.signature.outputs] == CONVERTED[name]
+    files = [file.path for file in manifest.files if file.role == "model"]
+    backend = backends.load(manifest.runtime, folder / name / "try" / "out" / ARTIFACT, files, 1, manifest.load_options)
+    right = np.load(folder / name / "right.npz")
+    found = backend.infer({key.removeprefix("in."): right[key] for key in right if key.startswith("in.")})
+    for number, array in enumerate(found.values()):
+        wanted = right[f"out.{number}"]
+        coarse = wanted.dtype == np.float16 or name == "bfloat"
+        assert array.shape == wanted.shape
+        np.testing.assert_allclose(
+            array.astype(np.float64), wanted.astype(np.float64), rtol=1e-2 if coarse else 1e-5, atol=1e-6
+        )
+
+
+def test_inputs_that_the_model_ignores_are_taken(kinds):
+    folder, _ = kinds
+    manifest = read_signature_of(folder / "ignoring")
+    assert [(each["name"], each["dtype"]) for each in manifest] == [
+        ("mask", "bool"),
+        ("ids", "int64"),
+        ("kinds", "float32"),
+    ]
+
+
+def read_signature_of(folder):
+    return msgspec.json.decode((folder / "ask" / "out" / "signature.json").read_bytes())["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "words"),
+    [
+        ("list", "WeightsMismatch", ["blocks.0.weight", "blocks.0.bias"]),
+        ("table", "WeightsMismatch", ["table are in no file"]),
+        ("closure", "WeightsMismatch", ["act.table"]),
+        ("module", "WeightsMismatch", ["in no file"]),
+        ("state", "NonDeterministic", ["state (changed by running)"]),
+        ("counter", "NonDeterministic", ["calls (changed by running)"]),
+        ("dropout", "NonDeterministic", ["dropout at net.py:", "bernoulli"]),
+        ("float", "ConversionFailed", ["output output_1", "torch.tensor(1.5)"]),
+        ("complex", "ConversionFailed", ["output output", "torch.view_as_real"]),
+        ("sparse", "ConversionFailed", ["output output", "to_dense()"]),
+        ("branch", "ConversionFailed", ["net.py:", "was always False", "torch.export", "verification.data"]),
+        ("whole", "UnsafeSource", ["torch.nn.modules.container.Sequential", "save model.state_dict() alone"]),
+        ("complexes", "WeightsMismatch", ["complex64 for float32", "layer.weight"]),
+        ("integers", "WeightsMismatch", ["int32 for float32", "layer.weight"]),
+        ("nans", "WeightsMismatch", ["layer.weight (all 16 are NaN)"]),
+        ("cut", "WeightsMismatch", ["scale [3] for []"]),
+        ("wide", "WeightsMismatch", ["scale [] for [1]"]),
+        ("infinite", "WeightsMismatch", ["beyond the range", "layer.weight float32 for float16"]),
+        ("untied", "WeightsMismatch", ["tied weight: layer.weight"]),
+        ("missing", "WeightsMismatch", ["1 missing: layer.bias"]),
+        ("unexpected", "WeightsMismatch", ["1 unexpected: loss.weight"]),
+        ("reshaped", "WeightsMismatch", ["1 reshaped: layer.weight [4, 6] for [4, 4]"]),
+        ("no_key", "WeightsMismatch", ["no 'model'", "layer.weight"]),
+        ("no_prefix", "WeightsMismatch", ["'module.'", "layer.weight"]),
+        ("two_of_a_name", "WeightsMismatch", ["several weights have the same name"]),
+        ("broken", "FactoryFailed", ["net:broken", "no such configuration"]),
+        ("absent", "FactoryFailed", ["net:absent"]),
+        ("no_module", "FactoryFailed", ["expected a torch.nn.Module", "zip"]),
+        ("wide_input", "InputsNeeded", ["x float32"]),
+        ("two_inputs", "InputsNeeded", ["Net.forward does not take the 2 inputs"]),
+        ("text", "InvalidSpec", ["input x", "strings"]),
+    ],
+)
+def test_refuses_and_names_what_is_wrong(kinds, name, reason, words):
+    outcome = kinds[1][name]
+    assert outcome["reason"] == reason, outcome
+    assert len(outcome["message"]) <= 500
+    for each in words:
+        assert each in outcome["message"]
+
+
+def test_a_branch_that_the_samples_take_both_ways_fails_the_gate(kinds):
+    folder, outcomes = kinds
+    assert outcomes["both"]["reason"] == ""
+    with pytest.raises(ModelportError, match="times its limit"):
+        verify(folder / "both")
+
+
+def test_a_baked_branch_is_told_where_doubts_are_only_reported(kinds):
+    folder, outcomes = kinds
+    assert outcomes["branch_reported"]["reason"] == ""
+    (caveat,) = read_caveats(folder / "branch_reported" / "hop-1" / "out")
+    assert "net.py:" in caveat
+    assert "always False" in caveat
+    assert verify(folder / "branch_reported").caveats == [caveat]
