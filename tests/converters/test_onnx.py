@@ -1,9 +1,16 @@
 """ONNX through the steps: kept, moved to another operator set, simplified; and what is no ONNX."""
 
+from pathlib import Path
+
+import msgspec
+import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
-from mutations.nets import NETS
+from converters.nets import NETS
+from modelport.contract import ArtifactManifest
+from modelport_server import backends
 
 pytestmark = pytest.mark.converters
 
@@ -14,8 +21,12 @@ def convert(run, tmp_path):
 
     def convert(model, inputs=(), dimensions=None, **target):
         path = tmp_path / "model.onnx"
-        path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
-        source = {"uri": "s3://models/model.onnx", "inputs": list(inputs), "dimensions": dimensions or {}}
+        if isinstance(model, Path):
+            path = model
+        else:
+            path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+        uri = f"s3://models/{path.name}{'/' if path.is_dir() else ''}"
+        source = {"uri": uri, "inputs": list(inputs), "dimensions": dimensions or {}}
         manifest = {
             "apiVersion": "modelport.dev/v1alpha1",
             "kind": "ModelConversion",
@@ -64,3 +75,124 @@ def test_an_input_that_the_model_lacks_is_told(convert):
     failure = convert(NETS[4]().model, inputs=[{"name": "rows", "shape": ["batch", 10]}])["failure"]
     assert failure["reason"] == "InvalidSpec"
     assert "it has row" in failure["message"]
+
+
+# --- unusual models, with the right values ---------------------------------------------------------------------------
+
+X = np.random.default_rng(1).standard_normal((5, 3)).astype(np.float32)
+W = np.random.default_rng(2).standard_normal((3, 2)).astype(np.float32)
+FLOAT, DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
+node = helper.make_node
+
+
+def value(name, shape=("batch", 3), dtype=FLOAT):
+    return helper.make_tensor_value_info(name, dtype, list(shape))
+
+
+def model_of(nodes, inputs, outputs, weights):
+    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(
+        helper.make_graph(nodes, "net", inputs, outputs, tensors), opset_imports=opsets, ir_version=8
+    )
+
+
+def served(status, **inputs):
+    """Return what the artifact answers, loaded as its manifest says."""
+    assert "failure" not in status, status
+    folder = Path(status["artifact"]["uri"].removeprefix("file://"))
+    manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=ArtifactManifest)
+    files = [file.path for file in manifest.files if file.role == "model"]
+    return backends.load(manifest.runtime, folder, files, 1, manifest.load_options).infer(inputs)
+
+
+def test_what_the_runtimes_optimiser_breaks_is_loaded_without_that_rewrite(convert):
+    nodes = [
+        node("Identity", ["x"], ["mid"]),
+        node("Sqrt", ["d"], ["s"]),
+        node("Div", ["one", "s"], ["f"]),
+        node("Mul", ["mid", "f"], ["y"]),
+    ]
+    weights = {"one": np.float32(1), "d": np.float32(16)}
+    status = convert(model_of(nodes, [value("x")], [value("y")], weights))
+    np.testing.assert_array_equal(served(status, x=X)["y"], X / 4)
+    (caveat,) = status["verification"]["caveats"]
+    assert "DivMulFusion" in caveat
+
+
+def test_a_classifier_serves_probabilities_and_labels_in_place_of_maps(convert):
+    labels = {"classlabels_strings": ["cat", "dog"]}
+    options = {"coefficients": W.T.ravel().tolist(), "intercepts": [0.0, 0.0], "post_transform": "SOFTMAX"}
+    nodes = [
+        node("LinearClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml", **options, **labels),
+        node("ZipMap", ["p"], ["probabilities"], domain="ai.onnx.ml", **labels),
+    ]
+    maps = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(FLOAT, None))
+    outputs = [
+        value("label", ["batch"], TensorProto.STRING),
+        helper.make_value_info("probabilities", helper.make_sequence_type_proto(maps)),
+    ]
+    status = convert(model_of(nodes, [value("x")], outputs, {}))
+    scores = np.exp(X.astype(np.float64) @ W)
+    answers = served(status, x=X)
+    np.testing.assert_allclose(answers["probabilities"], scores / scores.sum(1, keepdims=True), rtol=1e-5)
+    assert answers["label"].tolist() == [("cat", "dog")[index] for index in scores.argmax(1)]
+    assert "cat, dog" in status["verification"]["caveats"][0]
+
+
+def test_a_sequence_is_refused_by_name_and_kind(convert):
+    outputs = [helper.make_tensor_sequence_value_info("parts", FLOAT, None)]
+    failure = convert(model_of([node("SplitToSequence", ["x"], ["parts"], axis=1)], [value("x")], outputs, {}))[
+        "failure"
+    ]
+    assert failure["reason"] == "ConversionFailed"
+    assert "output parts is a sequence of tensors" in failure["message"]
+
+
+def test_files_of_constants_come_along(convert, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    nodes = [node("Constant", [], ["w"], value=numpy_helper.from_array(W)), node("MatMul", ["x", "w"], ["y"])]
+    onnx.save_model(
+        model_of(nodes, [value("x")], [value("y", ("batch", 2))], {}),
+        folder / "model.onnx",
+        save_as_external_data=True,
+        location="w.bin",
+        size_threshold=0,
+        convert_attribute=True,
+    )
+    assert (folder / "w.bin").stat().st_size >= W.nbytes
+    np.testing.assert_allclose(served(convert(folder), x=X)["y"], X @ W, rtol=1e-5, atol=1e-6)
+
+
+def convolution():
+    shape = ("batch", 3, 4, 4)
+    outputs = [value("y", ("batch", 2, 4, 4), DOUBLE)]
+    kernel = {"k": W.T.astype(np.float64).reshape(2, 3, 1, 1)}
+    return model_of([node("Conv", ["x", "k"], ["y"], "stem")], [value("x", shape, DOUBLE)], outputs, kernel)
+
+
+def test_float64_without_a_kernel_is_refused_by_node_and_type(convert):
+    failure = convert(convolution())["failure"]
+    assert failure["reason"] == "RuntimeUnsupported"
+    assert "Conv (version 11) for float64: node stem" in failure["message"]
+
+
+def test_float64_is_computed_in_float32_where_asked(convert):
+    x = np.random.default_rng(3).standard_normal((5, 3, 4, 4))
+    status = convert(convolution(), precision="float32")
+    found = served(status, x=x)["y"]
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, np.einsum("co,bchw->bohw", W, x), rtol=1e-4, atol=1e-5)
+    # measured against float64, as float32 is: neither exact nor beyond its noise
+    assert 1e-9 < float(status["verification"]["outputs"][0]["relativeRms"]) < 1e-6
+
+
+def test_batch_first_layout_is_served(convert):
+    weights = {"w": np.ones((1, 3, 3), np.float32) / 4, "r": np.zeros((1, 3, 3), np.float32)}
+    nodes = [node("RNN", ["x", "w", "r"], ["", "h"], "cell", hidden_size=3, layout=1)]
+    model = model_of(nodes, [value("x", ("batch", "time", 3))], [value("h", ("batch", 1, 3))], weights)
+    status = convert(model)
+    last = np.tanh(X[-1].sum() / 4)  # nothing recurs: the last step alone counts
+    np.testing.assert_allclose(served(status, x=X[None])["h"], np.full((1, 1, 3), last), rtol=1e-5)
+    assert "cell (RNN)" in status["verification"]["caveats"][0]

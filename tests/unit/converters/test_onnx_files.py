@@ -9,6 +9,7 @@ from modelport.contract import ModelportError
 from modelport_converter.converters import onnx_files
 from modelport_converter.converters.job import the_one_file
 from modelport_converter.converters.onnx_asking import make_run
+from modelport_converter.converters.onnx_graphs import has_external_data
 
 
 def linear(*nodes, output="scores", shape=("batch", 2)) -> onnx.ModelProto:
@@ -41,7 +42,7 @@ def test_large_weights_lie_beside_the_graph(tmp_path, monkeypatch):
     onnx_files.write_model(model, tmp_path / "model.onnx")
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.onnx.data"}
     kept = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False)
-    assert onnx_files.has_external_data(kept)
+    assert has_external_data(kept)
     answer = make_run(kept, tmp_path / "model.onnx")({"x": np.ones((1, 3), np.float32)})
     assert np.all(answer["y"] == 3)
 

@@ -9,7 +9,7 @@ import onnx
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from modelport.formats.onnx import Precision
-from modelport_converter.converters.onnx_graphs import has_external_data, tensors_of
+from modelport_converter.converters.onnx_graphs import tensors_of
 from modelport_converter.converters.onnx_precision import compute_in_float32
 
 MAX_IR_VERSION = 10
@@ -27,6 +27,11 @@ def opset_of(model: onnx.ModelProto) -> int:
 def read_opset(path: Path) -> int:
     """Return the version of the default operator set of a file."""
     return opset_of(onnx.load(str(path), load_external_data=False))
+
+
+def size_of(model: onnx.ModelProto) -> int:
+    """Return the number of bytes of the weights inside a model."""
+    return sum(len(tensor.raw_data) for tensor in tensors_of(model))
 
 
 def load_whole(path: Path) -> onnx.ModelProto:
@@ -57,7 +62,7 @@ def finish_model(path: Path, *, simplify: bool, precision: Precision | None = No
 def write_model(model: onnx.ModelProto, path: Path) -> None:
     """Write a model that has all its weights inside."""
     model.ir_version = min(model.ir_version, MAX_IR_VERSION)
-    if sum(len(tensor.raw_data) for tensor in tensors_of(model)) > MAX_FILE_BYTES:
+    if size_of(model) > MAX_FILE_BYTES:
         onnx.save_model(
             model,
             str(path),
@@ -77,6 +82,3 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     result = onnxslim.slim(model, model_check=False)
     assert isinstance(result, onnx.ModelProto)
     return result
-
-
-__all__ = ["finish_model", "has_external_data", "load_whole", "opset_of", "read_opset", "simplified", "write_model"]

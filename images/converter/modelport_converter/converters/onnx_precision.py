@@ -74,24 +74,27 @@ def compute_in_float32(model: onnx.ModelProto) -> None:
     for tensor in tensors_of(model):
         if tensor.data_type == TensorProto.DOUBLE:
             tensor.CopyFrom(numpy_helper.from_array(_rounded(numpy_helper.to_array(tensor)), tensor.name))
-    weights = {tensor.name for tensor in model.graph.initializer}
+    for attribute in chain.from_iterable(node.attribute for node in nodes_of(model)):
+        if attribute.name in TYPE_ATTRIBUTES and attribute.i == TensorProto.DOUBLE:
+            attribute.i = TensorProto.FLOAT
+    for value in _inner_values(model):
+        if _is_double(value):
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
     for scope in scopes_of(model):
-        for attribute in chain.from_iterable(node.attribute for node in scope.nodes):
-            if attribute.name in TYPE_ATTRIBUTES and attribute.i == TensorProto.DOUBLE:
-                attribute.i = TensorProto.FLOAT
         if scope.graph is not None:
             del scope.graph.value_info[:]
-            for value in (*scope.graph.input, *scope.graph.output):
-                if scope.graph is not model.graph or value.name in weights:
-                    _narrow(value)
     for function in model.functions:
         del function.value_info[:]
     _cast_edges(model.graph, names_of(model))
 
 
-def _narrow(value: onnx.ValueInfoProto) -> None:
-    if value.type.tensor_type.elem_type == TensorProto.DOUBLE:
-        value.type.tensor_type.elem_type = TensorProto.FLOAT
+def _inner_values(model: onnx.ModelProto) -> Iterator[onnx.ValueInfoProto]:
+    """Return inputs and outputs of graphs within nodes, and weights that old files list among the inputs."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    yield from (value for value in model.graph.input if value.name in weights)
+    for scope in scopes_of(model):
+        if scope.graph is not None and scope.graph is not model.graph:
+            yield from (*scope.graph.input, *scope.graph.output)
 
 
 def _rounded(array: Array) -> Array:

@@ -14,7 +14,7 @@ from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport_converter.converters.job import last_line
 from modelport_converter.converters.onnx_asking import make_run
-from modelport_converter.converters.onnx_files import simplified
+from modelport_converter.converters.onnx_files import MAX_FILE_BYTES, simplified, size_of
 
 LARGEST_CHANGE = 1e-4
 """Relative RMS from which on a rewritten model is another one; the gate judges what is below."""
@@ -31,6 +31,11 @@ class Comparison:
 
     def rewrite(self, model: onnx.ModelProto, change: Rewrite, option: str) -> onnx.ModelProto:
         """Return the changed model. Raises ModelportError (ConversionFailed) if it answers differently."""
+        if size_of(model) > MAX_FILE_BYTES:
+            message = (
+                f"{option} works for models of up to {MAX_FILE_BYTES // 10**6} MB, found {size_of(model) // 10**6}"
+            )
+            raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; leave it out")
         before = self._ask(make_run(model, self._path))
         try:
             after = self._ask(make_run(changed := change(model), self._path))
