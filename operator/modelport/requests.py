@@ -94,6 +94,8 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: list[Hop],
             "dimensions": spec.dimensions,
             "states": spec.states,
             "path": [[hop.converter, hop.options] for hop in path],
+            # a converter keeps doubts (a branch that was baked in) where they are only reported, and refuses them else
+            "doubts": resource.spec.verification.policy == "Report",
             "architecture": architecture,
         }
     )

@@ -128,7 +128,6 @@ def _hold_lock(own: Path) -> None:
 
 def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
     """Return the result and the exit status; no result for a step that was skipped."""
-    started = time.monotonic()
     try:
         context = Context(
             step.name, request_from_environment(), work, Path(os.environ.get(CREDENTIALS_VARIABLE, DEFAULT_CREDENTIALS))
@@ -139,6 +138,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
         if step.sandboxed:
             _enter_sandbox()
         context.out.mkdir(exist_ok=True)
+        started = time.monotonic()
         say(step.name, "started")
         result = step.function(context)
     except _SkippedError as skipped:
@@ -157,7 +157,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
         traceback.print_exc()
         told = " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
         return _failed(step.name, Reason.STEP_CRASHED, f"step {step.name}: {type(error).__name__}: {told}")
-    say(step.name, f"done in {time.monotonic() - started:.1f} s")
+    say(step.name, f"done in {time.monotonic() - started:.2f} s")
     return result, ExitStatus.DONE
 
 

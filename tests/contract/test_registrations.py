@@ -10,6 +10,7 @@ from modelport import formats, runtimes
 from modelport.api import FormatName, TargetFormatName
 from modelport.requests import MOVER_IMAGE
 from modelport_converter.converters import MODULES as CONVERTER_MODULES
+from modelport_converter.converters import SOURCES
 from modelport_converter.inspection import MODULES as INSPECTION_MODULES
 from modelport_server.backends import MODULES as BACKEND_MODULES
 
@@ -28,10 +29,16 @@ def test_every_format_is_inspected() -> None:
 
 
 def test_every_converter_has_code_and_an_image() -> None:
-    assert {name for name, _ in CONVERTER_MODULES} == set(formats.CONVERTERS)
-    assert all((IMAGE_CODE / f"converters/{module}.py").exists() for _, module in CONVERTER_MODULES)
+    assert set(CONVERTER_MODULES) == set(formats.CONVERTERS)
+    assert all((IMAGE_CODE / f"converters/{module}.py").exists() for module in CONVERTER_MODULES.values())
     assert {each.image for each in formats.CONVERTERS.values()} <= set(IMAGES)
     assert MOVER_IMAGE in IMAGES
+
+
+def test_every_format_is_asked_by_code_in_an_image() -> None:
+    assert set(SOURCES) == set(formats.FORMATS)
+    assert all((IMAGE_CODE / f"converters/{module}.py").exists() for module in SOURCES.values())
+    assert {each.image for each in formats.FORMATS.values()} <= set(IMAGES)
 
 
 def test_every_target_is_served() -> None:

@@ -172,7 +172,7 @@ CONVERSION_CASES: dict[str, Case] = {
 """Failures of the step that converts."""
 
 VERIFICATION_CASES: dict[str, Case] = {
-    kind: Case(Reason.VERIFICATION_FAILED, _wrong(kind), "Verify", says="step verify")
+    kind: Case(Reason.VERIFICATION_FAILED, _wrong(kind), "Verify", says="step judge")
     for kind in (
         "Scaled",
         "HalfPrecision",
@@ -182,7 +182,7 @@ VERIFICATION_CASES: dict[str, Case] = {
         "SwappedAxes",
         "BakedBatch",
     )
-} | {"Constant": Case(Reason.VERIFICATION_INCONCLUSIVE, _wrong("Constant"), "Verify", says="step verify")}
+} | {"Constant": Case(Reason.VERIFICATION_INCONCLUSIVE, _wrong("Constant"), "Verify", says="step judge")}
 """Conversions that are wrong on purpose: the gate refuses them."""
 
 CASES = SOURCE_CASES | CONVERSION_CASES | VERIFICATION_CASES

@@ -121,7 +121,8 @@ def _build(recipe: Recipe, folder: Path) -> None:
 def install_arguments(lock: Path) -> list[str]:
     """Return what follows `uv pip install` for a lock, as in the images' Dockerfile."""
     found = [argument for folder in wheel_folders() for argument in ("--find-links", str(folder))]
-    return ["--no-deps", "--require-hashes", *found, "--requirement", str(lock)]
+    # compiled once, because a step that runs foreign code writes nothing, or cannot
+    return ["--no-deps", "--require-hashes", "--compile-bytecode", *found, "--requirement", str(lock)]
 
 
 def wheel_folders() -> list[Path]:

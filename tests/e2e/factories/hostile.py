@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from mlp import Mlp
@@ -83,7 +84,7 @@ ATTEMPTS: dict[str, Callable[[], str]] = {
     "replace the request's source": overwrite("stage", "out/source/weights.pt"),
     "replace stage's result": overwrite("stage", "result.json"),
     "remove stage's files": remove("stage"),
-    "write verify's files": overwrite("verify", "result.json"),
+    "write judge's files": overwrite("judge", "result.json"),
     "write publish's files": overwrite("publish", "result.json"),
     "write the root file system": lambda: str(Path("/owned").write_text("x")),
     "become root": become_root,
@@ -112,7 +113,7 @@ def plants_links() -> torch.nn.Module:
 
     finish = converter.finish_model
 
-    def finish_and_plant(path: Path, **options: bool) -> None:
+    def finish_and_plant(path: Path, **options: Any) -> None:
         finish(path, **options)
         (path.parent / "secret").symlink_to(CREDENTIALS / "store" / "AWS_SECRET_ACCESS_KEY")
         (path.parent / "folder").symlink_to(CREDENTIALS / "store")

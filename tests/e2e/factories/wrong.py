@@ -111,7 +111,7 @@ def sleeps() -> torch.nn.Module:
 def fills() -> torch.nn.Module:
     """Writes more than its volume may hold, and stays until the kubelet notices."""
     print("filling the volume", flush=True)  # noqa: T201 - becomes the log tail
-    with Path("/work/hop-1/out/filler").open("wb") as file:
+    with Path("/work/ask/out/filler").open("wb") as file:
         file.writelines(b"x" * (1 << 20) for _ in range(128))
     time.sleep(3600)
     return Mlp()

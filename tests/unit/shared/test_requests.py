@@ -60,6 +60,7 @@ def keys(
         {"source": {"checkpoint": {"key": "model"}}},
         {"source": {"states": [{"input": "x", "output": "y"}]}},
         {"target": {"options": {"opset": 18}}},
+        {"verification": {"policy": "Report"}},
     ],
 )
 def test_what_the_model_follows_from_changes_every_key(change: dict[str, object]) -> None:

@@ -6,16 +6,15 @@ from modelport.api import Signature
 from modelport.contract import ConvertRequest, JobRequest, StepResult
 from modelport.handover import SIGNATURE
 from modelport.steps import Context, say
+from modelport.verification.data import read_data
+from modelport.verification.reference import FILE_NAME, write_reference
+from modelport.verification.source import ask_source, describe_inputs, describe_outputs
 from modelport_converter import converters
 from modelport_converter.converters.job import SourceJob
 
 
 def ask(context: Context) -> StepResult:
     """Leave the questions and answers, and the signature that they show."""
-    from modelport.verification.data import read_data
-    from modelport.verification.reference import FILE_NAME, write_reference
-    from modelport.verification.source import ask_source, describe_inputs, describe_outputs
-
     request, staged = context.request, context.out_of("stage")
     assert isinstance(request, ConvertRequest)
     source = converters.open_source(SourceJob(request, staged / "source", staged / "code"))
