@@ -193,9 +193,10 @@ def test_a_batch_of_one_refused_in_training_is_told():
         ([[1, 3]], None),
         ([["n"], []], "n"),
         ([[10, "batch", 20], [1, "batch", 20]], "batch"),
+        ([["time", "batch", 20]], "batch"),
     ],
 )
-def test_the_batch_comes_first_everywhere_or_is_called_so(shapes, expected):
+def test_the_batch_is_called_so_or_comes_first_everywhere(shapes, expected):
     assert find_batch([Input(name=f"x{n}", shape=shape) for n, shape in enumerate(shapes)]) == expected
 
 

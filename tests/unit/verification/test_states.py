@@ -66,6 +66,17 @@ def test_what_looks_like_a_state_is_told():
     assert any("input h looks like a recurrent state" in each and "{input: h, output: hn}" in each for each in caveats)
 
 
+def test_states_are_paired_with_the_last_answers_in_their_order():
+    inputs = [*INPUTS, Input(name="c", shape=[1, "batch", 4])]
+
+    def lstm(tensors):
+        state = cell(tensors)["hn"]
+        return {"output_0": state + 1, "output_1": state, "output_2": state + tensors["c"]}
+
+    caveats = ask_source(Source(inputs, lstm), request(), []).caveats
+    assert ["{input: h, output: output_1}" in caveats[0], "{input: c, output: output_2}" in caveats[1]] == [True, True]
+
+
 def test_a_refusal_says_which_inputs_look_like_states():
     def refuse(_tensors):
         raise ValueError("expected a state of another shape")

@@ -68,12 +68,11 @@ def free_dimensions(inputs: Sequence[Input]) -> list[str]:
 
 
 def find_batch(inputs: Sequence[Input]) -> str | None:
-    """Return the free dimension that comes first in all inputs with axes, or else the one that is called a batch."""
+    """Return the free dimension that is called a batch, or else the one that comes first in all inputs with axes."""
+    named = next((name for name in free_dimensions(inputs) if "batch" in name.lower()), None)
     firsts = {each.shape[0] for each in inputs if each.shape}
     first = next(iter(firsts)) if len(firsts) == 1 else None
-    if isinstance(first, str):
-        return first
-    return next((name for name in free_dimensions(inputs) if "batch" in name.lower()), None)
+    return named or (first if isinstance(first, str) else None)
 
 
 def steps_from(lowest: int) -> tuple[int, ...]:

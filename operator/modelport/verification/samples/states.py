@@ -40,16 +40,17 @@ def suspect_states(
     if states or answered is None:
         return []
     asked, outputs = answered
-    found = {
-        each.name: [name for name, array in outputs.items() if _describe(array) == _describe(asked[each.name])]
-        for each in inputs
-        if is_state_like(each)
-    }
+    names = [each.name for each in inputs if is_state_like(each)]
+    found = []
+    for position, name in enumerate(names):
+        fits = [output for output, array in outputs.items() if _describe(array) == _describe(asked[name])]
+        last = fits[max(0, len(fits) - len(names)) :]  # states are answered last, in the order of the inputs
+        if fits:
+            found.append((name, _nearest(name, fits) or last[min(position, len(last) - 1)]))
     return [
         f"input {name} looks like a recurrent state: only single calls were verified; declare spec.source.states, such "
-        f"as [{{input: {name}, output: {_nearest(name, names) or names[-1]}}}]"
-        for name, names in found.items()
-        if names
+        f"as [{{input: {name}, output: {output}}}]"
+        for name, output in found
     ]
 
 
