@@ -19,7 +19,8 @@ from modelport.onnx_refusals import explain
 Array = npt.NDArray[Any]
 Run = Callable[[dict[str, Array]], list[Array]]
 """Inputs by name to the outputs in the model's order; they are the caller's own."""
-ERRORS_ONLY = 3
+FATAL_ONLY = 4
+"""What fails is raised, too, and questions that a model refuses are no lines for a log."""
 PROVIDERS = ["CPUExecutionProvider"]
 TENSOR_PROTO_BFLOAT16 = 16
 """Number of the type in `onnx.TensorProto.DataType`."""
@@ -42,7 +43,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = LEVELS[level]
     options.intra_op_num_threads = threads
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = FATAL_ONLY
     # threads that spin while they wait for work take the processors from those that receive and answer requests
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if content is not None:

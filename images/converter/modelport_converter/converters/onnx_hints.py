@@ -1,8 +1,6 @@
 """What a graph tells about the values of its inputs, by what consumes them: the rows of a table, a vocabulary."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import compress
 from typing import NamedTuple
 
 import onnx
@@ -10,6 +8,7 @@ import onnx
 from modelport.api import Input
 from modelport.verification.source import Hint
 from modelport_converter.converters.onnx_graphs import Constants, attribute_of, subgraphs_of
+from modelport_converter.converters.onnx_trees import find_thresholds
 
 CARRIERS = {
     "Cast": (0,), "Concat": None, "Expand": (0,), "Flatten": (0,), "Gather": (0,), "Identity": (0,), "Pad": (0,),
@@ -23,7 +22,6 @@ EMBED_LAYER_NORMALIZATION = {0: 2, 1: 4, 7: 3}
 """Inputs of the operator of that name with indices, and which input has their table."""
 VOCABULARIES = ("keys_strings", "cats_strings", "pool_strings", "keys_int64s", "cats_int64s", "pool_int64s")
 """Attributes of encoders in ai.onnx.ml that list what they know."""
-TREES = ("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor")
 MASK = Hint(0, 1)
 
 
@@ -35,10 +33,14 @@ def find_hints(
     found = {
         each.name: _merge(list(walk.consumers(each.name, model.graph.node, set())))
         if each.dtype == "string" or "int" in each.dtype
-        else _find_thresholds(model.graph, each.name)
+        else _of_trees(find_thresholds(model.graph, each.name, tensors))
         for each in inputs
     }
     return {name: hint for name, hint in found.items() if hint is not None}
+
+
+def _of_trees(thresholds: tuple[tuple[float, ...], ...]) -> Hint | None:
+    return Hint(thresholds=thresholds) if thresholds else None
 
 
 def _merge(hints: Sequence[Hint]) -> Hint | None:
@@ -126,30 +128,6 @@ class _Walk:
             return False
         one = self._constants.read(use.other)
         return one is not None and one.dtype.kind not in "iu" and one.size == 1 and float(one.ravel()[0]) == 1
-
-
-def _find_thresholds(graph: onnx.GraphProto, name: str) -> Hint | None:
-    """Return what trees that take the input itself compare its columns with."""
-    same, columns = {name}, defaultdict[int, set[float]](set)
-    for node in graph.node:
-        if node.input and node.input[0] in same:
-            if node.op_type in {"Cast", "Identity"}:
-                same.update(node.output)
-            elif node.op_type in TREES:
-                for column, threshold in _splits(node):
-                    columns[column].add(threshold)
-    if not columns:
-        return None
-    return Hint(thresholds=tuple(tuple(sorted(columns.get(column, ()))) for column in range(max(columns) + 1)))
-
-
-def _splits(node: onnx.NodeProto) -> Iterator[tuple[int, float]]:
-    columns, modes = attribute_of(node, "nodes_featureids"), attribute_of(node, "nodes_modes")
-    numbers = attribute_of(node, "nodes_values")
-    tensor = attribute_of(node, "nodes_values_as_tensor") or attribute_of(node, "nodes_splits")
-    values = numbers.floats if numbers else onnx.numpy_helper.to_array(tensor.t).tolist() if tensor else []
-    is_split = [mode != b"LEAF" for mode in modes.strings] if modes and modes.strings else [True] * len(values)
-    return compress(zip(columns.ints if columns else [], values, strict=False), is_split)
 
 
 def _is_boolean(node: onnx.NodeProto) -> bool:

@@ -1,0 +1,61 @@
+"""Thresholds of trees, by the columns of the input that they compare."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from modelport.api import Input
+from modelport.verification.source import Hint
+from modelport_converter.converters.onnx_graphs import infer_tensors
+from modelport_converter.converters.onnx_hints import find_hints
+from unit.converters.onnx_models import ML, model, node, tensor, value
+
+NODES = {
+    "nodes_treeids": [0] * 5,
+    "nodes_nodeids": [0, 1, 2, 3, 4],
+    "nodes_featureids": [0, 2, 0, 0, 0],
+    "nodes_modes": ["BRANCH_LEQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"],
+    "nodes_truenodeids": [1, 3, 0, 0, 0],
+    "nodes_falsenodeids": [2, 4, 0, 0, 0],
+    "target_treeids": [0, 0, 0],
+    "target_nodeids": [2, 3, 4],
+    "target_ids": [0, 0, 0],
+    "target_weights": [1.0, 2.0, 3.0],
+    "n_targets": 1,
+}
+SPLITS = [0.25, -1.5, 0.0, 0.0, 0.0]
+
+
+def tree(given="x", splits=None):
+    return node("TreeEnsembleRegressor", [given], ["y"], domain=ML, **NODES, **(splits or {"nodes_values": SPLITS}))
+
+
+def hints(nodes, *inputs):
+    made = model(nodes, inputs, [value("y", ("batch", 1))], check=False)
+    named = [Input(name=each.name, shape=["batch", each.type.tensor_type.shape.dim[1].dim_value]) for each in inputs]
+    return find_hints(made, named, infer_tensors(made))
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [tree()],
+        [node("Identity", ["x"], ["same"]), node("Cast", ["same"], ["f"], to=TensorProto.FLOAT), tree("f")],
+        [tree(splits={"nodes_values_as_tensor": tensor("", np.array(SPLITS))})],
+    ],
+    ids=["direct", "carried", "doubles"],
+)
+def test_each_column_has_its_thresholds_and_leaves_have_none(nodes):
+    assert hints(nodes, value("x", ("batch", 4))) == {"x": Hint(thresholds=((0.25,), (), (-1.5,)))}
+
+
+def test_tables_side_by_side_are_told_apart():
+    nodes = [node("Concat", ["a", "b"], ["x"], axis=1), tree()]
+    assert hints(nodes, value("a", ("batch", 1)), value("b", ("batch", 2))) == {
+        "a": Hint(thresholds=((0.25,),)),
+        "b": Hint(thresholds=((), (-1.5,))),
+    }
+
+
+def test_what_is_changed_on_its_way_has_none():
+    assert hints([node("Neg", ["x"], ["n"]), tree("n")], value("x", ("batch", 3))) == {}
