@@ -7,7 +7,6 @@ from typing import NamedTuple
 import msgspec
 import torch
 
-from modelport.api import Dtype
 from modelport.contract import ConvertRequest, ModelportError
 from modelport.formats.onnx import OnnxOptions
 from modelport.handover import CAVEATS, read_signature
@@ -43,8 +42,8 @@ __all__ = ["OPTIONS", "convert", "open_source", "warm_up"]
 
 class _Opened(NamedTuple):
     model: torch.nn.Module
-    probe: Asker
-    """Asked once, to see what the model does with its inputs."""
+    asker: Asker
+    """Has asked once, to see what the model does with its inputs."""
 
 
 _opened: dict[Path, _Opened] = {}
@@ -55,8 +54,7 @@ def open_source(job: SourceJob) -> Source:
     """Build the model and load its weights. Raises ModelportError."""
     request = job.request
     opened = _open(request, job.model, job.code)
-    asker = Asker(opened.model, request.inputs, job.code)
-    unstored: list[str] = []
+    asker, unstored = opened.asker, list[str]()
 
     def rebuild() -> Infer:
         with fresh_imports(job.code):
@@ -68,8 +66,8 @@ def open_source(job: SourceJob) -> Source:
         request.inputs,
         asker.run,
         asker.find_random_operations,
-        hints=dict(opened.probe.watch.hints),
-        precision=_precision(opened),
+        hints=dict(asker.watch.hints),
+        precision=asker.find_precision(),
         rebuild=rebuild,
         find_unstored=lambda: unstored,
     )
@@ -90,7 +88,7 @@ def convert(job: HopJob, options: OnnxOptions) -> None:
         path,
         job.code,
     )
-    looks = [place for place in opened.probe.watch.looks if not is_check(place.file, place.line)]
+    looks = [place for place in opened.asker.watch.looks if not is_check(place.file, place.line)]
     exported = export_model(export, is_doubtful=bool(looks), is_asked=options.opset is not None)
     _tell_doubts(job, opened.model, reference, exported)
     finish_model(path, simplify=options.simplify, precision=options.precision)
@@ -136,10 +134,6 @@ def _check_arguments(model: torch.nn.Module, request: ConvertRequest) -> None:
         return  # a forward without a readable signature: the first question tells
 
 
-def _precision(opened: _Opened) -> Dtype:
-    return opened.probe.find_precision()
-
-
 def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
     """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed."""
     if not exported.refusal:
@@ -149,10 +143,11 @@ def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, expo
         run_calls(asker.run, sample.inputs, job.request.states)
     baked = find_baked(asker.watch.looks)
     if baked and job.request.verification.policy == "Enforce":
+        refusal = exported.refusal.removeprefix("capture: ").partition(".  ")[0]
         message = (
-            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in; torch.export would not, but refuses"
-            f" ({exported.refusal.removeprefix('capture: ')[:120]}). Give inputs[].values or verification.data that"
-            " reach both ways, or write it with tensors, such as torch.where"
+            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in; torch.export would not, but refuses:"
+            f" {refusal:.120}. Give inputs[].values or verification.data that reach both ways, or write it with tensors,"
+            " such as torch.where"
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     caveats = [f"{each} on the samples: baked in"[:250] for each in baked]

@@ -25,7 +25,6 @@ class Asker:
         self._names = [each.name for each in inputs]
         self._marks = take_marks(model)
         self.watch = Watch(code)
-        self.runs = 0
 
     def run(self, tensors: Tensors) -> Tensors:
         """Return the model's answer."""
@@ -33,7 +32,6 @@ class Asker:
         self.watch.expect(arguments)
         with torch.no_grad(), self.watch:
             answer = self._model(*arguments.values())
-        self.runs += 1
         return {name: to_array(name, tensor) for name, tensor in name_outputs(answer, self._names).items()}
 
     def find_random_operations(self) -> list[str]:

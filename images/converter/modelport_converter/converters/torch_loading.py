@@ -131,7 +131,7 @@ def _find_alteration(stored: torch.Tensor, taken: torch.Tensor) -> tuple[str, st
         return "reshaped", f"{list(stored.shape)} for {list(taken.shape)}"
     if _kind(stored) != _kind(taken) and {_kind(stored), _kind(taken)} != {"whole", "bool"}:
         return "of another kind", types
-    if stored.numel() and bool(stored.flatten()[0].isnan()) and bool(stored.isnan().all()):
+    if stored.numel() and bool(stored[(0,) * stored.ndim].isnan()) and bool(stored.isnan().all()):
         return "without a number", f"(all {stored.numel()} are NaN)"
     if (
         stored.dtype != taken.dtype
