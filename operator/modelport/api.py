@@ -403,7 +403,8 @@ class OutputStatus(Observed, frozen=True, kw_only=True):
         ),
     ]
     worst: Annotated[
-        str, Meta(description="Where that is: axis and index of a slice, or log space; empty: all of it.", max_length=64)
+        str,
+        Meta(description="Where that is: axis and index of a slice, or log space; empty: all of it.", max_length=64),
     ] = ""
     limit: Annotated[str, Meta(description="Limit of the relative RMS error of the whole output.", max_length=24)]
     noise_floor: Annotated[str, Meta(description="Relative RMS of the source model against itself.", max_length=24)]
@@ -451,7 +452,10 @@ class VerificationStatus(Observed, frozen=True, kw_only=True):
     ] = ""
     caveats: Annotated[
         list[Annotated[str, Meta(max_length=256)]],
-        Meta(description="What else a user must know: what was baked in, what the runtime was told to leave.", max_length=8),
+        Meta(
+            description="What else a user must know: what was baked in, what the runtime was told to leave.",
+            max_length=8,
+        ),
     ] = []
     truncated: Annotated[bool, Meta(description="Whether something was left out for want of room.")] = False
     image: Annotated[

@@ -244,12 +244,15 @@ class ArtifactManifest(Message, frozen=True, kw_only=True):
     """What a user must know about the conversion."""
 
 
+Short = Annotated[str, Meta(max_length=256)]
+
+
 class Candidate(Message, frozen=True, kw_only=True):
     """`tried.json` of step try, for step judge: what it loaded, and how."""
 
     runtime: str
     files: list[File]
-    load_options: dict[str, str] = {}
+    load_options: Annotated[dict[Short, Short], Meta(max_length=16)] = {}
     caveats: list[str] = []
 
 

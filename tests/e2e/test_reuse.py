@@ -62,3 +62,19 @@ def test_stricter_tolerance_is_judged_from_the_stored_errors(name: str, a: Tenan
 
     a.apply(name, source, serving=ONE)
     assert a.ready(name)["status"]["artifact"]["digest"] == first["artifact"]["digest"]
+
+
+def test_other_samples_are_asked_anew_and_the_artifact_stays(name: str, a: Tenant) -> None:
+    model = onnx_mlp(43)
+    a.apply(name, a.source(model), serving=ONE)
+    first = a.ready(name)["status"]
+    a.apply(name, a.source(model), verification={"samples": 16}, serving=ONE)
+    second = a.ready(name)["status"]
+    assert a.jobs(name) == ["convert", "import", "verify"]
+    assert second["artifact"]["digest"] == first["artifact"]["digest"]
+    assert (first["verification"]["samples"], second["verification"]["samples"]) == (8, 16)
+    assert second["verification"]["reference"] != first["verification"]["reference"]
+    folder = f"artifacts/{first['artifact']['key']}/{first['artifact']['digest'].removeprefix('sha256:')}/verifications"
+    key = second["verification"]["key"]
+    assert {f"{folder}/{key}.json", f"{folder}/{key}.npz"} <= a.store.objects(folder).keys()
+    a.check(name, model)

@@ -231,6 +231,13 @@ def test_a_candidate_without_files_is_none(tmp_path, tried):
     assert run("judge", request_of(), tmp_path)[1].failure.reason == Reason.CONVERSION_FAILED
 
 
+def test_load_options_are_no_place_for_anything_else(tmp_path, tried):
+    told = {"runtime": "onnxruntime", "files": [], "loadOptions": {"how": "x" * 300}}
+    (tried / "tried.json").write_bytes(msgspec.json.encode(told))
+    failure = run("judge", request_of(), tmp_path)[1].failure
+    assert (failure.reason, "loadOptions" in failure.message) == (Reason.CONVERSION_FAILED, True)
+
+
 @pytest.mark.parametrize(
     ("step", "name"),
     [
