@@ -49,19 +49,20 @@ def find_axes(inputs: Sequence[Input], outputs: Sequence[Tensor]) -> Axes:
 
 
 def make_repeats(
-    asked: Sequence[Asked], ask: Ask, axes: Axes, precision: Dtype, exact: Collection[str] = ()
+    asked: Sequence[Asked], ask: Ask, axes: Axes, precision: Dtype, *, exact: Collection[str], generated: int
 ) -> list[tuple[Answers, ...]]:
     """Return the same kinds of repeats for each question, in the same order.
 
-    The answer itself stands in where a kind does not apply, or where the first kind has to do, because an answer takes
-    long. Inputs in `exact` are not moved: one unit in the last place is another question there.
+    The answer itself stands in where a kind does not apply, or where the first kind has to do: an answer takes long, or
+    the question is the user's own, beside those `generated`, of which there may be many. Inputs in `exact` are not moved: one unit in the last place is another question there.
     """
     count = _affordable(asked)
     repeater = _Repeater(ask, axes, max(OTHER_QUESTION, noise_of(precision)), exact)
     repeats = []
     for seed, (calls, answers, seconds) in enumerate(asked):
         kinds = [kind for kind in repeater.kinds[:count] if kind != repeater.moved or _has_floats(calls)]
-        found = {kind: kind(calls, answers, seed) for kind in kinds[: 1 if seconds > SECONDS else count]}
+        is_costly = seconds > SECONDS or seed >= generated
+        found = {kind: kind(calls, answers, seed) for kind in kinds[: 1 if is_costly else count]}
         repeats.append(tuple(found.get(kind, answers) for kind in repeater.kinds[:count]))
     return repeats
 

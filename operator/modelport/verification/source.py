@@ -69,7 +69,8 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
         lambda calls: run_calls(run, calls, states),
         find_axes(source.inputs, describe_outputs(source.inputs, samples)),
         source.precision,
-        {name for name, hint in source.hints.items() if hint.thresholds},
+        exact={name for name, hint in source.hints.items() if hint.thresholds},
+        generated=len(plan.usual),
     )
     samples = [sample._replace(repeats=each) for sample, each in zip(samples, repeats, strict=True)]
     edges, caveats = ask_edges(plan.edges, run, states)

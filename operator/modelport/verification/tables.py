@@ -1,6 +1,7 @@
 """Tables of the user's own as arrays: parquet, column by column."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,24 @@ def _read_columns(folder: Path, file: str) -> dict[str, Array]:
     if len(content) > MAX_BYTES or content[:4] != _MAGIC or content[-4:] != _MAGIC:
         raise ValueError(f"{file}: {len(content)} bytes that are no parquet")
     try:
-        import io
-
         from arro3.io import read_parquet  # type: ignore[import-not-found]  # in converter images alone
     except ImportError as error:
         message = f"spec.verification.data: {file}: parquet is not read here; save an npz with one array per input"
         raise ModelportError(Reason.SAMPLES_NEEDED, message) from error
+    try:
+        return _join(read_parquet(io.BytesIO(content)))
+    except BaseException as error:
+        if (
+            type(error).__name__ != "PanicException"
+        ):  # how its parser fails, which is no Exception and has no public name
+            raise
+        raise ValueError(f"{file}: {error!s:.100}") from error
+
+
+def _join(batches: Iterable[Any]) -> dict[str, Array]:
     parts: dict[str, list[Array]] = {}
     rows = 0
-    for batch in read_parquet(io.BytesIO(content)):
+    for batch in batches:
         for name in batch.schema.names:
             parts.setdefault(name, []).append(_array(batch.column(name), name))
         rows += batch.num_rows

@@ -188,3 +188,43 @@ def test_what_is_no_parquet_is_told(tmp_path):
     with pytest.raises(ModelportError, match="no parquet") as caught:
         read_data(tmp_path, [LABEL])
     assert caught.value.reason == Reason.SAMPLES_NEEDED
+
+
+def write_table(path, **columns):
+    core, table_io = pytest.importorskip("arro3.core"), pytest.importorskip("arro3.io")
+    arrays = {
+        name: core.Array.from_numpy(values) if kind is None else core.Array(values, type=kind(core.DataType))
+        for name, (values, kind) in columns.items()
+    }
+    table_io.write_parquet(core.Table.from_pydict(arrays), str(path))
+
+
+def test_columns_of_a_table_are_named_after_the_inputs(tmp_path):
+    write_table(tmp_path / "t.parquet", age=(np.arange(3.0), None), count=(np.arange(3), None))
+    inputs = [
+        Input(name="age", dtype="float64", shape=["batch", 1]),
+        Input(name="count", dtype="int64", shape=["batch"]),
+    ]
+    (sample,) = read_data(tmp_path, inputs)
+    assert sample["age"].tolist() == [[0], [1], [2]]
+    assert sample["count"].tolist() == [0, 1, 2]
+
+
+def test_columns_of_a_table_are_one_input_in_their_order(tmp_path):
+    write_table(tmp_path / "t.parquet", b=(np.arange(3.0), None), a=(np.arange(3.0) + 10, None))
+    (sample,) = read_data(tmp_path, [Input(name="x", dtype="float64", shape=["batch", 2])])
+    assert sample["x"].tolist() == [[0, 10], [1, 11], [2, 12]]
+
+
+def test_missing_numbers_of_a_table_are_nan(tmp_path):
+    write_table(tmp_path / "t.parquet", x=([1.5, None, 2.5], lambda types: types.float64()))
+    (sample,) = read_data(tmp_path, [Input(name="x", dtype="float64", shape=["batch"])])
+    np.testing.assert_array_equal(sample["x"], [1.5, np.nan, 2.5])
+
+
+def test_a_broken_table_is_told(tmp_path):
+    pytest.importorskip("arro3.io")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    with pytest.raises(ModelportError, match=r"found: t\.parquet: ") as caught:
+        read_data(tmp_path, [LABEL])
+    assert caught.value.reason == Reason.SAMPLES_NEEDED

@@ -107,6 +107,14 @@ def test_half_precision_is_noise_of_its_own_size():
     assert noise(half, inputs, precision="float16")[ALONE] > 1e-4
 
 
+def test_the_users_own_samples_are_moved_alone():
+    data = [{"x": np.ones((7, 4), np.float32)}]
+    reference = ask_source(Source(FEATURES, lambda tensors: by_company(tensors, 1e-5)), request(), data)
+    moved, *others = reference.usual[-1].repeats
+    assert not np.array_equal(moved[0]["y"], reference.usual[-1].outputs[0]["y"])
+    assert all(np.array_equal(each[0]["y"], reference.usual[-1].outputs[0]["y"]) for each in others)
+
+
 def test_large_answers_are_repeated_in_fewer_ways(monkeypatch):
     monkeypatch.setattr("modelport.verification.repeats.MAX_BYTES", 2_000)
     samples = ask_source(Source(FEATURES, lambda tensors: {"y": tensors["x"] @ WEIGHTS}), request(), []).usual
