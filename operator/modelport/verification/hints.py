@@ -12,5 +12,9 @@ class Hint(NamedTuple):
     """Largest value that has a meaning, such as N - 1."""
     strings: tuple[str, ...] = ()
     """The vocabulary of a string input."""
+    categories: tuple[int, ...] = ()
+    """The integers between the two that have a meaning, where not all have one."""
+    is_mask: bool = False
+    """Whether 1 stands for what counts, and 0 for what is hidden."""
     thresholds: tuple[tuple[float, ...], ...] = ()
     """By column, what trees compare a table's numbers with: they answer by jumps, and only there."""

@@ -71,9 +71,9 @@ GATHER = node("Gather", ["table", "x"], ["y"])
         (
             [node("Cast", ["x"], ["f"], to=TensorProto.FLOAT), node("Sub", ["one", "f"], ["y"])],
             {"one": np.float32(1)},
-            Hint(0, 1),
+            Hint(0, 1, is_mask=True),
         ),
-        ([node("Cast", ["x"], ["y"], to=TensorProto.BOOL)], {}, Hint(0, 1)),
+        ([node("Cast", ["x"], ["y"], to=TensorProto.BOOL)], {}, Hint(0, 1, is_mask=True)),
         # integers that are taken from 1 are no mask
         ([node("Sub", ["one", "x"], ["y"])], {"one": np.array(1)}, None),
         ([node("Mul", ["x", "x"], ["y"])], {}, None),
@@ -82,9 +82,14 @@ GATHER = node("Gather", ["table", "x"], ["y"])
         (
             [node("LabelEncoder", ["x"], ["y"], domain=ML, keys_int64s=[3, 9, 5], values_int64s=[0, 1, 2])],
             {},
-            Hint(3, 9),
+            Hint(3, 10, categories=(3, 5, 9, 10)),
         ),
-        ([node("OneHotEncoder", ["x"], ["y"], domain=ML, cats_int64s=[2, 4])], {}, Hint(2, 4)),
+        ([node("OneHotEncoder", ["x"], ["y"], domain=ML, cats_int64s=[2, 4])], {}, Hint(2, 5, categories=(2, 4, 5))),
+        (
+            [node("OneHotEncoder", ["x"], ["y"], domain=ML, cats_int64s=[2, 4], zeros=0)],
+            {},
+            Hint(2, 4, categories=(2, 4)),
+        ),
     ],
 )
 def test_integers(nodes, weights, expected):
@@ -112,6 +117,11 @@ def test_integers(nodes, weights, expected):
     ids=lambda nodes: nodes[0].op_type,
 )  # fmt: skip
 def test_strings(nodes):
+    assert hints(nodes, dtype="string") == {"x": Hint(strings=("a", "ü", "unseen"))}
+
+
+def test_an_encoder_that_refuses_what_it_does_not_know_is_not_asked_it():
+    nodes = [node("OneHotEncoder", ["x"], ["y"], domain=ML, cats_strings=["a", "ü"], zeros=0)]
     assert hints(nodes, dtype="string") == {"x": Hint(strings=("a", "ü"))}
 
 

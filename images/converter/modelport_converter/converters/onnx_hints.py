@@ -22,7 +22,9 @@ EMBED_LAYER_NORMALIZATION = {0: 2, 1: 4, 7: 3}
 """Inputs of the operator of that name with indices, and which input has their table."""
 VOCABULARIES = ("keys_strings", "cats_strings", "pool_strings", "keys_int64s", "cats_int64s", "pool_int64s")
 """Attributes of encoders in ai.onnx.ml that list what they know."""
-MASK = Hint(0, 1)
+MASK = Hint(0, 1, is_mask=True)
+UNSEEN = "unseen"
+"""A string that no vocabulary is likely to hold."""
 
 
 def find_hints(
@@ -49,8 +51,13 @@ def _merge(hints: Sequence[Hint]) -> Hint | None:
         return None
     lowest = [each.lowest for each in hints if each.lowest is not None]
     highest = [each.highest for each in hints if each.highest is not None]
-    strings = dict.fromkeys(string for each in hints for string in each.strings)
-    return Hint(max(lowest, default=None), min(highest, default=None), tuple(strings))
+    return Hint(
+        max(lowest, default=None),
+        min(highest, default=None),
+        tuple(dict.fromkeys(string for each in hints for string in each.strings)),
+        next((each.categories for each in hints if each.categories), ()),
+        is_mask=any(each.is_mask for each in hints),
+    )
 
 
 class _Use(NamedTuple):
@@ -111,7 +118,8 @@ class _Walk:
             return _indices(int(depth.ravel()[0])) if depth is not None else None
         if node.op_type == "Equal" and use.other:
             known = self._constants.read(use.other)
-            return Hint(strings=_strings(known.ravel())) if known is not None and known.dtype.kind in "OU" else None
+            is_text = known is not None and known.dtype.kind in "OU"
+            return _of_keys(known.ravel().tolist(), is_strict=False) if known is not None and is_text else None
         if _is_boolean(node) or self._is_complement(use):
             return MASK
         return _of_encoder(node)
@@ -139,20 +147,26 @@ def _indices(length: int) -> Hint | None:
 
 
 def _of_encoder(node: onnx.NodeProto) -> Hint | None:
+    """Return what an encoder knows, and something that it does not, unless it refuses that."""
+    is_strict = node.op_type == "OneHotEncoder" and getattr(attribute_of(node, "zeros"), "i", 1) == 0
     for name in VOCABULARIES:
         listed = attribute_of(node, name)
-        if listed is not None and listed.strings:
-            return Hint(strings=_strings(listed.strings))
-        if listed is not None and listed.ints:
-            return Hint(min(listed.ints), max(listed.ints))
+        if listed is not None and (listed.strings or listed.ints):
+            return _of_keys(listed.strings or listed.ints, is_strict=is_strict)
     tensor = attribute_of(node, "keys_tensor")
     if tensor is not None and node.op_type == "LabelEncoder":
         keys = onnx.numpy_helper.to_array(tensor.t)
-        if keys.dtype.kind in "OU":
-            return Hint(strings=_strings(keys.ravel()))
-        if keys.dtype.kind in "iu" and keys.size:
-            return Hint(int(keys.min()), int(keys.max()))
+        return _of_keys(keys.ravel().tolist(), is_strict=is_strict) if keys.dtype.kind in "OUiu" else None
     return None
+
+
+def _of_keys(keys: Iterable[str | bytes | int], *, is_strict: bool) -> Hint:
+    strings = _strings(key for key in keys if isinstance(key, (str, bytes)))
+    if strings:
+        return Hint(strings=strings if is_strict else (*strings, UNSEEN))
+    integers = sorted({int(key) for key in keys})
+    known = integers if is_strict else [*integers, integers[-1] + 1]
+    return Hint(known[0], known[-1], categories=tuple(known))
 
 
 def _strings(values: Iterable[str | bytes]) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ class Domain(NamedTuple):
     is_known: bool = True
     """False: the model is to be asked."""
     strings: tuple[str, ...] = ()
+    categories: tuple[int, ...] = ()
+    """The only integers to ask; empty: all from `lowest` to `highest`."""
     thresholds: tuple[tuple[float, ...], ...] = ()
     """By column, numbers at which the answers jump."""
 
@@ -62,11 +64,12 @@ def _known(each: Input, hint: Hint) -> Domain:
 
 
 def _whole(each: Input, hint: Hint) -> Domain:
-    if each.dtype == "bool" or (MASK in each.name.lower() and hint.highest is None):
+    if each.dtype == "bool" or hint.is_mask or (MASK in each.name.lower() and hint.highest is None):
         return Domain(MASK, 0, 1)
     if hint.highest is not None:
         lowest = hint.lowest or 0
-        return Domain("integer", lowest, hint.highest, is_wrapping=lowest == -hint.highest - 1)
+        is_wrapping = lowest == -hint.highest - 1
+        return Domain("integer", lowest, hint.highest, is_wrapping=is_wrapping, categories=hint.categories)
     if each.dtype in {"uint8", "int8"}:
         limits = np.iinfo(each.dtype)
         return Domain("integer", limits.min, limits.max)

@@ -57,6 +57,8 @@ def _make(domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[i
         return _at_thresholds(values, random, domain) if domain.thresholds and shape else values
     if domain.kind == MASK:
         return MASKINGS[mask % len(MASKINGS)](shape, random).astype(dtype)
+    if domain.categories:
+        return random.choice(domain.categories, size=shape).astype(dtype)
     return _integers(domain.bounds(lengths), shape, random, number, is_wrapping=domain.is_wrapping).astype(dtype)
 
 
