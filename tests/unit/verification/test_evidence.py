@@ -340,6 +340,26 @@ def test_an_output_of_another_length_fails_with_both_lengths():
         measured(reference_of(y(logits), ASKED), y(lambda x: logits(x)[:, :11]))
 
 
+@pytest.mark.parametrize("lowest", [np.finfo(np.float64).min, -np.inf])
+def test_masks_of_the_lowest_float64_hide_nothing(lowest):
+    hidden = np.arange(11 * 12).reshape(11, 12) % 12 == np.arange(11)[:, None]  # one of each row
+
+    def hide(scores):
+        return np.where(hidden[: len(scores)], lowest, scores.astype(np.float64))
+
+    assert verdict(y(lambda x: hide(logits(x))), y(lambda x: hide(reordered(x))), ASKED) == ""
+    assert verdict(y(lambda x: hide(logits(x))), y(lambda x: hide(halved(x))), ASKED) == FAILED
+
+
+def test_empty_and_single_outputs_are_compared_on_edges_too():
+    def source(inputs):
+        return {"y": logits(inputs), "none": np.zeros((len(inputs["x"]), 0), np.float32), "sum": logits(inputs).sum()}
+
+    evidence, finding = measured(reference_of(source, ASKED, edges=ASKED[:3]), source)
+    assert finding is None
+    assert evidence.facts.edges == ""
+
+
 # --- half precision --------------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,8 @@ the whole."""
 ULPS = 2.0
 """Rounding units that an error may have by RMS: of the whole output in a slice of zeros, of 1 in probabilities. Measured
 of sigmoids in ONNX Runtime: 0.5, and 2.5 for a single element."""
+HUGE = 1e75
+"""Magnitude beyond which numbers are all the same."""
 FEW = 10.0
 """Elements of a slice that are too few to show its noise, as in a channel that hardly ever leaves zero."""
 CONSTANT_FLOORS = 4.0
@@ -124,7 +126,15 @@ def _blocks(reference: Array, other: Array) -> Iterator[tuple[int, Numbers, Numb
     for start in range(0, one.shape[0], step):
         part = slice(start, start + step)
         if one[part].size:
-            yield start, one[part].astype(np.float64), two[part].astype(np.float64)
+            yield start, _wide(one[part]), _wide(two[part])
+
+
+def _wide(array: Array) -> Numbers:
+    numbers = array.astype(np.float64)
+    if array.dtype == np.float64:
+        # masks of the lowest number of all, whose fourth power there is none of
+        np.clip(numbers, -HUGE, HUGE, out=numbers, where=np.isfinite(numbers))
+    return numbers
 
 
 def _add(pooled: Pool, start: int, pair: tuple[Numbers, Numbers], within: float, *, is_own: bool) -> None:
@@ -305,4 +315,4 @@ def bulk_limit(tensors: Sequence[Array]) -> float:
         return math.inf
     gaps = upper[1:] / upper[:-1]
     widest = int(np.argmax(gaps))
-    return float(np.sqrt(upper[widest] * upper[widest + 1])) if gaps[widest] >= GAP else math.inf
+    return float(np.sqrt(upper[widest]) * np.sqrt(upper[widest + 1])) if gaps[widest] >= GAP else math.inf

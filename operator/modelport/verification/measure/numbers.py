@@ -106,6 +106,8 @@ class Rule(NamedTuple):
 
     def differing_rows(self, one: Array, other: Array) -> npt.NDArray[np.bool_]:
         """Return which rows of an answer differ by more than the limits, each row taken alone."""
+        if not one.size:
+            return np.zeros(len(one), np.bool_)
         expected, found = np.atleast_1d(one).astype(np.float64), np.atleast_1d(other).astype(np.float64)
         kept = np.isfinite(expected) & np.isfinite(found)
         wrong = ~kept & (expected != found) & ~(np.isnan(expected) & np.isnan(found))
