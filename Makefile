@@ -119,6 +119,10 @@ test: lint compiled deploy ## All tests, on a fresh machine too: units, converte
 bench: deploy install ## Measure what docs/performance.md reports
 	PYTHONPATH=cluster $(run)/python bench/main_job.py
 
+.PHONY: bench-gate
+bench-gate: install ## Draw what the gate measures on real models, right and broken, into docs/images/gate.svg
+	PYTHONPATH=tests $(run)/python bench/gate.py
+
 .PHONY: bench-serving
 bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]
 	PYTHONPATH=cluster:bench $(run)/python -m serving $(OPTIONS)
