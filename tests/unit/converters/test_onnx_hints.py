@@ -57,6 +57,13 @@ GATHER = node("Gather", ["table", "x"], ["y"])
             {"depth": np.array(7), "onoff": np.array([0, 1])},
             Hint(-7, 6),
         ),
+        # a one-hot encoding, as JAX and TensorFlow write it; a comparison with one number is a condition
+        (
+            [node("Unsqueeze", ["x", "last"], ["u"]), node("Equal", ["u", "all"], ["y"])],
+            {"all": np.arange(257), "last": np.array([-1])},
+            Hint(0, 257),
+        ),
+        ([node("Equal", ["x", "pad"], ["y"])], {"pad": np.array(0)}, None),
         # two tables: what both have
         (
             [

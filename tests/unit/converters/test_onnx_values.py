@@ -60,6 +60,13 @@ def test_what_is_no_tensor_is_named_with_its_kind(found, told):
         assert caught.value.reason is Reason.CONVERSION_FAILED
 
 
+@pytest.mark.parametrize("nothing", ["?", "-1", "None", "", None])
+def test_lengths_that_nobody_named_are_not_one_length(nothing):
+    made = identity(value("x", [nothing, 3, nothing, nothing]), value("y", [nothing, 3, nothing, "width"]))
+    assert read_inputs(made, [])[0].shape == ["batch", 3, "x_2", "x_3"]
+    assert describe(made).outputs[0].shape == ["y_0", 3, "y_2", "width"]
+
+
 def test_weights_are_no_inputs_though_old_files_list_them():
     nodes = [node("Add", ["x", "w"], ["y"])]
     made = model(nodes, [value("w", [3]), value("x", [None, 3])], [value("y")], {"w": np.ones(3, np.float32)})

@@ -118,8 +118,9 @@ class _Walk:
             return _indices(int(depth.ravel()[0])) if depth is not None else None
         if node.op_type == "Equal" and use.other:
             known = self._constants.read(use.other)
-            is_text = known is not None and known.dtype.kind in "OU"
-            return _of_keys(known.ravel().tolist(), is_strict=False) if known is not None and is_text else None
+            # one number is a condition, many are a one-hot encoding
+            is_list = known is not None and (known.dtype.kind in "OU" or (known.dtype.kind in "iu" and known.size > 1))
+            return _of_keys(known.ravel().tolist(), is_strict=False) if known is not None and is_list else None
         if _is_boolean(node) or self._is_complement(use):
             return MASK
         return _of_encoder(node)
@@ -166,7 +167,8 @@ def _of_keys(keys: Iterable[str | bytes | int], *, is_strict: bool) -> Hint:
         return Hint(strings=strings if is_strict else (*strings, UNSEEN))
     integers = sorted({int(key) for key in keys})
     known = integers if is_strict else [*integers, integers[-1] + 1]
-    return Hint(known[0], known[-1], categories=tuple(known))
+    is_dense = known[-1] - known[0] == len(known) - 1
+    return Hint(known[0], known[-1], categories=() if is_dense else tuple(known))
 
 
 def _strings(values: Iterable[str | bytes]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Inputs and outputs of a graph: tensors of the types that can be served, and what to do about others."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
@@ -128,11 +129,16 @@ def _length(name: str, axis: int, length: onnx.TensorShapeProto.Dimension) -> Di
     if length.HasField("dim_value") and length.dim_value > 0:
         return int(length.dim_value)
     # a first axis that nobody named is a batch: the same length for all inputs
-    return length.dim_param or ("batch" if axis == 0 else f"{name}_{axis}")
+    return _name(length) or ("batch" if axis == 0 else f"{name}_{axis}")
+
+
+def _name(length: onnx.TensorShapeProto.Dimension) -> str:
+    """Return the name of a free dimension; some exporters write `?` or None for all that they do not know."""
+    return "" if length.dim_param == "None" or not re.search("[A-Za-z]", length.dim_param) else length.dim_param
 
 
 def _output_shape(value: onnx.ValueInfoProto) -> list[str | int]:
     return [
-        int(length.dim_value) if length.HasField("dim_value") else length.dim_param or f"{value.name}_{axis}"
+        int(length.dim_value) if length.HasField("dim_value") else _name(length) or f"{value.name}_{axis}"
         for axis, length in enumerate(value.type.tensor_type.shape.dim)
     ]
