@@ -200,7 +200,7 @@ class Target(Object, frozen=True, kw_only=True):
     options: Annotated[
         dict[str, Any],
         Meta(
-            description="Options of the converter: for onnx, opset (9 to 23) and simplify (true or false).",
+            description="Options of the converter: for onnx, opset (9 to 23), simplify (true or false) and precision (float32).",
             max_length=32,
             extra_json_schema={"x-kubernetes-preserve-unknown-fields": True},
         ),
