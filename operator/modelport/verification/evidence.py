@@ -9,11 +9,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from modelport.api import OutputStatus, Signature, Tensor
+from modelport.api import DimensionRange, OutputStatus, Signature
 from modelport.contract import ConvertRequest, Lengths, ModelportError, VerificationFacts
 from modelport.reasons import Reason
 from modelport.verification.answers import Company, Tried
 from modelport.verification.arrays import Array, Tensors
+from modelport.verification.companies import batch_dimension
 from modelport.verification.golden import Golden, choose_golden
 from modelport.verification.judge import NOISE_FLOORS, wanted_metrics
 from modelport.verification.measure import decimal, difference, same, share_text, spread
@@ -89,7 +90,8 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
         [(sample.inputs[0], answers[0]) for sample, answers in answered if not sample.is_edge],
         _golden_tolerances(calls, rules),
     )
-    return Evidence(facts, golden, is_independent, _lengths(reference, signature, is_independent=is_independent))
+    unbounded = batch_dimension(signature) if is_independent else None
+    return Evidence(facts, golden, is_independent, _lengths(reference, request, unbounded))
 
 
 def _calls(sample: Sample, answers: Answers, detector: Detector | None) -> list[Call]:
@@ -259,18 +261,13 @@ def _golden_tolerances(calls: Sequence[Call], rules: _Rules) -> dict[str, float]
     return numbers | {name: min(1.0, NOISE_FLOORS * _flips(name, calls)) for name in rules.labels}
 
 
-def _lengths(reference: Reference, signature: Signature, *, is_independent: bool) -> dict[str, Lengths]:
-    batch = _batch_dimension(signature.inputs)
+def _lengths(reference: Reference, request: ConvertRequest, unbounded: str | None) -> dict[str, Lengths]:
+    """Return what was asked; the rows of `unbounded` may be any number, unless the user says how many."""
+    declared = request.dimensions.get(unbounded, DimensionRange()).max if unbounded else None
     return {
-        name: Lengths(min=low, max=None if is_independent and name == batch else high)
+        name: Lengths(min=low, max=None if name == unbounded and declared is None else high)
         for name, (low, high) in reference.lengths.items()
     }
-
-
-def _batch_dimension(inputs: Sequence[Tensor]) -> str | None:
-    firsts = {each.shape[0] if each.shape else 0 for each in inputs}
-    first = firsts.pop() if len(firsts) == 1 else 0
-    return first if isinstance(first, str) else None
 
 
 def _badness(output: OutputStatus) -> tuple[int, float]:

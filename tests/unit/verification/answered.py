@@ -1,11 +1,11 @@
 """A source and a candidate in numpy, through the gate: what the tests of evidence and judgement ask."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from modelport.api import Signature, Tensor, Verification
+from modelport.api import DimensionRange, Signature, Tensor, Verification
 from modelport.contract import ConvertRequest
 from modelport.verification.answers import Company, Tried
 from modelport.verification.arrays import Tensors
@@ -73,6 +73,7 @@ def measured(
     *,
     signature: Signature | None = None,
     companies: Sequence[Company] = (),
+    dimensions: Mapping[str, DimensionRange] = {},
     **verification: Any,
 ) -> tuple[Evidence, Finding | None]:
     request = ConvertRequest(
@@ -82,6 +83,7 @@ def measured(
         source_format="",
         target_format="",
         hops=[],
+        dimensions=dict(dimensions),
         verification=Verification(**verification),
     )
     answers = tuple(tuple(candidate(call) for call in sample.inputs) for sample in reference.samples)

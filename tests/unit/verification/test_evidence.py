@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelport.api import OutputStatus, Signature, Tensor, Tolerance
+from modelport.api import DimensionRange, OutputStatus, Signature, Tensor, Tolerance
 from modelport.contract import ConvertRequest, Lengths, ModelportError
 from modelport.reasons import Reason
 from modelport.verification.answers import Company, Tried
@@ -527,6 +527,15 @@ def test_rows_are_independent_if_every_company_agrees():
         assert not evidence.has_independent_rows
         assert evidence.lengths == {"batch": Lengths(min=1, max=11)}
     assert not measured(reference, y(logits))[0].has_independent_rows
+
+
+def test_a_declared_end_of_the_batch_holds_for_independent_rows_too():
+    reference = reference_of(y(logits), ASKED, lengths={"batch": (1, 11)})
+    agreeing = Company({"y": logits(ASKED[3])}, {"y": logits(ASKED[3])})
+    limits = {"batch": DimensionRange(max=11)}
+    evidence, _ = measured(reference, y(logits), companies=[agreeing], dimensions=limits)
+    assert evidence.has_independent_rows
+    assert evidence.lengths == {"batch": Lengths(min=1, max=11)}
 
 
 def test_golden_samples_are_small_and_allow_for_another_machine():
