@@ -34,8 +34,6 @@ SPEAKER = "torch.onnx"
 LAST_TRACED_OPSET = 20
 FIRST_CAPTURED_OPSET = 18
 """For an older one the graph-capturing exporter has its graph rewritten, not always into a valid one."""
-_LAYERS = tuple(str(Path(torch.nn.__file__).parent / part) for part in ("functional.py", "modules/"))
-"""PyTorch's own layers look at shapes to refuse wrong ones, and at nothing that a trace would bake in."""
 LARGE_BYTES = 1 << 30
 """From here on weights are written beside the graph: protobuf's limit is near."""
 
@@ -183,7 +181,7 @@ def _call(exporter: Callable[[Export], None], export: Export, *, is_asked: bool)
     if is_asked and found != export.opset:
         raise _RefusedError(f"it wrote opset {found}, not {export.opset}")
     _check_graph(export)
-    return [each for each in caught if not (each.filename.startswith(_LAYERS) or is_check(each.filename, each.lineno))]
+    return [each for each in caught if not is_check(each.filename, each.lineno)]
 
 
 def _describe(error: BaseException, code: Path) -> str:
