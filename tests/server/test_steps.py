@@ -394,15 +394,15 @@ def attempt(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("first", "told"),
     [
-        ("does not load", "does not load or run it"),
-        ("fails", "does not load or run it"),
-        ("far", "changes its answers"),
+        ("does not load", "does not load or run this model"),
+        ("fails", "does not load or run this model"),
+        ("far", "changes the answers of this model"),
     ],
 )
 def test_the_first_way_that_answers_nearly_as_the_source_is_taken_and_told(attempt, first, told):
     options, (caveat,), _ = attempt(first, "far", "right", "right")
     assert options == {"how": "right"}
-    assert caveat == f"ONNX Runtime's own way of loading this model {told}; it is loaded with how=right"
+    assert caveat == f"ONNX Runtime {told} in its default way; it is loaded with how=right"
 
 
 def test_the_default_way_is_taken_where_it_is_as_good_as_any(attempt):

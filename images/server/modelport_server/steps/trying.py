@@ -141,8 +141,8 @@ def _choose(attempts: list[_Attempt]) -> _Attempt:
 def _caveats(runtime: Runtime, first: _Attempt, chosen: _Attempt) -> list[str]:
     if chosen is first:
         return []
-    why = "does not load or run it" if first.error else "changes its answers"
-    return [f"{runtime.description}'s own way of loading this model {why}; it is loaded with {_shown(chosen.options)}"]
+    fault = "does not load or run this model" if first.error else "changes the answers of this model"
+    return [f"{runtime.description} {fault} in its default way; it is loaded with {_shown(chosen.options)}"]
 
 
 def _shown(options: Mapping[str, str]) -> str:
