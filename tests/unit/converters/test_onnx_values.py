@@ -67,6 +67,12 @@ def test_lengths_that_nobody_named_are_not_one_length(nothing):
     assert describe(made).outputs[0].shape == ["y_0", 3, "y_2", "width"]
 
 
+def test_names_that_no_status_holds_are_refused():
+    assert describe(identity(value("x" * 128), value("y"))).inputs[0].name == "x" * 128
+    with pytest.raises(ModelportError, match="at most 128 characters, found 129"):
+        describe(identity(value("x" * 129), value("y")))
+
+
 def test_weights_are_no_inputs_though_old_files_list_them():
     nodes = [node("Add", ["x", "w"], ["y"])]
     made = model(nodes, [value("w", [3]), value("x", [None, 3])], [value("y")], {"w": np.ones(3, np.float32)})

@@ -22,12 +22,12 @@ from modelport.verification.source import Source
 from modelport_converter.converters.job import MODEL, HopJob, SourceJob, the_one_file
 from modelport_converter.converters.onnx_asking import make_run, make_slow_run
 from modelport_converter.converters.onnx_chance import find_random_operations
-from modelport_converter.converters.onnx_files import MAX_IR_VERSION, load_whole, opset_of, write_model
+from modelport_converter.converters.onnx_files import MAX_IR_VERSION, load_whole, opset_of, simplified, write_model
 from modelport_converter.converters.onnx_graphs import has_external_data, infer_tensors
 from modelport_converter.converters.onnx_hints import find_hints
 from modelport_converter.converters.onnx_layouts import put_time_first
 from modelport_converter.converters.onnx_precision import compute_in_float32, find_precision
-from modelport_converter.converters.onnx_rewriting import Comparison, simplify, with_opset
+from modelport_converter.converters.onnx_rewriting import Comparison, with_opset
 from modelport_converter.converters.onnx_values import read_inputs, take_probabilities
 
 OPTIONS = OnnxOptions
@@ -135,6 +135,6 @@ def _rewritten(job: HopJob, model: _Model, options: OnnxOptions) -> onnx.ModelPr
         proto = comparison.rewrite(proto, with_opset(options.opset), f"options.opset: {options.opset}")
     if options.simplify:
         nodes = len(proto.graph.node)
-        proto = comparison.rewrite(proto, simplify, "options.simplify")
+        proto = comparison.rewrite(proto, simplified, "options.simplify")
         say(SPEAKER, f"simplified: {nodes} nodes become {len(proto.graph.node)}")
     return proto

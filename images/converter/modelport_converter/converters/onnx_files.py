@@ -6,9 +6,13 @@ One file, weights beside it only where protobuf's limit demands, and an IR versi
 from pathlib import Path
 
 import onnx
+import onnx.inliner
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
+from modelport.contract import ModelportError
 from modelport.formats.onnx import Precision
+from modelport.reasons import Reason
+from modelport_converter.converters.job import last_line
 from modelport_converter.converters.onnx_graphs import tensors_of
 from modelport_converter.converters.onnx_precision import compute_in_float32
 
@@ -76,9 +80,15 @@ def write_model(model: onnx.ModelProto, path: Path) -> None:
 
 
 def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with constants folded and without what has no effect."""
-    import onnxslim
+    """Return the model with constants folded and without what has no effect. Raises ModelportError (ConversionFailed)."""
+    import onnxslim  # with all of sympy
 
-    result = onnxslim.slim(model, model_check=False)
+    whole = onnx.ModelProto()  # it works in place, and knows no functions
+    whole.CopyFrom(onnx.inliner.inline_local_functions(model) if model.functions else model)
+    try:
+        result = onnxslim.slim(whole, model_check=False)
+    except Exception as error:  # of no common base
+        message = f"options.simplify: onnxslim fails: {last_line(error)}; leave it out"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
     assert isinstance(result, onnx.ModelProto)
     return result

@@ -14,7 +14,7 @@ from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport_converter.converters.job import last_line
 from modelport_converter.converters.onnx_asking import make_run
-from modelport_converter.converters.onnx_files import MAX_FILE_BYTES, simplified, size_of
+from modelport_converter.converters.onnx_files import MAX_FILE_BYTES, size_of
 
 LARGEST_CHANGE = 1e-4
 """Relative RMS from which on a rewritten model is another one; the gate judges what is below."""
@@ -37,8 +37,9 @@ class Comparison:
             )
             raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; leave it out")
         before = self._ask(make_run(model, self._path))
+        changed = change(model)
         try:
-            after = self._ask(make_run(changed := change(model), self._path))
+            after = self._ask(make_run(changed, self._path))
         except ModelportError as error:
             message = f"{option} makes a model that ONNX Runtime does not run: {error.message:.300}; leave it out"
             raise ModelportError(Reason.CONVERSION_FAILED, message) from error
@@ -87,14 +88,3 @@ def with_opset(opset: int) -> Rewrite:
             raise ModelportError(Reason.CONVERSION_FAILED, message) from error
 
     return change
-
-
-def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Fold constants and remove what has no effect. Raises ModelportError (ConversionFailed)."""
-    whole = onnx.ModelProto()  # it works in place
-    whole.CopyFrom(onnx.inliner.inline_local_functions(model) if model.functions else model)
-    try:
-        return simplified(whole)
-    except Exception as error:  # of no common base
-        message = f"options.simplify: onnxslim fails: {last_line(error)}; leave it out"
-        raise ModelportError(Reason.CONVERSION_FAILED, message) from error

@@ -20,6 +20,8 @@ KINDS: dict[str | None, str] = {
 }
 """What a value may be beside a tensor, by the field of `onnx.TypeProto`."""
 ZIP_MAP = "ZipMap"
+MAX_NAME = 128
+"""What a status has room for."""
 
 
 def describe(model: onnx.ModelProto) -> Signature:
@@ -105,6 +107,9 @@ def _inputs(model: onnx.ModelProto) -> list[Input]:
 
 def _dtype(what: str, value: onnx.ValueInfoProto) -> str:
     """Return the element type as signatures call it."""
+    if len(value.name) > MAX_NAME:
+        message = f"{what}: expected a name of at most {MAX_NAME} characters, found {len(value.name)}; rename it"
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         found = KINDS.get(kind, "a value without a type")
