@@ -63,7 +63,7 @@ def run(
     if json:
         console.stdout.out(msgspec.json.encode(status).decode())
     else:
-        _print_status(status, output)
+        _print_status(status, output, is_judged=resource.spec.verification.policy == "Enforce")
     return Exit.FAILED if status.failure else Exit.DONE
 
 
@@ -112,7 +112,7 @@ def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocat
     return msgspec.structs.replace(location, uri=path.as_uri() + ("/" if path.is_dir() else ""))
 
 
-def _print_status(status: Status, output: Path) -> None:
+def _print_status(status: Status, output: Path, *, is_judged: bool) -> None:
     if status.failure:
         console.print_error("\n".join(failure_lines(status.failure)))
         return
@@ -122,6 +122,7 @@ def _print_status(status: Status, output: Path) -> None:
     for line in limit_lines(status.verification):
         print(line)
     print()
-    print(f"{' → '.join(status.path)}: {status.verification.samples} samples agree")
+    verdict = "agree" if is_judged else "were compared, and judged by nobody (policy Report)"
+    print(f"{' → '.join(status.path)}: {status.verification.samples} samples {verdict}")
     print(f"artifact {status.artifact.digest} in {output}")
     print(f"next: modelport serve {output}")
