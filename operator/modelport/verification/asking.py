@@ -46,7 +46,7 @@ def ask_one(ways: Sequence[Calls], run: Infer, states: Sequence[State]) -> Asked
     if best is None:
         found = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in ways[0][0].items())
         message = (
-            f"the source model refuses {found:.200}: {refusal}; state the limits of lengths under "
+            f"the source model refuses {found:.120}: {refusal}; state the limits of lengths under "
             "spec.source.dimensions and of values under spec.source.inputs[].values"
         )
         raise ModelportError(Reason.INPUTS_NEEDED, message)

@@ -290,3 +290,16 @@ def test_dimensions_of_the_signature_are_not_mistaken_for_one_another():
 
     outputs = describe_outputs(inputs, ask(model, inputs=inputs).samples)
     assert [each.shape for each in outputs] == [["height"], ["width", "batch", 3, "height"], ["batch", "n_1"]]
+
+
+def test_messages_fit_into_a_status():
+    names = ["n" * 60, *(f"input_{number}" for number in range(20))]
+    inputs = [Input(name=name, dtype="int64", shape=["batch", 4, 4]) for name in names]
+
+    def refuse(_tensors):
+        raise ValueError("a long story " * 50)
+
+    with pytest.raises(ModelportError) as caught:
+        ask(refuse, inputs=inputs)
+    assert len(caught.value.message) <= 500
+    assert "values: {range: [0, 99]}" in caught.value.message

@@ -112,12 +112,12 @@ class _Search:
 
 def refuse_integers(inputs: Sequence[Input]) -> str:
     """Return what to say where the source accepts neither 0 nor 1 of these inputs."""
-    names = ", ".join(each.name for each in inputs)[:100]
+    names = ", ".join(each.name for each in inputs)[:60]
     return (
         f"input {names}: nothing tells which integers it takes, and the source accepts neither 0 nor 1; state them "
         f"under spec.source.inputs, such as {{name: {inputs[0].name}, dtype: {inputs[0].dtype}, "
         f"shape: {list(inputs[0].shape)}, values: {{range: [0, 99]}}}}"
-    )[:400]
+    )[:330]
 
 
 def _furthest(start: int, limit: int, accepts: Callable[[int], bool]) -> int:

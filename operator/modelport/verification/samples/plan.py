@@ -22,7 +22,7 @@ CALLS = 8
 """Length of two sequences; the others of a model with states are short, and of other lengths of the free dimensions."""
 SHORT_CALLS = 2
 LONG_SEQUENCES = 2
-MAX_STARTS = 8
+MAX_STARTS = 4
 _EDGE_LENGTH = 4
 
 Calls = tuple[Tensors, ...]
@@ -85,9 +85,9 @@ def _find_start(
 
 def _refuse_all(inputs: Sequence[Input], unknown: Sequence[Input], refusal: str) -> str:
     found = ", ".join(f"{each.name} {each.dtype}{list(each.shape)}" for each in inputs)
-    message = f"the source model accepts no lengths of {found:.120}: {refusal}"
+    message = f"the source model accepts no lengths of {found:.80}: {refusal}"
     if unknown:
-        return f"{message}; {refuse_integers(unknown)}"
+        return f"{message:.160}; {refuse_integers(unknown)}"
     states = [each.name for each in inputs if is_state_like(each)]
     if states:
         return (
