@@ -114,8 +114,8 @@ def read_reference(path: Path) -> Reference:
     try:
         index = msgspec.json.decode(text, type=_Index)
         samples = tuple(_read_sample(index, arrays, number) for number in range(len(index.samples)))
-        if not any(not sample.is_edge for sample in samples):
-            raise ValueError("no samples")
+        if all(sample.is_edge for sample in samples):
+            raise ValueError("no samples")  # noqa: TRY301  # told like what cannot be read
     except (msgspec.MsgspecError, KeyError, ValueError) as error:
         message = f"{path.name}: expected the reference of a source model, found: {error!s:.200}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error

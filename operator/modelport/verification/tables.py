@@ -39,16 +39,14 @@ def _read_columns(folder: Path, file: str) -> dict[str, Array]:
     if len(content) > MAX_BYTES or content[:4] != _MAGIC or content[-4:] != _MAGIC:
         raise ValueError(f"{file}: {len(content)} bytes that are no parquet")
     try:
-        from arro3.io import read_parquet  # type: ignore[import-not-found]  # in converter images alone
+        from arro3.io import read_parquet  # in converter images alone
     except ImportError as error:
         message = f"spec.verification.data: {file}: parquet is not read here; save an npz with one array per input"
         raise ModelportError(Reason.SAMPLES_NEEDED, message) from error
     try:
         return _join(read_parquet(io.BytesIO(content)))
     except BaseException as error:
-        if (
-            type(error).__name__ != "PanicException"
-        ):  # how its parser fails, which is no Exception and has no public name
+        if type(error).__name__ != "PanicException":  # its parser fails so: no Exception, and without a public name
             raise
         raise ValueError(f"{file}: {error!s:.100}") from error
 
