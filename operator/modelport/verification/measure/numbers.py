@@ -19,7 +19,7 @@ from modelport.verification.measure.linear import (
     short_axes,
 )
 from modelport.verification.measure.precision import Precision
-from modelport.verification.measure.probabilities import MIN_WEIGHT, Space, find_space, log_error
+from modelport.verification.measure.probabilities import Space, find_space, log_error
 
 MARGIN = 4.0
 """Limits that two elements may be apart for noise to swap them: each may be off by one, in either direction."""
@@ -64,8 +64,8 @@ class Rule(NamedTuple):
         varies = max(each.spread(between) for each in yardsticks)
         if space is not None:
             floor = max((log_error(pairs, space, precision).relative for pairs in repeats), default=0.0)
-            weight = log_error([(each, each) for each in tensors], space, precision).weight
-            if weight < MIN_WEIGHT or not floor <= precision.cap:
+            is_saturated = log_error([(each, each) for each in tensors], space, precision).is_saturated
+            if is_saturated or not floor <= precision.cap:
                 space = None
             else:
                 log_limit = min(precision.cap, max(precision.base, precision.floors * floor))

@@ -24,8 +24,8 @@ ROUNDING = 4.0
 """Rounding units that p may be off."""
 COARSE = 16.0
 """Rounding units at which an element counts half."""
-MIN_WEIGHT = 0.01
-"""Share of the elements, by weight, that must be left to compare; else the output is saturated."""
+MIN_SHARE, MIN_COUNT = 0.01, 64.0
+"""Elements, by weight, that must be left to compare, as a share or as a number; else the output is saturated."""
 SUM_ERROR = 1e-4
 
 Numbers = npt.NDArray[np.float64]
@@ -45,7 +45,14 @@ class LogError(NamedTuple):
     relative: float
     """RMS in units of the RMS of the (centred) logits; NaN if nothing is left to compare."""
     weight: float
-    """Share of the elements that counted."""
+    """Number of the elements that counted, by weight."""
+    size: int
+    """Number of all."""
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether too little is left to compare."""
+        return self.weight < min(MIN_COUNT, MIN_SHARE * self.size) or not self.size
 
 
 def find_space(tensors: Sequence[Array], precision: Precision) -> Space | None:
@@ -77,7 +84,7 @@ def log_error(pairs: Iterable[Pair], space: Space, precision: Precision) -> LogE
         weight += float(np.sum(weights))
         size += one.size
     relative = math.sqrt(errors / squares) if squares > 0 else math.nan
-    return LogError(relative, weight / size if size else 0.0)
+    return LogError(relative, weight, size)
 
 
 def _slack(precision: Precision) -> float:
