@@ -89,6 +89,20 @@ def test_errors_of_scores_beside_masks_in_one_output_are_refused(wrong):
     assert verdict(y(lambda x: hide(logits(x))), y(lambda x: hide(reordered(x))), ASKED) == ""
 
 
+@pytest.mark.parametrize("hidden", [3, 7, 9])
+def test_wrong_scores_and_labels_under_masks_that_hide_any_share_are_refused(hidden):
+    def source(inputs, scores=logits, rank=-1):
+        values = scores(inputs)
+        places = (np.abs(inputs["x"][:, :1]) * 1000 + np.arange(values.shape[1])).astype(int)
+        values = np.where(places % 10 < hidden, np.float32(-1e9), values)
+        return {"scores": values, "label": np.argsort(values, -1, kind="stable")[:, rank]}
+
+    assert verdict(source, lambda x: source(x, reordered), ASKED) == ""
+    assert verdict(source, lambda x: source(x, lambda x: -logits(x)), ASKED) == FAILED
+    assert verdict(source, lambda x: source(x, halved), ASKED) == FAILED
+    assert verdict(source, lambda x: source(x, rank=-2), ASKED) == FAILED
+
+
 def detector(scores, change=lambda scores: scores):
     return np.concatenate([sigmoid(scores[:, :4]) * np.float32(640), change(sigmoid(scores[:, 4:] - 3))], -1)
 
@@ -242,6 +256,18 @@ def test_a_model_whose_every_output_is_constant_proves_nothing():
     assert verdict(lambda _: {"y": ANCHORS}, lambda _: {"y": ANCHORS}, ASKED) == INCONCLUSIVE
     one = y(lambda x: np.full(len(x["x"]), 3))
     assert verdict(one, one, ASKED) == INCONCLUSIVE
+
+
+def test_an_output_of_noise_alone_is_unstable_and_no_constant():
+    def source(inputs):
+        return {"y": logits(inputs), "noise": np.sin(logits(inputs) * np.float32(1e9))}
+
+    def zeroed(inputs):
+        return {"y": logits(inputs), "noise": np.zeros_like(logits(inputs))}
+
+    assert verdict(source, zeroed, ASKED) == UNSTABLE
+    assert verdict(source, zeroed, ASKED, outputs={"noise": Tolerance(absolute=2)}) == ""
+    assert verdict(source, zeroed, ASKED, outputs={"noise": Tolerance(absolute=0.1)}) == FAILED
 
 
 def test_an_output_that_hardly_varies_proves_nothing():

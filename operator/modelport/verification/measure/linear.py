@@ -34,8 +34,10 @@ FEW = 10.0
 """Elements of a slice that are too few to show its noise, as in a channel that hardly ever leaves zero."""
 CONSTANT_FLOORS = 4.0
 """How many floors, or rounding units, samples may differ by where they are all the same."""
+BULK = 0.05
+"""Share of the elements that others may lie far beyond, as where a mask hides nearly all."""
 OUTLYING = 1000.0
-"""How many medians an element is away from the others where these are measured without it, too."""
+"""How many times larger than the smallest of these an element is, where they are measured without it, too."""
 GAP = 30.0
 """How many times larger than all others such elements are."""
 SOME = 1 << 16
@@ -210,11 +212,15 @@ class Yardstick:
         return float(self.floors[0])
 
     def spread(self, between: Iterable[Pair]) -> float:
-        """Return the largest relative RMS between samples, of the whole or of a slice; 0 if all of it is noise."""
+        """Return the largest relative RMS between samples, of the whole or of a slice; 0 if all of it is noise.
+
+        An output that noise above the cap fills is not constant but unstable: anything would pass for its noise.
+        """
         relative = np.nan_to_num(self.measure(between).relative, posinf=np.inf)
-        is_noise = relative <= np.maximum(CONSTANT_FLOORS * self.floors, CONSTANT_FLOORS * self.precision.unit)
         is_clear = self.floors <= self.precision.cap
-        is_clear[0] = True
+        if not is_clear[0]:
+            return float(relative[0])
+        is_noise = relative <= np.maximum(CONSTANT_FLOORS * self.floors, CONSTANT_FLOORS * self.precision.unit)
         return float(np.max(relative, initial=0.0, where=~is_noise & is_clear))
 
     def measure(self, pairs: Iterable[Pair]) -> Pool:
@@ -277,11 +283,13 @@ def make_yardstick(
     limits = np.maximum(np.maximum(few * rms, precision.floors * noise), rounding)
     ulp = rounding + np.where(probable(own), ULPS * precision.unit, 0.0)
     limit = min(precision.cap, max(precision.base, precision.floors * float(floors[0])))
-    limits[0] = limit * whole
-    if within < math.inf:
-        # a slice that lies beyond for the most part has been measured as a whole
-        everything = describe(tensors, axes)
-        limits[own.count < everything.count / 2] = np.inf
+    if within == math.inf:
+        limits[0] = limit * whole
+    else:
+        is_main = own.count >= describe(tensors, axes).count / 2
+        if is_main[0] and floors[0] <= NOISY:  # else what others lie far beyond is judged as a slice is: it may be noise
+            limits[0] = limit * whole
+        limits[1:][~is_main[1:]] = np.inf  # the slice has been measured as a whole
     limits = limits + np.where(probable(own), ULPS * precision.unit, 0.0)
     scale = np.where((rms == 0) | (floors > NOISY), whole, rms)
     largest = np.maximum(LARGEST * limits, precision.floors * noise_largest)
@@ -301,7 +309,7 @@ def probable(own: Pool) -> npt.NDArray[np.bool_]:
 
 
 def bulk_limit(tensors: Sequence[Array]) -> float:
-    """Return the magnitude that the bulk of the elements stays below, if others are far beyond it: masks of -1e9.
+    """Return the magnitude that usual elements stay below, if others are far beyond it: masks of -1e9.
 
     Beside such elements no error of the usual ones shows, so they are measured without these, too. Infinite: none are,
     or there is no gap between both.
@@ -310,7 +318,7 @@ def bulk_limit(tensors: Sequence[Array]) -> float:
     some = [np.abs(each.ravel()[::step].astype(np.float64)) for each in tensors if each.size]
     values: Numbers = np.concatenate(some) if some else np.zeros(0)
     values = np.sort(values[np.isfinite(values) & (values > 0)])
-    upper = values[values.size // 2 :]
+    upper = values[int(values.size * BULK) :]
     if upper.size < 2 or upper[-1] < OUTLYING * upper[0]:  # noqa: PLR2004  # a gap has two sides
         return math.inf
     gaps = upper[1:] / upper[:-1]

@@ -85,8 +85,8 @@ class Rule(NamedTuple):
 
     @property
     def margin(self) -> float:
-        """How near two elements are that noise may swap."""
-        return MARGIN * float(self.whole.limits[0])
+        """How near two elements are that noise may swap: of the bulk, where others are masked by -1e9."""
+        return MARGIN * min(float(each.limits[0]) for each in self.yardsticks)
 
     def errors(self, pairs: Sequence[Pair]) -> Errors:
         """Measure an answer, in pairs with the source's."""
