@@ -14,7 +14,7 @@ from modelport.contract import ConvertRequest, Lengths, ModelportError, Verifica
 from modelport.reasons import Reason
 from modelport.verification.answers import Company, Tried
 from modelport.verification.arrays import Array, Tensors
-from modelport.verification.companies import batch_dimension
+from modelport.verification.companies import MOST_ELEMENTS, batch_dimension
 from modelport.verification.golden import Golden, choose_golden
 from modelport.verification.judge import NOISE_FLOORS, wanted_metrics
 from modelport.verification.measure import decimal, difference, same, share_text, spread
@@ -78,7 +78,7 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
         else _labels_status(name, calls, rules, request)
         for name in calls[0].expected
     ]
-    is_independent = _has_independent_rows(tried.companies, rules)
+    is_independent = _has_independent_rows(tried.companies, rules, calls[0].expected)
     facts = VerificationFacts(
         samples=len(reference.usual),
         caveats=list(reference.caveats),
@@ -238,19 +238,37 @@ def _differing_rows(name: str, expected: Tensors, found: Tensors, rules: _Rules)
     return np.asarray(wrong.any(axis=tuple(range(1, wrong.ndim))))
 
 
-def _has_independent_rows(companies: Sequence[Company], rules: _Rules) -> bool:
-    return bool(companies) and all(_agrees(company, rules) for company in companies)
+def _has_independent_rows(companies: Sequence[Company], rules: _Rules, known: Tensors) -> bool:
+    return bool(companies) and all(_agrees(company, rules, known) for company in companies)
 
 
-def _agrees(company: Company, rules: _Rules) -> bool:
+def _agrees(company: Company, rules: _Rules, known: Tensors) -> bool:
+    """Return whether rows alone are those in company; `known` are the outputs of any call."""
     alone, together = company
-    if set(alone) != {*rules.numbers, *rules.labels} or set(together) != set(alone):
+    if set(alone) != set(known) or set(together) != set(known):
         return False
-    if any(alone[name].shape != together[name].shape or alone[name].dtype != together[name].dtype for name in alone):
+    if not all(_has_rows(alone[name], together[name], one) for name, one in known.items()):
         return False
-    return not any(_differing_rows(name, alone, together, rules).any() for name in alone) and all(
-        rule.errors([(alone[name], together[name])]).worst.excess <= 1.0 for name, rule in rules.numbers.items()
+    if not all(alone[name].ndim == one.ndim for name, one in known.items()):  # only some elements were kept
+        return not any(_differ(name, alone, together, rules) for name in known)
+    return not any(_differing_rows(name, alone, together, rules).any() for name in known) and all(
+        rule.fits(alone[name]) and rule.errors([(alone[name], together[name])]).worst.excess <= 1.0
+        for name, rule in rules.numbers.items()
     )
+
+
+def _has_rows(alone: Array, together: Array, known: Array) -> bool:
+    is_known = alone.ndim == known.ndim > 0 or alone.shape[1:] == (MOST_ELEMENTS,)
+    return (
+        is_known and len(alone) > 0 and alone.shape == together.shape and alone.dtype == together.dtype == known.dtype
+    )
+
+
+def _differ(name: str, alone: Tensors, together: Tensors, rules: _Rules) -> bool:
+    """Return whether rows differ, of labels without the numbers that they come from, whose elements are others."""
+    if name in rules.numbers:
+        return bool(rules.numbers[name].differing_rows(alone[name], together[name]).any())
+    return not same(alone[name], together[name]).all()
 
 
 def _golden_tolerances(calls: Sequence[Call], rules: _Rules) -> dict[str, float]:

@@ -10,6 +10,7 @@ from modelport.api import DimensionRange, OutputStatus, Signature, Tensor, Toler
 from modelport.contract import ConvertRequest, Lengths, ModelportError
 from modelport.reasons import Reason
 from modelport.verification.answers import Company, Tried
+from modelport.verification.companies import find_companies
 from modelport.verification.evidence import evaluate
 from modelport.verification.golden import check_golden
 from modelport.verification.reference import Reference, Sample
@@ -553,6 +554,37 @@ def test_rows_are_independent_if_every_company_agrees():
         assert not evidence.has_independent_rows
         assert evidence.lengths == {"batch": Lengths(min=1, max=11)}
     assert not measured(reference, y(logits))[0].has_independent_rows
+
+
+STRANGE_ROWS = {
+    "none": np.zeros((0, 12), np.float32),
+    "a number": np.zeros((), np.float32),
+    "no columns": np.zeros(3, np.float32),
+    "other columns": np.zeros((3, 99), np.float32),
+    "more axes": np.zeros((3, 2, 6), np.float32),
+    "strings": np.full((3, 12), "a", object),
+    "integers": np.zeros((3, 12), np.int64),
+}
+
+
+@pytest.mark.parametrize("rows", STRANGE_ROWS.values(), ids=STRANGE_ROWS)
+def test_rows_of_another_form_prove_nothing(rows):
+    reference = reference_of(y(logits), ASKED)
+    assert not measured(reference, y(logits), companies=[Company({"y": rows}, {"y": rows})])[0].has_independent_rows
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_rows_that_are_too_long_to_be_kept_whole_are_compared_by_what_is_kept(factor):
+    def source(inputs):
+        maps = np.repeat(logits(inputs)[:, :, None], 6_000, axis=2)  # 72,000 elements of a row
+        return {"maps": maps, "label": maps.argmax(1)}
+
+    def mixed(inputs):
+        return source({"x": inputs["x"] * np.float32(factor if len(inputs["x"]) > 1 else 1)})
+
+    reference = reference_of(source, ASKED)
+    companies = find_companies(mixed, reference, signature_of(reference))
+    assert measured(reference, source, companies=companies)[0].has_independent_rows == (factor == 1)
 
 
 def test_a_declared_end_of_the_batch_holds_for_independent_rows_too():

@@ -287,7 +287,8 @@ def make_yardstick(
         limits[0] = limit * whole
     else:
         is_main = own.count >= describe(tensors, axes).count / 2
-        if is_main[0] and floors[0] <= NOISY:  # else what others lie far beyond is judged as a slice is: it may be noise
+        # what others lie far beyond may be a few elements, or noise, and is judged as a slice is
+        if is_main[0] and floors[0] <= NOISY:
             limits[0] = limit * whole
         limits[1:][~is_main[1:]] = np.inf  # the slice has been measured as a whole
     limits = limits + np.where(probable(own), ULPS * precision.unit, 0.0)

@@ -104,8 +104,15 @@ class Rule(NamedTuple):
             finite / size if size else 1.0,
         )
 
+    def fits(self, array: Array) -> bool:
+        """Return whether an answer has the slices that limits are known for."""
+        return all(axis < array.ndim and array.shape[axis] == length for axis, length in self.whole.axes)
+
     def differing_rows(self, one: Array, other: Array) -> npt.NDArray[np.bool_]:
-        """Return which rows of an answer differ by more than the limits, each row taken alone."""
+        """Return which rows of an answer differ by more than the limits, each row taken alone.
+
+        Slices count where the answer has them all: not where only some elements of a row were kept.
+        """
         if not one.size:
             return np.zeros(len(one), np.bool_)
         expected, found = np.atleast_1d(one).astype(np.float64), np.atleast_1d(other).astype(np.float64)
@@ -119,10 +126,9 @@ class Rule(NamedTuple):
         larger = np.maximum(1.0, rms / whole) if whole else np.ones_like(rms)
         wrong |= error > self.whole.limits[0] * larger
         offset = 1
-        for axis, length in self.whole.axes:
-            if one.ndim:
-                shape = [length if each == axis else 1 for each in range(expected.ndim)]
-                wrong |= delta > self.whole.largest[offset : offset + length].reshape(shape) * larger
+        for axis, length in self.whole.axes if self.fits(one) else ():
+            shape = [length if each == axis else 1 for each in range(expected.ndim)]
+            wrong |= delta > self.whole.largest[offset : offset + length].reshape(shape) * larger
             offset += length
         rows: npt.NDArray[np.bool_] = wrong.any(axis=axes)
         return rows
