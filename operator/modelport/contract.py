@@ -1,7 +1,7 @@
 """What operator, steps, servers and the command line say to each other.
 
 The operator writes one request into the environment of a Job; each step writes one result into its own volume and, at
-most 1 KiB of it (4 KiB of evidence), into its container's termination message. Artifacts carry a manifest. All of it is
+most 1 KiB of it (1.5 KiB of evidence), into its container's termination message. Artifacts carry a manifest. All of it is
 JSON of the types below, so that a field is added in one place.
 
 Layout of a step's volume, `$MODELPORT_WORK/<step>/`: `lock` is held (flock) while the step lives, `out/` has its files,
@@ -10,7 +10,7 @@ Layout of a step's volume, `$MODELPORT_WORK/<step>/`: `lock` is held (flock) whi
 
 import hashlib
 from enum import IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -26,9 +26,11 @@ DEFAULT_CREDENTIALS = "/run/modelport/credentials"
 """Folder with one folder per role (`store`, `source`, `code`, `data`), a mounted Secret: one file per key."""
 TERMINATION_LOG = "/dev/termination-log"
 MAX_REQUEST_BYTES = 65_536
+POD_MESSAGES_BYTES = 12_288
+"""What the kubelet keeps of the termination messages of a pod: each container has the same share, the rest is cut off."""
 MAX_RESULT_BYTES = 1_024
-MAX_EVIDENCE_BYTES = 4_096
-"""Of the result with the evidence: what the kubelet keeps of one container, of 12 KiB for all of a pod."""
+MAX_EVIDENCE_BYTES = 1_536
+"""Of the result with the evidence: the share of one in eight containers, of which a cluster may have added some."""
 STORE_SECRET = "modelport-store"  # noqa: S105 - the name of a Secret, not one
 """Secret of the namespace: `uri` (s3://bucket/prefix) and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION."""
 
@@ -277,6 +279,8 @@ def artifact_folder(key: str, digest: str) -> str:
 
 MANIFEST = "manifest.json"
 
+Value = TypeVar("Value")
+
 # --- canonical bytes, digests and keys ------------------------------------------------------------------------------
 
 
@@ -293,6 +297,14 @@ def digest_of(data: bytes) -> str:
 def key_of(value: object) -> str:
     """Return the key (32 hex digits) of a value: equal values, equal keys."""
     return hashlib.sha256(canonical(value)).hexdigest()[:32]
+
+
+def decode(content: bytes | str, kind: type[Value]) -> Value:
+    """Return the value of a type in JSON that may be hostile. Raises msgspec.DecodeError, whatever is wrong with it."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (RecursionError, UnicodeError) as error:  # nested deeper than anything of ours; no text
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def decode_request(text: str) -> JobRequest:

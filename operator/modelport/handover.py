@@ -6,12 +6,11 @@ what is said here, JSON of the types below.
 
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from modelport.api import Signature
-from modelport.contract import MANIFEST, ArtifactManifest, Candidate, ModelportError
+from modelport.contract import MANIFEST, ArtifactManifest, Candidate, ModelportError, Value, decode
 from modelport.files import MAX_FILES, read_bytes, relative_parts
 from modelport.reasons import Reason
 
@@ -33,21 +32,19 @@ _OURS = (GOLDEN, "evidence", "verifications")
 
 def read_signature(folder: Path) -> Signature:
     """Return the signature that ask left. Raises ModelportError (ConversionFailed)."""
-    signature: Signature = _read(folder, SIGNATURE, MAX_JSON_BYTES, Signature)
-    return signature
+    return _read(folder, SIGNATURE, MAX_JSON_BYTES, Signature)
 
 
 def read_caveats(folder: Path) -> list[str]:
     """Return what a hop wants users to know; a hop without a file has nothing to say."""
     if not os.path.lexists(folder / CAVEATS):
         return []
-    caveats: list[str] = _read(folder, CAVEATS, MAX_CAVEATS_BYTES, list[str])
-    return caveats
+    return _read(folder, CAVEATS, MAX_CAVEATS_BYTES, list[str])
 
 
 def read_candidate(folder: Path) -> Candidate:
     """Return what try loaded. Raises ModelportError for names that a model's file cannot have."""
-    candidate: Candidate = _read(folder, CANDIDATE, MAX_JSON_BYTES, Candidate)
+    candidate = _read(folder, CANDIDATE, MAX_JSON_BYTES, Candidate)
     paths = [relative_parts(file.path) for file in candidate.files]
     taken = [parts for parts in paths if parts == (MANIFEST,) or parts[0] in _OURS or paths.count(parts) > 1]
     if taken or not 0 < len(paths) <= MAX_FILES:
@@ -63,9 +60,9 @@ def read_manifest(folder: Path) -> tuple[ArtifactManifest, bytes]:
     return msgspec.json.decode(content, type=ArtifactManifest), content
 
 
-def _read(folder: Path, name: str, limit: int, kind: Any) -> Any:
+def _read(folder: Path, name: str, limit: int, kind: type[Value]) -> Value:
     try:
-        return msgspec.json.decode(read_bytes(folder, name, limit), type=kind)
+        return decode(read_bytes(folder, name, limit), kind)
     except (FileNotFoundError, msgspec.DecodeError) as error:
         message = f"{name}: expected what the step before leaves, found: {error!s:.200}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error

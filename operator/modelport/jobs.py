@@ -50,6 +50,11 @@ def containers_of(request: JobRequest, images: Mapping[str, str]) -> list[Contai
             raise TypeError(f"no Job has a request of type {type(request).__name__}")
 
 
+def may_tell(container: str, step: str) -> bool:
+    """Whether a step can be of a container with this name: foreign code may write another's."""
+    return step == container or (container.startswith("hop-") and (step == "ask" or step.startswith("hop-")))
+
+
 def hop_names(request: ConvertRequest) -> tuple[str, ...]:
     """Return the names of the hops' steps."""
     return tuple(f"hop-{number}" for number in range(1, len(request.hops) + 1))

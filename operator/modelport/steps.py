@@ -36,6 +36,7 @@ from modelport.contract import (
     ModelportError,
     StepFailure,
     StepResult,
+    decode,
     decode_request,
 )
 from modelport.files import read_bytes
@@ -219,7 +220,7 @@ def _is_alive(lock: Path) -> bool | None:
 def _read_result(earlier: Path) -> StepResult | None:
     try:
         content = read_bytes(earlier, RESULT, MAX_RESULT_FILE_BYTES)
-        return msgspec.json.decode(content, type=StepResult)
+        return decode(content, StepResult)
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, ModelportError) as error:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.contract import Message, ModelportError
+from modelport.contract import Message, ModelportError, decode
 from modelport.files import open_beneath
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array, Tensors, read_arrays, write_arrays
@@ -61,7 +61,7 @@ def read_answers(path: Path) -> Tried:
         return {name: arrays[f"{prefix}.{place}"] for place, name in enumerate(names)}
 
     try:
-        index = msgspec.json.decode(text, type=_Index)
+        index = decode(text, _Index)
         return Tried(
             tuple(
                 tuple(tensors(f"sample.{number}.{call}", names) for call, names in enumerate(calls))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from modelport.api import Dtype
-from modelport.contract import Message, ModelportError
+from modelport.contract import Message, ModelportError, decode
 from modelport.files import open_beneath
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array, Tensors, read_arrays, write_arrays
@@ -112,7 +112,9 @@ def read_reference(path: Path) -> Reference:
     with open_beneath(path.parent, path.name) as file:
         text, arrays = read_arrays(file, path.name)
     try:
-        index = msgspec.json.decode(text, type=_Index)
+        index = decode(text, _Index)
+        if not index.outputs:  # so that each call is borne out by an array
+            raise ValueError("no outputs")
         samples = tuple(_read_sample(index, arrays, number) for number in range(len(index.samples)))
         if all(sample.is_edge for sample in samples):
             raise ValueError("no samples")  # noqa: TRY301  # told like what cannot be read

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from modelport.api import Failure
-from modelport.contract import STORE_SECRET, StepResult
+from modelport.contract import STORE_SECRET, StepResult, decode
+from modelport.jobs import may_tell
 from modelport.reasons import ADVICE, Reason
 from modelport_operator.facts import Container, Job, Pod
 
@@ -62,8 +63,8 @@ def step_result(container: Container) -> StepResult | None:
     if ending is None or not ending.message:
         return None
     try:
-        return msgspec.json.decode(ending.message, type=StepResult)
-    except (msgspec.DecodeError, ValueError):
+        return decode(ending.message, StepResult)
+    except msgspec.DecodeError:
         return None
 
 
@@ -76,7 +77,8 @@ def _step_tells(pod: Pod) -> Trouble | None:
         return None
     message = result.failure.message
     # steps that share a container say which of them it was; to the decisions it stays the container
-    told = message if message.startswith("step ") else f"step {clean(result.step, MAX_STEP)}: {message}"
+    step = result.step if may_tell(pod.culprit.name, result.step) else pod.culprit.name
+    told = message if message.startswith(f"step {step}") else f"step {clean(step, MAX_STEP)}: {message}"
     return Trouble(result.failure.reason, told, step=pod.culprit.name)
 
 

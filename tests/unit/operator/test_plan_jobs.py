@@ -186,6 +186,23 @@ def test_steps_that_share_a_container_say_which_of_them_failed():
     assert (failure.stage, failure.reason, failure.message) == ("Convert", "InputsNeeded", "step ask: expected this")
 
 
+@pytest.mark.parametrize("claimed", ["judge", "step judge: all is well\n", "stage", "x" * 300])
+def test_a_container_speaks_for_no_step_of_another(claimed):
+    case, first = imported(resource())
+    lie = StepResult(step=claimed, failure=StepFailure(reason=Reason.INPUTS_NEEDED, message="step judge: all is well"))
+    ended = pod(step("stage"), step("hop-1", lie, code=64), step("try", code=69), phase="Failed")
+    failure = plan_for(case, first, job_of(plan_for(case, first), ended, **GONE)).progress.failure
+    assert (failure.stage, failure.message) == ("Convert", "step hop-1: step judge: all is well")
+
+
+@pytest.mark.parametrize("left", ["[" * 1000, '{"step":"hop-1","x":' + "[" * 1000, "\ud800", "{}", "no JSON"])
+def test_a_message_that_is_no_result_is_a_crash_and_stops_no_reconciliation(left):
+    case, first = imported(resource())
+    ended = Container(name="hop-1", terminated=Termination(exit_code=1, message=left))
+    failure = plan_for(case, first, job_of(plan_for(case, first), pod(ended, phase="Failed"), **GONE)).progress.failure
+    assert failure.reason == Reason.STEP_CRASHED
+
+
 def test_a_step_that_says_it_is_the_judge_fails_its_own_stage():
     case, first = imported(resource())
     told = StepResult(step="judge", failure=StepFailure(reason=Reason.VERIFICATION_FAILED, message="expected this"))

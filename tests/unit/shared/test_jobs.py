@@ -2,7 +2,15 @@
 
 import pytest
 
-from modelport.contract import ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
+from modelport.contract import (
+    MAX_EVIDENCE_BYTES,
+    POD_MESSAGES_BYTES,
+    ConvertRequest,
+    Hop,
+    ImportRequest,
+    LocationRequest,
+    ServeRequest,
+)
 from modelport.jobs import containers_of
 
 IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-onnxruntime": "server@1"}
@@ -51,6 +59,12 @@ def test_hops_share_while_their_images_are_equal() -> None:
         (("hop-3",), "onnx@1"),
     ]
     assert [steps for steps, _ in shown(request("onnx@1"))][1:3] == [("ask",), ("hop-1",)]
+
+
+@pytest.mark.parametrize("images", [(), ("pytorch@1",), ("onnx@1",), ("onnx@1", "pytorch@1")])
+def test_the_kubelet_cuts_no_evidence_off_also_where_a_cluster_adds_a_container(images: tuple[str, ...]) -> None:
+    given = request(*images, digest=None if images else "sha256:1")
+    assert POD_MESSAGES_BYTES // (len(containers_of(given, IMAGES)) + 1) >= MAX_EVIDENCE_BYTES
 
 
 def test_a_stored_artifact_is_verified_without_hops() -> None:

@@ -186,7 +186,7 @@ def test_foreign_code_cannot_put_off_sigterm(start):
     assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
 
-@pytest.mark.parametrize("planted", ["link", "garbage", "folder"])
+@pytest.mark.parametrize("planted", ["link", "garbage", "deep", "folder"])
 def test_a_result_that_a_hostile_step_planted_stops_the_next(start, tmp_path, planted):
     own = tmp_path / "hop-1"
     own.mkdir()
@@ -194,8 +194,8 @@ def test_a_result_that_a_hostile_step_planted_stops_the_next(start, tmp_path, pl
     path = own / "result.json"
     if planted == "link":
         path.symlink_to(tmp_path / "elsewhere.json")
-    elif planted == "garbage":
-        path.write_bytes(b"garbage")
+    elif planted in {"garbage", "deep"}:
+        path.write_bytes(b'{"step":"hop-1","x":' + b"[" * 100_000 if planted == "deep" else b"garbage")
     else:
         path.mkdir()
     assert end(start("try", "hop-1"))[0] == ExitStatus.SKIPPED
