@@ -170,15 +170,54 @@ def test_keep_publishes_no_secret_through_a_link_that_inspect_planted(pod):
     assert pod.store.list() == []
 
 
-def test_keep_reads_nothing_outside_that_inspect_named(pod):
-    request = import_of(pod.source("net.onnx", model_bytes()))
+def inspected_anew(pod, request, change):
+    """Run fetch and inspect, change what inspect left, and run keep."""
     assert pod.run("fetch", "inspect", request=request)[0] == DONE[:2]
     facts = pod.work / "inspect" / "out" / "inspected.json"
     inspected = json.loads(facts.read_text())
-    inspected[0]["manifest"]["files"][0]["path"] = "../../../../credentials/store/uri"
+    change(inspected)
     facts.write_text(json.dumps(inspected))
-    statuses, result, _ = pod.run("keep", request=request)
+    return pod.run("keep", request=request)[:2]
+
+
+def test_keep_reads_nothing_outside_that_inspect_named(pod):
+    def change(inspected):
+        inspected[0]["manifest"]["files"][0]["path"] = "../../../../credentials/store/uri"
+
+    request = import_of(pod.source("net.zip", zip_bytes({"net.onnx": model_bytes()})))
+    statuses, result = inspected_anew(pod, request, change)
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.UNSAFE_SOURCE)
+    assert pod.store.list() == []
+
+
+def test_keep_takes_no_folder_for_a_role(pod):
+    def change(inspected):
+        manifest = {"digest": "sha256:" + "0" * 64, "files": [{"path": "uri", "sizeBytes": 1, "digest": "sha256:0"}]}
+        role = str(pod.credentials / "store")
+        inspected.append({"role": role, "isUnpacked": True, "manifest": manifest})
+
+    statuses, result = inspected_anew(pod, import_of(pod.source("net.onnx", model_bytes())), change)
+    assert (statuses, result.failure) == (DONE[:1], None)
+    assert not [path for path, _ in pod.store.list() if path.endswith("uri")]
+
+
+def test_digests_and_files_that_are_no_archive_are_those_of_fetch_whatever_inspect_says(pod):
+    def change(inspected):
+        inspected[0]["manifest"] |= {"digest": digest_of(b"another source"), "files": []}
+
+    statuses, result = inspected_anew(pod, import_of(pod.source("net.onnx", model_bytes())), change)
+    assert (statuses, result.source.digest) == (DONE[:1], digest_of(model_bytes()))
+    assert list(kept(pod, digest_of(model_bytes()))[1]) == ["net.onnx"]
+    assert not pod.store.exists(f"sources/{digest_of(b'another source').removeprefix('sha256:')}/manifest.json")
+
+
+@pytest.mark.parametrize("left", [b"[" * 100_000, b'[{"x":' + b"[" * 100_000, b"{}", b"[]", b"\xff"])
+def test_facts_that_inspect_did_not_write_are_told_and_not_tried_again(pod, left):
+    request = import_of(pod.source("net.onnx", model_bytes()))
+    assert pod.run("fetch", "inspect", request=request)[0] == DONE[:2]
+    (pod.work / "inspect" / "out" / "inspected.json").write_bytes(left)
+    statuses, result, _ = pod.run("keep", request=request)
+    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.SOURCE_CORRUPT)
 
 
 # --- stage ----------------------------------------------------------------------------------------------------------
