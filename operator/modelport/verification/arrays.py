@@ -53,8 +53,11 @@ def read_arrays(file: BinaryIO, name: str) -> tuple[bytes, Tensors]:
         with zipfile.ZipFile(file) as archive:
             arrays = dict(_read_member(archive, member) for member in _members(archive))
         index = arrays.pop(INDEX)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        message = f"{name}: expected an uncompressed npz of numbers or strings with an index, found: {error!s:.200}"
+    except (
+        Exception
+    ) as error:  # what parsers raise on hostile files: MemoryError, NotImplementedError, SystemError, ...
+        found = f"{type(error).__name__} {error!s:.200}"
+        message = f"{name}: expected an uncompressed npz of numbers or strings with an index, found: {found}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
     return index.tobytes(), arrays
 

@@ -55,7 +55,9 @@ def _read(folder: Path, inputs: Sequence[Input]) -> Tensors:
             return {Path(file).stem: read_npy(read_bytes(folder, file, MAX_BYTES), file) for file in files}
         if suffixes == {".parquet"} and len(files) == 1:
             return read_table(folder, files[0], inputs)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except ModelportError:
+        raise
+    except Exception as error:  # what parsers raise on broken files is no list that ends
         message = f"{FIELD}: expected numbers or strings without pickles, found: {error!s:.200}"
         raise ModelportError(Reason.SAMPLES_NEEDED, message) from error
     message = f"{FIELD}: expected one npz, npy files named after the inputs, or one parquet, found {_names(files)}"

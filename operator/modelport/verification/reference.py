@@ -113,8 +113,6 @@ def read_reference(path: Path) -> Reference:
         text, arrays = read_arrays(file, path.name)
     try:
         index = decode(text, _Index)
-        if not index.outputs:  # so that each call is borne out by an array
-            raise ValueError("no outputs")
         samples = tuple(_read_sample(index, arrays, number) for number in range(len(index.samples)))
         if all(sample.is_edge for sample in samples):
             raise ValueError("no samples")  # noqa: TRY301  # told like what cannot be read
@@ -136,8 +134,8 @@ def _read_sample(index: _Index, arrays: Tensors, number: int) -> Sample:
         return tuple(tensors(group, call, index.outputs, []) for call in range(described.calls))
 
     described = index.samples[number]
-    if described.calls < 1:
-        raise ValueError("a sample without a call")
+    if described.calls < 1 or not index.outputs:  # an array bears each call out, whatever their number
+        raise ValueError("a sample without an answer")
     return Sample(
         tuple(tensors("in", call, index.inputs, index.states if call else []) for call in range(described.calls)),
         answers("out"),

@@ -1,10 +1,13 @@
 """References as files: round trips, and files that someone else made."""
 
 import io
+import struct
 import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
@@ -118,6 +121,56 @@ def test_what_we_did_not_write_is_refused(tmp_path, members, compression):
     with pytest.raises(ModelportError) as caught:
         read_reference(path)
     assert caught.value.reason == Reason.CONVERSION_FAILED
+
+
+def _npy_of(header: str, body: bytes = b"") -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + body
+
+
+HOSTILE_ARRAYS = {
+    "nested": _npy_of("{'descr': '<f4', 'fortran_order': False, 'shape': (" + "-" * 9_000 + "1,)}"),
+    "length of a truth": _npy_of("{'descr': '<f4', 'fortran_order': False, 'shape': (True,)}", b"1234"),
+    "no character": _npy_of("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", b"\xff\xff\xff\xff"),
+    "no end": _npy_of("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 1 << 62)}"),
+}
+
+
+@pytest.mark.parametrize("member", HOSTILE_ARRAYS.values(), ids=HOSTILE_ARRAYS)
+def test_arrays_that_break_a_parser_are_refused(tmp_path, member):
+    path = tmp_path / "reference.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.npy", _npy(np.frombuffer(b"{}", np.uint8)))
+        archive.writestr("0.in.0.0.npy", member)
+    with pytest.raises(ModelportError) as caught:
+        read_reference(path)
+    assert caught.value.reason == Reason.CONVERSION_FAILED
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
+def test_any_byte_may_be_another(tmp_path_factory, changes):
+    path = tmp_path_factory.mktemp("changed") / "reference.npz"
+    write_reference(path, Reference((Sample(({"x": np.zeros(1)},), ({"y": np.zeros(1)},)),)))
+    content = bytearray(path.read_bytes())
+    for place, byte in changes:
+        content[place % len(content)] = byte
+    path.write_bytes(content)
+    try:
+        assert read_reference(path).samples
+    except ModelportError as error:
+        reason = error.reason
+    else:
+        return  # a number, or what nobody reads
+    assert reason == Reason.CONVERSION_FAILED
+
+
+def test_calls_that_no_array_bears_out_are_refused(tmp_path):
+    described = '{"calls": 1000000000, "repeats": 0, "isEdge": false}'
+    index = f'{{"inputs": [], "states": [], "outputs": [], "samples": [{described}], "precision": "float32", '
+    index += '"lengths": {}, "caveats": []}'
+    np.savez(tmp_path / "reference.npz", index=np.frombuffer(index.encode(), np.uint8))
+    with pytest.raises(ModelportError, match="without an answer"):
+        read_reference(tmp_path / "reference.npz")
 
 
 def test_a_reference_of_edges_alone_is_refused(tmp_path):
