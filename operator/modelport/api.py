@@ -384,7 +384,10 @@ class ArtifactStatus(Observed, frozen=True, kw_only=True):
 
 
 class OutputStatus(Observed, frozen=True, kw_only=True):
-    """Measured error of one output, over all samples. Numbers are decimal strings: JSON has no NaN and no Infinity."""
+    """Measured error of one output, over all samples. Numbers are decimal strings: JSON has no NaN and no Infinity.
+
+    A number that came later than some statuses is empty there: what needs it is measured again.
+    """
 
     name: Annotated[str, Meta(description="Output.", max_length=128)]
     comparison: Annotated[
@@ -401,12 +404,12 @@ class OutputStatus(Observed, frozen=True, kw_only=True):
             description="Largest error in units of its limit, over the output, its slices and log space; 1 and less passes.",
             max_length=24,
         ),
-    ]
+    ] = ""
     worst: Annotated[
         str,
         Meta(description="Where that is: axis and index of a slice, or log space; empty: all of it.", max_length=64),
     ] = ""
-    limit: Annotated[str, Meta(description="Limit of the relative RMS error of the whole output.", max_length=24)]
+    limit: Annotated[str, Meta(description="Limit of the relative RMS error of the whole output.", max_length=24)] = ""
     noise_floor: Annotated[str, Meta(description="Relative RMS of the source model against itself.", max_length=24)]
     spread: Annotated[
         str,
@@ -438,15 +441,17 @@ class VerificationStatus(Observed, frozen=True, kw_only=True):
         str, Meta(description="Hash of artifact, server image, samples and CPU feature level.", max_length=64)
     ]
     samples: Annotated[int, Meta(description="Number of samples compared, edges not counted.")]
-    reference: Annotated[
-        str, Meta(description="Digest of the source model's answers that were compared with.", max_length=71)
+    samples_version: Annotated[int, Meta(description="Version of the samples.")] = 0
+    judged: Annotated[
+        str, Meta(description="Hash of the tolerances that the errors satisfy; empty: only reported.", max_length=64)
     ] = ""
+    reference: Annotated[str, Meta(description="Digest of the source model's answers.", max_length=71)] = ""
     max_absolute_error: Annotated[str, Meta(description="Largest absolute difference of any output.", max_length=24)]
     outputs: Annotated[list[OutputStatus], Meta(description="Errors by output, the worst first.", max_length=64)] = []
     edges: Annotated[
         str,
         Meta(
-            description="What differs on ties, zeros, NaN and the ends of the range alone: a measured limit. Empty: nothing.",
+            description="What differs on ties, zeros, NaN and the ends of the range alone; empty: nothing.",
             max_length=256,
         ),
     ] = ""
@@ -537,4 +542,16 @@ def parse(body: dict[str, Any]) -> ModelConversion:
 
     Raises msgspec.ValidationError with the path of the wrong field.
     """
-    return msgspec.convert(body, ModelConversion, strict=False)
+    resource = msgspec.convert({**body, "status": {}}, ModelConversion, strict=False)
+    return msgspec.structs.replace(resource, status=read_status(body.get("status")))
+
+
+def read_status(body: object) -> Status:
+    """Return a status without the parts that cannot be read: another version wrote them, and they are made again."""
+    read = {}
+    for field in msgspec.structs.fields(Status):
+        try:
+            read[field.name] = msgspec.convert(body[field.encode_name], field.type, strict=False)  # type: ignore[index]
+        except (KeyError, TypeError, msgspec.ValidationError):
+            continue
+    return Status(**read)

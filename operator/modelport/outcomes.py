@@ -1,7 +1,8 @@
 """From the facts that steps report to the parts of the status: the same for the operator and for `modelport run`."""
 
-from modelport.api import ArtifactStatus, SourceStatus, VerificationStatus
+from modelport.api import ArtifactStatus, SourceStatus, Verification, VerificationStatus
 from modelport.contract import ArtifactFacts, SourceFacts, VerificationFacts
+from modelport.requests import SAMPLES_VERSION, judgement_key
 
 
 def source_status(facts: SourceFacts, *, key: str, uri: str) -> SourceStatus:
@@ -30,11 +31,15 @@ def artifact_status(facts: ArtifactFacts, *, key: str, inputs_key: str, format_n
     )
 
 
-def verification_status(facts: VerificationFacts, *, key: str, image: str = "") -> VerificationStatus:
-    """Return what the status says about the evidence."""
+def verification_status(
+    facts: VerificationFacts, *, key: str, judged_by: Verification, image: str = ""
+) -> VerificationStatus:
+    """Return what the status says about the evidence, which step judge let pass."""
     return VerificationStatus(
         key=key,
         samples=facts.samples,
+        samples_version=SAMPLES_VERSION,
+        judged=judgement_key(judged_by),
         reference=facts.reference,
         max_absolute_error=facts.max_absolute_error,
         outputs=facts.outputs,

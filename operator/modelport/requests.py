@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from modelport.api import REFRESH_ANNOTATION, Location, ModelConversion, SourceStatus
+from modelport.api import REFRESH_ANNOTATION, Location, ModelConversion, SourceStatus, Verification
 from modelport.contract import (
     CodeRequest,
     ConvertRequest,
@@ -107,21 +107,37 @@ def artifact_key(inputs: str, path: list[Hop]) -> str:
 
 
 def verification_key(
-    resource: ModelConversion, source: SourceStatus, *, artifact: str, server_image: str, cpu_level: str
+    resource: ModelConversion,
+    source: SourceStatus,
+    *,
+    artifact: str,
+    server_image: str,
+    cpu_level: str,
+    samples_version: int | None = None,
 ) -> str:
     """Return the key of the evidence about the artifact with key `artifact`; the tolerance is no part of it.
 
-    The key of the artifact stands for its digest, which is not known before the Job that verifies it ends.
+    The key of the artifact stands for its digest, which is not known before the Job that verifies it ends. Image and
+    version of the samples (today's if not said) are those that the evidence is of, so that an upgrade of the operator
+    alone makes it no other.
     """
+    version = SAMPLES_VERSION if samples_version is None else samples_version
     return key_of(
         {
             "artifact": artifact,
             "server": server_image,
-            "samples": [SAMPLES_VERSION, resource.spec.verification.samples],
+            "samples": [version, resource.spec.verification.samples],
             "data": source.data_digest if resource.spec.verification.data else None,
             "cpu": cpu_level,
         }
     )
+
+
+def judgement_key(verification: Verification) -> str:
+    """Return the key of a verdict about evidence: tolerances, and what is enforced; none where nothing is judged."""
+    if verification.policy == "Report":
+        return ""
+    return key_of([verification.edges, verification.tolerance, verification.outputs])
 
 
 def convert_request(

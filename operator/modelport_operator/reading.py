@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from modelport.api import Status
+from modelport.api import read_status
 from modelport.contract import REQUEST_VARIABLE
 from modelport_operator import facts, names
 
@@ -134,13 +134,11 @@ def service(body: Object) -> facts.Service:
 
 
 def peer(body: Object) -> facts.Peer:
-    """Return what another resource has; a status that cannot be read has nothing."""
-    name = body["metadata"]["name"]
-    try:
-        status = msgspec.convert(body.get("status", {}), Status, strict=False)
-    except msgspec.ValidationError:
-        return facts.Peer(name=name)
-    return facts.Peer(name=name, source=status.source, artifact=status.artifact, verification=status.verification)
+    """Return what another resource has."""
+    status = read_status(body.get("status"))
+    return facts.Peer(
+        name=body["metadata"]["name"], source=status.source, artifact=status.artifact, verification=status.verification
+    )
 
 
 def event_time(event: Object) -> str:

@@ -114,7 +114,9 @@ class Conversion:
         def note(name: str, result: StepResult) -> None:
             if name == "judge":
                 evidence = _expect(result.verification, VerificationFacts)
-                self._progress.verification = verification_status(evidence, key=plan.request.verification_key)
+                self._progress.verification = verification_status(
+                    evidence, key=plan.request.verification_key, judged_by=plan.request.verification
+                )
             if name == "publish":
                 self._progress.artifact = artifact_status(
                     _expect(result.artifact, ArtifactFacts),

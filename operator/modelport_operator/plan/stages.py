@@ -10,7 +10,15 @@ import msgspec
 
 from modelport import outcomes, requests
 from modelport.api import ArtifactStatus, Failure, SourceStatus, VerificationStatus
-from modelport.contract import MAX_REQUEST_BYTES, Hop, JobRequest, ModelportError, canonical, key_of
+from modelport.contract import (
+    MAX_REQUEST_BYTES,
+    Hop,
+    JobRequest,
+    ModelportError,
+    VerificationFacts,
+    canonical,
+    key_of,
+)
 from modelport.reasons import Reason
 from modelport.verification.judge import is_complete, judge
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
@@ -104,10 +112,10 @@ def verify(case: Case, progress: Progress) -> Progress:
         # the Job that measured it, which an upgrade of the operator leaves as it is
         key = _outcome_key(case, artifact.key, evidence.key)
         progress = _keeping(progress, work_name(case.resource, Stage.VERIFY, key))
+        if evidence.judged == requests.judgement_key(case.resource.spec.verification):
+            return replace(progress, verification=evidence, verified=True)
         if _can_judge(case, evidence):
             return _judged(case, progress, evidence)
-        if case.observed.job(work.name) is None and _was_judged(case, progress):
-            return replace(progress, verification=evidence, verified=True)
     progress = _pursue(case, progress, work)
     results = progress.verdict.results if progress.verdict else None
     if not results or not (stored := results["publish"].artifact) or not (facts := results["judge"].verification):
@@ -115,7 +123,7 @@ def verify(case: Case, progress: Progress) -> Progress:
     return _done(
         progress,
         artifact=replace(artifact, digest=stored.digest, size_bytes=stored.size_bytes, uri=stored.uri),
-        verification=outcomes.verification_status(facts, key=evidence_key, image=image),
+        verification=_evidence_of(case, facts, key=evidence_key, image=image),
         verified=True,
     )
 
@@ -173,9 +181,17 @@ def _known_source(case: Case, key: str) -> SourceStatus | None:
     return None
 
 
-def _evidence_key(case: Case, source: SourceStatus, artifact: str, image: str) -> str:
-    level = case.platform.cpu_level
-    return requests.verification_key(case.resource, source, artifact=artifact, server_image=image, cpu_level=level)
+def _evidence_key(
+    case: Case, source: SourceStatus, artifact: str, image: str, *, samples_version: int | None = None
+) -> str:
+    return requests.verification_key(
+        case.resource,
+        source,
+        artifact=artifact,
+        server_image=image,
+        cpu_level=case.platform.cpu_level,
+        samples_version=samples_version,
+    )
 
 
 def _server_image(case: Case) -> str:
@@ -234,17 +250,22 @@ def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -
     return _done(
         progress,
         artifact=outcomes.artifact_status(stored, key=key, inputs_key=progress.inputs_key, format_name=target),
-        verification=outcomes.verification_status(facts, key=evidence_key, image=progress.work.image),
+        verification=_evidence_of(case, facts, key=evidence_key, image=progress.work.image),
         verified=True,
     )
+
+
+def _evidence_of(case: Case, facts: VerificationFacts, *, key: str, image: str) -> VerificationStatus:
+    return outcomes.verification_status(facts, key=key, judged_by=case.resource.spec.verification, image=image)
 
 
 def _evidence(case: Case, source: SourceStatus, artifact: ArtifactStatus, image: str) -> VerificationStatus | None:
     """Return stored evidence about the artifact: the own, by whatever image, or another resource's by the current one."""
     own = case.resource.status.verification
-    valid = own is not None and own.key == _evidence_key(case, source, artifact.key, own.image)
-    if own and valid and _can_serve(case, own.image):
-        return own
+    if own and _can_serve(case, own.image):
+        key = _evidence_key(case, source, artifact.key, own.image, samples_version=own.samples_version)
+        if own.key == key:
+            return own
     wanted = _evidence_key(case, source, artifact.key, image)
     for peer in case.observed.peers:
         same = peer.artifact is not None and peer.artifact.digest == artifact.digest
@@ -264,22 +285,18 @@ def _can_judge(case: Case, evidence: VerificationStatus) -> bool:
 
     What was left out for want of room may be what fails.
     """
-    spec = case.resource.spec.verification
-    return spec.policy == "Report" or (not evidence.truncated and is_complete(evidence.outputs, spec))
-
-
-def _was_judged(case: Case, progress: Progress) -> bool:
-    """Whether a finished Job of these very tolerances judged already."""
-    jobs = (job for job in case.observed.jobs if job.name in progress.current and job.stage != Stage.IMPORT.lower())
-    return any(pod.succeeded for job in jobs for pod in job.pods)
+    spec, outputs = case.resource.spec.verification, evidence.outputs
+    whole = not evidence.truncated and all(each.excess and each.limit for each in outputs)
+    return spec.policy == "Report" or (whole and is_complete(outputs, spec))
 
 
 def _judged(case: Case, progress: Progress, evidence: VerificationStatus) -> Progress:
-    progress = replace(progress, verification=evidence)
     spec = case.resource.spec.verification
     finding = judge(evidence, spec) if spec.policy == "Enforce" else None
     if finding is None:
-        return replace(progress, verified=True)
+        found = replace(evidence, judged=requests.judgement_key(spec))
+        return replace(progress, verification=found, verified=True)
+    progress = replace(progress, verification=evidence)
     key = key_of([evidence.key, spec])
     failure = failure_of(Trouble(finding.reason, finding.message), stage=Stage.VERIFY, key=key, retryable=False)
     return replace(progress, failure=failure)

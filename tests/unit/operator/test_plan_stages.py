@@ -3,8 +3,11 @@
 import msgspec
 import pytest
 
+from modelport import api
 from modelport.contract import StepResult
 from modelport.reasons import Reason
+from modelport.requests import SAMPLES_VERSION
+from modelport.verification.judge import Finding
 from modelport_operator.facts import Container, Peer, Service
 from modelport_operator.plan import Plan
 from modelport_operator.plan.children import service
@@ -476,3 +479,62 @@ def test_an_import_that_failed_is_not_undone_by_another_resources_success():
     assert plan.progress.failure.reason == Reason.SOURCE_ACCESS_DENIED
     told = with_status(asked, report_on(asked, plan))
     assert plan_for(told, peers=(peer_of(known),)).progress.failure.reason == Reason.SOURCE_ACCESS_DENIED
+
+
+def stale(status, **changes):
+    """Return a status, as the API server has it, whose evidence another version wrote: None takes a field away."""
+    body = msgspec.to_builtins(status)
+    for name, value in changes.items():
+        body["verification"][name] = value
+        if value is None:
+            del body["verification"][name]
+    return api.read_status(body)
+
+
+@pytest.mark.parametrize("facts", [{}, {"truncated": True}, {"edges": "output y: ties"}])
+def test_an_upgrade_that_samples_and_judges_otherwise_starts_nothing_and_changes_no_pod(facts, monkeypatch):
+    case, jobs = converted(resource(), **facts)
+    live = deployed(plan_for(case, *jobs))
+    monkeypatch.setattr("modelport.requests.SAMPLES_VERSION", SAMPLES_VERSION + 1)
+    monkeypatch.setattr("modelport_operator.plan.stages.judge", lambda *_: Finding(Reason.VERIFICATION_FAILED, "no"))
+    for seen in (jobs, ()):  # with pods and Jobs, and after they were cleaned up
+        plan = plan_for(case, *seen, deployment=live, platform=UPGRADED, service=Service(uid="s", body=service(case)))
+        assert (created(plan), plan.apply, plan.delete, plan.progress.verified) == ([], (), (), True)
+        assert report_on(case, plan, deployment=live).status.verification == case.status.verification
+
+
+def test_cut_evidence_that_was_judged_is_not_measured_again_when_its_pods_are_gone():
+    case, _ = converted(resource(), truncated=True)
+    assert created(plan_for(case)) == ["Deployment", "Service"]
+    back = with_spec(with_spec(case, SERVED | {"verification": {"edges": "Enforce"}}), SERVED)
+    assert plan_for(back).progress.verified
+
+
+def test_evidence_that_was_judged_for_one_is_not_judged_for_another():
+    peer, _ = converted(resource(ONNX | {"verification": {"tolerance": {"relative": 0.5}}}), truncated=True)
+    same = ONNX | {"verification": {"tolerance": {"relative": 0.5}}}
+    for spec, wanted in ((same, []), (ONNX, ["copy-verify"])):
+        case, first = imported(resource(spec, name="copy"))
+        plan = plan_for(case, first, peers=(peer_of(peer),))
+        assert (created(plan), plan.progress.verified) == (wanted, not wanted)
+
+
+def test_a_tolerance_that_stored_errors_satisfy_is_noted_with_them():
+    case, jobs = converted(resource())
+    lax = with_spec(case, SERVED | {"verification": {"tolerance": {"relative": 0.1}}})
+    told = with_status(lax, report_on(lax, plan_for(lax, *jobs)))
+    assert told.status.verification.judged not in {"", case.status.verification.judged}
+
+
+def test_a_status_that_another_version_wrote_is_read_as_far_as_it_goes():
+    case, jobs = converted(resource())
+    (before,) = msgspec.to_builtins(case.status.verification.outputs)
+    old = {name: value for name, value in before.items() if name not in {"excess", "limit", "comparison"}}
+    lacking = msgspec.structs.replace(case, status=stale(case.status, outputs=[old], judged=None))
+    assert created(plan_for(lacking, jobs[0])) == ["net-verify"]
+    unreadable = msgspec.structs.replace(case, status=stale(case.status, outputs=[{"name": 1}]))
+    assert (unreadable.status.verification, unreadable.status.artifact) == (None, case.status.artifact)
+    assert created(plan_for(unreadable, jobs[0])) == ["net-verify"]
+    body = msgspec.to_builtins(case) | {"status": {"verification": 1, "observedGeneration": 7}}
+    assert api.parse(body).status == api.Status(observed_generation=7)
+    assert api.read_status(None) == api.read_status("x") == api.read_status({"conditions": 1}) == api.Status()
