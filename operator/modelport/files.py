@@ -107,16 +107,48 @@ def copy_beneath(root: Path, path: str, target: Path) -> File:
 def describe(root: Path, path: str) -> File:
     """Return size and digest of a file."""
     with open_beneath(root, path) as file:
-        size, digest = describe_open(file)
-    return File(path=path, size_bytes=size, digest=digest)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return File(path=path, size_bytes=file.tell(), digest=f"sha256:{digest}")
 
 
-def describe_open(file: BufferedReader) -> tuple[int, str]:
-    """Return size and digest of an open file, which is at its beginning before and after."""
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = file.tell()
-    file.seek(0)
-    return size, f"sha256:{digest}"
+class CheckedReader:
+    """A file that is read once, by whoever sends it, and at its end must have been what was expected.
+
+    Between two readings its writer could change it. Instead of the end of other bytes comes a ModelportError
+    (DigestMismatch), so that what is sent never becomes an object.
+    """
+
+    def __init__(self, file: BufferedReader, expected: File) -> None:
+        """Take a file that is at its beginning."""
+        self._file, self._expected = file, expected
+        self._digest = hashlib.sha256()
+        self.fault: ModelportError | None = None
+        """What was raised, which a library in between may have hidden."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go somewhere; who sends a file looks for its end first."""
+        self._digest = hashlib.sha256()
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return where it is."""
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        chunk = self._file.read(size)
+        self._digest.update(chunk)
+        if not chunk or size < 0:
+            self._check()
+        return chunk
+
+    def _check(self) -> None:
+        size, found = self._file.tell(), f"sha256:{self._digest.hexdigest()}"
+        path, digest = self._expected.path, self._expected.digest
+        if (size, found) != (self._expected.size_bytes, digest):
+            message = f"{path:.200}: expected {digest}, found {found} of {size} bytes; it is not stored"
+            self.fault = ModelportError(Reason.DIGEST_MISMATCH, message)
+            raise self.fault
 
 
 def describe_tree(root: Path) -> list[File]:

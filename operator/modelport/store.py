@@ -4,6 +4,7 @@ Content goes in under digests and comes out checked, so that nothing of what a s
 folders with one file per key, as Kubernetes mounts Secrets; they reach no message.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from modelport.contract import File, ModelportError
+from modelport.files import CheckedReader
 from modelport.reasons import Reason
 
 if TYPE_CHECKING:
@@ -160,6 +162,18 @@ class Store:
 
         with self._told(path):
             obstore.put(self._inner, path, content, use_multipart=None)
+
+    def upload_checked(self, path: str, file: File, content: BufferedReader) -> None:
+        """Write an object if it is this file. Raises ModelportError (DigestMismatch), and nothing is there then."""
+        import obstore
+
+        reader: Any = CheckedReader(content, file)
+        is_large = os.fstat(content.fileno()).st_size > CHUNK_BYTES
+        try:
+            with self._told(path):
+                obstore.put(self._inner, path, reader, use_multipart=is_large)
+        except OSError as error:
+            raise reader.fault or error from None
 
     def claim(self, path: str, content: bytes) -> bytes:
         """Write an object unless there is one; return what is there now. The first writer wins."""

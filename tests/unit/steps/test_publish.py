@@ -122,7 +122,9 @@ def test_publish_takes_no_file_but_those_that_were_judged(pod, place):
     (pod.work / place).write_bytes(b"another")
     statuses, result, _ = pod.run("publish", request=request())
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
-    assert not pod.store.exists(f"{artifact_folder(KEY, digest_of(manifest))}/{MANIFEST}")
+    folder = artifact_folder(KEY, digest_of(manifest))
+    assert not pod.store.exists(f"{folder}/{MANIFEST}")
+    assert not pod.store.exists(f"{folder}/{place.partition('artifact/')[2]}")
 
 
 def test_publish_follows_no_link(pod):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelport.contract import File, ModelportError
+from modelport.contract import File, ModelportError, digest_of
 from modelport.reasons import Reason
 from modelport.sources import bring
 from modelport.store import open_store, read_credentials
@@ -35,6 +35,39 @@ def test_a_changed_file_is_refused(store, tmp_path: Path) -> None:
     with pytest.raises(ModelportError, match="expected sha256:0000") as caught:
         store.fetch("folder", File(path="model", size_bytes=1, digest="sha256:" + "0" * 64), tmp_path / "copy")
     assert caught.value.reason is Reason.DIGEST_MISMATCH
+
+
+@pytest.mark.parametrize("size", [0, 1, 8 << 20, (20 << 20) + 1])
+def test_a_file_is_stored_if_it_is_the_expected_one_to_its_last_byte(store, tmp_path: Path, size: int) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(bytes(size))
+    expected = File(path="model", size_bytes=size, digest=digest_of(bytes(size)))
+    with path.open("rb") as file:
+        store.upload_checked("a/model", expected, file)
+    assert store.download("a/model", tmp_path / "copy").digest == expected.digest
+    others = [bytes(size + 1), bytes(size)[:-1] + b"\1"] if size else [b"\0"]
+    for other in others:
+        path.write_bytes(other)
+        with path.open("rb") as file, pytest.raises(ModelportError, match=f"expected {expected.digest}") as caught:
+            store.upload_checked("b/model", expected, file)
+        assert caught.value.reason is Reason.DIGEST_MISMATCH
+    assert store.list() == [("a/model", size)]
+
+
+def test_a_file_that_changes_while_it_is_sent_is_not_stored(store, tmp_path: Path) -> None:
+    path, content = tmp_path / "model", b"0" * (20 << 20)
+    path.write_bytes(content)
+
+    class Changing(io.BufferedReader):
+        def read(self, size: int | None = -1) -> bytes:
+            with path.open("r+b") as writer:  # what its writer, which still lives, does behind the first chunk
+                writer.seek(15 << 20)
+                writer.write(b"1")
+            return super().read(size)
+
+    with Changing(path.open("rb", buffering=0)) as file, pytest.raises(ModelportError):
+        store.upload_checked("model", File(path="model", size_bytes=len(content), digest=digest_of(content)), file)
+    assert store.list() == []
 
 
 def test_a_missing_object_is_told_by_name(store) -> None:

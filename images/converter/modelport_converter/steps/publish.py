@@ -3,20 +3,17 @@
 Manifest, golden samples and evidence are judge's; the model's files are try's, if they are what the manifest says.
 """
 
-from pathlib import Path
-
 from modelport.contract import (
     MANIFEST,
     ArtifactFacts,
     ArtifactManifest,
     ConvertRequest,
-    File,
     ModelportError,
     StepResult,
     artifact_folder,
     digest_of,
 )
-from modelport.files import describe_open, open_beneath, read_bytes
+from modelport.files import open_beneath, read_bytes
 from modelport.handover import ARTIFACT, EVIDENCE, MAX_JSON_BYTES, RECORD, read_manifest
 from modelport.jobs import TRY
 from modelport.reasons import Reason
@@ -37,7 +34,7 @@ def publish(context: Context) -> StepResult:
     folder = artifact_folder(request.artifact_key, digest)
     verification = f"{folder}/verifications/{request.verification_key}"
     if request.artifact_digest:
-        _upload(store, judged, EVIDENCE, f"{verification}.npz")
+        _upload_evidence(store, context, f"{verification}.npz")
     elif not store.exists(f"{folder}/{MANIFEST}"):
         _upload_artifact(store, context, manifest, folder)
     store.upload(f"{verification}.json", read_bytes(judged, RECORD, MAX_JSON_BYTES))
@@ -53,15 +50,11 @@ def publish(context: Context) -> StepResult:
 def _upload_artifact(store: Store, context: Context, manifest: ArtifactManifest, folder: str) -> None:
     for file in manifest.files:
         root = context.out_of(TRY if file.role == "model" else "judge") / ARTIFACT
-        _upload(store, root, file.path, f"{folder}/{file.path}", expected=file)
-    _upload(store, context.out_of("judge"), EVIDENCE, f"{folder}/{EVIDENCE}")
+        with open_beneath(root, file.path) as content:
+            store.upload_checked(f"{folder}/{file.path}", file, content)
+    _upload_evidence(store, context, f"{folder}/{EVIDENCE}")
 
 
-def _upload(store: Store, root: Path, path: str, target: str, *, expected: File | None = None) -> None:
-    with open_beneath(root, path) as content:
-        if expected:
-            size, digest = describe_open(content)
-            if (size, digest) != (expected.size_bytes, expected.digest):
-                message = f"{path}: expected {expected.digest}, which was judged, found {digest}; nothing is published"
-                raise ModelportError(Reason.DIGEST_MISMATCH, message)
+def _upload_evidence(store: Store, context: Context, target: str) -> None:
+    with open_beneath(context.out_of("judge"), EVIDENCE) as content:
         store.upload(target, content)
