@@ -68,9 +68,11 @@ def test_other_samples_are_asked_anew_and_the_artifact_stays(name: str, a: Tenan
     model = onnx_mlp(43)
     a.apply(name, a.source(model), serving=ONE)
     first = a.ready(name)["status"]
-    a.apply(name, a.source(model), verification={"samples": 16}, serving=ONE)
-    second = a.ready(name)["status"]
-    assert a.jobs(name) == ["convert", "import", "verify"]
+    with a.recording_jobs(name) as jobs:
+        a.apply(name, a.source(model), verification={"samples": 16}, serving=ONE)
+        second = a.ready(name)["status"]
+    assert len(jobs) == 3, "import and convert of before, and one that verifies"
+    assert a.jobs(name) == ["import", "verify"], "the Job of the spec before goes"
     assert second["artifact"]["digest"] == first["artifact"]["digest"]
     assert (first["verification"]["samples"], second["verification"]["samples"]) == (8, 16)
     assert second["verification"]["reference"] != first["verification"]["reference"]

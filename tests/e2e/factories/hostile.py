@@ -112,6 +112,8 @@ def plants_links() -> torch.nn.Module:
     from modelport_converter.converters import pytorch as converter
 
     finish = converter.finish_model
+    if finish.__name__ == "finish_and_plant":  # a model is built twice
+        return Mlp()
 
     def finish_and_plant(path: Path, **options: Any) -> None:
         finish(path, **options)
