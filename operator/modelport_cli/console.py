@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 QUIET_SECONDS = 2.0
@@ -41,8 +41,8 @@ def plain_table(*headers: str) -> Table:
     return table
 
 
-def print_table(table: Table) -> None:
-    """Print a table on stdout, never wrapped to the width of a pipe."""
+def print_table(table: RenderableType) -> None:
+    """Print a table, or what has one in it, on stdout, never wrapped to the width of a pipe."""
     if stdout.is_terminal:
         stdout.print(table)
     else:

@@ -63,7 +63,7 @@ def _show(body: Body, *, as_json: bool) -> None:
     if as_json:
         _print_json(body)
     else:
-        console.stdout.print(resource_view(understand(body)))
+        console.print_table(resource_view(understand(body)))
 
 
 def _show_all(cluster: Cluster, *, as_json: bool) -> None:
