@@ -1,6 +1,5 @@
 """Ask the source the samples, and keep what it gives numbers for."""
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,8 +13,9 @@ from modelport.verification.calls import Infer, run_calls
 from modelport.verification.errors import describe_error
 from modelport.verification.reference import Answers, Sample
 from modelport.verification.samples.plan import Calls
+from modelport.verification.samples.probing import stopwatch
 
-EDGE_SECONDS = 5.0
+EDGE_SECONDS = 10.0
 """After which no more kinds are asked."""
 
 
@@ -56,9 +56,9 @@ def ask_one(ways: Sequence[Calls], run: Infer, states: Sequence[State]) -> Asked
 def ask_edges(edges: Sequence[Calls], run: Infer, states: Sequence[State]) -> tuple[list[Sample], list[str]]:
     """Return what the source answers at the edges, where it answers with a number at all, and what to tell."""
     samples: list[Sample] = []
-    start = time.perf_counter()
+    spent = stopwatch()
     for number, calls in enumerate(edges):
-        if time.perf_counter() - start > EDGE_SECONDS:
+        if spent() > EDGE_SECONDS:
             return samples, [f"edges: {number} of {len(edges)} kinds were asked, because answers take long"]
         asked, _ = _try(calls, run, states)
         if asked is not None and _has_numbers(asked.outputs):
@@ -71,9 +71,9 @@ def _has_numbers(answers: Answers) -> bool:
 
 
 def _try(calls: Calls, run: Infer, states: Sequence[State]) -> tuple[Asked | None, str]:
-    start = time.perf_counter()
+    spent = stopwatch()
     try:
-        return Asked(calls, run_calls(run, calls, states), time.perf_counter() - start), ""
+        return Asked(calls, run_calls(run, calls, states), spent()), ""
     except ModelportError:
         raise
     except Exception as error:  # noqa: BLE001  # a framework's errors have no common base; each one is the answer no

@@ -25,7 +25,7 @@ OTHER_LABELS = 0.01
 """The same for labels, as a share: those at a tie may flip by noise."""
 KINDS = 4
 MAX_ROWS = 40
-SECONDS = 0.3
+SECONDS = 0.5
 MAX_BYTES = 256 << 20
 """Of all repeats; an answer that is too large for all kinds gets the first ones."""
 

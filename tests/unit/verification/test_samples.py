@@ -1,5 +1,7 @@
 """Samples, by their properties: what they take their lengths and values from, and that they are the same every time."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.hints import Hint
 from modelport.verification.samples.lengths import find_batch
+from modelport.verification.samples.limits import Cost
 from modelport.verification.samples.plan import make_plan
 from modelport.verification.samples.probing import Prober
 
@@ -28,6 +31,10 @@ def usual(*args, **options):
 
 def asked(name, *args, **options):
     return {int(value) for sample in usual(*args, **options) for value in sample[name].ravel()}
+
+
+def usual_bytes(*args, **options):
+    return [{name: array.tobytes() for name, array in sample.items()} for sample in usual(*args, **options)]
 
 
 def lengths(axis, *args, **options):
@@ -259,6 +266,64 @@ def test_an_integer_that_makes_the_answer_long_stays_small():
         return {"y": np.arange(int(tensors["n"]))}
 
     assert max(asked("n", [Input(name="n", dtype="int64", shape=[])], count)) <= 16
+
+
+def test_an_integer_that_is_counted_to_stays_small_and_is_told(monkeypatch):
+    monkeypatch.setattr("modelport.verification.samples.integers.SECONDS", 0.02)
+
+    def counting(tensors):
+        return {"y": np.float64([sum(range(min(int(tensors["count"].max()), 10_000_000)))])}
+
+    count = Input(name="count", shape=[1], dtype="int64")
+    assert max(asked("count", [count], counting)) == 16
+    assert plan([count], counting).caveats == ["input count: answers take as long as it says; up to 16 were asked"]
+
+
+def test_a_processor_that_others_use_makes_nothing_smaller(monkeypatch):
+    monkeypatch.setattr("modelport.verification.samples.integers.SECONDS", 0.01)
+    monkeypatch.setattr("modelport.verification.samples.limits.LENGTH", Cost(4 << 20, 0.01))
+
+    def waiting(tensors):
+        if tensors["ids"].max() > 500 or tensors["ids"].shape[0] > 30:
+            time.sleep(0.03)
+        return {"y": TABLE[tensors["ids"]]}
+
+    ids = Input(name="ids", shape=["batch", "time"], dtype="int64")
+    assert usual_bytes([ids], waiting) == usual_bytes([ids], lambda tensors: {"y": TABLE[tensors["ids"]]})
+
+
+def test_a_length_that_takes_long_is_told(monkeypatch):
+    monkeypatch.setattr("modelport.verification.samples.limits.LENGTH", Cost(4 << 20, 0.0))
+    made = plan([SERIES])
+    assert "dimension time: lengths up to 32 were verified; longer ones take too long" in made.caveats
+
+
+@pytest.mark.parametrize("wanted", [(1, 0, 1), (0, 0, 0)])
+def test_integers_are_first_asked_alike_and_mixed(wanted):
+    inputs = [Input(name=name, shape=[2], dtype="int64") for name in "abc"]
+
+    def only(tensors):
+        if any((array != value).any() for array, value in zip(tensors.values(), wanted, strict=True)):
+            raise ValueError("other numbers")
+        return {"y": tensors["a"]}
+
+    assert [int(array.max()) for array in usual(inputs, only)[0].values()] == list(wanted)
+
+
+def test_a_source_that_refuses_everything_slowly_is_not_asked_for_ever(monkeypatch):
+    monkeypatch.setattr("modelport.verification.samples.probing.PATIENCE", 0.0)
+    inputs = [Input(name=f"ids_{number}", shape=["batch", 1_024, "time"], dtype="int64") for number in range(21)]
+    count = 0
+
+    def refuse(_tensors):
+        nonlocal count
+        count += 1
+        raise ValueError("no number is right")
+
+    with pytest.raises(ModelportError, match="no number is right") as caught:
+        plan(inputs, refuse)
+    assert caught.value.reason == Reason.INPUTS_NEEDED
+    assert count < 10
 
 
 def test_a_range_of_the_users_is_used_to_both_ends():

@@ -27,6 +27,8 @@ class Domain(NamedTuple):
     """Whether negative values count from the end of a table, so that they mean nothing of their own."""
     is_known: bool = True
     """False: the model is to be asked."""
+    is_length: bool = False
+    """Whether answers grow, or take, as long as the integer says, so that none above `highest` is asked."""
     strings: tuple[str, ...] = ()
     categories: tuple[int, ...] = ()
     """The only integers to ask; empty: all from `lowest` to `highest`."""

@@ -9,13 +9,13 @@ from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array
 from modelport.verification.samples.domains import Domain
-from modelport.verification.samples.probing import Prober
+from modelport.verification.samples.probing import Probe, Prober
 from modelport.verification.samples.values import WIDE, dtype_of, make_tensors, shape_of
 
 FURTHEST = 1 << 30
 GROWTH = 16
-"""An answer that grows so many times, or takes so many times longer, is made as long as the integer says."""
-SECONDS = 0.1
+"""An answer that grows so many times, or takes so many times longer and a second, is made as long as the integer says."""
+SECONDS = 1.0
 SIZE = 16
 """The largest such integer asked."""
 
@@ -53,7 +53,8 @@ class _Search:
     def __init__(self, inputs: Sequence[Input], domains: Mapping[str, Domain], each: Input, prober: Prober) -> None:
         self._inputs, self._domains, self._input, self._prober = inputs, domains, each, prober
         self._dtype = dtype_of(each.dtype)
-        self._plain: tuple[int, float] | None = None  # elements and seconds of the first answer
+        self._plain: Probe | None = None  # the first answer
+        self._is_length = False  # whether an answer was as long as the integer says
 
     def find(self, lengths: Mapping[str, int]) -> Domain:
         first = int(self._domains[self._input.name].lowest or 0)
@@ -65,10 +66,10 @@ class _Search:
         def accepts(value: int) -> bool:
             return self.accepts(value, lengths)
 
-        highest = _furthest(start, min(FURTHEST, int(limits.max)), accepts)
-        lowest = _furthest(start, max(-FURTHEST, int(limits.min)), accepts)
-        if highest < WIDE and self._is_slow_above(highest, lengths):
-            highest = min(highest, SIZE)
+        highest = self._furthest(start, min(FURTHEST, int(limits.max)), accepts)
+        lowest = self._furthest(start, max(-FURTHEST, int(limits.min)), accepts)
+        if self._is_length:
+            return Domain("integer", max(lowest, -SIZE), min(highest, SIZE), is_length=True)
         dimension = self._dimension(highest, lengths)
         if dimension:
             return Domain("integer", lowest, highest - lengths[dimension], dimension)
@@ -81,20 +82,28 @@ class _Search:
         probe = self._prober.ask(tensors)
         if not probe.is_accepted:
             return False
-        self._plain = self._plain or (probe.elements, probe.seconds)
-        elements, seconds = self._plain
-        if probe.elements > GROWTH * max(1, elements):
-            return False
-        limit = GROWTH * seconds + SECONDS
-        return probe.seconds <= limit or any(self._prober.ask(tensors).seconds <= limit for _ in range(2))
+        plain = self._plain = self._plain or probe
+        limit = GROWTH * plain.seconds + SECONDS
+        is_long = probe.elements > GROWTH * max(1, plain.elements)
+        is_slow = probe.seconds > limit and self._prober.ask(tensors).seconds > limit
+        self._is_length |= is_long or is_slow
+        return not (is_long or is_slow)
 
-    def _is_slow_above(self, highest: int, lengths: Mapping[str, int]) -> bool:
-        tensors = make_tensors(self._inputs, self._domains, lengths, 0)
-        limit = int(np.iinfo(self._dtype).max)
-        if highest >= limit:
-            return False
-        tensors[self._input.name] = _full(self._input, lengths, highest + 1, self._dtype)
-        return self._prober.ask(tensors).is_accepted
+    def _furthest(self, start: int, limit: int, accepts: Callable[[int], bool]) -> int:
+        """Return the accepted value that is furthest from `start` towards `limit`: by doubling steps, then by halving."""
+        sign = 1 if limit > start else -1
+        accepted, step = start, 1
+        while accepted != limit:
+            wished = sign * min(sign * limit, sign * start + step)
+            if not accepts(wished):
+                break
+            accepted, step = wished, 2 * step
+        else:
+            return limit
+        while abs(wished - accepted) > 1 and not self._is_length:  # where a length ends is of no interest
+            middle = (wished + accepted) // 2
+            accepted, wished = (middle, wished) if accepts(middle) else (accepted, middle)
+        return accepted
 
     def _dimension(self, highest: int, lengths: Mapping[str, int]) -> str | None:
         """Return the free dimension that limits the values: where it is longer, so are they."""
@@ -118,23 +127,6 @@ def refuse_integers(inputs: Sequence[Input]) -> str:
         f"under spec.source.inputs, such as {{name: {inputs[0].name}, dtype: {inputs[0].dtype}, "
         f"shape: {list(inputs[0].shape)}, values: {{range: [0, 99]}}}}"
     )[:330]
-
-
-def _furthest(start: int, limit: int, accepts: Callable[[int], bool]) -> int:
-    """Return the accepted value that is furthest from `start` towards `limit`: by doubling steps, then by halving."""
-    sign = 1 if limit > start else -1
-    accepted, step = start, 1
-    while accepted != limit:
-        wished = sign * min(sign * limit, sign * start + step)
-        if not accepts(wished):
-            break
-        accepted, step = wished, 2 * step
-    else:
-        return limit
-    while abs(wished - accepted) > 1:
-        middle = (wished + accepted) // 2
-        accepted, wished = (middle, wished) if accepts(middle) else (accepted, middle)
-    return accepted
 
 
 def _full(each: Input, lengths: Mapping[str, int], value: int, dtype: np.dtype[np.generic]) -> Array:

@@ -42,10 +42,10 @@ class Cost(NamedTuple):
     seconds: float
 
 
-SMALL_BATCH = Cost(16 << 20, 10.0)
-BATCH = Cost(2 << 20, 2.0)
-LENGTH = Cost(4 << 20, 4.0)
-DECLARED = Cost(64 << 20, 5.0)
+SMALL_BATCH = Cost(16 << 20, 20.0)
+BATCH = Cost(2 << 20, 5.0)
+LENGTH = Cost(4 << 20, 10.0)
+DECLARED = Cost(64 << 20, 20.0)
 """What a user declares is asked, even where it takes long."""
 
 
@@ -73,6 +73,10 @@ class Search:
         refusal = ""
         for group, length in itertools.product(groups, FIRST if free else FIRST[:1]):
             base = {name: length if name in group else fixed.get(name, 1) for name in self._names}
+            if length > 1 and sum(math.prod(shape_of(each, base)) for each in self._inputs) > LENGTH.elements:
+                continue
+            if self._prober.is_hopeless:
+                break
             probe = self._ask(base)
             if probe.is_accepted:
                 return base, ""
@@ -163,9 +167,11 @@ class Search:
             growth = self._elements(found, name, each) / self._elements(found, name, length)
             elements = self._elements(found, name, each) + growth * last.elements
             allowed = _allowed(limits, is_batch=is_batch, is_small=each <= LARGE_BATCHES[0])
-            if elements > allowed.elements or last.seconds * growth > allowed.seconds:
-                longer = f"; longer ones, up to {limits.max}, take too long" if limits.max else ""
-                caveat = f"dimension {name}: lengths up to {length} were verified{longer}" if longer else ""
+            is_slow = last.seconds * growth > allowed.seconds
+            if is_slow or elements > allowed.elements:
+                longer = f"longer ones{f', up to {limits.max},' if limits.max else ''} take too long"
+                is_told = is_slow or limits.max
+                caveat = f"dimension {name}: lengths up to {length} were verified; {longer}" if is_told else ""
                 return Options(small, kept_lengths(large, limits, is_batch=is_batch), caveat)
             probe = at(each)
             if not probe.is_accepted:

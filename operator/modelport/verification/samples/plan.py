@@ -23,6 +23,7 @@ CALLS = 8
 SHORT_CALLS = 2
 LONG_SEQUENCES = 2
 MAX_STARTS = 4
+"""Mixtures of 0 and 1 that integers are first asked with, beside all 1 and all 0."""
 _EDGE_LENGTH = 4
 
 Calls = tuple[Tensors, ...]
@@ -71,7 +72,9 @@ def _find_start(
     """Return lengths, and domains of one value each for integers that nothing is known about, that are accepted."""
     unknown = [each for each in inputs if not domains[each.name].is_known]
     refusal = ""
-    for starts in itertools.islice(itertools.product((1, 0), repeat=len(unknown)), MAX_STARTS):
+    count = len(unknown)
+    mixed = itertools.islice(itertools.product((1, 0), repeat=count), MAX_STARTS)
+    for starts in dict.fromkeys(((1,) * count, (0,) * count, *mixed)):
         tried = domains | {
             each.name: domains[each.name]._replace(lowest=start, highest=start)
             for each, start in zip(unknown, starts, strict=True)
@@ -132,7 +135,9 @@ def _caveats(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: Le
     wide = [
         each for each in inputs if domains[each.name].kind == "integer" and (domains[each.name].highest or 0) >= WIDE
     ]
+    grown = [(name, int(domain.highest or 0)) for name, domain in domains.items() if domain.is_length]
     return [
         *(each.caveat for each in lengths.options.values() if each.caveat),
+        *(f"input {name}: answers take as long as it says; up to {highest} were asked" for name, highest in grown),
         *(f"input {each.name}: any integer is accepted; up to {MAGNITUDES[-1]} were asked" for each in wide),
     ]

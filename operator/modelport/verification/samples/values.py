@@ -1,6 +1,5 @@
 """The tensors of a sample: the same numbers give the same ones, on every machine."""
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -113,13 +112,13 @@ def _integers(
         lowest, highest = max(lowest, -magnitude if number % len(MAGNITUDES) else 0), max(lowest, 0) + magnitude
     size = int(np.prod(shape))
     count = highest - lowest + 1
-    if count > SMALL_TABLE or not size:
+    if not 1 < count <= SMALL_TABLE:
         flat = random.integers(lowest, highest, size=size, endpoint=True)
     else:  # each value as often as any other, so that a table is read everywhere
-        rounds = (random.permutation(count) for _ in itertools.count())
-        flat = lowest + np.fromiter(itertools.chain.from_iterable(rounds), np.int64, size)
+        rounds = random.permuted(np.tile(np.arange(count), (size // count, 1)), axis=1)
+        flat = lowest + np.append(rounds, random.choice(count, size % count, replace=False))
     if size > 1:
-        flat[random.permutation(size)[:2]] = (lowest, highest)
+        flat[random.choice(size, 2, replace=False)] = (lowest, highest)
     elif size:
         flat[0] = (lowest, highest)[number % 2]
     return flat.reshape(shape)
