@@ -4,6 +4,9 @@ from modelport.api import ArtifactStatus, SourceStatus, Verification, Verificati
 from modelport.contract import ArtifactFacts, SourceFacts, VerificationFacts
 from modelport.requests import SAMPLES_VERSION, judgement_key
 
+REPORTED = "Reported"
+"""Reason of the condition Verified where errors were measured and nobody judged them."""
+
 
 def source_status(facts: SourceFacts, *, key: str, uri: str) -> SourceStatus:
     """Return what the status says about an imported source."""
@@ -48,3 +51,11 @@ def verification_status(
         truncated=facts.truncated,
         image=image,
     )
+
+
+def told_of(evidence: VerificationStatus) -> tuple[str, str]:
+    """Return reason and message of the condition Verified, which holds if somebody judged the evidence."""
+    counted = f"{evidence.samples} samples, largest absolute error {evidence.max_absolute_error}"
+    if evidence.judged:
+        return "Verified", counted
+    return REPORTED, f"{counted}; judged by nobody, because of verification.policy: Report"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from modelport.api import Condition, ModelConversion, Status
+from modelport.outcomes import REPORTED
 
 
 class State(StrEnum):
@@ -41,6 +42,12 @@ def is_true(status: Status, kind: str) -> bool:
     return found is not None and found.status == "True"
 
 
+def is_measured(status: Status) -> bool:
+    """Whether errors were measured, which only the policy Report leaves unjudged."""
+    found = condition(status, "Verified")
+    return found is not None and (found.status == "True" or found.reason == REPORTED)
+
+
 def is_current(resource: ModelConversion) -> bool:
     """Whether the status speaks about the present spec."""
     return resource.status.observed_generation == resource.metadata.generation
@@ -70,7 +77,7 @@ def _judge(resource: ModelConversion, name: str, kind: str) -> tuple[State, str]
     if failure and failure.stage == name and not is_true(status, "Ready"):
         attempts = f" (attempt {failure.attempts}, tried again)" if failure.retryable else ""
         return State.FAILED, f"{failure.reason}{attempts}"
-    if is_true(status, kind):
+    if is_true(status, kind) or (kind == "Verified" and is_measured(status)):
         return State.DONE, _detail(status, name)
     reconciling = condition(status, "Reconciling")
     if reconciling and reconciling.status == "True" and _ACTIVE.get(reconciling.reason) == name:
@@ -86,7 +93,8 @@ def _detail(status: Status, name: str) -> str:
         reused = ", reused" if status.artifact.reused else ""
         return f"{' → '.join(status.path)}, {size(status.artifact.size_bytes)}, {short(status.artifact.digest)}{reused}"
     if name == "Verify" and status.verification:
-        return f"{status.verification.samples} samples, error at most {status.verification.max_absolute_error}"
+        only = "" if is_true(status, "Verified") else ", only reported"
+        return f"{status.verification.samples} samples, error at most {status.verification.max_absolute_error}{only}"
     if name == "Serve" and status.serving:
         return f"{status.serving.url} ({status.serving.ready_replicas} of {status.serving.replicas} ready)"
     return ""

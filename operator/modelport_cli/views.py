@@ -8,7 +8,7 @@ from rich.text import Text
 
 from modelport.api import Failure, ModelConversion, VerificationStatus
 from modelport_cli.console import plain_table
-from modelport_cli.stages import Stage, State, condition, is_true, list_stages
+from modelport_cli.stages import Stage, State, condition, is_measured, list_stages
 
 _MARKS = {
     State.DONE: ("✓", "green"),
@@ -78,6 +78,6 @@ def resource_view(resource: ModelConversion) -> RenderableType:
     parts.append(stages_view(list_stages(resource)))
     if status.failure:
         parts.append(Text("\n".join(failure_lines(status.failure))))
-    if status.verification and is_true(status, "Verified"):  # else it is about an earlier spec
+    if status.verification and is_measured(status):  # else it is about an earlier spec
         parts += [Text(), verification_view(status.verification), *map(Text, limit_lines(status.verification))]
     return Group(*parts)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from modelport.api import ArtifactStatus, Condition, Failure, SourceStatus, Status, VerificationStatus
 from modelport.contract import ModelportError
+from modelport.outcomes import told_of
 from modelport.reasons import ADVICE
 from modelport_cli.local.processes import StepError
 
@@ -51,22 +52,19 @@ def _facts(progress: Progress) -> list[tuple[str, bool, str, str]]:
     cause = failure.reason if failure else READY
     imported = f"{source.format}, {source.size_bytes} bytes, {source.digest}" if source else None
     converted = f"{artifact.format}, {artifact.size_bytes} bytes, {artifact.digest}" if artifact else None
-    samples = (
-        f"{evidence.samples} samples, largest absolute error {evidence.max_absolute_error}"
-        if evidence and artifact
-        else None
-    )
     if failure:
         facts = [("Ready", False, cause, failure.message), ("Stalled", True, cause, failure.message)]
     else:
-        facts = [("Ready", True, READY, "the artifact is verified; `modelport serve` serves it")]
+        state = "verified; `modelport serve` serves it" if evidence and evidence.judged else "stored, and not verified"
+        facts = [("Ready", True, READY, f"the artifact is {state}")]
     for kind, message, lacking in (
         ("Imported", imported, "the source is not imported yet"),
         ("Converted", converted, "the model is not converted yet"),
-        ("Verified", samples, "the artifact of this spec is not verified"),
     ):
         facts.append((kind, True, kind, message) if message else (kind, False, cause, lacking))
-    return facts
+    if evidence and artifact:
+        return [*facts, ("Verified", bool(evidence.judged), *told_of(evidence))]
+    return [*facts, ("Verified", False, cause, "the artifact of this spec is not verified")]
 
 
 def make_failure(error: ModelportError, *, stage: str, key: str) -> Failure:

@@ -99,6 +99,9 @@ def is_stored(case: Situation) -> Verdict | None:
     """Tell that there is all that the spec asks for: an artifact."""
     if case.resource.spec.serving or not case.is_as_asked:
         return None
+    evidence = case.progress.verification
+    if evidence and not evidence.judged:
+        return Verdict("Stored", "the artifact is stored; its errors are only reported", ready=True)
     return Verdict("Stored", "the verified artifact is stored", ready=True)
 
 

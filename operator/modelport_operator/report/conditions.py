@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from modelport.api import Condition
+from modelport.outcomes import told_of
 from modelport_operator.report.checks import Verdict
 from modelport_operator.report.situation import Situation
 
@@ -41,8 +42,7 @@ def _domain(case: Situation, verdict: Verdict) -> Iterator[Aspect]:
     else:
         yield Aspect("Converted", False, cause, "the model is not converted yet")
     if progress.verified and evidence:
-        counted = f"{evidence.samples} samples, largest absolute error {evidence.max_absolute_error}"
-        yield Aspect("Verified", True, "Verified", counted)
+        yield Aspect("Verified", bool(evidence.judged), *told_of(evidence))
     else:
         yield Aspect("Verified", False, cause, "the artifact of this spec is not verified")
     if case.resource.spec.serving:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from modelport.api import Condition, Status
+from modelport.outcomes import REPORTED
 
 Rule = Callable[[dict[str, Condition], Status, int], bool]
 
@@ -48,8 +49,18 @@ RULES: tuple[tuple[str, Rule], ...] = (
         lambda found, _status, _generation: all(each.reason and each.message for each in found.values()),
     ),
     (
-        "what is Ready is verified",
-        lambda found, _status, _generation: not _holds(found, "Ready") or _holds(found, "Verified"),
+        "what is Ready is verified, unless errors are only reported",
+        lambda found, _status, _generation: (
+            not _holds(found, "Ready")
+            or _holds(found, "Verified")
+            or ("Verified" in found and found["Verified"].reason == REPORTED)
+        ),
+    ),
+    (
+        "what is verified was judged",
+        lambda found, status, _generation: (
+            not _holds(found, "Verified") or (status.verification is not None and bool(status.verification.judged))
+        ),
     ),
 )
 

@@ -10,7 +10,8 @@ from modelport_cli.local.processes import StepError
 
 SOURCE = SourceStatus(key="s", uri="file:///net.onnx", digest="sha256:1", format="onnx", size_bytes=10)
 ARTIFACT = ArtifactStatus(key="a", inputs_key="i", digest="sha256:2", format="onnx", size_bytes=9, uri="file:///out/")
-EVIDENCE = VerificationStatus(key="v", samples=8, max_absolute_error="1e-07")
+EVIDENCE = VerificationStatus(key="v", samples=8, max_absolute_error="1e-07", judged="j")
+REPORTED = VerificationStatus(key="v", samples=8, max_absolute_error="9")
 PATH = ["onnx", "onnx"]
 
 
@@ -31,6 +32,10 @@ def states(progress):
         (
             Progress(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=EVIDENCE),
             {"Ready": "True", "Imported": "True", "Converted": "True", "Verified": "True"},
+        ),
+        (
+            Progress(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=REPORTED),
+            {"Ready": "True", "Imported": "True", "Converted": "True", "Verified": "False"},
         ),
         (
             failed("Import"),

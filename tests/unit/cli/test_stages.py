@@ -33,6 +33,7 @@ def states(given):
 
 W, R, D, F = State.WAITING, State.RUNNING, State.DONE, State.FAILED
 IMPORTED, CONVERTED, VERIFIED = condition("Imported"), condition("Converted"), condition("Verified")
+ONLY_REPORTED = condition("Verified", reason="Reported") | {"status": "False"}
 FAILURE = {"key": "k", "stage": "Convert", "reason": "OutOfMemory", "message": "killed"}
 
 
@@ -47,6 +48,7 @@ FAILURE = {"key": "k", "stage": "Convert", "reason": "OutOfMemory", "message": "
         (resource(IMPORTED, CONVERTED, VERIFIED, condition("Available"), condition("Ready")), [D, D, D, D]),
         (resource(IMPORTED, condition("Stalled", reason="OutOfMemory"), failure=FAILURE), [D, F, W, W]),
         (resource(IMPORTED, CONVERTED, VERIFIED, condition("Ready"), serving=False), [D, D, D]),
+        (resource(IMPORTED, CONVERTED, ONLY_REPORTED, condition("Ready"), serving=False), [D, D, D]),
         (resource(IMPORTED, CONVERTED, generation=2), [W, W, W, W]),
     ],
 )

@@ -14,6 +14,7 @@ from unit.operator.scenes import (
     converted,
     deployed,
     held,
+    imported,
     job_of,
     plan_for,
     pod,
@@ -21,6 +22,7 @@ from unit.operator.scenes import (
     report_on,
     resource,
     served,
+    verify_steps,
     with_spec,
     with_status,
 )
@@ -215,6 +217,7 @@ BROKEN = [
     ([condition("Ready", "False"), condition("Ready", "False")], None),
     ([condition("Ready", "False"), condition("Stalled")], None),
     ([condition("Ready")], None),
+    ([condition("Ready", "False"), condition("Verified")], None),  # nobody judged
     ([condition("Ready", "False", time="later")], [condition("Ready", "False")]),
 ]
 
@@ -233,3 +236,18 @@ def test_the_invariants_hold_for_a_failure():
     )
     assert list(violations(status, generation=1)) == []
     assert list(violations(status, generation=0))
+
+
+def test_what_is_only_reported_is_stored_and_not_called_verified():
+    case, first = imported(resource(ONNX | {"verification": {"policy": "Report"}}))
+    job = job_of(plan_for(case, first), pod(*verify_steps(error="0.1")))
+    plan = plan_for(case, first, job)
+    report = report_on(case, plan)
+    verified = next(each for each in report.status.conditions if each.type == "Verified")
+    assert (ready(report), verified.status, verified.reason) == (("True", "Stored"), "False", "Reported")
+    assert "verified" not in report.status.conditions[0].message
+    assert [event.reason for event in report.events] == ["Stored", "Converted"]
+    settled = with_status(case, report)
+    assert report_on(settled, plan_for(settled, first, job)).status == report.status
+    judged = with_spec(settled, ONNX)
+    assert "Verified" not in held(report_on(judged, plan_for(judged, first, job)))
