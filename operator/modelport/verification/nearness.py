@@ -1,36 +1,41 @@
 """Whether answers are near the source's: a quick look that chooses between ways to load a model, and judges nothing."""
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from modelport.verification.arrays import Array
-from modelport.verification.reference import Answers
+from modelport.verification.judge import MAX_LIMIT, NOISE_FLOORS
+from modelport.verification.reference import Answers, Reference, Sample
+from modelport.verification.sameness import distance, noise_of
 
 LIMIT = 1e-5
 """Relative RMS. A graph that an optimiser breaks is off by far more, one whose quantised numbers it rounds otherwise by
 little more; a limit that is too small costs a few more tries."""
 
 
-def is_near(samples: Sequence[tuple[Answers, Answers]]) -> bool:
-    """Return whether all pairs, of the source's and the candidate's answers to one sample, are near each other."""
-    for source, candidate in samples:
-        for expected, found in zip(source, candidate, strict=True):
-            if list(expected) != list(found):
-                return False
-            if not all(_is_near(array, found[name]) for name, array in expected.items()):
-                return False
-    return True
+def is_near(reference: Reference, answers: Sequence[Answers]) -> bool:
+    """Return whether the candidate's answers to all samples, edges apart, are near the source's.
+
+    What rounding in the source's own precision explains, or differs between two of its own answers, is near.
+    """
+    least = max(LIMIT, noise_of(reference.precision))
+    asked = zip(reference.samples, answers, strict=True)
+    usual = [(sample, found) for sample, found in asked if not sample.is_edge]
+    return all(
+        list(expected) == list(given) and all(distance(expected[name], given[name]) <= limits[name] for name in given)
+        for limits in [_limits(reference.usual, least)]
+        for sample, found in usual
+        for expected, given in zip(sample.outputs, found, strict=True)
+    )
 
 
-def _is_near(expected: Array, found: Array) -> bool:
-    if (expected.shape, expected.dtype) != (found.shape, found.dtype):
-        return False
-    if expected.dtype.kind in "biuOU":
-        return bool(np.array_equal(expected, found))
-    a, b = expected.astype(np.float64), found.astype(np.float64)
-    finite = np.isfinite(a)
-    if not np.array_equal(finite, np.isfinite(b)):
-        return False
-    difference = np.linalg.norm(a[finite] - b[finite])
-    return bool(difference <= LIMIT * np.linalg.norm(a[finite]))
+def _limits(samples: Sequence[Sample], least: float) -> dict[str, float]:
+    """Return the limit of each output: of numbers a relative RMS, of labels a share."""
+    limits = dict.fromkeys(samples[0].outputs[0], least)
+    for sample in samples:
+        for again in sample.repeats:
+            for outputs, others in zip(sample.outputs, again, strict=True):
+                for name, array in outputs.items():
+                    noise = distance(array, others[name])
+                    if math.isfinite(noise):  # else the source's own answers do not compare, which excuses nothing
+                        limits[name] = max(limits[name], noise, min(MAX_LIMIT, NOISE_FLOORS * noise))
+    return limits

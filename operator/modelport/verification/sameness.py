@@ -25,18 +25,26 @@ def is_other(one: Array, other: Array, limit: float, share: float = 0.0) -> bool
 
     `limit` is for the relative RMS of what is finite in both, `share` for labels that may differ.
     """
+    return distance(one, other) > (share if one.dtype.kind in "biuO" else limit)
+
+
+def distance(one: Array, other: Array) -> float:
+    """Return the relative RMS between two answers, of labels the share that differs; infinite where nothing compares."""
     if one.shape != other.shape or one.dtype != other.dtype:
-        return True
+        return np.inf
+    if not one.size:
+        return 0.0
     if one.dtype.kind in "biuO":
-        return bool(np.sum(one != other) > share * one.size)
+        return float(np.mean(one != other))
     wide, wide_other = one.astype(np.float64), other.astype(np.float64)
     finite = np.isfinite(wide)
     if not np.array_equal(wide[~finite], wide_other[~finite], equal_nan=True) or np.any(
         ~np.isfinite(wide_other[finite])
     ):
-        return True
-    scale = np.sqrt(np.sum(wide[finite] ** 2))
-    return bool(np.sqrt(np.sum((wide_other[finite] - wide[finite]) ** 2)) > limit * scale)
+        return np.inf
+    scale = float(np.sqrt(np.sum(wide[finite] ** 2)))
+    error = float(np.sqrt(np.sum((wide_other[finite] - wide[finite]) ** 2)))
+    return error / scale if error and scale else np.inf if error else 0.0
 
 
 def find_difference(ones: Sequence[Answers], others: Sequence[Answers], precision: Dtype) -> str | None:

@@ -112,9 +112,7 @@ def _try(model: _Model, options: Mapping[str, str]) -> _Attempt:
         answers = tuple(_ask(number, each, backend, model.request) for number, each in enumerate(samples))
     except ModelportError as error:
         return _Attempt(options, error=error)
-    asked = zip(samples, answers, strict=True)
-    usual = [(sample.outputs, answer) for sample, answer in asked if not sample.is_edge]
-    return _Attempt(options, backend, answers, is_near=is_near(usual))
+    return _Attempt(options, backend, answers, is_near=is_near(model.reference, answers))
 
 
 def _ask(number: int, sample: Sample, backend: backends.Backend, request: ConvertRequest) -> Answers:
