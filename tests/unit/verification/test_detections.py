@@ -105,3 +105,31 @@ def test_wrong_boxes_scores_and_classes_are_refused(change):
     finding = verdict(lambda x: found(x, change=change))
     assert finding is not None
     assert finding.reason == Reason.VERIFICATION_FAILED
+
+
+@pytest.mark.parametrize("kept", [slice(0, 0), slice(1, None)], ids=["none", "all but the first"])
+def test_none_may_be_missing_where_all_have_the_lowest_score(kept):
+    def saturated(boxes, scores, classes):
+        return boxes, np.ones_like(scores), classes
+
+    def fewer(boxes, scores, classes):
+        return boxes[kept], np.ones_like(scores[kept]), classes[kept]
+
+    source = lambda x: found(x, change=saturated)  # noqa: E731
+    with pytest.raises(ModelportError, match=r"detections"):
+        verdict(lambda x: found(x, change=fewer), source)
+
+
+def test_more_than_a_few_next_to_the_threshold_are_wrong():
+    lowest = min(found(each)["scores"].min(initial=1) for each in ASKED)
+
+    def with_many(boxes, scores, classes):
+        added = [
+            np.repeat(boxes[-1:], len(scores), 0),
+            np.full_like(scores, lowest),
+            np.repeat(classes[-1:], len(scores)),
+        ]
+        return tuple(np.concatenate(pair) for pair in zip((boxes, scores, classes), added, strict=True))
+
+    with pytest.raises(ModelportError, match=r"detections"):
+        verdict(lambda x: found(x, change=with_many))

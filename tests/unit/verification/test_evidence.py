@@ -200,6 +200,21 @@ def test_no_noise_excuses_the_error_of_float16(noise):
     assert verdict(noisy, noisy, ASKED, tolerance=Tolerance(relative=0.01)) == ""
 
 
+def test_answers_that_stand_in_for_repeats_do_not_dilute_the_noise():
+    source = y(logits)
+    noise = np.float32(1 + 1e-6)
+    asked = questions(16, batches=(11,) * 8)
+    samples = [
+        Sample((each,), (source(each),), ((({"y": logits(each) * noise} if number == 0 else source(each)),),))
+        for number, each in enumerate(asked)
+    ]
+    candidate = y(lambda x: logits(x) * np.float32(1 + 15e-6))
+    evidence, finding = measured(Reference(tuple(samples)), candidate)
+    assert finding is None
+    assert float(evidence.facts.outputs[0].noise_floor) == pytest.approx(1e-6, rel=0.1)
+    assert measured(Reference(tuple(samples)), y(lambda x: logits(x) * np.float32(1 + 5e-5)))[1] is not None
+
+
 def test_slices_of_an_axis_before_others_count_too():
     off = np.where(np.arange(12) == 5, np.float32(1.0005), np.float32(1))[:, None, None]
 

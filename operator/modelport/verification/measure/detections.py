@@ -18,6 +18,8 @@ SAME_BOX = 0.9
 """Overlap of boxes that differ by no more than noise, with much to spare."""
 SCORE_MARGIN = 1e-4
 """How near scores are that noise may swap."""
+FEW = 0.1
+"""Share of the detections, or a single one, that noise may add or take away at a threshold."""
 
 _NOTHING = np.zeros(0)
 Places = npt.NDArray[np.intp]
@@ -30,7 +32,7 @@ class Detector(NamedTuple):
     scores: str
     classes: str
     lowest: float
-    """The lowest score that the source kept at all."""
+    """The lowest score that the source kept at all; NaN where too many have it to be next to a threshold by chance."""
 
     @property
     def outputs(self) -> tuple[str, str, str]:
@@ -44,7 +46,8 @@ class Detector(NamedTuple):
         pairs, missing, additional = self._pair(expected, found)
         scores = expected[self.scores].astype(np.float64)
         single = np.append(scores[missing], found[self.scores][additional].astype(np.float64))
-        if (missing.size and additional.size) or np.any(np.abs(single - self.lowest) > SCORE_MARGIN):
+        is_next_to_lowest = bool(np.all(np.abs(single - self.lowest) <= SCORE_MARGIN))
+        if (missing.size and additional.size) or not is_next_to_lowest or single.size > _few(len(scores)):
             return None
         ours, theirs = pairs[:, 0], pairs[:, 1]
         is_inverted = np.triu(theirs[:, None] > theirs[None, :])
@@ -87,12 +90,19 @@ def find_detector(calls: Sequence[Tensors]) -> Detector | None:
     classes = [name for name in flat if _all(calls, name, lambda each: each.dtype.kind in "iuOU")]
     if not len(boxes) == len(scores) == len(classes) == 1:
         return None
-    lowest = min((float(call[scores[0]].min(initial=np.inf)) for call in calls), default=np.inf)
-    found = Detector(boxes[0], scores[0], classes[0], lowest)
+    kept = np.concatenate([call[scores[0]].astype(np.float64) for call in calls])
+    lowest = kept.min(initial=np.inf)
+    if np.sum(kept <= lowest + SCORE_MARGIN) > _few(kept.size):
+        lowest = np.nan
+    found = Detector(boxes[0], scores[0], classes[0], float(lowest))
     lengths = [{len(call[name]) for name in found.outputs} for call in calls]
     is_ragged = len(set().union(*lengths)) > 1
     is_sorted = all(bool(np.all(np.diff(call[found.scores].astype(np.float64)) <= 0)) for call in calls)
     return found if all(len(each) == 1 for each in lengths) and (is_ragged or is_sorted) else None
+
+
+def _few(count: int) -> float:
+    return max(1.0, FEW * count)
 
 
 def _all(calls: Sequence[Tensors], name: str, holds: Callable[[Array], bool]) -> bool:
