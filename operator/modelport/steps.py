@@ -175,10 +175,15 @@ def request_from_environment() -> JobRequest:
 
 
 def _failed(step: str, reason: Reason, message: str) -> tuple[StepResult, ExitStatus]:
-    message = message[:MAX_MESSAGE_CHARACTERS]
+    message = printable(message)[:MAX_MESSAGE_CHARACTERS]
     say(step, f"{reason}: {message}")
     status = ExitStatus.RETRY if ADVICE[reason].retryable else ExitStatus.INVALID
     return StepResult(step=step, failure=StepFailure(reason=reason, message=message)), status
+
+
+def printable(text: str) -> str:
+    """Return foreign words without what a terminal would obey; lines stay apart."""
+    return "".join(letter for letter in text if letter.isprintable() or letter == "\n")
 
 
 def say(step: str, text: str) -> None:

@@ -175,6 +175,17 @@ def test_judge_only_reports_where_the_policy_says_so(tmp_path):
     assert "only reported" in log
 
 
+def test_judge_takes_no_evidence_of_fewer_samples_than_are_asked_for(tmp_path):
+    status, result, _ = judged(tmp_path, request_of(samples=64))
+    assert (status, result.failure.reason) == (ExitStatus.INVALID, Reason.CONVERSION_FAILED)
+    assert "64 samples, found 8" in result.failure.message
+
+
+def test_caveats_hold_nothing_that_a_terminal_obeys(tmp_path):
+    _, result, _ = judged(tmp_path, caveats=["\x1b[2Jall is well\x00", "\x07"])
+    assert result.verification.caveats[0] == manifest_of(tmp_path)[1].caveats[0] == "[2Jall is well"
+
+
 def test_try_reads_nothing_through_links(tmp_path):
     work = converted(tmp_path / "work")
     secret = tmp_path / "secret"

@@ -36,7 +36,7 @@ from modelport.jobs import TRY, hop_names
 from modelport.reasons import Reason
 from modelport.requests import SAMPLES_VERSION
 from modelport.runtimes import runtime_for
-from modelport.steps import Context, say
+from modelport.steps import Context, printable, say
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import read_answers
 from modelport.verification.evidence import evaluate
@@ -57,6 +57,9 @@ def judge(context: Context) -> StepResult:
     digest = copy_beneath(asked, REFERENCE, context.out / EVIDENCE).digest
     reference = read_reference(context.out / EVIDENCE)
     compared = ReferenceFacts(digest=digest, samples=len(reference.usual), version=SAMPLES_VERSION)
+    if compared.samples < request.verification.samples:
+        message = f"reference: expected answers to {request.verification.samples} samples, found {compared.samples}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
     candidate = read_candidate(tried)
     stored, content = read_manifest(context.out_of("stage") / ARTIFACT) if request.artifact_digest else (None, b"")
     # what a server promises is what the manifest says; a new artifact promises what the source showed
@@ -88,7 +91,9 @@ def judge(context: Context) -> StepResult:
         content = msgspec.json.encode(manifest)
     (context.out / ARTIFACT / MANIFEST).write_bytes(content)
     caveats = _caveats([*manifest.caveats, *evidence.facts.caveats])
-    facts = msgspec.structs.replace(evidence.facts, reference=compared.digest, caveats=caveats)
+    facts = msgspec.structs.replace(
+        evidence.facts, reference=compared.digest, caveats=caveats, edges=printable(evidence.facts.edges)
+    )
     record = VerificationRecord(
         artifact_digest=digest_of(content),
         verification_key=request.verification_key,
@@ -120,7 +125,7 @@ def _judged(context: Context, request: ConvertRequest, facts: VerificationFacts)
 
 def _caveats(told: list[str]) -> list[str]:
     """Return what is to be told, once each, as short as a status holds it."""
-    short = (" ".join(caveat.split())[:MAX_CAVEAT_CHARACTERS] for caveat in told)
+    short = (printable(" ".join(caveat.split()))[:MAX_CAVEAT_CHARACTERS] for caveat in told)
     return list(dict.fromkeys(filter(None, short)))[:MAX_CAVEATS]
 
 
