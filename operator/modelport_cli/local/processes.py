@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +21,12 @@ from modelport.contract import (
     WORK_VARIABLE,
     ModelportError,
     StepResult,
+    decode,
 )
+from modelport.files import read_bytes
 from modelport.reasons import Reason
+from modelport.steps import MAX_RESULT_FILE_BYTES, RESULT, printable
+from modelport_cli.interrupts import uninterrupted
 
 LOG_TAIL_BYTES = 2_048
 _GRACE_SECONDS = 5.0
@@ -83,8 +87,8 @@ def start(processes: Sequence[StepProcess]) -> Iterator[list[RunningStep]]:
         running.extend(RunningStep(process, _start(process)) for process in processes)
         yield running
     finally:
-        for each in running:
-            end_group(each.child)
+        with uninterrupted():
+            end_groups([each.child for each in running])
 
 
 def _start(process: StepProcess) -> subprocess.Popen[bytes]:
@@ -121,27 +125,25 @@ def step_environment(process: StepProcess) -> dict[str, str]:
     return variables
 
 
-def end_group(child: subprocess.Popen[bytes]) -> None:
-    """End a child with everything that it started; it leads a session of its own."""
+def end_groups(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End children, each with everything that it started; they lead sessions of their own."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            child.wait(timeout=_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-    child.wait()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for child in children:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _read_result(process: StepProcess, step: str, status: int) -> StepResult:
-    path, log = process.job / step / "result.json", process.log
+    path, log = process.job / step / RESULT, process.log
     try:
-        result = msgspec.json.decode(path.read_bytes(), type=StepResult)
+        result = decode(read_bytes(path.parent, path.name, MAX_RESULT_FILE_BYTES), StepResult)
     except FileNotFoundError:
         raise StepError(Reason.STEP_CRASHED, _crash(step, status), tail(log)) from None
-    except msgspec.DecodeError as error:  # a hop writes it, and a hop runs foreign code
+    except (msgspec.DecodeError, ModelportError) as error:  # a hop writes it, and a hop runs foreign code
         message = f"step {step}: its result is not what the contract says: {error}"
         raise StepError(Reason.STEP_CRASHED, message, tail(log)) from error
     if result.failure:
@@ -165,5 +167,4 @@ def tail(log: Path) -> str:
     text = data[-LOG_TAIL_BYTES:].decode(errors="replace")
     if len(data) > LOG_TAIL_BYTES:
         text = text.partition("\n")[2] or text
-    kept = "".join(letter for letter in text if letter == "\n" or letter.isprintable())
-    return kept.encode()[-LOG_TAIL_BYTES:].decode(errors="ignore").strip("\n")
+    return printable(text).encode()[-LOG_TAIL_BYTES:].decode(errors="ignore").strip("\n")

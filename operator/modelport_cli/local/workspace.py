@@ -15,6 +15,7 @@ from typing import NamedTuple
 from modelport.store import URI_KEY
 from modelport_cli.credentials import environment_credentials
 from modelport_cli.errors import UsageError
+from modelport_cli.interrupts import uninterrupted
 
 _MARKER = ".modelport-run"
 
@@ -59,7 +60,8 @@ def open_workspace(kept: Path | None) -> Iterator[Workspace]:
     try:
         yield prepare(Workspace(root.resolve()))
     finally:
-        remove(root)
+        with uninterrupted():
+            remove(root)
 
 
 def _claim(folder: Path) -> None:

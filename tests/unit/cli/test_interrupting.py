@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-RUN = """
+RUN = '''
 import signal, sys, time
 from modelport_cli import __main__ as entry
 from modelport_cli.local.processes import StepProcess, start
@@ -19,26 +19,36 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's b
 def run():
     with open_workspace(None) as workspace:
         print(workspace.root, flush=True)
-        step = "import os, time; open('pid', 'w').write(str(os.getpid())); os.rename('pid', 'running'); time.sleep(600)"
-        process = StepProcess(
-            steps=("hop-1",),
-            command=[sys.executable, "-c", step],
+        def process(name): return StepProcess(
+            steps=(name,),
+            command=[sys.executable, "-c", STEP, name],
             request="{}",
             job=workspace.job("convert"),
             credentials=workspace.credentials(moves="nothing"),
             scratch=workspace.scratch,
             code=workspace.scratch,
         )
-        with start([process]) as (running,):
+        with start([process("hop-1"), process("try")]) as (running, _):
             running.wait(deadline=time.monotonic() + 600)
 
+STEP = """
+import os, signal, sys, time
+name = sys.argv[1]
+def stay(*_):  # until it is killed
+    open(name + ".ending", "w").close()
+    time.sleep(600)
+signal.signal(signal.SIGTERM, stay)
+open(name, "w").write(str(os.getpid()))
+os.rename(name, name + ".running")
+time.sleep(600)
+"""
 entry.make_app = lambda _called: lambda *_arguments, **_options: run()
 entry.main()
-"""
+'''
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left(tmp_path, number):
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_nothing_is_left(tmp_path, signals):
     with subprocess.Popen(
         [sys.executable, "-c", RUN],
         stdout=subprocess.PIPE,
@@ -46,16 +56,23 @@ def test_nothing_is_left(tmp_path, number):
         text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as process:
-        root = Path(process.stdout.readline().strip())
-        running = root / "scratch" / "running"
-        while not running.exists():
-            assert process.poll() is None, process.stderr.read()
-            os.sched_yield()
-        step = int(running.read_text())
-        process.send_signal(number)
+        scratch = Path(process.stdout.readline().strip()) / "scratch"
+
+        def wait_for(name):
+            while not (scratch / name).exists():
+                assert process.poll() is None, process.stderr.read()
+                os.sched_yield()
+
+        for name in ("hop-1.running", "try.running"):
+            wait_for(name)
+        steps = [int((scratch / name).read_text()) for name in ("hop-1.running", "try.running")]
+        for number in signals:
+            process.send_signal(number)
+            wait_for("hop-1.ending")  # the second comes while steps are being ended
         _, errors = process.communicate()
     assert process.returncode == 130, errors
     assert errors == "interrupted\n"
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(step, 0)
+    for step in steps:
+        with pytest.raises(ProcessLookupError):
+            os.kill(step, 0)

@@ -141,3 +141,15 @@ def test_the_log_tail_is_short_and_printable(step):
     assert error.log_tail == "[31mred"
     error = failure(step("print('é' * 3000); sys.exit(1)"))
     assert 0 < len(error.log_tail.encode()) <= 2048
+
+
+@pytest.mark.parametrize("left", ["'[' * 1_100_000", '\'{"step":"keep","x":\' + \'[\' * 100_000', "'no result'"])
+def test_a_result_that_foreign_code_wrote_is_a_crash_and_no_more(step, left):
+    code = f"pathlib.Path(os.environ['MODELPORT_WORK'], 'keep', 'result.json').write_text({left})"
+    assert failure(step(code)).reason == Reason.STEP_CRASHED
+
+
+@pytest.mark.parametrize("make", ["os.mkfifo(path)", "path.symlink_to('/dev/zero')", "path.mkdir()"])
+def test_a_result_that_is_no_file_is_a_crash_and_no_more(step, make):
+    code = f"path = pathlib.Path(os.environ['MODELPORT_WORK'], 'keep', 'result.json')\n{make}"
+    assert failure(step(code)).reason == Reason.STEP_CRASHED
