@@ -15,8 +15,8 @@ import numpy.typing as npt
 from modelport.verification.arrays import Array
 from modelport.verification.measure.precision import Precision
 
-LONGEST_AXIS = 1024
-"""An axis of more indices is no list of channels; an error in one of them shows in the whole."""
+LONGEST_AXIS = (1 << 16) - 1
+"""An axis of more indices is a vocabulary or a signal, and its slices would take more memory than its elements."""
 BLOCK = 1 << 21
 """Elements that are compared at once, which bounds the memory."""
 
