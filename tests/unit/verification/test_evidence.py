@@ -241,7 +241,7 @@ def test_one_element_of_many_is_refused_by_the_largest_difference():
         scores[0, 5] += np.float32(0.002)
         return {"y": scores}
 
-    asked = questions(16, batches=(16_000, *BATCHES))
+    asked = questions(16, batches=(40_000, *BATCHES))
     output = status(y(logits), wrong, asked)
     assert float(output.relative_rms) < 1e-4
     assert float(output.excess) > 1
