@@ -232,7 +232,8 @@ def test_a_hint_says_how_long_a_table_is_without_asking():
 def test_a_table_that_counts_from_its_end_is_asked_so_at_the_edges_alone():
     found = plan([IDS], lambda tensors: {"y": TABLE[tensors["ids"]]})
     assert min(ways[0][0]["ids"].min() for ways in found.usual) == 0
-    assert min(calls[0]["ids"].min() for calls in found.edges) == -1_000
+    below = {int(value) for calls in found.edges for value in calls[0]["ids"].flat if value < 0}
+    assert {-1, -2, -3, -1_000} <= below
 
 
 @pytest.mark.parametrize(("dtype", "ends"), [("uint8", (0, 255)), ("int8", (-128, 127))])
@@ -244,7 +245,7 @@ def test_images_take_the_whole_of_their_type(dtype, ends):
 
 def test_numbers_to_compute_with_are_negative_small_and_wide():
     found = asked("x", [Input(name="x", dtype="int32", shape=["batch", 16])])
-    assert {-9, -1, 0, 1, 9, -1_000, 1_000} <= found
+    assert {-9, -1, 0, 1, 9, -5_000, 5_000} <= found
 
 
 def test_lengths_lie_within_their_axis_and_above_zero():

@@ -54,6 +54,11 @@ def _changed(usual: Tensors, changed: Sequence[Input], domains: Mapping[str, Dom
 
 
 def _end(each: Input, domain: Domain, lengths: Mapping[str, int], end: int) -> Array:
+    if domain.is_wrapping and end == 0:  # from -1 on: the lowest one means 0, as it does where it is cut off
+        lowest = domain.bounds(lengths)[0]
+        values = np.resize(np.arange(-1, lowest - 1, -1), shape_of(each, lengths))
+        values.flat[-1:] = lowest
+        return values.astype(dtype_of(each.dtype))
     value = int(np.clip(domain.bounds(lengths)[end], -LARGE_INTEGER, LARGE_INTEGER))
     return np.full(shape_of(each, lengths), value, dtype_of(each.dtype))
 
