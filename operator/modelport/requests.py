@@ -93,6 +93,8 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: list[Hop],
             "inputs": spec.inputs,
             "dimensions": spec.dimensions,
             "states": spec.states,
+            # lengths of the user's own samples are among those that the manifest lets a server take
+            "data": source.data_digest if resource.spec.verification.data else None,
             "path": [[hop.converter, hop.options] for hop in path],
             # a converter keeps doubts (a branch that was baked in) where they are only reported, and refuses them else
             "doubts": resource.spec.verification.policy == "Report",
@@ -108,7 +110,6 @@ def artifact_key(inputs: str, path: list[Hop]) -> str:
 
 def verification_key(
     resource: ModelConversion,
-    source: SourceStatus,
     *,
     artifact: str,
     server_image: str,
@@ -127,7 +128,6 @@ def verification_key(
             "artifact": artifact,
             "server": server_image,
             "samples": [version, resource.spec.verification.samples],
-            "data": source.data_digest if resource.spec.verification.data else None,
             "cpu": cpu_level,
         }
     )

@@ -65,7 +65,6 @@ def plan_conversion(resource: ModelConversion, source: SourceStatus) -> Plan:
     artifact = requests.artifact_key(inputs, hops)
     evidence = requests.verification_key(
         resource,
-        source,
         artifact=artifact,
         server_image=requests.server_image(target, images),
         cpu_level=CPU_LEVEL,

@@ -82,7 +82,7 @@ def find_artifact(case: Case, progress: Progress) -> Progress:
     assert source is not None  # the stages before halt otherwise
     key = requests.artifact_key(progress.inputs_key, hops)
     image = _server_image(case)
-    evidence_key = _evidence_key(case, source, key, image)
+    evidence_key = _evidence_key(case, key, image)
     request = requests.convert_request(resource, source, path=hops, artifact=key, verification=evidence_key)
     work = _work(case, Stage.CONVERT, _outcome_key(case, key, evidence_key), request, image=image)
     made = next((peer for peer in case.observed.peers if peer.artifact and peer.artifact.key == key), None)
@@ -101,8 +101,8 @@ def verify(case: Case, progress: Progress) -> Progress:
         return progress
     progress = replace(progress, stage=Stage.VERIFY)
     image = _server_image(case)
-    evidence = _evidence(case, source, artifact, image)
-    evidence_key = _evidence_key(case, source, artifact.key, image)
+    evidence = _evidence(case, artifact, image)
+    evidence_key = _evidence_key(case, artifact.key, image)
     request = requests.verify_request(
         case.resource, source, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
     )
@@ -181,12 +181,9 @@ def _known_source(case: Case, key: str) -> SourceStatus | None:
     return None
 
 
-def _evidence_key(
-    case: Case, source: SourceStatus, artifact: str, image: str, *, samples_version: int | None = None
-) -> str:
+def _evidence_key(case: Case, artifact: str, image: str, *, samples_version: int | None = None) -> str:
     return requests.verification_key(
         case.resource,
-        source,
         artifact=artifact,
         server_image=image,
         cpu_level=case.platform.cpu_level,
@@ -259,14 +256,14 @@ def _evidence_of(case: Case, facts: VerificationFacts, *, key: str, image: str) 
     return outcomes.verification_status(facts, key=key, judged_by=case.resource.spec.verification, image=image)
 
 
-def _evidence(case: Case, source: SourceStatus, artifact: ArtifactStatus, image: str) -> VerificationStatus | None:
+def _evidence(case: Case, artifact: ArtifactStatus, image: str) -> VerificationStatus | None:
     """Return stored evidence about the artifact: the own, by whatever image, or another resource's by the current one."""
     own = case.resource.status.verification
     if own and _can_serve(case, own.image):
-        key = _evidence_key(case, source, artifact.key, own.image, samples_version=own.samples_version)
+        key = _evidence_key(case, artifact.key, own.image, samples_version=own.samples_version)
         if own.key == key:
             return own
-    wanted = _evidence_key(case, source, artifact.key, image)
+    wanted = _evidence_key(case, artifact.key, image)
     for peer in case.observed.peers:
         same = peer.artifact is not None and peer.artifact.digest == artifact.digest
         if same and peer.verification and peer.verification.key == wanted:
