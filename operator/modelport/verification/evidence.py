@@ -141,7 +141,7 @@ def _make_rules(calls: Sequence[Call], reference: Reference, signature: Signatur
 def _repeated(name: str, expected: Tensors, again: Tensors) -> tuple[Array, Array]:
     one, other = expected[name], again[name]
     # a length that noise changes is noise without a measure
-    return one, other if one.shape == other.shape else np.full_like(one, np.nan)
+    return one, other if (one.shape, one.dtype) == (other.shape, other.dtype) else np.full_like(one, np.nan)
 
 
 def _numbers_status(name: str, calls: Sequence[Call], rules: _Rules, request: ConvertRequest) -> OutputStatus:

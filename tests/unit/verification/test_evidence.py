@@ -224,6 +224,15 @@ def test_answers_that_stand_in_for_repeats_do_not_dilute_the_noise():
     assert measured(Reference(tuple(samples)), y(lambda x: logits(x) * np.float32(1 + 5e-5)))[1] is not None
 
 
+def test_repeats_of_another_type_are_noise_without_a_measure():
+    samples = [
+        Sample((each,), (y(logits)(each),), (({"y": logits(each).astype(str).astype(object)},),)) for each in ASKED
+    ]
+    finding = measured(Reference(tuple(samples)), y(logits))[1]
+    assert finding is not None
+    assert finding.reason == UNSTABLE
+
+
 def test_slices_of_an_axis_before_others_count_too():
     off = np.where(np.arange(12) == 5, np.float32(1.0005), np.float32(1))[:, None, None]
 
