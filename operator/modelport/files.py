@@ -92,15 +92,22 @@ def read_bytes(root: Path, path: str, limit: int) -> bytes:
     return content
 
 
-def copy_beneath(root: Path, path: str, target: Path) -> File:
-    """Copy a file and return its size and digest, of the bytes that were copied."""
+def copy_beneath(root: Path, path: str, target: Path, limit: int | None = None) -> File:
+    """Copy a file and return its size and digest, of the bytes that were copied.
+
+    Raises ModelportError (ConversionFailed) if it has more than `limit` bytes.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with open_beneath(root, path) as source, target.open("xb") as copy:
         digest, size = hashlib.sha256(), 0
-        while chunk := source.read(CHUNK_BYTES):
+        is_over = limit is not None and os.fstat(source.fileno()).st_size > limit
+        while not is_over and (chunk := source.read(CHUNK_BYTES)):
             digest.update(chunk)
             size += len(chunk)
             copy.write(chunk)
+            is_over = limit is not None and size > limit  # it may grow meanwhile
+    if is_over:
+        raise ModelportError(Reason.CONVERSION_FAILED, f"{path:.200}: expected at most {limit} bytes, found more")
     return File(path=path, size_bytes=size, digest=f"sha256:{digest.hexdigest()}")
 
 

@@ -23,6 +23,8 @@ Tensors = dict[str, Array]
 
 MAX_BYTES = 2 << 30
 MAX_ARRAYS = 65_536
+MAX_FILE_BYTES = MAX_BYTES + (64 << 20)
+"""Of arrays with their names and headers."""
 INDEX = "index"
 _KINDS = "biufU"
 _BFLOAT16 = np.dtype("V2")

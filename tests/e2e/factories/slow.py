@@ -5,9 +5,11 @@ from mlp import Mlp
 from wrong import is_exporting
 
 SIDE = 2048
-COPIES = 1536
-ROUNDS = 4
-"""Of each a second or so: fewer are over before a watch has seen that they began."""
+COPIES = 256
+"""Of rows that are the same however many are asked together; answers take some tenths of a second, and there are dozens.
+
+All that took less would be over before a watch has seen that it began.
+"""
 
 
 class Slow(Mlp):
@@ -19,10 +21,8 @@ class Slow(Mlp):
         scores = super().forward(features)
         if not is_exporting():
             return scores
-        work = features.sum(1).reshape(-1, 1, 1).expand(-1, COPIES, SIDE)
-        for _ in range(ROUNDS):
-            work = torch.tanh(work @ self.mixing)
-        return scores + 0.0 * work.sum((1, 2)).unsqueeze(1)
+        work = torch.tanh(features[:1].sum(1, keepdim=True).expand(COPIES, SIDE) @ self.mixing)
+        return scores + 0.0 * work.sum()
 
 
 def build() -> torch.nn.Module:

@@ -84,6 +84,12 @@ def test_a_copy_is_described_by_what_was_copied(root: Path, tmp_path: Path) -> N
     assert (tmp_path / "copy").read_bytes() == b"weights"
 
 
+def test_copies_are_bounded(root: Path, tmp_path: Path) -> None:
+    assert copy_beneath(root, "a/model", tmp_path / "whole", 7).size_bytes == 7
+    with pytest.raises(ModelportError, match="at most 6 bytes"):
+        copy_beneath(root, "a/model", tmp_path / "less", 6)
+
+
 def test_tree_digest_follows_names_and_contents_but_not_order(root: Path) -> None:
     (root / "b").write_bytes(b"x")
     files = describe_tree(root)

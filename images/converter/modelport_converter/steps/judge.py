@@ -39,6 +39,7 @@ from modelport.runtimes import runtime_for
 from modelport.steps import Context, printable, say
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import read_answers
+from modelport.verification.arrays import MAX_FILE_BYTES
 from modelport.verification.evidence import evaluate
 from modelport.verification.golden import write_golden
 from modelport.verification.judge import judge as find_fault
@@ -54,7 +55,7 @@ def judge(context: Context) -> StepResult:
     """Judge a conversion, or a stored artifact once more; leave manifest, golden samples, evidence and record."""
     request, asked, tried = context.request, context.out_of("ask"), context.out_of(TRY)
     assert isinstance(request, ConvertRequest)
-    digest = copy_beneath(asked, REFERENCE, context.out / EVIDENCE).digest
+    digest = copy_beneath(asked, REFERENCE, context.out / EVIDENCE, MAX_FILE_BYTES).digest
     reference = read_reference(context.out / EVIDENCE)
     compared = ReferenceFacts(digest=digest, samples=len(reference.usual), version=SAMPLES_VERSION)
     if compared.samples < request.verification.samples:
