@@ -146,7 +146,7 @@ def test_arrays_that_break_a_parser_are_refused(tmp_path, member):
     assert caught.value.reason == Reason.CONVERSION_FAILED
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
 def test_any_byte_may_be_another(tmp_path_factory, changes):
     path = tmp_path_factory.mktemp("changed") / "reference.npz"
