@@ -116,6 +116,7 @@ def _calls(sample: Sample, answers: Answers, detector: Detector | None) -> list[
 def _make_rules(calls: Sequence[Call], reference: Reference, signature: Signature, detector: Detector | None) -> _Rules:
     shapes = {each.name: each.shape for each in signature.outputs}
     kinds = max(len(call.repeats) for call in calls)
+    can_move = any(is_float(array.dtype) for sample in reference.usual for array in sample.inputs[0].values())
     numbers: dict[str, Rule] = {}
     for name, first in calls[0].expected.items():
         if is_float(first.dtype):
@@ -126,10 +127,11 @@ def _make_rules(calls: Sequence[Call], reference: Reference, signature: Signatur
             # where a kind could not be asked the answer itself stands in, which must not dilute the noise of the others
             repeats = [[pair for pair in pairs if not same(*pair).all()] for pairs in repeats]
             shape = shapes.get(name) or [0]
+            precision = precision_of(first.dtype, reference.precision)
             numbers[name] = Rule.of(
                 [call.expected[name] for call in calls],
                 repeats,
-                precision_of(first.dtype, reference.precision),
+                precision if can_move else precision.without_noise,
                 is_batched=isinstance(shape[0], str),
             )
     expected = [call.expected for call in calls]

@@ -14,7 +14,7 @@ from modelport.verification.companies import find_companies
 from modelport.verification.evidence import evaluate
 from modelport.verification.golden import check_golden
 from modelport.verification.reference import Reference, Sample
-from unit.verification.answered import measured, questions, reference_of, signature_of, verdict
+from unit.verification.answered import BATCHES, measured, questions, reference_of, signature_of, verdict
 
 RANDOM = np.random.default_rng(3)
 ONE, TWO = (
@@ -222,6 +222,19 @@ def test_answers_that_stand_in_for_repeats_do_not_dilute_the_noise():
     assert finding is None
     assert float(evidence.facts.outputs[0].noise_floor) == pytest.approx(1e-6, rel=0.1)
     assert measured(Reference(tuple(samples)), y(lambda x: logits(x) * np.float32(1 + 5e-5)))[1] is not None
+
+
+@pytest.mark.parametrize(("error", "expected"), [(1.5e-5, ""), (4e-5, FAILED)])
+def test_integers_alone_show_no_noise_and_are_given_more(error, expected):
+    table = RANDOM.normal(size=(50, 16)).astype(np.float32)
+    asked = [{"ids": RANDOM.integers(0, 50, size=(batch, 1))} for batch in BATCHES]
+
+    def source(inputs, factor=1.0):
+        return {"y": logits({"x": table[inputs["ids"][:, 0]]}) * np.float32(factor)}
+
+    reference = Reference(tuple(Sample((each,), (source(each),), ((source(each),),)) for each in asked))
+    finding = measured(reference, lambda x: source(x, 1 + error))[1]
+    assert (finding.reason if finding else "") == expected
 
 
 def test_repeats_of_another_type_are_noise_without_a_measure():
