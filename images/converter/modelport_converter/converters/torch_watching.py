@@ -55,6 +55,11 @@ class Watch(TorchDispatchMode):
         self._precisions: set[torch.dtype] = set()
         self._origins: dict[int, tuple[StorageWeakRef, str]] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that this need not be kept from PyTorch's compiler: only to do so would load it, which takes a second."""
+        return False
+
     @property
     def precision(self) -> str | None:
         """The coarsest floating-point type that was computed with."""
