@@ -5,7 +5,7 @@ from mlp import Mlp
 from wrong import is_exporting
 
 SIDE = 2048
-COPIES = 256
+COPIES = 1024
 """Of rows that are the same however many are asked together; answers take some tenths of a second, and there are dozens.
 
 All that took less would be over before a watch has seen that it began.
