@@ -127,6 +127,15 @@ def test_nan_is_kept_where_the_source_gives_numbers_for_it():
     assert not nans(ask(lambda tensors: {"y": tensors["x"].sum(keepdims=True)}))
 
 
+def test_nan_that_is_passed_on_is_asked_beside_a_usual_row_and_seen_where_it_is_lost():
+    asked = nans(ask(lambda tensors: {"y": tensors["x"].max(-1)}))
+    assert asked
+    for sample in asked:
+        expected = sample.outputs[0]["y"]
+        assert np.isfinite(expected[0])
+        assert not np.array_equal(np.fmax.reduce(sample.inputs[0]["x"], -1), expected, equal_nan=True)
+
+
 def test_a_kind_of_edge_that_the_source_refuses_does_not_lose_the_others():
     def careful(tensors):
         if not np.isfinite(tensors["x"]).all():

@@ -100,11 +100,14 @@ def _scaled(factor: float) -> Change:
 
 
 def _with(*values: float) -> Change:
-    """Put each value in turn into one element of each row, and all of them into the last row."""
+    """Put each value in turn into one element of each row but the first, and all of them into the last row.
+
+    One row stays usual: a source that gives no number for the others gives one at least, so the question is kept.
+    """
 
     def change(array: Array, random: np.random.Generator) -> Array:
         rows = array.copy().reshape(array.shape[0], -1) if array.ndim > 1 else array.copy().reshape(1, -1)
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows[1:] if len(rows) > 1 else rows):
             row[random.integers(row.size)] = values[number % len(values)]
         if len(rows) > 1:
             rows[-1] = np.resize(values, rows.shape[1])
