@@ -119,7 +119,7 @@ def convert(run, tmp_path):
 
 
 def assert_verified(status):
-    assert "failure" not in status, status
+    assert "failure" not in status, status["failure"]
     for output in status["verification"]["outputs"]:
         assert float(output["relativeRms"]) < 5e-6
 
