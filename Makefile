@@ -123,6 +123,10 @@ bench: deploy install ## Measure what docs/performance.md reports
 bench-gate: install ## Draw what the gate measures on real models, right and broken, into docs/images/gate.svg
 	PYTHONPATH=tests $(run)/python bench/gate.py
 
+.PHONY: bench-gate-cost
+bench-gate-cost: install ## Measure what the gate costs beside one export of a network of MiniLM's size
+	$(run)/python bench/gate_cost.py
+
 .PHONY: bench-serving
 bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]
 	PYTHONPATH=cluster:bench $(run)/python -m serving $(OPTIONS)
