@@ -16,6 +16,7 @@ MODULES_OF_PROCESSES = {
     "test_grpc_patience",
     "test_http2",
     "test_http2_bounds",
+    "test_jobs",
     "test_joining",
     "test_large_bodies",
     "test_lifecycle",

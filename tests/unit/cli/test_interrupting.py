@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 RUN = '''
 import signal, sys, time
 from modelport_cli import __main__ as entry
