@@ -1,7 +1,7 @@
 """The ModelConversion resource as types: the CRD is generated from them (`modelport.crd`), the operator reads them.
 
-Names are camelCase on the wire and snake_case here. Every string, list and map has a maximum, because the cost
-budget of CEL rules is computed from them. Docstrings and descriptions are what `kubectl explain` prints.
+Names are camelCase on the wire and snake_case here. Every string, list and map has a maximum: the cost budget of the
+spec's CEL rules is computed from them, and a status stays small. Docstrings and descriptions are what `kubectl explain` prints.
 """
 
 from typing import Annotated, Any, Literal
@@ -363,7 +363,9 @@ class SourceStatus(Observed, frozen=True, kw_only=True):
     data_digest: Annotated[
         Annotated[str, Meta(max_length=71)] | None, Meta(description="Digest of the bytes of verification.data.")
     ] = None
-    signature: Annotated[Signature | None, Meta(description="Inputs and outputs, where the format tells.")] = None
+    signature: Annotated[
+        Signature | None, Meta(description="Inputs and outputs, where the format tells: name, dtype and shape of each.")
+    ] = None
 
 
 class ArtifactStatus(Observed, frozen=True, kw_only=True):
@@ -384,10 +386,9 @@ class ArtifactStatus(Observed, frozen=True, kw_only=True):
 
 
 class OutputStatus(Observed, frozen=True, kw_only=True):
-    """Measured error of one output, over all samples. Numbers are decimal strings: JSON has no NaN and no Infinity.
+    """Measured error of one output, over all samples. Numbers are decimal strings: JSON has no NaN and no Infinity."""
 
-    A number that came later than some statuses is empty there: what needs it is measured again.
-    """
+    # a number that came later than some statuses is empty there: what needs it is measured again
 
     name: Annotated[str, Meta(description="Output.", max_length=128)]
     comparison: Annotated[
@@ -418,19 +419,17 @@ class OutputStatus(Observed, frozen=True, kw_only=True):
             max_length=24,
         ),
     ]
-    non_finite: Annotated[
-        int, Meta(description="Number of non-finite elements where the reference is finite, or the reverse.")
-    ] = 0
+    non_finite: Annotated[int, Meta(description="Number of elements that are finite in one alone.")] = 0
     finite: Annotated[
         str, Meta(description="Share of the reference's elements that are finite; left out: all.", max_length=24)
     ] = "1"
     agreement: Annotated[
         Annotated[str, Meta(max_length=24)] | None,
-        Meta(description="Share of equal elements, for labels; those within the source's own noise count as equal."),
+        Meta(description="Share of equal labels; those within the source's own noise count as equal."),
     ] = None
     metrics: Annotated[
         dict[str, Annotated[str, Meta(max_length=24)]],
-        Meta(description="Metrics that the tolerance asks for: agreement, top1, iou, cosine.", max_length=4),
+        Meta(description="Metrics that the tolerance asks for.", max_length=4),
     ] = {}
 
 

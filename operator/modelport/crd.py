@@ -18,6 +18,9 @@ MAX_BYTES = 24 * 1024
 _SCHEMES = "^(s3|https?)://.+"
 _USER_IN_URI = "^[a-z0-9]+://[^/]*@"
 _DROPPED = {"title", "default", "additionalProperties", "examples"}
+_LIMITS = {"maxLength", "maxItems", "maxProperties"}
+_OPAQUE = ("source.signature",)
+"""Parts of the status that are told as a whole."""
 
 # Rules by the place in the schema that they stand at: (path, rule, message).
 _LOCATIONS = ("spec.source", "spec.source.code", "spec.verification.data")
@@ -156,7 +159,11 @@ def resource_definition() -> Schema:
 
 def root_schema() -> Schema:
     """Return the structural schema of the resource, without rules."""
-    status = structural(Status)
+    status: Schema = _without_limits(structural(Status))
+    for path in _OPAQUE:
+        part = _at(status, path)
+        del part["properties"]
+        part["x-kubernetes-preserve-unknown-fields"] = True
     # kstatus: a resource that nobody has looked at yet is in progress, not current
     status["default"] = {"observedGeneration": -1}
     return {
@@ -188,6 +195,8 @@ def _structural(node: Any, definitions: Schema) -> Any:
     node = _resolved(_without_alternatives(_resolved(node, definitions)), definitions)
     values = node.get("additionalProperties")
     result = {key: _structural(value, definitions) for key, value in node.items() if key not in _DROPPED}
+    if not result.get("required", True):
+        del result["required"]  # of nothing
     if "enum" in node:
         result["type"] = "string"
     if "properties" in node:
@@ -196,6 +205,15 @@ def _structural(node: Any, definitions: Schema) -> Any:
     elif isinstance(values, dict) and values:
         result["additionalProperties"] = _structural(values, definitions)
     return result
+
+
+def _without_limits(node: Any) -> Any:
+    """Return a schema without the limits that rules need: the status has none, and the operator alone writes it."""
+    if isinstance(node, list):
+        return [_without_limits(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _without_limits(value) for key, value in node.items() if key not in _LIMITS}
 
 
 def _resolved(node: Schema, definitions: Schema) -> Schema:
