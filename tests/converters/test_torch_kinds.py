@@ -13,6 +13,8 @@ import pytest
 from modelport.contract import ArtifactManifest, ConvertRequest, ModelportError
 from modelport.handover import ARTIFACT, read_caveats, read_manifest
 from modelport.steps import Context
+from modelport.verification.reference import FILE_NAME, read_reference
+from modelport.verification.sameness import distance
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_converter.steps.judge import judge
 from modelport_server import backends
@@ -58,6 +60,7 @@ CONVERTED = {
     "tied": ["output"],
     "ignoring": ["output"],
     "ignoring21": ["output"],
+    "deep": ["output"],
     "double": ["output"],
     "half": ["output"],
     "bfloat": ["output"],
@@ -70,6 +73,12 @@ CONVERTED = {
     "old": ["output"],
     "protocol4": ["output"],
 }
+
+
+def test_the_noise_of_a_model_of_integers_is_that_of_its_weights(kinds):
+    reference = read_reference(kinds[0] / "deep" / "ask" / "out" / FILE_NAME)
+    noise = [distance(each.outputs[0]["output"], each.repeats[0][0]["output"]) for each in reference.usual]
+    assert all(5e-7 < each < 1e-3 for each in noise)
 
 
 @pytest.mark.parametrize("name", CONVERTED)

@@ -108,6 +108,9 @@ class Net(nn.Module):
     def do_both(self, x, y):
         return y if x.sum() > 0 else 2 * y
 
+    def do_few(self, x, y):
+        return y[:16] if x.shape[0] > 16 else y
+
     def do_checked(self, x, y):
         assert x.abs().max() < 1e30
         if x.abs().max() > 1e30:
@@ -165,6 +168,37 @@ class Ignoring(nn.Module):
 
     def forward(self, mask, ids, kinds):
         return self.words(ids).mean(1)
+
+
+class Deep(nn.Module):
+    """Tokens, and behind them layers that amplify rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50, 64)
+        self.layers = nn.ModuleList(nn.Linear(64, 64) for _ in range(20))
+
+    def forward(self, ids):
+        hidden = self.words(ids)
+        for layer in self.layers:
+            hidden = torch.tanh(3 * layer(hidden))
+        return hidden
+
+
+class Packed(nn.Module):
+    """Answers as many steps as the longest row has, or its last state."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.layer = kind, nn.GRU(4, 4, batch_first=True)
+
+    def forward(self, x, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        steps, last = self.layer(packed)
+        if self.kind == "last":
+            return last[-1]
+        total = x.shape[1] if self.kind == "total" else None
+        return nn.utils.rnn.pad_packed_sequence(steps, batch_first=True, total_length=total)[0]
 
 
 class Double(nn.Module):
@@ -238,6 +272,7 @@ CASES = (
     Case("overridden", net="Overridden"),
     Case("ignoring", net="Ignoring", inputs=IDS),
     Case("ignoring21", net="Ignoring", inputs=IDS, options={"opset": 21}),
+    Case("deep", net="Deep", inputs=(Input(name="ids", dtype="int64", shape=["batch", "time"]),)),
     Case(
         "double",
         net="Double",

@@ -87,7 +87,7 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
         edges=_edges([(sample, answers) for sample, answers in answered if sample.is_edge], rules),
     )
     golden = choose_golden(
-        [(sample.inputs[0], answers[0]) for sample, answers in answered if not sample.is_edge],
+        [(sample.inputs, answers) for sample, answers in answered if not sample.is_edge],
         _golden_tolerances(calls, rules),
     )
     unbounded = batch_dimension(signature) if is_independent else None
@@ -116,7 +116,6 @@ def _calls(sample: Sample, answers: Answers, detector: Detector | None) -> list[
 def _make_rules(calls: Sequence[Call], reference: Reference, signature: Signature, detector: Detector | None) -> _Rules:
     shapes = {each.name: each.shape for each in signature.outputs}
     kinds = max(len(call.repeats) for call in calls)
-    can_move = any(is_float(array.dtype) for sample in reference.usual for array in sample.inputs[0].values())
     numbers: dict[str, Rule] = {}
     for name, first in calls[0].expected.items():
         if is_float(first.dtype):
@@ -127,11 +126,10 @@ def _make_rules(calls: Sequence[Call], reference: Reference, signature: Signatur
             # where a kind could not be asked the answer itself stands in, which must not dilute the noise of the others
             repeats = [[pair for pair in pairs if not same(*pair).all()] for pairs in repeats]
             shape = shapes.get(name) or [0]
-            precision = precision_of(first.dtype, reference.precision)
             numbers[name] = Rule.of(
                 [call.expected[name] for call in calls],
                 repeats,
-                precision if can_move else precision.without_noise,
+                precision_of(first.dtype, reference.precision),
                 is_batched=isinstance(shape[0], str),
             )
     expected = [call.expected for call in calls]

@@ -1,7 +1,8 @@
 """Ask the source again in ways that only noise can tell apart: what no conversion can be blamed for.
 
-Inputs moved by one unit in the last place, the batch in other pieces, row by row, in another order: all change nothing
-that the model was trained to see, and everything about the order and rounding of its sums.
+Inputs moved by one unit in the last place, or the weights where an input cannot move; the batch in other pieces, row by
+row, in another order: all change nothing that the model was trained to see, and everything about the order and rounding
+of its sums. Other counts of threads show nothing: ONNX Runtime gives the same bits with one and with two.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from modelport.api import Dtype, Input, Tensor
 from modelport.verification.arrays import Array
 from modelport.verification.asking import Asked
+from modelport.verification.moving import move
 from modelport.verification.reference import Answers
 from modelport.verification.sameness import is_other, noise_of
 from modelport.verification.samples.lengths import find_batch
@@ -49,21 +51,29 @@ def find_axes(inputs: Sequence[Input], outputs: Sequence[Tensor]) -> Axes:
 
 
 def make_repeats(
-    asked: Sequence[Asked], ask: Ask, axes: Axes, precision: Dtype, *, exact: Collection[str], generated: int
+    asked: Sequence[Asked],
+    ask: Ask,
+    ask_moved: Ask | None,
+    axes: Axes,
+    precision: Dtype,
+    *,
+    movable: Collection[str],
+    generated: int,
 ) -> list[tuple[Answers, ...]]:
     """Return the same kinds of repeats for each question, in the same order.
 
     The answer itself stands in where a kind does not apply, or where the first kind has to do: an answer takes long, or
-    the question is the user's own, beside those `generated`, of which there may be many. Inputs in `exact` are not moved: one unit in the last place is another question there.
+    the question is the user's own, beside those `generated`, of which there may be many. Inputs in `movable` move; one
+    unit in the last place of another is another question. `ask_moved` asks with the weights moved, too.
     """
-    count = _affordable(asked)
-    repeater = _Repeater(ask, axes, max(OTHER_QUESTION, noise_of(precision)), exact)
+    limit = max(OTHER_QUESTION, noise_of(precision))
+    repeater = _Repeater(ask, ask_moved, axes, limit, movable)
+    kinds = repeater.kinds[: _affordable(asked)]
     repeats = []
     for seed, (calls, answers, seconds) in enumerate(asked):
-        kinds = [kind for kind in repeater.kinds[:count] if kind != repeater.moved or _has_floats(calls)]
         is_costly = seconds > SECONDS or seed >= generated
-        found = {kind: kind(calls, answers, seed) for kind in kinds[: 1 if is_costly else count]}
-        repeats.append(tuple(found.get(kind, answers) for kind in repeater.kinds[:count]))
+        made = tuple(kind(calls, answers, seed) for kind in kinds[: 1 if is_costly else KINDS])
+        repeats.append((*made, *(answers for _ in kinds[len(made) :])))
     return repeats
 
 
@@ -73,18 +83,20 @@ def _affordable(asked: Sequence[Asked]) -> int:
 
 
 class _Repeater:
-    def __init__(self, ask: Ask, axes: Axes, limit: float, exact: Collection[str]) -> None:
-        self._ask, self._axes, self._limit, self._exact = ask, axes, limit, exact
-        self.kinds = (self.moved, self._halved, self._alone, self._permuted)
+    def __init__(self, ask: Ask, ask_moved: Ask | None, axes: Axes, limit: float, movable: Collection[str]) -> None:
+        self._ask, self._ask_moved, self._axes, self._limit, self._movable = ask, ask_moved, axes, limit, movable
+        moved = (self._moved,) if movable or ask_moved else ()
+        self.kinds = (*moved, self._halved, self._alone, self._permuted)
 
-    def moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
+    def _moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
         random = np.random.default_rng([seed])
         moved = tuple(
-            {name: array if name in self._exact else _nudge(array, random) for name, array in tensors.items()}
+            {name: move(array, random) if name in self._movable else array for name, array in tensors.items()}
             for tensors in calls
         )
-        answers = self._try(moved)
-        return plain if answers is None else _fitting(answers, plain, None)
+        answers = _try(self._ask_moved or self._ask, moved)
+        # a table of numbers that are no weights, such as places, is another one when it moves
+        return plain if answers is None else _fitting(answers, plain, self._limit if self._ask_moved else None)
 
     def _halved(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
         rows = self._rows(calls)
@@ -107,7 +119,7 @@ class _Repeater:
         """Return the joined answers to the pieces, each an array of row numbers; `plain` where rows are not answered."""
         if self._rows(calls) < 2:  # noqa: PLR2004  # nothing to split
             return plain
-        answers = [self._try(self._take(calls, rows)) for rows in pieces]
+        answers = [_try(self._ask, self._take(calls, rows)) for rows in pieces]
         if any(each is None for each in answers):
             return plain
         order = np.argsort(np.concatenate(pieces))
@@ -132,11 +144,12 @@ class _Repeater:
             return None  # ragged: rows cannot be told apart
         return np.take(np.concatenate(parts, axis), order, axis)
 
-    def _try(self, calls: Calls) -> Answers | None:
-        try:
-            return self._ask(calls)
-        except Exception:  # noqa: BLE001  # a batch that the source does not take is a repeat that cannot be made
-            return None
+
+def _try(ask: Ask, calls: Calls) -> Answers | None:
+    try:
+        return ask(calls)
+    except Exception:  # noqa: BLE001  # a batch that the source does not take is a repeat that cannot be made
+        return None
 
 
 def _fitting(answers: Sequence[Mapping[str, Array | None]], plain: Answers, limit: float | None) -> Answers:
@@ -153,16 +166,3 @@ def _fit(found: Array | None, plain: Array, limit: float | None) -> Array:
     if limit is not None and is_other(plain, found, limit, OTHER_LABELS):
         return plain
     return found
-
-
-def _has_floats(calls: Calls) -> bool:
-    return any(array.dtype.kind == "f" for array in calls[0].values())  # integers do not move
-
-
-def _nudge(array: Array, random: np.random.Generator) -> Array:
-    if array.dtype.kind != "f" or not array.any():
-        return array
-    direction = random.choice(np.array([-np.inf, np.inf], array.dtype), size=array.shape)
-    moved: Array = np.nextafter(array, direction)
-    # away from zero lies a denormal number, which some processors flush: no change of value, a large change of speed
-    return np.where(array == 0, array, moved)

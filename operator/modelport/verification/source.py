@@ -40,6 +40,8 @@ class Source(NamedTuple):
     """The coarsest floating-point type that it computes with."""
     rebuild: Callable[[], Infer] | None = None
     """Builds the same model once more, from the same files under another seed: numbers that no file holds differ."""
+    move_weights: Callable[[], Infer] | None = None
+    """Builds it once more with its weights moved by one unit in the last place: noise that no input of integers shows."""
     find_unstored: Callable[[], Sequence[str]] = _nothing
     """Says, after `rebuild`, which tensors of the two differ."""
 
@@ -64,12 +66,15 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     _check_deterministic(asked[: request.verification.samples // 2], run, source, states)
     _check_builds(asked[:REBUILD_SAMPLES], source, states)
     samples = [Sample(each.calls, each.outputs) for each in asked]
+    movable = _movable(source)
+    moved = None if len(movable) == len(source.inputs) or not source.move_weights else source.move_weights()
     repeats = make_repeats(
         asked,
         lambda calls: run_calls(run, calls, states),
+        moved and (lambda calls: run_calls(moved, calls, states)),
         find_axes(source.inputs, describe_outputs(source.inputs, samples)),
         source.precision,
-        exact={name for name, hint in source.hints.items() if hint.thresholds},
+        movable=movable,
         generated=len(plan.usual),
     )
     samples = [sample._replace(repeats=each) for sample, each in zip(samples, repeats, strict=True)]
@@ -122,6 +127,12 @@ def _numbers_only(run: Infer) -> Infer:
         return outputs
 
     return checked
+
+
+def _movable(source: Source) -> set[str]:
+    """Return the inputs whose effect when they move by one unit in the last place is noise: no labels, no thresholds."""
+    exact = {name for name, hint in source.hints.items() if hint.thresholds}
+    return {each.name for each in source.inputs if each.dtype.startswith(("float", "bfloat"))} - exact
 
 
 def _vocabularies(inputs: Sequence[Input], data: Sequence[Tensors]) -> dict[str, Hint]:

@@ -5,7 +5,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from modelport.contract import ConvertRequest, Hop, ModelportError
 from modelport.formats.onnx import OnnxOptions
@@ -190,3 +190,20 @@ def test_an_invalid_graph_is_corrupt(tmp_path):
     with pytest.raises(ModelportError, match="No Op registered for Whatever") as caught:
         Conversion(tmp_path, made).open()
     assert caught.value.reason is Reason.SOURCE_CORRUPT
+
+
+def test_weights_move_wherever_they_stand(tmp_path):
+    table = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    constant = node("Constant", [], ["c"], value=numpy_helper.from_array(table))
+    nodes = [constant, node("Gather", ["t", "x"], ["a"]), node("Gather", ["c", "x"], ["b"])]
+    outputs = [value("a", ("n", 3)), value("b", ("n", 3)), value("w", [3])]
+    made = model(nodes, [value("x", ["n"], TensorProto.INT64)], outputs, {"t": table, **WEIGHTS})
+    conversion = Conversion(tmp_path, made)
+    file = tmp_path / "source" / "model.onnx"
+    onnx.save(made, file, save_as_external_data=True, location="beside.data", size_threshold=0)
+    source = conversion.open()
+    moved = source.move_weights()({"x": np.arange(2)})
+    units = {name: np.abs(each.view(np.int32) - table.view(np.int32)) for name, each in moved.items() if name != "w"}
+    assert all((each == 1).all() for each in units.values())
+    assert np.array_equal(moved["w"], W), "a vector may be the scales of a resize"
+    assert np.array_equal(source.run({"x": np.arange(2)})["a"], table)

@@ -1,11 +1,14 @@
 """The source again: noise is kept, another question is not."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from modelport.api import DimensionRange, Input
+from modelport.verification.moving import move, move_weights
 from modelport.verification.sameness import is_other
 from modelport.verification.source import Source, ask_source
+from unit.verification.answered import measured
 from unit.verification.sources import request
 
 FEATURES = [Input(name="x", shape=["batch", 4])]
@@ -47,8 +50,52 @@ def test_integers_do_not_move_but_their_batches_are_split_and_permuted():
         return {"y": (tensors["x"] * rows).astype(np.float32)}
 
     found = noise(uneven, TOKENS)
-    assert found[MOVED] == 0
-    assert all(1e-7 < found[kind] < 1e-3 for kind in (HALVED, ALONE, PERMUTED))
+    assert len(found) == PERMUTED
+    assert all(1e-7 < each < 1e-3 for each in found)
+
+
+def deep(tensors, weights, dtype=np.float32):
+    """Twenty layers that amplify rounding, behind a table of tokens."""
+    hidden = weights[0][tensors["x"] % 50].astype(dtype)
+    for each in weights[1:]:
+        hidden = np.tanh(hidden @ each.astype(dtype))
+    return {"y": hidden.astype(np.float32)}
+
+
+DEEP = [np.random.default_rng(2).standard_normal(shape).astype(np.float32) for shape in [(50, 64), *[(64, 64)] * 20]]
+DEEP[1:] = [2 * each / 8 for each in DEEP[1:]]
+
+
+def moved_deep():
+    random = np.random.default_rng(3)
+    weights = [move_weights(each, random) for each in DEEP]
+    return lambda tensors: deep(tensors, weights)
+
+
+def test_weights_move_where_integers_cannot():
+    limits = {"batch": DimensionRange(max=4)}
+    source = Source(TOKENS, lambda tensors: deep(tensors, DEEP), move_weights=moved_deep)
+    reference = ask_source(source, request(dimensions=limits), [])
+    evidence, finding = measured(reference, lambda tensors: deep(tensors, DEEP, np.float64))
+    [output] = evidence.facts.outputs
+    assert finding is None
+    assert float(output.relative_rms) > 5e-6, "else it would be right without its noise, too"
+    assert float(output.limit) == pytest.approx(min(1e-4, 20 * float(output.noise_floor)), rel=0.01)
+
+
+def test_weights_do_not_move_where_all_inputs_do():
+    def unwanted():
+        raise AssertionError
+
+    assert 0 < noise(lambda tensors: {"y": tensors["x"] @ WEIGHTS}, move_weights=unwanted)[MOVED] < 1e-6
+
+
+def test_a_table_that_is_another_one_when_it_moves_is_no_noise():
+    def places(below):
+        table = np.arange(50.0) - below
+        return lambda tensors: {"y": np.cos(table[tensors["x"] % 50].astype(int))}
+
+    assert noise(places(0), TOKENS, move_weights=lambda: places(1e-9))[MOVED] == 0
 
 
 def test_batches_are_split():
@@ -137,3 +184,23 @@ def test_large_answers_are_repeated_in_fewer_ways(monkeypatch):
 def test_answers_differ_by_more_than_noise(one, other, expected):
     arrays = [np.array(each, object if isinstance(each[0], str) else None) for each in (one, other)]
     assert is_other(*arrays, 1e-4) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+def test_all_but_zeros_and_the_largest_numbers_move_by_one_unit(dtype):
+    largest = ml_dtypes.finfo(dtype).max
+    array = np.array([1, -3, 0, largest, -largest, np.inf, np.nan] * 9, dtype)
+    moved = move(array, np.random.default_rng(0))
+    assert moved.dtype == array.dtype
+    assert np.array_equal(np.isfinite(moved), np.isfinite(array))
+    kept = np.tile([False, False, True, False, False, True, True], 9)
+    assert np.array_equal(moved[kept].astype(float), array[kept].astype(float), equal_nan=True)
+    units = np.abs(moved.view(f"i{moved.itemsize}").astype(int) - array.view(f"i{array.itemsize}").astype(int))
+    assert set(units[~kept]) == {0, 1}, "the largest may stay"
+    assert set(units[np.tile([True, True, *[False] * 5], 9)]) == {1}
+
+
+def test_integers_and_vectors_of_weights_do_not_move():
+    random = np.random.default_rng(0)
+    for each in (np.arange(6).reshape(2, 3), np.array([1.0, 1.0, 2.0, 2.0])):
+        assert np.array_equal(move_weights(each, random), each)

@@ -6,6 +6,7 @@ the source needs not to be built twice.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +27,7 @@ from modelport_converter.converters.onnx_files import MAX_IR_VERSION, load_whole
 from modelport_converter.converters.onnx_graphs import has_external_data, infer_tensors
 from modelport_converter.converters.onnx_hints import find_hints
 from modelport_converter.converters.onnx_layouts import put_time_first
+from modelport_converter.converters.onnx_moving import write_moved
 from modelport_converter.converters.onnx_precision import compute_in_float32, find_precision
 from modelport_converter.converters.onnx_rewriting import Comparison, with_opset
 from modelport_converter.converters.onnx_values import read_inputs, take_probabilities
@@ -66,6 +68,7 @@ def open_source(job: SourceJob) -> Source:
         lambda: find_random_operations(model.proto),
         hints=find_hints(model.proto, inputs, tensors),
         precision=find_precision(model.proto, tensors),
+        move_weights=lambda: _move_weights(job, path),
     )
 
 
@@ -121,6 +124,13 @@ def _make_run(job: SourceJob, model: _Model) -> Infer:
             raise
         say(SPEAKER, f"asked by onnx's own evaluator, which is slow: {refusal.message}")
         return make_slow_run(_read(model.path, is_whole=True).proto, refusal)
+
+
+def _move_weights(job: SourceJob, path: Path) -> Infer:
+    with TemporaryDirectory() as folder:
+        moved = Path(folder) / path.name
+        write_moved(path, moved)
+        return _make_run(job, _read(moved, is_whole=False))
 
 
 def _rewritten(job: HopJob, model: _Model, options: OnnxOptions) -> onnx.ModelProto:

@@ -1,5 +1,6 @@
 """PyTorch weights with a factory: built and loaded strictly, asked in eager mode; to ONNX by PyTorch's exporters."""
 
+import functools
 import inspect
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import torch
 
 from modelport.contract import ConvertRequest, ModelportError
 from modelport.formats.onnx import OnnxOptions
-from modelport.handover import CAVEATS, read_signature
+from modelport.handover import CAVEATS, DOUBTS, read_signature
 from modelport.reasons import Reason
 from modelport.steps import say
 from modelport.verification.calls import Infer, run_calls
@@ -18,7 +19,7 @@ from modelport.verification.source import Source
 from modelport_converter.converters.job import MODEL, HopJob, SourceJob, the_one_file
 from modelport_converter.converters.onnx_files import finish_model
 from modelport_converter.converters.torch_asking import Asker, probe
-from modelport_converter.converters.torch_doubts import find_baked, is_check
+from modelport_converter.converters.torch_doubts import find_baked, find_changing, is_check, tell_packings
 from modelport_converter.converters.torch_exporting import (
     Export,
     Exported,
@@ -28,7 +29,7 @@ from modelport_converter.converters.torch_exporting import (
     warm_up,
 )
 from modelport_converter.converters.torch_loading import build_model, fresh_imports, load_weights
-from modelport_converter.converters.torch_state import find_differences
+from modelport_converter.converters.torch_state import find_differences, move_parameters
 from modelport_converter.converters.torch_weights import read_weights
 from modelport_converter.converters.torchvision_shim import install
 
@@ -56,10 +57,19 @@ def open_source(job: SourceJob) -> Source:
     opened = _open(request, job.model, job.code)
     asker, unstored = opened.asker, list[str]()
 
-    def rebuild() -> Infer:
+    @functools.cache
+    def build_other() -> torch.nn.Module:
         with fresh_imports(job.code):
-            other = _load(request, job.model, job.code, seed=1)
+            return _load(request, job.model, job.code, seed=1)
+
+    def rebuild() -> Infer:
+        other = build_other()
         unstored[:] = find_differences(opened.model, other)
+        return Asker(other, request.inputs, job.code).run
+
+    def move_weights() -> Infer:
+        other = build_other()
+        move_parameters(other)
         return Asker(other, request.inputs, job.code).run
 
     return Source(
@@ -69,6 +79,7 @@ def open_source(job: SourceJob) -> Source:
         hints=dict(asker.watch.hints),
         precision=asker.find_precision(),
         rebuild=rebuild,
+        move_weights=move_weights,
         find_unstored=lambda: unstored,
     )
 
@@ -88,8 +99,12 @@ def convert(job: HopJob, options: OnnxOptions) -> None:
         path,
         job.code,
     )
-    looks = [place for place in opened.asker.watch.looks if not is_check(place.file, place.line)]
-    exported = export_model(export, is_doubtful=bool(looks), is_asked=options.opset is not None)
+    watch = opened.asker.watch
+    looks = [place for place in watch.looks if not is_check(place.file, place.line)]
+    try:
+        exported = export_model(export, is_doubtful=bool(looks), is_asked=options.opset is not None)
+    except ModelportError as refusal:
+        raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
     _tell_doubts(job, opened.model, reference, exported)
     finish_model(path, simplify=options.simplify, precision=options.precision)
 
@@ -135,7 +150,10 @@ def _check_arguments(model: torch.nn.Module, request: ConvertRequest) -> None:
 
 
 def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
-    """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed."""
+    """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed.
+
+    What it holds of one sample alone, and the samples show, is left as doubts: the gate says whether it matters.
+    """
     if not exported.refusal:
         return
     asker = Asker(model, job.request.inputs, job.code)
@@ -151,6 +169,9 @@ def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, expo
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
-    caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in exported.places]
+    caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in exported.wholes]
     if caveats:
         (job.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))
+    places = dict.fromkeys([*find_changing(asker.watch.looks), *exported.places])
+    traced = [f"the trace holds what one sample had at {', '.join(places)}"] if places else []
+    (job.out / DOUBTS).write_bytes(msgspec.json.encode(tell_packings(asker.watch.packings) or traced))

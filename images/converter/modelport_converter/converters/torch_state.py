@@ -10,8 +10,12 @@ from itertools import chain
 import numpy as np
 import torch
 
+from modelport.verification.moving import move_weights
+from modelport_converter.converters.torch_outputs import to_array, to_tensor
+
 Leaf = torch.Tensor | np.ndarray | int | float | complex  # bool is an int
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
+_MOVABLE = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 _OPAQUE = (type, types.ModuleType, str, bytes, torch.dtype, torch.device)
 _HASHED_BYTES = 1 << 20
 
@@ -47,6 +51,15 @@ def find_changes(model: torch.nn.Module, marks: dict[str, object]) -> list[str]:
     """Return the names of the values that are no longer what they were."""
     now = take_marks(model)
     return [name for name, mark in now.items() if marks.get(name, mark) != mark or name not in marks]
+
+
+def move_parameters(model: torch.nn.Module) -> None:
+    """Move all weights by one unit in the last place, wherever the model holds them."""
+    random = np.random.default_rng(0)
+    for _, value in walk(model):
+        if isinstance(value, torch.nn.Parameter) and value.dtype in _MOVABLE:
+            with torch.no_grad():
+                value.copy_(to_tensor(move_weights(to_array("", value), random)))
 
 
 def find_differences(one: torch.nn.Module, other: torch.nn.Module) -> list[str]:

@@ -19,21 +19,9 @@ class Precision(NamedTuple):
     floors: float
     """How many times its own noise the source may be missed by: other kernels round in other places."""
 
-    @property
-    def is_single(self) -> bool:
-        """Whether rounding is that of float32, or finer."""
-        return self.unit == SINGLE.unit
-
-    @property
-    def without_noise(self) -> "Precision":
-        """What is judged by where no input can be moved, so that the source shows no noise, however deep it is."""
-        return self._replace(base=min(self.cap, UNMOVED * self.base))
-
 
 SINGLE = Precision(unit=2.0**-24, base=5e-6, cap=1e-4, floors=20.0)
 """Of float64 too. Float16 weights give at least 3e-4, which is above the cap."""
-UNMOVED = 4.0
-"""Measured of integers alone: rounding in deep networks 3 times the base, the smallest mistake in MiniLM 18 times."""
 _HALVES = {
     "float16": Precision(unit=2.0**-11, base=5 * 2.0**-10, cap=42 * 2.0**-10, floors=5.0),
     "bfloat16": Precision(unit=2.0**-8, base=5 * 2.0**-7, cap=0.1, floors=5.0),

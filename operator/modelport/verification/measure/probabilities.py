@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from modelport.verification.arrays import Array
 from modelport.verification.measure.linear import Pair
-from modelport.verification.measure.precision import Precision
+from modelport.verification.measure.precision import SINGLE, Precision
 
 SMALLEST = 1e-30
 """Probabilities below are as good as zero: some processors flush what is smaller, and a mask gives no other."""
@@ -97,11 +97,11 @@ def _sums_to_one(values: Numbers, axis: int, precision: Precision) -> bool:
 
 
 def _log_softmax(one: Numbers, two: Numbers, axis: int, precision: Precision) -> tuple[Numbers, ...]:
-    least = SMALLEST if precision.is_single else precision.unit**2 * COARSE
+    least = SMALLEST if precision is SINGLE else precision.unit**2 * COARSE
     kept = (one > least) | (two > least)
     logits, found = np.log(np.maximum(one, least)), np.log(np.maximum(two, least))
     noise = ROUNDING * precision.unit * np.ones_like(one)
-    if not precision.is_single:
+    if precision is not SINGLE:
         noise += precision.unit**2 / np.maximum(one, least)  # numbers below the normal ones have fewer digits
     weights = np.where(kept, _weigh(noise, precision), 0.0)
     return _centred(logits, weights, axis), _centred(found - logits, weights, axis), noise, weights

@@ -1,0 +1,26 @@
+"""Numbers moved by one unit in the last place: a change that no model was trained to see, so that its effect is noise."""
+
+import numpy as np
+
+from modelport.verification.arrays import Array
+from modelport.verification.measure.precision import is_float
+
+MATRIX = 2
+"""Axes that weights have at least: a vector of numbers may be the scales of a resize, which lengths follow from."""
+
+
+def move(array: Array, random: np.random.Generator) -> Array:
+    """Return the array with each element one unit in the last place up or down; what holds no floats stays as it is."""
+    if not is_float(array.dtype) or not array.any():
+        return array
+    direction = random.choice(np.array([-np.inf, np.inf], array.dtype), size=array.shape)
+    with np.errstate(over="ignore"):
+        moved = np.nextafter(array, direction)
+    # away from zero lies a denormal number, which some processors flush: no change of value, a large change of speed
+    kept = (array == 0) | ~np.isfinite(array) | ~np.isfinite(moved)
+    return np.where(kept, array, moved)
+
+
+def move_weights(array: Array, random: np.random.Generator) -> Array:
+    """Return a stored tensor moved, if it is one of weights."""
+    return move(array, random) if array.ndim >= MATRIX else array
