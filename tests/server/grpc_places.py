@@ -112,6 +112,6 @@ def request(**arrays: Any) -> Any:
 def slow_artifact(folder: Path) -> Path:
     """Write a model that takes as long as it is told, and never so short that it runs in the event loop."""
     golden = Golden(
-        {"rounds": np.array(ROUNDS_PER_GOLDEN)}, {"sum": np.full(1, ROUNDS_PER_GOLDEN, np.float32)}, {"sum": 1.0}
+        ({"rounds": np.array(ROUNDS_PER_GOLDEN)},), ({"sum": np.full(1, ROUNDS_PER_GOLDEN, np.float32)},), {"sum": 1.0}
     )
     return write_artifact(folder, loop_bytes(), LOOP, [golden])

@@ -100,7 +100,7 @@ def loop_bytes() -> bytes:
 def mlp_artifact(folder: Path, *, wrong: float = 0.0) -> Path:
     """Write the perceptron with golden samples of the right one."""
     asked = features(2, seed=2)  # the unit behind the weight that `wrong` changes is active for these
-    golden = [Golden({"features": asked}, {"scores": scores(asked)}, {"scores": 1e-4})]
+    golden = [Golden(({"features": asked},), ({"scores": scores(asked)},), {"scores": 1e-4})]
     lengths = {"batch": Lengths(min=1)}
     return write_artifact(folder, mlp_bytes(wrong=wrong), MLP, golden, lengths=lengths, has_independent_rows=True)
 
@@ -117,7 +117,7 @@ def sums_artifact(folder: Path) -> Path:
         [helper.make_node("CumSum", ["x", "axis"], ["y"])], SUMS, [numpy_helper.from_array(np.array(0), "axis")]
     )
     ones = np.ones((2, FEATURES), np.float32)
-    golden = [Golden({"x": ones}, {"y": ones.cumsum(0, dtype=np.float32)}, {"y": 1e-4})]
+    golden = [Golden(({"x": ones},), ({"y": ones.cumsum(0, dtype=np.float32)},), {"y": 1e-4})]
     return write_artifact(folder, model, SUMS, golden, lengths={"time": Lengths(min=1, max=64)})
 
 
@@ -132,13 +132,13 @@ def identity_artifact(folder: Path, signature: Signature) -> Path:
     }
     told = {f"{name}_out": value for name, value in asked.items()}
     return write_artifact(
-        folder, identity_bytes(signature), signature, [Golden(asked, told, dict.fromkeys(told, 1e-4))]
+        folder, identity_bytes(signature), signature, [Golden((asked,), (told,), dict.fromkeys(told, 1e-4))]
     )
 
 
 def endless_artifact(folder: Path) -> Path:
     """Write a model whose warm-up does not end."""
-    golden = Golden({"rounds": np.array(ENDLESS)}, {"sum": np.zeros(1, np.float32)}, {"sum": 1.0})
+    golden = Golden(({"rounds": np.array(ENDLESS)},), ({"sum": np.zeros(1, np.float32)},), {"sum": 1.0})
     return write_artifact(folder, loop_bytes(), LOOP, [golden])
 
 

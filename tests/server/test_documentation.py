@@ -31,7 +31,7 @@ def server(tmp_path_factory):
     onnx.checker.check_model(model)
     ones = np.ones((1, 3), np.float32)
     folder = tmp_path_factory.mktemp("page") / "artifact"
-    write_artifact(folder, model.SerializeToString(), SIGNATURE, [Golden({"x": ones}, {"y": ones}, {"y": 1e-4})])
+    write_artifact(folder, model.SerializeToString(), SIGNATURE, [Golden(({"x": ones},), ({"y": ones},), {"y": 1e-4})])
     with serving(folder, "--model-name", "model") as running:
         yield running
 

@@ -157,7 +157,7 @@ def test_judge_leaves_all_but_the_model_and_its_bytes_follow_from_the_inputs(tmp
     assert (manifest.has_independent_rows, manifest.lengths) == (True, {"batch": Lengths(min=1)})
     assert (manifest.load_options, manifest.caveats) == ({}, ["the length 8 was baked in"])
     backend = backends.load("onnxruntime", work / "try" / "out" / "artifact", ["model.onnx"], 1, {})
-    check_golden(read_golden(out / "artifact" / "golden"), backend.infer)
+    check_golden(read_golden(out / "artifact" / "golden"), backend.infer, [])
 
 
 @pytest.mark.parametrize("wrong", [0.5, 0.001])

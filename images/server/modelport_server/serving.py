@@ -98,9 +98,9 @@ def _load(options: Options, metrics: Metrics) -> _Model:
     backend = backends.load(manifest.runtime, artifact.folder, artifact.model_files, threads, manifest.load_options)
     infer = guarded(backend.infer)
     golden = read_golden(artifact.folder / GOLDEN)
-    check_golden(golden, infer)
+    check_golden(golden, infer, manifest.states)
     execution = Execution(infer, threads=threads, max_queue=options.limits.max_queue)
-    execution.measure(golden[0].inputs)
+    execution.measure(golden[0].inputs[0])
     model = _Model(artifact, backend.platform, threads, execution, decide_joins(options.batching, manifest))
     metrics.load_seconds = time.perf_counter() - started
     metrics.is_ready = True

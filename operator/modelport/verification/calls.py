@@ -1,6 +1,6 @@
 """Ask a model a sample: one call after the other, with its own outputs fed back as states."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from modelport.api import State
 from modelport.verification.arrays import Tensors
@@ -11,8 +11,13 @@ Infer = Callable[[Tensors], Tensors]
 
 def run_calls(infer: Infer, inputs: Sequence[Tensors], states: Sequence[State]) -> tuple[Tensors, ...]:
     """Return the outputs of each call. The first call's inputs hold the initial states, later ones' do not."""
-    answers: list[Tensors] = []
-    for tensors in inputs:
-        fed = {state.input: answers[-1][state.output] for state in states} if answers else {}
-        answers.append(infer(tensors | fed))
-    return tuple(answers)
+    return tuple(iterate_calls(infer, inputs, states))
+
+
+def iterate_calls(infer: Infer, inputs: Sequence[Tensors], states: Sequence[State]) -> Iterator[Tensors]:
+    """Yield the same, so that an answer can be checked before it is fed back."""
+    answers: Tensors = {}
+    for number, tensors in enumerate(inputs):
+        fed = {state.input: answers[state.output] for state in states} if number else {}
+        answers = infer(tensors | fed)
+        yield answers

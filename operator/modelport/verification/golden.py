@@ -1,56 +1,71 @@
 """Golden samples: two questions that travel with the artifact, with its own verified answers.
 
 A server asks its model these questions before it is Ready: another node's CPU is another machine. The answers are the
-artifact's, not the source's, so the tolerance covers nothing but the machine.
+artifact's, not the source's, so the tolerance covers nothing but the machine. A question is a sequence of calls: a model
+with states is asked once more, from the states that it has answered itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
+from modelport.api import State
 from modelport.contract import Message, ModelportError
 from modelport.files import open_beneath
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors, read_arrays, write_arrays
+from modelport.verification.calls import Infer, iterate_calls
 from modelport.verification.measure import difference
 from modelport.verification.measure.detections import find_detector
 from modelport.verification.measure.labels import LabelRule
 from modelport.verification.measure.precision import is_float
+from modelport.verification.reference import Answers
+
+Calls = tuple[Tensors, ...]
 
 COUNT = 2
+CALLS = 2
+"""The first begins with the states that a client begins with, the second shows that they are fed back."""
 
 
 class Golden(NamedTuple):
     """One question, the artifact's answer, and how far each output may be off: by relative RMS, labels by their share."""
 
-    inputs: Tensors
-    outputs: Tensors
+    inputs: Calls
+    """By call; those after the first hold no states."""
+    outputs: Answers
     tolerances: dict[str, float]
 
 
 class _Index(Message, frozen=True, kw_only=True):
-    inputs: list[str]
+    inputs: list[list[str]]
+    """By call."""
     outputs: list[str]
     tolerances: list[float]
 
 
-def choose_golden(answered: Sequence[tuple[Tensors, Tensors]], tolerances: dict[str, float]) -> list[Golden]:
-    """Return the smallest questions with their answers: they delay each start of a server."""
-    sizes = [(sum(each.nbytes for each in inputs.values()), number) for number, (inputs, _) in enumerate(answered)]
-    return [Golden(*answered[number], tolerances) for _, number in sorted(sizes)[:COUNT]]
+def choose_golden(answered: Sequence[tuple[Calls, Answers]], tolerances: dict[str, float]) -> list[Golden]:
+    """Return the smallest questions with their answers, which delay each start of a server; longer sequences first."""
+    cut = [(inputs[:CALLS], outputs[:CALLS]) for inputs, outputs in answered]
+    chosen = sorted(cut, key=lambda each: (-len(each[0]), _size(each[0])))[:COUNT]
+    return [Golden(*each, tolerances) for each in chosen]
 
 
 def write_golden(folder: Path, golden: list[Golden]) -> None:
     """Write one file per sample into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, (inputs, outputs, tolerances) in enumerate(golden):
-        index = _Index(inputs=list(inputs), outputs=list(outputs), tolerances=[tolerances[name] for name in outputs])
+        names = list(outputs[0])
+        index = _Index(
+            inputs=[list(call) for call in inputs], outputs=names, tolerances=[tolerances[name] for name in names]
+        )
         arrays = {
-            f"{group}.{position}": array
-            for group, tensors in (("inputs", inputs), ("outputs", outputs))
+            f"{group}.{call}.{position}": array
+            for group, calls in (("inputs", inputs), ("outputs", outputs))
+            for call, tensors in enumerate(calls)
             for position, array in enumerate(tensors.values())
         }
         write_arrays(folder / f"{number}.npz", msgspec.json.encode(index), arrays)
@@ -66,24 +81,29 @@ def read_golden(folder: Path) -> list[Golden]:
     return [_read(path) for path in paths]
 
 
-def check_golden(golden: list[Golden], infer: Callable[[Tensors], Tensors]) -> None:
+def check_golden(golden: list[Golden], infer: Infer, states: Sequence[State]) -> None:
     """Ask the model. Raises ModelportError (GoldenMismatch) with the first output that differs from the verified one."""
     for number, (inputs, verified, tolerances) in enumerate(golden):
-        detector = find_detector([verified])
-        outputs, answers = verified, infer(inputs)
-        if detector:
-            outputs, answers = detector.match(outputs, answers) or (outputs, answers)
-        for name, expected in outputs.items():
-            found = answers.get(name)
-            if found is None or found.shape != expected.shape or found.dtype != expected.dtype:
-                raise ModelportError(
-                    Reason.GOLDEN_MISMATCH,
-                    f"golden sample {number}: expected output {name} {expected.dtype}{list(expected.shape)}",
-                )
-            wrong = _mistake(name, outputs, answers, tolerances)
-            if wrong:
-                message = f"golden sample {number}: output {name} differs from the verified answer: {wrong}"
-                raise ModelportError(Reason.GOLDEN_MISMATCH, message)
+        for call, answers in enumerate(iterate_calls(infer, inputs, states)):
+            where = f"golden sample {number}" + (f", call {call + 1}" if call else "")
+            _check_answer(where, verified[call], answers, tolerances)
+
+
+def _check_answer(where: str, verified: Tensors, answers: Tensors, tolerances: dict[str, float]) -> None:
+    detector = find_detector([verified])
+    outputs = verified
+    if detector:
+        outputs, answers = detector.match(outputs, answers) or (outputs, answers)
+    for name, expected in outputs.items():
+        found = answers.get(name)
+        if found is None or found.shape != expected.shape or found.dtype != expected.dtype:
+            raise ModelportError(
+                Reason.GOLDEN_MISMATCH, f"{where}: expected output {name} {expected.dtype}{list(expected.shape)}"
+            )
+        wrong = _mistake(name, outputs, answers, tolerances)
+        if wrong:
+            message = f"{where}: output {name} differs from the verified answer: {wrong}"
+            raise ModelportError(Reason.GOLDEN_MISMATCH, message)
 
 
 def _mistake(name: str, expected: Tensors, found: Tensors, tolerances: dict[str, float]) -> str:
@@ -112,10 +132,18 @@ def _read(path: Path) -> Golden:
     try:
         index = msgspec.json.decode(text, type=_Index)
         return Golden(
-            {name: arrays[f"inputs.{position}"] for position, name in enumerate(index.inputs)},
-            {name: arrays[f"outputs.{position}"] for position, name in enumerate(index.outputs)},
+            tuple(_tensors(arrays, f"inputs.{call}", names) for call, names in enumerate(index.inputs)),
+            tuple(_tensors(arrays, f"outputs.{call}", index.outputs) for call in range(len(index.inputs))),
             dict(zip(index.outputs, index.tolerances, strict=True)),
         )
     except (msgspec.MsgspecError, KeyError, ValueError) as error:
         message = f"{path.name}: expected a golden sample, found: {error!s:.200}"
         raise ModelportError(Reason.GOLDEN_MISMATCH, message) from error
+
+
+def _tensors(arrays: Tensors, group: str, names: Sequence[str]) -> Tensors:
+    return {name: arrays[f"{group}.{position}"] for position, name in enumerate(names)}
+
+
+def _size(calls: Calls) -> int:
+    return sum(array.nbytes for tensors in calls for array in tensors.values())
