@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from serving.artifacts import write_artifact
 
-from modelport.api import Signature, Tensor
+from modelport.api import Signature, State, Tensor
 from modelport.contract import Lengths
 from modelport.verification.golden import Golden
 from modelport_server.protocol.datatypes import BY_DTYPE, DATATYPES
@@ -119,6 +119,21 @@ def sums_artifact(folder: Path) -> Path:
     ones = np.ones((2, FEATURES), np.float32)
     golden = [Golden(({"x": ones},), ({"y": ones.cumsum(0, dtype=np.float32)},), {"y": 1e-4})]
     return write_artifact(folder, model, SUMS, golden, lengths={"time": Lengths(min=1, max=64)})
+
+
+STEP = Signature(
+    inputs=[Tensor(name=name, dtype="float32", shape=[1]) for name in ("x", "h")],
+    outputs=[Tensor(name="y", dtype="float32", shape=[1])],
+)
+
+
+def stateful_artifact(folder: Path, *, second: float) -> Path:
+    """Write a model that adds its input to its state, with a golden sample whose second answer is `second`."""
+    model = _bytes([helper.make_node("Add", ["x", "h"], ["y"])], STEP, [])
+    one, answers = np.ones(1, np.float32), [np.full(1, each, np.float32) for each in (1, second)]
+    inputs = ({"x": one, "h": np.zeros(1, np.float32)}, {"x": one})
+    golden = [Golden(inputs, tuple({"y": each} for each in answers), {"y": 1e-4})]
+    return write_artifact(folder, model, STEP, golden, states=[State(input="h", output="y")])
 
 
 def identity_artifact(folder: Path, signature: Signature) -> Path:

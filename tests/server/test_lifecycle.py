@@ -8,7 +8,7 @@ import pytest
 
 from modelport.contract import MANIFEST, ArtifactManifest, StepResult
 from modelport.reasons import Reason
-from server.models import endless_artifact, features, mlp_artifact
+from server.models import endless_artifact, features, mlp_artifact, stateful_artifact
 from server.processes import INFER, MODEL, read, serving, starting, tensor
 
 GOOD = {"inputs": [tensor("features", features(1))]}
@@ -102,6 +102,13 @@ def test_other_answers_than_the_verified_ones_are_never_served(tmp_path):
     assert failure.reason == Reason.GOLDEN_MISMATCH
     assert "GoldenMismatch: golden sample 0: output scores differs" in log
     assert "is ready" not in log
+
+
+def test_states_are_fed_back_before_a_model_is_served(tmp_path):
+    with serving(stateful_artifact(tmp_path / "right", second=2)) as server:
+        assert server.ask(READY[0]).status == 200
+    log = failed_start(stateful_artifact(tmp_path / "wrong", second=1), tmp_path)[1]
+    assert "GoldenMismatch: golden sample 0, call 2: output y differs" in log
 
 
 def _cut(folder):
