@@ -5,6 +5,8 @@ what is said here, JSON of the types below.
 """
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,8 @@ GOLDEN = "golden"
 EVIDENCE = "evidence/reference.npz"
 SIGNATURE = "signature.json"
 CAVEATS = "caveats.json"
+DOUBTS = "doubts.json"
+"""What is told only where a verification fails: what may be the cause."""
 CANDIDATE = "tried.json"
 RECORD = "record.json"
 MAX_JSON_BYTES = 8 << 20
@@ -37,9 +41,22 @@ def read_signature(folder: Path) -> Signature:
 
 def read_caveats(folder: Path) -> list[str]:
     """Return what a hop wants users to know; a hop without a file has nothing to say."""
-    if not os.path.lexists(folder / CAVEATS):
-        return []
-    return _read(folder, CAVEATS, MAX_CAVEATS_BYTES, list[str])
+    return _read_told(folder, CAVEATS)
+
+
+@contextmanager
+def naming_doubts(hops: Iterable[Path]) -> Iterator[None]:
+    """Have a failed verification end with what the hops in these folders doubt of their models."""
+    try:
+        yield
+    except ModelportError as error:
+        if error.reason != Reason.VERIFICATION_FAILED:
+            raise
+        doubts = [doubt for folder in hops for doubt in _read_told(folder, DOUBTS)]
+        if not doubts:
+            raise
+        message = f"{error.message:.290}; {' '.join('; '.join(doubts).split()):.200}"
+        raise ModelportError(error.reason, message) from error
 
 
 def read_candidate(folder: Path) -> Candidate:
@@ -58,6 +75,10 @@ def read_manifest(folder: Path) -> tuple[ArtifactManifest, bytes]:
     """Return the manifest in a folder, and its bytes."""
     content = read_bytes(folder, MANIFEST, MAX_JSON_BYTES)
     return msgspec.json.decode(content, type=ArtifactManifest), content
+
+
+def _read_told(folder: Path, name: str) -> list[str]:
+    return _read(folder, name, MAX_CAVEATS_BYTES, list[str]) if os.path.lexists(folder / name) else []
 
 
 def _read(folder: Path, name: str, limit: int, kind: type[Value]) -> Value:

@@ -38,6 +38,7 @@ def check_structure(
             if ours != theirs and not (sample.is_edge and not given):
                 differing = _from_first_difference(ours, theirs)
                 message = f"{where}: expected outputs {differing[0]!s:.180}, found {differing[1]!s:.180}"
+                message += _tell_data_lengths(expected, given, signature)
                 raise ModelportError(Reason.VERIFICATION_FAILED, message)
 
 
@@ -51,6 +52,20 @@ def _describe(tensors: Tensors, free: Container[str]) -> list[str]:
         f"{name} {dtype_name(each)}" + (f" of {each.ndim} axes" if name in free else str(list(each.shape)))
         for name, each in tensors.items()
     ]
+
+
+def _tell_data_lengths(expected: Tensors, given: Tensors, signature: Signature) -> str:
+    """Say which length is wrong that is none of the inputs' lengths: exporters keep those of one sample."""
+    shapes = {each.name: each.shape for each in signature.outputs}
+    of_inputs = {length for each in signature.inputs for length in each.shape}
+    for name, array in expected.items():
+        other = given.get(name)
+        if other is None or other.ndim != array.ndim or len(shapes.get(name, ())) != array.ndim:
+            return ""
+        for axis, (length, wanted, found) in enumerate(zip(shapes[name], array.shape, other.shape, strict=True)):
+            if wanted != found and isinstance(length, str) and length not in of_inputs:
+                return f"; axis {axis} of {name} is as long as the inputs' numbers say, and the conversion has lost how"
+    return ""
 
 
 def _from_first_difference(ours: Sequence[str], theirs: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

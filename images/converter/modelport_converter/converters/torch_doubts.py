@@ -1,11 +1,11 @@
-"""What a kept trace bakes in: decisions that the model's code takes on values, which were always the same ones.
+"""What a kept trace bakes in: decisions that the model's code takes on values and lengths.
 
-A decision that changed from sample to sample needs no word here: the trace answers some of them wrongly, and the gate
-finds it.
+One that was the same for all samples refuses. Of one that changed from sample to sample, the trace answers some samples
+wrongly, or it does not matter: the gate finds out, and is told where to point.
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,21 @@ def find_baked(looks: Mapping[Place, set[object]]) -> list[str]:
         for place, values in looks.items()
         if len(values) == 1 and not is_check(place.file, place.line)
     ]
+
+
+def find_changing(looks: Mapping[Place, set[object]]) -> list[str]:
+    """Return places that saw several values, of which a trace holds one."""
+    return [str(place) for place, values in looks.items() if len(values) > 1 and not is_check(place.file, place.line)]
+
+
+def tell_packings(places: Iterable[Place]) -> list[str]:
+    """Return what to do about packed sequences, which graphs have in part: a length with each row, and no cut."""
+    where = ", ".join(dict.fromkeys(map(str, places)))
+    told = (
+        f"{where:.60}: packed sequences do not export as they are; give pad_packed_sequence its total_length, or run the"
+        " layer on padded ones and mask, or pick, by lengths"
+    )
+    return [told] if where else []
 
 
 def is_check(file: str, line: int) -> bool:

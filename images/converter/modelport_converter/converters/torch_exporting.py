@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from modelport_converter.converters.onnx_chance import find_random_operations
 from modelport_converter.converters.onnx_files import read_opset
 from modelport_converter.converters.torch_outputs import name_outputs, to_tensor
 from modelport_converter.converters.torch_state import settle
+from modelport_converter.converters.torch_watching import is_torch
 
 SPEAKER = "torch.onnx"
 LAST_TRACED_OPSET = 20
@@ -75,7 +76,9 @@ class Exported(NamedTuple):
     refusal: str = ""
     """Why a trace was kept although it may hold for its example alone; empty: there is no such doubt."""
     places: tuple[str, ...] = ()
-    """Where the doubtful trace turned tensors into lists or arrays, whose values are baked in."""
+    """Where Python took a number out of the doubtful trace, or a length."""
+    wholes: tuple[str, ...] = ()
+    """Where it took all of a tensor, as a list or array."""
 
 
 class _RefusedError(Exception):
@@ -134,7 +137,7 @@ def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Export
     shutil.rmtree(export.path.parent)
     spare.rename(export.path.parent)
     say(SPEAKER, "the trace is kept")
-    return Exported(refusals[-1], tuple(dict.fromkeys(filter(None, map(_baked_place, caught)))))
+    return Exported(refusals[-1], _places(caught), _places(filter(_is_whole, caught)))
 
 
 @contextmanager
@@ -148,9 +151,14 @@ def _plain_operators() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def _baked_place(warning: warnings.WarningMessage) -> str:
-    is_whole = "Python list" in str(warning.message) or "NumPy array" in str(warning.message)
-    return f"{Path(warning.filename).name}:{warning.lineno}" if is_whole else ""
+def _places(caught: Iterable[warnings.WarningMessage]) -> tuple[str, ...]:
+    """Return the lines that were warned of, but for PyTorch's own."""
+    found = (f"{Path(each.filename).name}:{each.lineno}" for each in caught if not is_torch(each.filename))
+    return tuple(dict.fromkeys(found))
+
+
+def _is_whole(warning: warnings.WarningMessage) -> bool:
+    return "Python list" in str(warning.message) or "NumPy array" in str(warning.message)
 
 
 def _attempt(

@@ -27,6 +27,7 @@ _TABLES = {
     torch.ops.aten.scatter_.value: 2,  # torch.nn.functional.one_hot
 }
 """Operators that take rows of their first argument, and which argument says which."""
+_PACKING = torch.ops.aten._pack_padded_sequence.default  # noqa: SLF001
 _PRECISIONS = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 """The coarsest first."""
 
@@ -50,6 +51,7 @@ class Watch(TorchDispatchMode):
         super().__init__()
         self.random: dict[str, None] = {}
         self.looks: dict[Place, set[object]] = {}
+        self.packings: dict[Place, None] = {}
         self.hints: dict[str, Hint] = {}
         self._code = str(code.resolve())
         self._precisions: set[torch.dtype] = set()
@@ -83,6 +85,8 @@ class Watch(TorchDispatchMode):
         elif func is torch.ops.aten.index.Tensor and self._origin(args[0]) is None:
             for axis, indices in enumerate(args[1]):
                 self._hint(indices, args[0], axis)
+        if func is _PACKING:
+            self.packings[self._place()] = None
         if torch.Tag.nondeterministic_seeded in func.tags:
             place = self._place()
             self.random[f"{place.called or func} at {place} ({func})"] = None
@@ -120,9 +124,9 @@ class Watch(TorchDispatchMode):
             file = frame.f_code.co_filename
             if file.startswith(self._code):
                 return Place(file, frame.f_lineno, called)
-            if outside is None and not _is_torch(file) and file != __file__:
+            if outside is None and not is_torch(file) and file != __file__:
                 outside = Place(file, frame.f_lineno, called)
-            if _is_torch(file):
+            if is_torch(file):
                 called = frame.f_code.co_name
             frame = frame.f_back
         return outside or Place("?", 0, called)
@@ -134,7 +138,8 @@ def coarsest(dtypes: Iterable[torch.dtype]) -> str | None:
     return next((str(each).removeprefix("torch.") for each in _PRECISIONS if each in found), None)
 
 
-def _is_torch(file: str) -> bool:
+def is_torch(file: str) -> bool:
+    """Return whether a file is PyTorch's own."""
     return file.startswith(str(Path(torch.__file__).parent))
 
 

@@ -27,6 +27,7 @@ from modelport.handover import (
     EVIDENCE,
     GOLDEN,
     RECORD,
+    naming_doubts,
     read_candidate,
     read_caveats,
     read_manifest,
@@ -53,8 +54,13 @@ MAX_CAVEAT_CHARACTERS = 256
 
 def judge(context: Context) -> StepResult:
     """Judge a conversion, or a stored artifact once more; leave manifest, golden samples, evidence and record."""
-    request, asked, tried = context.request, context.out_of("ask"), context.out_of(TRY)
-    assert isinstance(request, ConvertRequest)
+    assert isinstance(context.request, ConvertRequest)
+    with naming_doubts([context.out_of(hop) for hop in hop_names(context.request)]):
+        return _judge(context, context.request)
+
+
+def _judge(context: Context, request: ConvertRequest) -> StepResult:
+    asked, tried = context.out_of("ask"), context.out_of(TRY)
     digest = copy_beneath(asked, REFERENCE, context.out / EVIDENCE, MAX_FILE_BYTES).digest
     reference = read_reference(context.out / EVIDENCE)
     compared = ReferenceFacts(digest=digest, samples=len(reference.usual), version=SAMPLES_VERSION)

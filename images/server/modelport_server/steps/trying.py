@@ -12,7 +12,7 @@ import msgspec
 
 from modelport.contract import ArtifactManifest, Candidate, ConvertRequest, File, JobRequest, ModelportError, StepResult
 from modelport.files import copy_beneath, list_tree
-from modelport.handover import ARTIFACT, CANDIDATE, MODEL, read_manifest, read_signature
+from modelport.handover import ARTIFACT, CANDIDATE, MODEL, naming_doubts, read_manifest, read_signature
 from modelport.jobs import candidate_step
 from modelport.reasons import Reason
 from modelport.runtimes import runtime_for
@@ -64,7 +64,8 @@ def try_model(context: Context) -> StepResult:
     )
     # a stored artifact is served as its manifest says, so it is tried in that way alone
     attempts = _attempt(context, model, [stored.load_options] if stored else backends.ways(model.runtime.name))
-    chosen = _choose(attempts)
+    with naming_doubts([context.out_of(candidate_step(request))]):
+        chosen = _choose(attempts)
     assert chosen.backend is not None
     assert chosen.answers is not None
     companies = find_companies(chosen.backend.infer, model.reference, signature)
