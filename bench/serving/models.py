@@ -44,7 +44,7 @@ def make(name: str, scratch: Path) -> Model:
     content, inputs = build().SerializeToString(), ask()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     outputs = dict(zip([each.name for each in session.get_outputs()], session.run(None, inputs), strict=True))
-    golden = [Golden(inputs, outputs, dict.fromkeys(outputs, TOLERANCE))]
+    golden = [Golden((inputs,), (outputs,), dict.fromkeys(outputs, TOLERANCE))]
     folder = write_artifact(scratch / name, content, _signature(session), golden, has_independent_rows=True)
     return Model(name, folder, inputs, outputs)
 
