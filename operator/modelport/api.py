@@ -125,13 +125,31 @@ class Code(Location, frozen=True, kw_only=True):
     ] = {}
 
 
-class Values(Object, frozen=True, kw_only=True):
-    """Which values an input takes in the generated samples."""
+class Numbers(Object, frozen=True, kw_only=True):
+    """Which numbers the generated samples have."""
 
     range: Annotated[
         Annotated[list[float], Meta(min_length=2, max_length=2)] | None,
         Meta(description="Lowest and highest value, both included."),
     ] = None
+    categories: Annotated[
+        list[float], Meta(description="The only values, such as codes of categories.", max_length=64)
+    ] = []
+
+
+class Column(Numbers, frozen=True, kw_only=True):
+    """Which numbers one column has; without any, those of the input, or what is taken where nothing is said."""
+
+    count: Annotated[int, Meta(description="For how many columns in a row this holds.", ge=1, le=65536)] = 1
+
+
+class Values(Numbers, frozen=True, kw_only=True):
+    """Which values an input takes in the generated samples."""
+
+    columns: Annotated[
+        list[Column],
+        Meta(description="By index of the last axis, such as a table's columns; all in order.", max_length=256),
+    ] = []
 
 
 class Input(Object, frozen=True, kw_only=True):
@@ -146,7 +164,7 @@ class Input(Object, frozen=True, kw_only=True):
     values: Annotated[
         Values | None,
         Meta(
-            description="Values of the generated samples. Not said: standard normal; integers as far as the model accepts them."
+            description="Values of the generated samples. Not said: as in verification.data, else standard normal; integers as far as the model accepts them."
         ),
     ] = None
 

@@ -95,10 +95,13 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "!has(self.max) || !has(self.multipleOf) || self.max / self.multipleOf * self.multipleOf >= (has(self.min) ? self.min : 1)",
         "spec.source.dimensions: leave room for a multiple of multipleOf between min and max",
     ),
-    (
-        "spec.source.inputs.*.values",
-        "!has(self.range) || self.range[0] <= self.range[1]",
-        "spec.source.inputs[].values.range: put the lowest value first",
+    *(
+        (
+            f"spec.source.inputs.*.{path}",
+            "!has(self.range) || !has(self.categories) && self.range[0] <= self.range[1]",
+            f"spec.source.inputs[].{path.replace('.*', '[]')}: state a range, lowest value first, or categories",
+        )
+        for path in ("values", "values.columns.*")
     ),
 )
 

@@ -30,7 +30,7 @@ Images = Mapping[str, str]
 MOVER_IMAGE = "converter-onnx"
 """The image of the steps that move bytes or look at them: the smallest that reads every signature."""
 
-SAMPLES_VERSION = 2
+SAMPLES_VERSION = 3
 """Raised when the generated samples change: evidence of another version is not comparable."""
 
 

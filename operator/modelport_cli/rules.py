@@ -101,10 +101,22 @@ def _ranges_are_ordered(resource: ModelConversion) -> str | None:
             return f"spec.source.dimensions.{name}: expected min <= max, found {limits.min} and {limits.max}"
         if limits.max is not None and limits.max // limits.multiple_of * limits.multiple_of < limits.min:
             return f"spec.source.dimensions.{name}: expected a multiple of {limits.multiple_of} between min and max"
+    return None
+
+
+def _values_are_ranges_or_categories(resource: ModelConversion) -> str | None:
     for number, given in enumerate(resource.spec.source.inputs):
-        bounds = given.values.range if given.values else None
-        if bounds and bounds[0] > bounds[1]:
-            return f"spec.source.inputs[{number}].values.range: expected lowest first, found {bounds}"
+        path = f"spec.source.inputs[{number}].values"
+        columns = given.values.columns if given.values else []
+        stated = [(path, given.values), *((f"{path}.columns[{at}]", each) for at, each in enumerate(columns))]
+        for where, numbers in stated:
+            if numbers and numbers.range and numbers.range[0] > numbers.range[1]:
+                return f"{where}.range: expected lowest first, found {numbers.range}"
+            if numbers and numbers.range and numbers.categories:
+                return f"{where}: expected range or categories, found both"
+        count = sum(each.count for each in columns)
+        if columns and [count] != given.shape[-1:]:
+            return f"{path}.columns: expected one for each index of the last axis of {given.shape}, found {count}"
     return None
 
 
@@ -120,6 +132,7 @@ RULES: tuple[Rule, ...] = (
     _states_are_inputs,
     _tolerances_say_something,
     _ranges_are_ordered,
+    _values_are_ranges_or_categories,
 )
 
 

@@ -16,5 +16,9 @@ class Hint(NamedTuple):
     """The integers between the two that have a meaning, where not all have one."""
     is_mask: bool = False
     """Whether 1 stands for what counts, and 0 for what is hidden."""
+    is_added: bool = False
+    """Whether it is added to what a softmax takes, so that it may be a mask: 0 for what counts, far below what hides."""
     thresholds: tuple[tuple[float, ...], ...] = ()
     """By column, what trees compare a table's numbers with: they answer by jumps, and only there."""
+    missing: tuple[tuple[float, ...], ...] = ()
+    """By column, what stands for a number that is not known, and is computed with otherwise: NaN, or a number."""

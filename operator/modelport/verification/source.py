@@ -61,6 +61,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
         count=request.verification.samples,
         hints={**_vocabularies(source.inputs, data), **source.hints},
         states=states,
+        data=data,
     )
     asked = [ask_one(ways, run, states) for ways in [*plan.usual, *_with_states(data, source.inputs, states)]]
     _check_deterministic(asked[: request.verification.samples // 2], run, source, states)

@@ -41,6 +41,18 @@ REFUSED = [
         {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"range": [1, 0]}}]},
         "spec.source.inputs[0].values.range",
     ),
+    (
+        {"spec.source.inputs": [{"name": "x", "shape": ["n", 3], "values": {"columns": [{}, {"count": 3}]}}]},
+        "spec.source.inputs[0].values.columns: expected one for each index of the last axis of ['n', 3], found 4",
+    ),
+    (
+        {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"columns": [{"range": [1, 0]}]}}]},
+        "spec.source.inputs[0].values.columns[0].range: expected lowest first",
+    ),
+    (
+        {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"range": [0, 1], "categories": [1]}}]},
+        "spec.source.inputs[0].values: expected range or categories",
+    ),
 ]
 ACCEPTED = [
     {},
@@ -51,6 +63,7 @@ ACCEPTED = [
     {"spec.source.uri": "s3://models/a.pt"},
     {"spec.source.code.uri": "file:code", "spec.source.code.digest": None},
     {"spec.serving": {}},
+    {"spec.source.inputs": [{"name": "x", "shape": ["n", 3], "values": {"columns": [{}, {"count": 2}]}}]},
     {"spec.source.dimensions": {"height": {"min": 4, "max": 4}}},
     {"spec.source.dimensions": {"height": {"min": 33, "max": 64, "multipleOf": 32}}},
 ]

@@ -1,5 +1,6 @@
 """Which values an input takes, as far as that is known without asking the model."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -8,10 +9,24 @@ import numpy as np
 from modelport.api import Input, State
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
+from modelport.verification.arrays import Array, Tensors
 from modelport.verification.hints import Hint
+from modelport.verification.samples.columns import (
+    Column,
+    covering,
+    is_float,
+    observed,
+    stated,
+    stated_columns,
+    width_of,
+)
 
 Kind = Literal["real", "mask", "integer", "text", "state"]
 MASK: Literal["mask"] = "mask"
+
+HIDDEN = -1e9
+"""Added to hide: beyond all that is added to it, and far from the end of the type, where sums of two would go beyond."""
+HIDDEN_IN_HALF = -1e4
 
 
 class Domain(NamedTuple):
@@ -30,10 +45,19 @@ class Domain(NamedTuple):
     is_length: bool = False
     """Whether answers grow, or take, as long as the integer says, so that none above `highest` is asked."""
     strings: tuple[str, ...] = ()
-    categories: tuple[int, ...] = ()
-    """The only integers to ask; empty: all from `lowest` to `highest`."""
-    thresholds: tuple[tuple[float, ...], ...] = ()
-    """By column, numbers at which the answers jump."""
+    categories: tuple[float, ...] = ()
+    """The only numbers to ask; empty: all from `lowest` to `highest`."""
+    columns: tuple[Column, ...] = ()
+    """By index of the last axis, where not all have the same numbers."""
+    is_stated: bool = False
+    """Whether the user says so, so that nothing else is asked, not even at the edges."""
+    mask: tuple[float, float] | None = None
+    """What shows and what hides in a mask of numbers; an input of kind real is a mask in some samples alone."""
+
+    @property
+    def is_masking(self) -> bool:
+        """Whether there are masks among its samples."""
+        return self.kind == MASK or self.mask is not None
 
     def bounds(self, lengths: Mapping[str, int]) -> tuple[int, int]:
         """Return lowest and highest integer where the free dimensions have these lengths."""
@@ -42,30 +66,105 @@ class Domain(NamedTuple):
             highest += lengths[self.dimension]
         return lowest, max(lowest, highest)
 
+    def by_column(self, shape: Sequence[int]) -> list[Column]:
+        """Return the numbers of each index of the last axis of such an array, or one for all where they are the same."""
+        rest = Column(self.lowest, self.highest, self.categories, is_stated=self.is_stated)
+        width = shape[-1] if shape and self.columns else 1
+        return [*self.columns[:width], *itertools.repeat(rest, width - len(self.columns))]
 
-def known_domains(inputs: Sequence[Input], hints: Mapping[str, Hint], states: Sequence[State]) -> dict[str, Domain]:
-    """Return the domain of each input, by what the user says, then by what the format tells, then by its type.
+    def apart(self) -> list["Domain"]:
+        """Return a domain of integers for each column."""
+        rest = self._replace(columns=())
+        return [
+            Domain("integer", own.lowest, own.highest, categories=own.categories) if own.is_stated else rest
+            for own in self.columns
+        ]
 
-    Raises ModelportError (InvalidSpec for a range that cannot be, SamplesNeeded for strings that nobody knows).
+
+def known_domains(
+    inputs: Sequence[Input], hints: Mapping[str, Hint], states: Sequence[State], data: Sequence[Tensors] = ()
+) -> dict[str, Domain]:
+    """Return the domain of each input, by what the user says, then by what the format and the user's data tell.
+
+    Raises ModelportError (InvalidSpec for values that cannot be, SamplesNeeded for strings that nobody knows).
     """
     fed = {state.input for state in states}
     return {
-        each.name: Domain("state") if each.name in fed else _known(each, hints.get(each.name, Hint()))
+        each.name: Domain("state")
+        if each.name in fed
+        else _known(each, hints.get(each.name, Hint()), [tensors[each.name] for tensors in data])
         for each in inputs
     }
 
 
-def _known(each: Input, hint: Hint) -> Domain:
+def _known(each: Input, hint: Hint, seen: Sequence[Array]) -> Domain:
     if each.dtype == "string":
         return Domain("text", strings=_vocabulary(each, hint))
-    if each.values and each.values.range:
-        return _given(each, each.values.range)._replace(thresholds=hint.thresholds)
-    if each.dtype.startswith(("float", "bfloat")):
-        return Domain("real", thresholds=hint.thresholds)
-    return _whole(each, hint)
+    rest = stated(each, each.values)
+    columns = stated_columns(each, rest)
+    if not is_float(each.dtype):
+        return _whole(each, hint, rest, columns)
+    if rest.is_stated or columns:
+        return _real(each, hint, seen, rest, columns)
+    if hint.is_mask:
+        return Domain(MASK, mask=(1, 0))
+    return _real(each, hint, seen, rest, columns)._replace(mask=_mask(each, hint))
 
 
-def _whole(each: Input, hint: Hint) -> Domain:
+def _mask(each: Input, hint: Hint) -> tuple[float, float] | None:
+    """Return what shows and hides in an input that may be a mask, and may be numbers that are called so."""
+    if hint.is_added:
+        return 0, HIDDEN_IN_HALF if each.dtype == "float16" else HIDDEN
+    return (1, 0) if MASK in each.name.lower() else None
+
+
+def _real(each: Input, hint: Hint, seen: Sequence[Array], rest: Column, columns: Sequence[Column]) -> Domain:
+    is_table = len(each.shape) == 2  # noqa: PLR2004  # rows and columns
+    if not rest.is_stated and seen and not is_table:
+        rest = observed(np.concatenate([array.ravel() for array in seen]))
+    rows = np.concatenate(seen) if seen and is_table and width_of(each) else None
+    width = max(width_of(each), len(hint.thresholds), len(hint.missing)) if is_table else 0
+    found = [
+        _derived(
+            column,
+            None if rows is None else rows[:, number],
+            _at(hint.thresholds, number),
+            _at(hint.missing, number),
+        )
+        for number, column in enumerate(columns or [rest] * width)
+    ]
+    return Domain(
+        "real",
+        rest.lowest,
+        rest.highest,
+        categories=rest.categories,
+        columns=tuple(found) if any(column != rest for column in found) else (),
+        is_stated=rest.is_stated,
+    )
+
+
+def _derived(column: Column, seen: Array | None, thresholds: tuple[float, ...], missing: tuple[float, ...]) -> Column:
+    if not column.is_stated:
+        column = covering(column if seen is None else observed(seen, is_column=True), thresholds)
+    return column._replace(thresholds=thresholds, missing=missing)
+
+
+def _at(columns: Sequence[tuple[float, ...]], number: int) -> tuple[float, ...]:
+    return columns[number] if number < len(columns) else ()
+
+
+def _whole(each: Input, hint: Hint, rest: Column, columns: Sequence[Column]) -> Domain:
+    domain = _told(each, hint)
+    if rest.is_stated:
+        kind: Kind = MASK if each.dtype == "bool" and rest[:3] == (0, 1, ()) else "integer"
+        domain = Domain(kind, rest.lowest, rest.highest, categories=rest.categories, is_stated=True)
+    if columns:
+        is_known = domain.is_known or all(column.is_stated for column in columns)
+        domain = domain._replace(kind="integer", columns=tuple(columns), is_known=is_known)
+    return domain
+
+
+def _told(each: Input, hint: Hint) -> Domain:
     if each.dtype == "bool" or hint.is_mask or (MASK in each.name.lower() and hint.highest is None):
         return Domain(MASK, 0, 1)
     if hint.highest is not None:
@@ -76,22 +175,6 @@ def _whole(each: Input, hint: Hint) -> Domain:
         limits = np.iinfo(each.dtype)
         return Domain("integer", limits.min, limits.max)
     return Domain("integer", hint.lowest or 1, hint.lowest or 1, is_known=False)
-
-
-def _given(each: Input, limits: Sequence[float]) -> Domain:
-    lowest, highest = limits
-    if lowest > highest:
-        raise ModelportError(Reason.INVALID_SPEC, f"input {each.name}: values.range: {lowest} is above {highest}")
-    if each.dtype.startswith(("float", "bfloat")):
-        return Domain("real", lowest, highest)
-    smallest, largest = (0, 1) if each.dtype == "bool" else (np.iinfo(each.dtype).min, np.iinfo(each.dtype).max)
-    if lowest < smallest or highest > largest or np.ceil(lowest) > np.floor(highest):
-        message = (
-            f"input {each.name}: values.range: expected integers within {smallest} and {largest} of {each.dtype}, "
-            f"found {lowest} to {highest}"
-        )
-        raise ModelportError(Reason.INVALID_SPEC, message)
-    return Domain(MASK if each.dtype == "bool" and lowest < highest else "integer", lowest, highest)
 
 
 def _vocabulary(each: Input, hint: Hint) -> tuple[str, ...]:

@@ -9,13 +9,14 @@ import numpy as np
 
 from modelport.api import Input
 from modelport.verification.arrays import Array, Tensors
+from modelport.verification.samples.columns import Column
 from modelport.verification.samples.domains import Domain
-from modelport.verification.samples.values import dtype_of, make_tensors, shape_of
+from modelport.verification.samples.values import dtype_of, ends_of, make_tensors, shape_of
 
 Change = Callable[[Array, np.random.Generator], Array]
 """Changes usual numbers of one input, in float64, into those of the kind."""
 
-RARE = 90_000
+RARE = 90_001
 """Seed of edges: numbers that no usual sample has."""
 LARGE_INTEGER = 1 << 20
 """The end of what has no end."""
@@ -28,39 +29,64 @@ def make_edges(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: 
     """Return one question for each kind that applies to the inputs."""
     usual = make_tensors(inputs, domains, lengths, RARE)
     real = [each for each in inputs if domains[each.name].kind == "real"]
-    free = [each for each in real if domains[each.name].lowest is None]
+    free = [each for each in real if not all(column.is_stated for column in _columns(each, domains, lengths))]
     whole = [each for each in inputs if domains[each.name].kind == "integer"]
     questions = [_changed(usual, real, domains, change) for change in (_ties, _equal, _ends) if real]
-    questions += [_changed(usual, free, domains, change) for change in _FREE if free]
+    questions += [_changed(usual, free, domains, change, beyond=True) for change in _FREE if free]
     for end in (0, 1):
-        ends = {each.name: _end(each, domains[each.name], lengths, end) for each in whole}
+        ends = {
+            each.name: _end(domains[each.name], shape_of(each, lengths), lengths, end).astype(dtype_of(each.dtype))
+            for each in whole
+        }
         questions += [usual | ends] if ends else []
     return questions
 
 
-def _changed(usual: Tensors, changed: Sequence[Input], domains: Mapping[str, Domain], change: Change) -> Tensors:
+def _changed(
+    usual: Tensors, changed: Sequence[Input], domains: Mapping[str, Domain], change: Change, *, beyond: bool = False
+) -> Tensors:
+    """Return the question with some inputs changed within their ranges, or `beyond` those that no user has stated."""
     random = np.random.default_rng(RARE)
     result = dict(usual)
     for each in changed:
-        array, domain = usual[each.name], domains[each.name]
-        with np.errstate(over="ignore"):  # of float16
-            if domain.lowest is None or domain.highest is None:
-                moved = change(array.astype(np.float64), random)
-            else:  # as if the range were -1 to 1
-                middle, half = (domain.lowest + domain.highest) / 2, (domain.highest - domain.lowest) / 2
-                moved = middle + half * np.clip(change(array.astype(np.float64), random), -1, 1)
-            result[each.name] = moved.astype(array.dtype)
+        array = usual[each.name]
+        columns = domains[each.name].by_column(array.shape)
+        with np.errstate(over="ignore", invalid="ignore"):  # of float16; of NaN
+            moved = change(array.astype(np.float64), random)
+            if beyond:
+                is_stated = np.array([column.is_stated for column in columns])
+                result[each.name] = np.where(is_stated, array, moved.astype(array.dtype)).reshape(array.shape)
+            else:
+                result[each.name] = _within(moved, columns).astype(array.dtype)
     return result
 
 
-def _end(each: Input, domain: Domain, lengths: Mapping[str, int], end: int) -> Array:
+def _within(array: Array, columns: Sequence[Column]) -> Array:
+    """Return numbers around 0 within the columns' own ranges, as if these were -1 to 1, or at the nearest category."""
+    lowest, highest = ends_of(columns)
+    scaled = (lowest + highest) / 2 + (highest - lowest) / 2 * np.clip(array, -1, 1)
+    result = np.where(np.isnan(lowest), array, scaled).reshape(array.shape)
+    for index, column in enumerate(columns):
+        if column.categories:
+            known = np.array(column.categories)
+            part = result[..., index] if len(columns) > 1 else result
+            part[...] = known[np.abs(part[..., None] - known).argmin(-1)]
+    return result
+
+
+def _columns(each: Input, domains: Mapping[str, Domain], lengths: Mapping[str, int]) -> list[Column]:
+    return domains[each.name].by_column(shape_of(each, lengths))
+
+
+def _end(domain: Domain, shape: list[int], lengths: Mapping[str, int], end: int) -> Array:
+    if domain.columns:
+        return np.stack([_end(each, shape[:-1], lengths, end) for each in domain.apart()], axis=-1)
     if domain.is_wrapping and end == 0:  # from -1 on: the lowest one means 0, as it does where it is cut off
         lowest = domain.bounds(lengths)[0]
-        values = np.resize(np.arange(-1, lowest - 1, -1), shape_of(each, lengths))
+        values = np.resize(np.arange(-1, lowest - 1, -1), shape)
         values.flat[-1:] = lowest
-        return values.astype(dtype_of(each.dtype))
-    value = int(np.clip(domain.bounds(lengths)[end], -LARGE_INTEGER, LARGE_INTEGER))
-    return np.full(shape_of(each, lengths), value, dtype_of(each.dtype))
+        return values
+    return np.full(shape, int(np.clip(domain.bounds(lengths)[end], -LARGE_INTEGER, LARGE_INTEGER)))
 
 
 def _ties(array: Array, random: np.random.Generator) -> Array:

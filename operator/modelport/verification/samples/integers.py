@@ -10,7 +10,7 @@ from modelport.reasons import Reason
 from modelport.verification.arrays import Array
 from modelport.verification.samples.domains import Domain
 from modelport.verification.samples.probing import Probe, Prober
-from modelport.verification.samples.values import WIDE, dtype_of, make_tensors, shape_of
+from modelport.verification.samples.values import WIDE, dtype_of, make_tensors
 
 FURTHEST = 1 << 30
 GROWTH = 16
@@ -31,8 +31,9 @@ def ask_domains(
     for each in inputs:
         if not found[each.name].is_known:
             found[each.name] = _Search(inputs, found, each, prober).find(lengths)
-        elif each.dtype in {"uint8", "int8"} and not (each.values and each.values.range):
+        elif each.dtype in {"uint8", "int8"} and not found[each.name].is_stated:
             found[each.name] = _check_whole_type(inputs, found, each, lengths, prober)
+        found[each.name] = found[each.name]._replace(columns=domains[each.name].columns)
     return found
 
 
@@ -40,7 +41,9 @@ def _check_whole_type(
     inputs: Sequence[Input], domains: Mapping[str, Domain], each: Input, lengths: Mapping[str, int], prober: Prober
 ) -> Domain:
     whole = domains[each.name]
-    search = _Search(inputs, {**domains, each.name: Domain("integer", 1, 1, is_known=False)}, each, prober)
+    search = _Search(
+        inputs, {**domains, each.name: Domain("integer", 1, 1, is_known=False, columns=whole.columns)}, each, prober
+    )
     ends = (whole.lowest, whole.highest)
     if whole.kind != "integer" or all(search.accepts(int(end or 0), lengths) for end in ends):
         return whole
@@ -78,7 +81,7 @@ class _Search:
     def accepts(self, value: int, lengths: Mapping[str, int]) -> bool:
         """Return whether the source answers where all elements have this value, without an answer as long as it."""
         tensors = make_tensors(self._inputs, self._domains, lengths, 0)
-        tensors[self._input.name] = _full(self._input, lengths, value, self._dtype)
+        tensors[self._input.name] = self._full(tensors[self._input.name], value)
         probe = self._prober.ask(tensors)
         if not probe.is_accepted:
             return False
@@ -88,6 +91,11 @@ class _Search:
         is_slow = probe.seconds > limit and self._prober.ask(tensors).seconds > limit
         self._is_length |= is_long or is_slow
         return not (is_long or is_slow)
+
+    def _full(self, array: Array, value: int) -> Array:
+        """Return the array with this value, but for columns that the user has stated."""
+        is_stated = np.array([column.is_stated for column in self._domains[self._input.name].by_column(array.shape)])
+        return np.where(is_stated, array, self._dtype.type(value)).reshape(array.shape)
 
     def _furthest(self, start: int, limit: int, accepts: Callable[[int], bool]) -> int:
         """Return the accepted value that is furthest from `start` towards `limit`: by doubling steps, then by halving."""
@@ -127,7 +135,3 @@ def refuse_integers(inputs: Sequence[Input]) -> str:
         f"under spec.source.inputs, such as {{name: {inputs[0].name}, dtype: {inputs[0].dtype}, "
         f"shape: {list(inputs[0].shape)}, values: {{range: [0, 99]}}}}"
     )[:330]
-
-
-def _full(each: Input, lengths: Mapping[str, int], value: int, dtype: np.dtype[np.generic]) -> Array:
-    return np.full(shape_of(each, lengths), value, dtype)

@@ -9,7 +9,7 @@ from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors
 from modelport.verification.hints import Hint
-from modelport.verification.samples.domains import MASK, Domain, known_domains
+from modelport.verification.samples.domains import Domain, known_domains
 from modelport.verification.samples.edges import make_edges
 from modelport.verification.samples.integers import ask_domains, refuse_integers
 from modelport.verification.samples.lengths import Lengths
@@ -46,13 +46,16 @@ def make_plan(
     count: int,
     hints: Mapping[str, Hint] = {},
     states: Sequence[State] = (),
+    data: Sequence[Tensors] = (),
 ) -> Plan:
     """Return `count` usual questions, in which each free dimension takes at least three lengths if it can, and edges.
+
+    Numbers of inputs without `values` lie where those of the user's `data` do.
 
     Raises ModelportError (InputsNeeded, SamplesNeeded, InvalidSpec) if the source accepts nothing, or not what is
     declared.
     """
-    domains = known_domains(inputs, hints, states)
+    domains = known_domains(inputs, hints, states, data)
     base, domains = _find_start(inputs, dimensions, domains, prober)
     check_states(inputs, states, prober.first)
     domains = ask_domains(inputs, domains, base, prober)
@@ -115,7 +118,7 @@ def _ways(
         seeds = (number + 1_000 * call for call in range(1, count))
         return (first, *(make_tensors(later, domains, lengths, seed, mask) for seed in seeds))
 
-    has_masks = any(domain.kind == MASK for domain in domains.values())
+    has_masks = any(domain.is_masking for domain in domains.values())
     first = number % USUAL_MASKINGS
     others = [way for way in range(len(MASKINGS)) if way != first] if has_masks else []
     return [calls(mask) for mask in (first, *others)]

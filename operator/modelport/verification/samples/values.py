@@ -7,6 +7,7 @@ import numpy as np
 
 from modelport.api import Input
 from modelport.verification.arrays import Array, Tensors
+from modelport.verification.samples.columns import Column
 from modelport.verification.samples.domains import MASK, Domain
 
 SEED = 20_240_229
@@ -15,6 +16,9 @@ WIDE = 1 << 29
 MAGNITUDES = (1, 9, 5_000)
 """Of integers that are computed with: 0 and 1 alone prove nothing, nor do large ones; float16 holds none above 2,048."""
 SMALL_TABLE = 1 << 16
+AS_NUMBERS = (1, 4, 6)
+"""Of eight samples those in which an input that may be a mask has other numbers."""
+MISSING_SHARE = 0.125
 _WAVES = 3
 
 
@@ -44,6 +48,15 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return found
 
 
+def ends_of(columns: Sequence[Column]) -> tuple[Array, Array]:
+    """Return the lowest and the highest number of each column; NaN: without a limit."""
+    lowest, highest = (
+        np.array([np.nan if end is None else end for end in ends], np.float64)
+        for ends in zip(*((each.lowest, each.highest) for each in columns), strict=True)
+    )
+    return lowest, highest
+
+
 def _make(domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[int, int, int], mask: int) -> Array:
     shape, dtype = shape_of(each, lengths), dtype_of(each.dtype)
     random, number = np.random.default_rng(seed), seed[1]
@@ -51,35 +64,56 @@ def _make(domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[i
         return np.zeros(shape, dtype)
     if domain.kind == "text":
         return np.array(domain.strings, object)[random.integers(len(domain.strings), size=shape)].reshape(shape)
-    if domain.kind == "real":
+    if domain.kind == "real" and (domain.mask is None or number % 8 in AS_NUMBERS):
         values = _real_values(shape, random, domain, is_smooth=bool(number % 2)).astype(dtype)
-        return _at_thresholds(values, random, domain) if domain.thresholds and shape else values
-    if domain.kind == MASK:
-        return MASKINGS[mask % len(MASKINGS)](shape, random).astype(dtype)
+        return _with_special(values, random, domain) if shape else values
+    if domain.kind in {MASK, "real"}:
+        shown, hidden = domain.mask or (1, 0)
+        return np.where(MASKINGS[mask % len(MASKINGS)](shape, random), shown, hidden).astype(dtype)
+    return _whole_values(domain, shape, lengths, random, number).astype(dtype)
+
+
+def _whole_values(
+    domain: Domain, shape: list[int], lengths: Mapping[str, int], random: np.random.Generator, number: int
+) -> Array:
+    if domain.columns:
+        own = domain.apart()
+        return np.stack([_whole_values(each, shape[:-1], lengths, random, number) for each in own], axis=-1)
     if domain.categories:
-        return random.choice(domain.categories, size=shape).astype(dtype)
-    return _integers(domain.bounds(lengths), shape, random, number, is_wrapping=domain.is_wrapping).astype(dtype)
+        return np.asarray(random.choice(domain.categories, size=shape))
+    return _integers(domain.bounds(lengths), shape, random, number, is_wrapping=domain.is_wrapping)
 
 
 def _real_values(shape: list[int], random: np.random.Generator, domain: Domain, *, is_smooth: bool) -> Array:
     smooth = _waves(shape, random) if is_smooth and len(shape) > 2 else None  # noqa: PLR2004  # an image or a series
-    if domain.lowest is None or domain.highest is None:
+    columns = domain.by_column(shape)
+    lowest, highest = ends_of(columns)
+    is_free = np.isnan(lowest)
+    values = np.zeros(shape)
+    if is_free.any():
         noise = random.standard_normal(shape)
-        return np.asarray(noise if smooth is None else 2.4 * smooth + 0.1 * noise)
-    share = random.random(shape) if smooth is None else 0.475 * (smooth + 1) + 0.05 * random.random(shape)
-    return np.asarray(domain.lowest + (domain.highest - domain.lowest) * share)
+        values = np.asarray(noise if smooth is None else 2.4 * smooth + 0.1 * noise)
+    if not is_free.all():
+        share = random.random(shape) if smooth is None else 0.475 * (smooth + 1) + 0.05 * random.random(shape)
+        values = np.where(is_free, values, lowest + (highest - lowest) * share).reshape(shape)
+    for index, column in enumerate(columns):
+        if column.categories:
+            part = values[..., index] if len(columns) > 1 else values
+            part[...] = random.choice(column.categories, size=part.shape)
+    return values
 
 
-def _at_thresholds(values: Array, random: np.random.Generator, domain: Domain) -> Array:
-    """Put half of each column at one of its thresholds, or one unit in the last place below or above it."""
-    for column, thresholds in zip(np.moveaxis(values, -1, 0), domain.thresholds, strict=False):
-        at = np.array(thresholds, values.dtype)
+def _with_special(values: Array, random: np.random.Generator, domain: Domain) -> Array:
+    """Put half of each column at one of its thresholds, or one unit in the last place beside it, and omit some."""
+    for index, column in enumerate(domain.by_column(values.shape) if domain.columns else ()):
+        at = np.array(column.thresholds, values.dtype)
         near = np.concatenate([at, np.nextafter(at, at.dtype.type(-np.inf)), np.nextafter(at, at.dtype.type(np.inf))])
-        if domain.lowest is not None and domain.highest is not None:
-            near = near[(near >= domain.lowest) & (near <= domain.highest)]
-        if near.size:
-            is_near = random.random(column.shape) < 0.5  # noqa: PLR2004  # half
-            column[is_near] = random.choice(near, size=int(is_near.sum()))
+        if column.is_stated and column.lowest is not None and column.highest is not None:
+            near = near[(near >= column.lowest) & (near <= column.highest)] if not column.categories else near[:0]
+        for special, share in ((near, 0.5), (np.array(column.missing, values.dtype), MISSING_SHARE)):
+            if special.size:
+                is_special = random.random(values.shape[:-1]) < share
+                values[is_special, index] = random.choice(special, size=int(is_special.sum()))
     return values
 
 

@@ -1,0 +1,112 @@
+"""The numbers that an index of an input's last axis takes, such as a table's column: stated, seen in data, or covered."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from modelport.api import Input, Numbers
+from modelport.contract import ModelportError
+from modelport.reasons import Reason
+from modelport.verification.arrays import Array
+
+MAX_CATEGORIES = 64
+"""Of a column of whole numbers in the user's data."""
+
+
+class Column(NamedTuple):
+    """The numbers of one column."""
+
+    lowest: float | None = None
+    """None: without a limit."""
+    highest: float | None = None
+    categories: tuple[float, ...] = ()
+    """The only numbers to ask; empty: all from `lowest` to `highest`."""
+    thresholds: tuple[float, ...] = ()
+    """Numbers at which the answers jump."""
+    missing: tuple[float, ...] = ()
+    """Numbers that stand for an unknown one."""
+    is_stated: bool = False
+    """Whether the user says so, so that nothing else is asked, not even at the edges."""
+
+
+def stated(each: Input, numbers: Numbers | None, path: str = "values") -> Column:
+    """Return what the user says, which may be nothing. Raises ModelportError (InvalidSpec) for what cannot be."""
+    if numbers is None or not (numbers.range or numbers.categories):
+        return Column()
+    lowest, highest = numbers.range or (min(numbers.categories), max(numbers.categories))
+    where = f"input {each.name}: {path}.{'range' if numbers.range else 'categories'}"
+    if lowest > highest:
+        raise ModelportError(Reason.INVALID_SPEC, f"{where}: {lowest} is above {highest}")
+    is_real = is_float(each.dtype)
+    smallest, largest = _limits(each.dtype)
+    has_integers = all(value == np.rint(value) for value in numbers.categories) and np.ceil(lowest) <= np.floor(highest)
+    if lowest < smallest or highest > largest or not (is_real or has_integers):
+        message = (
+            f"{where}: expected {'numbers' if is_real else 'integers'} within {smallest} and {largest} of "
+            f"{each.dtype}, found {lowest} to {highest}"
+        )
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    return Column(lowest, highest, tuple(sorted(set(numbers.categories))), is_stated=True)
+
+
+def stated_columns(each: Input, rest: Column) -> list[Column]:
+    """Return the user's columns, one for each index of the last axis, with `rest` for those without numbers; none: [].
+
+    Raises ModelportError (InvalidSpec) where their number is another one, or for what cannot be.
+    """
+    entries = each.values.columns if each.values else []
+    count = sum(entry.count for entry in entries)
+    if entries and count != width_of(each):
+        message = (
+            f"input {each.name}: values.columns: expected one for each index of the last axis of {list(each.shape)}, "
+            f"which must have a fixed length, found {count}; `count` repeats an entry, and {{}} says nothing of its own"
+        )
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    found = []
+    for number, entry in enumerate(entries):
+        own = stated(each, entry, f"values.columns[{number}]")
+        found += [own if own.is_stated else rest] * entry.count
+    return found
+
+
+def observed(values: Array, *, is_column: bool = False) -> Column:
+    """Return what the user's numbers show: their range, or the whole numbers of a column; of a constant, nothing."""
+    found = np.unique(values.astype(np.float64))
+    found = found[np.isfinite(found)]
+    if found.size < 2:  # noqa: PLR2004  # a number that never changes shows no mistake
+        return Column()
+    is_whole = is_column and bool(np.all(found == np.rint(found)))
+    categories = found[np.linspace(0, found.size - 1, min(found.size, MAX_CATEGORIES)).astype(int)]
+    return Column(float(found[0]), float(found[-1]), tuple(categories.tolist()) if is_whole else ())
+
+
+def covering(column: Column, thresholds: Sequence[float]) -> Column:
+    """Return the column with a range that goes beyond all thresholds."""
+    finite = [value for value in thresholds if np.isfinite(value)]
+    if not finite or column.categories:
+        return column
+    lowest, highest = min(finite), max(finite)
+    margin = (highest - lowest) / 4 or abs(lowest) or 1.0
+    ends = [lowest - margin, highest + margin, *(end for end in (column.lowest, column.highest) if end is not None)]
+    return column._replace(lowest=min(ends), highest=max(ends))
+
+
+def width_of(each: Input) -> int:
+    """Return the length of the last axis; 0 if it is free, or there is none."""
+    last = each.shape[-1] if each.shape else 0
+    return last if isinstance(last, int) else 0
+
+
+def is_float(dtype: str) -> bool:
+    """Return whether an element type of ours has numbers that are no integers."""
+    return dtype.startswith(("float", "bfloat"))
+
+
+def _limits(dtype: str) -> tuple[float, float]:
+    if dtype == "bool":
+        return 0, 1
+    if not is_float(dtype):
+        return np.iinfo(dtype).min, np.iinfo(dtype).max
+    limits = np.finfo("float32" if dtype == "bfloat16" else dtype)  # whose ends are nearly the same
+    return float(limits.min), float(limits.max)
