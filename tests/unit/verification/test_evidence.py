@@ -462,6 +462,18 @@ def test_an_answer_of_another_type_order_or_name_fails():
         assert caught.value.reason == FAILED
 
 
+def test_a_lost_length_that_follows_from_the_inputs_numbers_is_named():
+    def chosen(x):
+        return logits(x)[:, : 3 + int(x["x"].sum() > 0)]
+
+    reference = reference_of(y(chosen), ASKED)
+    with pytest.raises(ModelportError, match=r"; axis 1 of y is as long as the inputs' numbers say"):
+        measured(reference, y(lambda x: logits(x)[:, :4]))
+    with pytest.raises(ModelportError, match="expected outputs") as caught:
+        measured(reference, y(lambda x: chosen(x)[:1]))
+    assert "numbers say" not in caught.value.message
+
+
 def test_a_signature_that_the_source_contradicts_fails_the_conversion():
     reference = reference_of(y(logits), ASKED)
     inputs = [Tensor(name="x", dtype="float32", shape=["batch", 16])]
