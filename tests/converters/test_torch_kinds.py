@@ -12,6 +12,7 @@ import pytest
 
 from modelport.contract import ArtifactManifest, ConvertRequest, ModelportError
 from modelport.handover import ARTIFACT, read_caveats, read_manifest
+from modelport.reasons import Reason
 from modelport.steps import Context
 from modelport.verification.reference import FILE_NAME, read_reference
 from modelport.verification.sameness import distance
@@ -58,6 +59,7 @@ CONVERTED = {
     "cache": ["output"],
     "checked": ["output"],
     "tied": ["output"],
+    "packed_total": ["output"],
     "ignoring": ["output"],
     "ignoring21": ["output"],
     "deep": ["output"],
@@ -127,6 +129,7 @@ def read_signature_of(folder):
         ("complex", "ConversionFailed", ["output output", "torch.view_as_real"]),
         ("sparse", "ConversionFailed", ["output output", "to_dense()"]),
         ("branch", "ConversionFailed", ["net.py:", "was always False", "torch.export", "verification.data"]),
+        ("packed_last", "ConversionFailed", ["net.py:", "packed sequences", "pick, by lengths", "exporters refuse"]),
         ("whole", "UnsafeSource", ["torch.nn.modules.container.Sequential", "save model.state_dict() alone"]),
         ("complexes", "WeightsMismatch", ["complex64 for float32", "layer.weight"]),
         ("integers", "WeightsMismatch", ["int32 for float32", "layer.weight"]),
@@ -160,8 +163,28 @@ def test_refuses_and_names_what_is_wrong(kinds, name, reason, words):
 def test_a_branch_that_the_samples_take_both_ways_fails_the_gate(kinds):
     folder, outcomes = kinds
     assert outcomes["both"]["reason"] == ""
-    with pytest.raises(ModelportError, match="times its limit"):
+    with pytest.raises(
+        ModelportError, match=rf"times its limit.*one sample had may be baked in at net\.py:{_line_of('x.sum() > 0')}$"
+    ):
         verify(folder / "both")
+
+
+def test_lengths_that_a_trace_holds_are_named(kinds):
+    folder, outcomes = kinds
+    assert (outcomes["few"]["reason"], outcomes["packed_longest"]["reason"]) == ("", "")
+    with pytest.raises(ModelportError, match=rf"\[16, 4\].*net\.py:{_line_of('x.shape[0] > 16')}$"):
+        verify(folder / "few")
+    with pytest.raises(ModelportError) as failed:
+        verify(folder / "packed_longest")
+    assert failed.value.reason == Reason.VERIFICATION_FAILED
+    assert "axis 1 of output is as long as the inputs' numbers say" in failed.value.message
+    assert f"net.py:{_line_of('pack_padded_sequence(x')}: packed sequences" in failed.value.message
+    assert len(failed.value.message) <= 500
+
+
+def _line_of(code):
+    text = Path(__file__).with_name("torch_kinds.py").read_text(encoding="utf-8").partition("CODE = '''\n")[2]
+    return 1 + next(number for number, line in enumerate(text.splitlines(), 1) if code in line)
 
 
 def test_a_baked_branch_is_told_where_doubts_are_only_reported(kinds):

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import torch
 
-from modelport.api import Checkpoint, Input, Verification
+from modelport.api import Checkpoint, Input, Values, Verification
 from modelport.contract import CodeRequest, ConvertRequest, Hop, ModelportError
 from modelport.steps import Context
 from modelport_converter.steps.ask import ask
@@ -264,6 +264,10 @@ IDS = (
     Input(name="ids", dtype="int64", shape=["batch", "time"]),
     Input(name="kinds", shape=["batch", 3]),
 )
+SEQUENCES = (
+    Input(name="x", shape=["batch", 6, 4]),
+    Input(name="lengths", dtype="int64", shape=["batch"], values=Values(range=(1, 6))),
+)
 CASES = (
     *(kind(name) for name in ("plain", "normalised", "nothing_dropped", "cache", "checked", "tied")),
     *(kind(name) for name in ("bfloat", "kinds", "names", "same")),
@@ -280,7 +284,8 @@ CASES = (
         options={"precision": "float32"},
     ),
     *(kind(name) for name in ("list", "table", "module", "closure", "state", "counter", "dropout")),
-    *(kind(name) for name in ("float", "complex", "sparse", "branch", "both")),
+    *(kind(name) for name in ("float", "complex", "sparse", "branch", "both", "few")),
+    *(Case(f"packed_{kind}", {"kind": kind}, net="Packed", inputs=SEQUENCES) for kind in ("longest", "last", "total")),
     kind("branch", called="branch_reported", verification=Verification(policy="Report")),
     beside("numpy", np.float64(0.5)),
     beside("loss", {"loss": torch.nn.MSELoss(), "path": pathlib.Path("/tmp/x")}),
@@ -368,8 +373,9 @@ def answer(case: Case, model: torch.nn.Module, folder: pathlib.Path) -> None:
     asked = {}
     for each in case.inputs:
         shape = [lengths[length] if isinstance(length, str) else length for length in each.shape]
+        low, high = (each.values and each.values.range) or (0, 1 if each.dtype == "bool" else 49)
         values = (
-            random.integers(0, 2 if each.dtype == "bool" else 50, shape)
+            random.integers(int(low), int(high) + 1, shape)
             if each.dtype in ("bool", "int64")
             else random.standard_normal(shape)
         )

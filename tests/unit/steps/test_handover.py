@@ -6,10 +6,25 @@ import msgspec
 import pytest
 
 from modelport.contract import ModelportError
-from modelport.handover import CANDIDATE, CAVEATS, SIGNATURE, read_candidate, read_caveats, read_signature
+from modelport.handover import (
+    CANDIDATE,
+    CAVEATS,
+    DOUBTS,
+    SIGNATURE,
+    naming_doubts,
+    read_candidate,
+    read_caveats,
+    read_signature,
+)
 from modelport.reasons import Reason
 
-READERS = ((CANDIDATE, read_candidate), (CAVEATS, read_caveats), (SIGNATURE, read_signature))
+
+def fail(folder, reason=Reason.VERIFICATION_FAILED):
+    with naming_doubts([folder]):
+        raise ModelportError(reason, "output y: wrong")
+
+
+READERS = ((CANDIDATE, read_candidate), (CAVEATS, read_caveats), (SIGNATURE, read_signature), (DOUBTS, fail))
 DEEP = b"[" * 50_000
 
 
@@ -37,6 +52,24 @@ def test_what_is_no_regular_file(tmp_path, name, read, kind):
     with pytest.raises(ModelportError) as failed:
         read(tmp_path)
     assert failed.value.reason == Reason.UNSAFE_SOURCE
+
+
+@pytest.mark.parametrize(
+    ("doubts", "reason", "told"),
+    [
+        (None, Reason.VERIFICATION_FAILED, "output y: wrong"),
+        ([], Reason.VERIFICATION_FAILED, "output y: wrong"),
+        (["a.py:1 \n is odd", "b"], Reason.VERIFICATION_FAILED, "output y: wrong; a.py:1 is odd; b"),
+        (["a"], Reason.NUMERICALLY_UNSTABLE, "output y: wrong"),
+        (["a" * 900], Reason.VERIFICATION_FAILED, "output y: wrong; " + "a" * 200),
+    ],
+)
+def test_doubts_are_told_where_the_verification_fails(tmp_path, doubts, reason, told):
+    if doubts is not None:
+        (tmp_path / DOUBTS).write_bytes(msgspec.json.encode(doubts))
+    with pytest.raises(ModelportError) as failed:
+        fail(tmp_path, reason)
+    assert (failed.value.reason, failed.value.message) == (reason, told)
 
 
 @pytest.mark.parametrize(

@@ -152,16 +152,24 @@ def _check_arguments(model: torch.nn.Module, request: ConvertRequest) -> None:
 def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
     """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed.
 
-    What it holds of one sample alone, and the samples show, is left as doubts: the gate says whether it matters.
+    What may be baked in besides is left as doubts: the gate says whether it matters.
     """
-    if not exported.refusal:
-        return
-    asker = Asker(model, job.request.inputs, job.code)
-    for sample in reference.usual:
-        run_calls(asker.run, sample.inputs, job.request.states)
-    baked = find_baked(asker.watch.looks)
+    places, packings = dict.fromkeys(exported.places), list[str]()
+    if exported.refusal:
+        asker = Asker(model, job.request.inputs, job.code)
+        for sample in reference.usual:
+            run_calls(asker.run, sample.inputs, job.request.states)
+        _tell_baked(job, find_baked(asker.watch.looks), exported)
+        places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
+        packings = tell_packings(asker.watch.packings)
+    if places or packings:
+        doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"]
+        (job.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
+
+
+def _tell_baked(job: HopJob, baked: list[str], trace: Exported) -> None:
     if baked and job.request.verification.policy == "Enforce":
-        refusal = exported.refusal.removeprefix("capture: ").partition(".  ")[0]
+        refusal = trace.refusal.removeprefix("capture: ").partition(".  ")[0]
         message = (
             f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in; torch.export would not, but refuses:"
             f" {refusal:.120}. Give inputs[].values or verification.data that reach both ways, or write it with tensors,"
@@ -169,9 +177,6 @@ def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, expo
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
-    caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in exported.wholes]
+    caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in trace.wholes]
     if caveats:
         (job.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))
-    places = dict.fromkeys([*find_changing(asker.watch.looks), *exported.places])
-    traced = [f"the trace holds what one sample had at {', '.join(places)}"] if places else []
-    (job.out / DOUBTS).write_bytes(msgspec.json.encode(tell_packings(asker.watch.packings) or traced))

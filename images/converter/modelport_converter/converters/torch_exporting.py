@@ -76,9 +76,9 @@ class Exported(NamedTuple):
     refusal: str = ""
     """Why a trace was kept although it may hold for its example alone; empty: there is no such doubt."""
     places: tuple[str, ...] = ()
-    """Where Python took a number out of the doubtful trace, or a length."""
+    """Where Python looked at a number or a length, which a trace bakes in, and capture may, if it is a length."""
     wholes: tuple[str, ...] = ()
-    """Where it took all of a tensor, as a list or array."""
+    """Where the kept trace turned tensors into lists or arrays, whose values are baked in."""
 
 
 class _RefusedError(Exception):
@@ -131,7 +131,7 @@ def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Export
             export = export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
         if _attempt("capture", _capture, export, refusals, is_asked=is_asked) is not None:
             shutil.rmtree(spare, ignore_errors=True)
-            return Exported()
+            return Exported(places=_places(caught or ()))
     if caught is None:
         raise ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
     shutil.rmtree(export.path.parent)
