@@ -15,9 +15,11 @@ class Hint(NamedTuple):
     categories: tuple[int, ...] = ()
     """The integers between the two that have a meaning, where not all have one."""
     is_mask: bool = False
-    """Whether 1 stands for what counts, and 0 for what is hidden."""
+    """Whether 1 stands for what counts and 0 for what is hidden, or the reverse."""
     is_added: bool = False
     """Whether it is added to what a softmax takes, so that it may be a mask: 0 for what counts, far below what hides."""
+    is_number: bool = False
+    """Whether a mask of floats is computed with as numbers, too."""
     thresholds: tuple[tuple[float, ...], ...] = ()
     """By column, what trees compare a table's numbers with: they answer by jumps, and only there."""
     missing: tuple[tuple[float, ...], ...] = ()

@@ -59,3 +59,31 @@ def test_tables_side_by_side_are_told_apart():
 
 def test_what_is_changed_on_its_way_has_none():
     assert hints([node("Neg", ["x"], ["n"]), tree("n")], value("x", ("batch", 3))) == {}
+
+
+NAN = float("nan")
+TRACKS = {"nodes_missing_value_tracks_true": [1, 0, 0, 0, 0]}
+IMPUTER = node("Imputer", ["x"], ["full"], domain=ML, imputed_value_floats=[0.5], replaced_value_float=NAN)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([tree()], "()"),
+        # the first column alone has a way of its own for what is missing
+        ([tree(splits={"nodes_values": SPLITS} | TRACKS)], "((nan,),)"),
+        ([IMPUTER, tree("full")], "((nan,), (nan,), (nan,), (nan,))"),
+        (
+            [node("Imputer", ["x"], ["full"], domain=ML, imputed_value_floats=[0.5], replaced_value_float=-1.0), tree("full")],
+            "((-1.0,), (-1.0,), (-1.0,), (-1.0,))",
+        ),
+        ([node("IsNaN", ["x"], ["n"]), node("Where", ["n", "zeros", "x"], ["y"])], "((nan,), (nan,), (nan,), (nan,))"),
+    ],
+    ids=["no", "trees", "imputer", "imputer of a number", "condition"],
+)  # fmt: skip
+def test_what_stands_for_missing_numbers(nodes, expected):
+    assert str(hints(nodes, value("x", ("batch", 4))).get("x", Hint()).missing) == expected
+
+
+def test_thresholds_are_known_behind_an_imputer():
+    assert hints([IMPUTER, tree("full")], value("x", ("batch", 4)))["x"].thresholds == ((0.25,), (), (-1.5,))

@@ -14,6 +14,12 @@ from modelport.verification.arrays import Array
 
 NUMBERS = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
 """Attributes of Constant beside a tensor, and the types that they make."""
+CARRIERS = {
+    "Cast": (0,), "Concat": None, "Expand": (0,), "Flatten": (0,), "Gather": (0,), "Identity": (0,), "Pad": (0,),
+    "Reshape": (0,), "Slice": (0,), "Split": (0,), "Squeeze": (0,), "StringNormalizer": (0,), "Tile": (0,),
+    "Transpose": (0,), "Unsqueeze": (0,), "Where": (1, 2),
+}  # fmt: skip
+"""Operators that hand values on as they are, and which of their inputs those are; None: all."""
 SMALL_BYTES = 4_096
 """Up to this size a tensor may be a shape, which types and shapes follow from."""
 
@@ -90,6 +96,11 @@ def infer_tensors(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
 def attribute_of(node: onnx.NodeProto, name: str) -> onnx.AttributeProto | None:
     """Return an attribute of a node, if it is set."""
     return next((each for each in node.attribute if each.name == name), None)
+
+
+def is_boolean(node: onnx.NodeProto) -> bool:
+    """Return whether a node makes truth values of numbers."""
+    return node.op_type == "Cast" and getattr(attribute_of(node, "to"), "i", 0) == onnx.TensorProto.BOOL
 
 
 def names_of(model: onnx.ModelProto) -> set[str]:

@@ -1,21 +1,16 @@
 """What a graph tells about the values of its inputs, by what consumes them: the rows of a table, a vocabulary."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import onnx
 
 from modelport.api import Input
 from modelport.verification.source import Hint
-from modelport_converter.converters.onnx_graphs import Constants, attribute_of, subgraphs_of
-from modelport_converter.converters.onnx_trees import find_thresholds
+from modelport_converter.converters.onnx_graphs import CARRIERS, Constants, attribute_of, is_boolean, subgraphs_of
+from modelport_converter.converters.onnx_masks import find_mask
+from modelport_converter.converters.onnx_trees import Tensors, find_missing, find_thresholds
 
-CARRIERS = {
-    "Cast": (0,), "Concat": None, "Expand": (0,), "Flatten": (0,), "Gather": (0,), "Identity": (0,), "Pad": (0,),
-    "Reshape": (0,), "Slice": (0,), "Split": (0,), "Squeeze": (0,), "StringNormalizer": (0,), "Tile": (0,),
-    "Transpose": (0,), "Unsqueeze": (0,), "Where": (1, 2),
-}  # fmt: skip
-"""Operators that hand values on as they are, and which of their inputs those are; None: all."""
 INDEXED = {"Gather": "axis", "GatherElements": "axis", "ScatterElements": "axis"}
 """Operators whose input 1 holds indices into an axis of input 0."""
 EMBED_LAYER_NORMALIZATION = {0: 2, 1: 4, 7: 3}
@@ -27,22 +22,24 @@ UNSEEN = "unseen"
 """A string that no vocabulary is likely to hold."""
 
 
-def find_hints(
-    model: onnx.ModelProto, inputs: Iterable[Input], tensors: Mapping[str, onnx.TypeProto.Tensor]
-) -> dict[str, Hint]:
+def find_hints(model: onnx.ModelProto, inputs: Iterable[Input], tensors: Tensors) -> dict[str, Hint]:
     """Return a hint for each input whose consumers tell something: of integers and strings by the inferred shapes."""
-    walk = _Walk(model, tensors)
+    constants = Constants(model)
+    walk = _Walk(model, tensors, constants)
     found = {
         each.name: _merge(list(walk.consumers(each.name, model.graph.node, set())))
         if each.dtype == "string" or "int" in each.dtype
-        else _of_trees(find_thresholds(model.graph, each.name, tensors))
+        else _of_numbers(model.graph, each.name, tensors, constants)
         for each in inputs
     }
     return {name: hint for name, hint in found.items() if hint is not None}
 
 
-def _of_trees(thresholds: tuple[tuple[float, ...], ...]) -> Hint | None:
-    return Hint(thresholds=thresholds) if thresholds else None
+def _of_numbers(graph: onnx.GraphProto, name: str, tensors: Tensors, constants: Constants) -> Hint | None:
+    thresholds, missing = find_thresholds(graph, name, tensors), find_missing(graph, name, tensors)
+    if thresholds or missing:
+        return Hint(thresholds=thresholds, missing=missing)
+    return find_mask(graph, name, constants)
 
 
 def _merge(hints: Sequence[Hint]) -> Hint | None:
@@ -75,8 +72,8 @@ class _Use(NamedTuple):
 class _Walk:
     """Follows values from an input to what says something about them."""
 
-    def __init__(self, model: onnx.ModelProto, tensors: Mapping[str, onnx.TypeProto.Tensor]) -> None:
-        self._constants = Constants(model)
+    def __init__(self, model: onnx.ModelProto, tensors: Tensors, constants: Constants) -> None:
+        self._constants = constants
         self._tensors = tensors
         self._functions = {(each.domain, each.name): each for each in model.functions}
 
@@ -103,7 +100,7 @@ class _Walk:
         if hint is not None:
             yield hint
         carried = CARRIERS.get(node.op_type, ())
-        if (carried is None or position in carried) and not _is_boolean(node):
+        if (carried is None or position in carried) and not is_boolean(node):
             for output in node.output:
                 yield from self.consumers(output, nodes, seen)
 
@@ -121,7 +118,7 @@ class _Walk:
             # one number is a condition, many are a one-hot encoding
             is_list = known is not None and (known.dtype.kind in "OU" or (known.dtype.kind in "iu" and known.size > 1))
             return _of_keys(known.ravel().tolist(), is_strict=False) if known is not None and is_list else None
-        if _is_boolean(node) or self._is_complement(use):
+        if is_boolean(node) or self._is_complement(use):
             return MASK
         return _of_encoder(node)
 
@@ -137,10 +134,6 @@ class _Walk:
             return False
         one = self._constants.read(use.other)
         return one is not None and one.dtype.kind not in "iu" and one.size == 1 and float(one.ravel()[0]) == 1
-
-
-def _is_boolean(node: onnx.NodeProto) -> bool:
-    return node.op_type == "Cast" and getattr(attribute_of(node, "to"), "i", 0) == onnx.TensorProto.BOOL
 
 
 def _indices(length: int) -> Hint | None:

@@ -106,7 +106,7 @@ def _known(each: Input, hint: Hint, seen: Sequence[Array]) -> Domain:
         return _whole(each, hint, rest, columns)
     if rest.is_stated or columns:
         return _real(each, hint, seen, rest, columns)
-    if hint.is_mask:
+    if hint.is_mask and not hint.is_number:
         return Domain(MASK, mask=(1, 0))
     return _real(each, hint, seen, rest, columns)._replace(mask=_mask(each, hint))
 
@@ -115,7 +115,7 @@ def _mask(each: Input, hint: Hint) -> tuple[float, float] | None:
     """Return what shows and hides in an input that may be a mask, and may be numbers that are called so."""
     if hint.is_added:
         return 0, HIDDEN_IN_HALF if each.dtype == "float16" else HIDDEN
-    return (1, 0) if MASK in each.name.lower() else None
+    return (1, 0) if hint.is_mask or MASK in each.name.lower() else None
 
 
 def _real(each: Input, hint: Hint, seen: Sequence[Array], rest: Column, columns: Sequence[Column]) -> Domain:

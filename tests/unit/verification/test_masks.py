@@ -1,0 +1,73 @@
+"""Masks of floats: what shows and what hides, and numbers among them where a mask may be none."""
+
+import numpy as np
+import pytest
+
+from modelport.api import Input, Values
+from modelport.verification.hints import Hint
+from modelport.verification.samples.plan import make_plan
+from modelport.verification.samples.probing import Prober
+
+
+def samples(each, hint=None, infer=lambda tensors: {"y": next(iter(tensors.values()))}):
+    made = make_plan([each], {}, Prober(infer), count=8, hints={each.name: hint} if hint else {})
+    return [ways[0][0][each.name] for ways in made.usual]
+
+
+def masks(arrays, shown, hidden):
+    return [array == hidden for array in arrays if set(np.unique(array)) <= {np.float32(shown), np.float32(hidden)}]
+
+
+def hides_all_ways(found):
+    return {
+        "all": any(not hides.any() for hides in found),
+        "row": any(hides[-1].all() for hides in found if len(hides) > 1),
+        "tail": any(hides.any() and not (np.diff(hides.astype(int), axis=-1) < 0).any() for hides in found),
+        "some": any((np.diff(hides.astype(int), axis=-1) < 0).any() for hides in found),
+    }
+
+
+ALL_WAYS = {"all": True, "row": True, "tail": True, "some": True}
+
+
+def test_what_is_a_mask_is_one_in_all_samples():
+    arrays = samples(Input(name="m", shape=["batch", "time"]), Hint(is_mask=True))
+    found = masks(arrays, 1, 0)
+    assert len(found) == 8
+    assert hides_all_ways(found) == ALL_WAYS
+
+
+@pytest.mark.parametrize(
+    ("each", "hint", "pair"),
+    [
+        (Input(name="attention_mask", shape=["batch", "time"]), None, (1, 0)),
+        (Input(name="m", shape=["batch", 1, "time", "time"]), Hint(is_added=True), (0, -1e9)),
+        (Input(name="m", dtype="float16", shape=["batch", "time"]), Hint(is_added=True), (0, -1e4)),
+        (Input(name="m", shape=["batch", "time"]), Hint(is_mask=True, is_number=True), (1, 0)),
+    ],
+)
+def test_what_may_be_a_mask_is_one_in_some_samples_and_numbers_in_others(each, hint, pair):
+    arrays = samples(each, hint)
+    found = masks(arrays, *pair)
+    assert hides_all_ways(found) == ALL_WAYS
+    numbers = [array for array in arrays if len(np.unique(array)) > 2]
+    assert len(numbers) == 3
+    assert all(np.isfinite(array).all() for array in arrays)
+
+
+def test_numbers_that_the_user_states_go_before():
+    mask = Input(name="mask", shape=["batch", "time"], values=Values(range=[0.25, 0.75]))
+    assert all(((array >= 0.25) & (array <= 0.75)).all() for array in samples(mask))
+
+
+def test_a_row_is_hidden_where_the_source_gives_numbers_for_it_alone():
+    def softmax(tensors):
+        with np.errstate(invalid="ignore"):
+            shown = tensors["m"] / tensors["m"].sum(-1, keepdims=True)
+        return {"y": shown}
+
+    made = make_plan(
+        [Input(name="m", shape=["batch", 4])], {}, Prober(softmax), count=8, hints={"m": Hint(is_mask=True)}
+    )
+    assert all(len(ways) == 5 for ways in made.usual)
+    assert any(not ways[0][0]["m"][-1].any() for ways in made.usual)
