@@ -5,6 +5,8 @@ import numpy as np
 from modelport.verification.arrays import Array
 from modelport.verification.measure.precision import is_float
 
+FRACTIONS_END = 1 << 23
+"""From here on float32 has whole numbers alone."""
 MATRIX = 2
 """Axes that weights have at least: a vector of numbers may be the scales of a resize, which lengths follow from."""
 
@@ -19,6 +21,15 @@ def move(array: Array, random: np.random.Generator) -> Array:
     # away from zero lies a denormal number, which some processors flush: no change of value, a large change of speed
     kept = (array == 0) | ~np.isfinite(array) | ~np.isfinite(moved)
     return np.where(kept, array, moved)
+
+
+def move_input(array: Array, random: np.random.Generator) -> Array:
+    """Return an input moved, but for columns of whole numbers: they may be codes, or show and hide, and 2 is not nearly 1."""
+    if not is_float(array.dtype):
+        return array
+    rows = array.reshape(-1, array.shape[-1] if array.ndim else 1)
+    is_code = ((rows == np.rint(rows)) & (np.abs(rows) < FRACTIONS_END)).all(0)
+    return np.where(is_code.reshape(array.shape[-1:]), array, move(array, random))
 
 
 def move_weights(array: Array, random: np.random.Generator) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from modelport.api import Dtype, Input, Tensor
 from modelport.verification.arrays import Array
 from modelport.verification.asking import Asked
-from modelport.verification.moving import move
+from modelport.verification.moving import move_input
 from modelport.verification.reference import Answers
 from modelport.verification.sameness import is_other, noise_of
 from modelport.verification.samples.lengths import find_batch
@@ -91,7 +91,7 @@ class _Repeater:
     def _moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
         random = np.random.default_rng([seed])
         moved = tuple(
-            {name: move(array, random) if name in self._movable else array for name, array in tensors.items()}
+            {name: move_input(array, random) if name in self._movable else array for name, array in tensors.items()}
             for tensors in calls
         )
         answers = _try(self._ask_moved or self._ask, moved)

@@ -132,7 +132,7 @@ def _numbers_only(run: Infer) -> Infer:
 
 def _movable(source: Source) -> set[str]:
     """Return the inputs whose effect when they move by one unit in the last place is noise: no labels, no thresholds."""
-    exact = {name for name, hint in source.hints.items() if hint.thresholds}
+    exact = {name for name, hint in source.hints.items() if hint.thresholds or hint.is_mask or hint.is_added}
     return {each.name for each in source.inputs if each.dtype.startswith(("float", "bfloat"))} - exact
 
 
