@@ -41,8 +41,8 @@ $(numbers): images/server/modelport_server/protocol/numbers.c
 install: $(venv)/.installed $(numbers) ## Install the command line and the development tools into .venv
 
 .PHONY: lock
-lock: $(venv)/.installed ## Resolve all dependencies again and write the locks
-	$(run)/python tools/lock.py
+lock: $(venv)/.installed ## Write the locks; what is locked stays where it fits [UPGRADE=1, UPGRADE="NAME ..."]
+	$(run)/python tools/lock.py $(UPGRADE)
 
 # --- everyday work --------------------------------------------------------------------------------------------------
 
@@ -55,8 +55,10 @@ lint: install verify ## Lint, types, import rules, spelling, freshness of genera
 	$(run)/codespell README.md CHANGELOG.md docs operator images charts/modelport/values.yaml cluster/devcluster tests
 
 .PHONY: check
-check: lint ## Lint and all tests that need neither cluster nor frameworks (under two minutes)
-	$(run)/pytest -m "not cluster and not converters and not clients and not processes and not packages"
+check: export PYTHONDONTWRITEBYTECODE := # some images set it; these tests start hundreds of processes of the same code
+check: lint ## Lint and all tests that need neither cluster nor frameworks, side by side (under two minutes)
+	$(run)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
+	  -m "not cluster and not converters and not clients and not processes and not packages"
 
 .PHONY: format
 format: install ## Format the code and mend what the linter can

@@ -2,6 +2,9 @@
 
 Locks are lists of `name==version` with hashes and without addresses, so that they hold for any index. PyTorch has
 two: its CPU build is on no index but its own and needs nothing more, the index's build needs all of CUDA.
+
+What is locked stays while it fits, whatever the index has by now: a date alone does not hold it, for an index may
+show late what was uploaded before. `make lock UPGRADE="numpy torch"` moves those packages, `make lock UPGRADE=1` all.
 """
 
 import re
@@ -18,18 +21,23 @@ DEVELOPMENT = ("--universal", "--python-version", "3.11", "--all-extras", "--gro
 HEADER = "# Made by `make lock` from {source}. Do not edit.\n"
 
 
-def compile_lock(source: Path, *options: str) -> str:
-    """Return the lock of a list of requirements."""
-    command = [UV, "pip", "compile", "--quiet", "--upgrade", "--generate-hashes", "--no-annotate", "--no-header"]
-    return subprocess.run(
-        [*command, *options, str(source)], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+def compile_lock(lock: Path, source: Path, *options: str) -> str:
+    """Return the lock of a list of requirements; what it locks already stays where it may."""
+    command = [UV, "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate", "--no-header"]
+    subprocess.run([*command, *upgrade(), *options, f"--output-file={lock}", source], cwd=ROOT, check=True)
+    return lock.read_text()
 
 
-def write(path: Path, source: Path, lock: str) -> None:
+def upgrade() -> list[str]:
+    """Return uv's options for what may move: the packages named as arguments, all of them by `1`."""
+    names = sys.argv[1:]
+    return ["--upgrade"] if names == ["1"] else [f"--upgrade-package={name}" for name in names]
+
+
+def write(lock: Path, source: Path, text: str) -> None:
     """Write a lock."""
-    path.write_text(HEADER.format(source=source.relative_to(ROOT)) + lock)
-    print(path.relative_to(ROOT))
+    lock.write_text(HEADER.format(source=source.relative_to(ROOT)) + text)
+    print(lock.relative_to(ROOT))
 
 
 def entries(lock: str) -> dict[str, str]:
@@ -39,19 +47,22 @@ def entries(lock: str) -> dict[str, str]:
 
 def lock_torch(source: Path) -> None:
     """Write two alternative locks: the index's build with all that it needs, and the CPU build, which needs no more."""
-    others = entries(source.with_name("pytorch.txt").read_text())
-    whole = {name: entry for name, entry in entries(compile_lock(source, *IMAGE)).items() if name not in others}
-    write(source.with_suffix(".txt"), source, "\n".join(whole.values()) + "\n")
-    cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", whole["torchvision"]]
+    cuda, others = source.with_suffix(".txt"), source.with_name("pytorch.txt")
+    whole = entries(compile_lock(cuda, source, *IMAGE, f"--constraint={others}"))
+    own = {name: entry for name, entry in whole.items() if name not in entries(others.read_text())}
+    write(cuda, source, "\n".join(own.values()) + "\n")
+    cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", own["torchvision"]]
     write(source.with_name("pytorch-cpu.txt"), source, "\n".join(cpu) + "\n")
 
 
 def main() -> None:
     """Write all locks."""
-    write(ROOT / "requirements.lock", ROOT / "pyproject.toml", compile_lock(ROOT / "pyproject.toml", *DEVELOPMENT))
+    sources = {ROOT / "requirements.lock": (ROOT / "pyproject.toml", DEVELOPMENT)}
     for source in sorted([*ROOT.glob("images/*/locks/*.in"), *ROOT.glob("bench/*/locks/*.in")]):
         if source.stem != "pytorch-cuda":
-            write(source.with_suffix(".txt"), source, compile_lock(source, *IMAGE))
+            sources[source.with_suffix(".txt")] = source, IMAGE
+    for lock, (source, options) in sources.items():
+        write(lock, source, compile_lock(lock, source, *options))
     lock_torch(ROOT / "images/converter/locks/pytorch-cuda.in")
 
 
