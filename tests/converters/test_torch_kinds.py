@@ -54,6 +54,7 @@ CONVERTED = {
     "plain": ["output"],
     "normalised": ["output"],
     "normalised21": ["output"],
+    "relearned": ["output"],
     "nothing_dropped": ["output"],
     "overridden": ["output"],
     "cache": ["output"],

@@ -185,6 +185,18 @@ class Deep(nn.Module):
         return hidden
 
 
+class Relearned(nn.Module):
+    """Takes each batch's own mean. A trace warns of a check of lengths; the captured graph takes the stored mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.norm = nn.Conv1d(4, 3, 2), nn.BatchNorm1d(3)
+
+    def forward(self, x):
+        stored = self.norm.running_mean, self.norm.running_var
+        return F.batch_norm(self.layer(x), *stored, training=True, momentum=0.0)
+
+
 class Packed(nn.Module):
     """Answers as many steps as the longest row has, or its last state."""
 
@@ -273,6 +285,7 @@ CASES = (
     *(kind(name) for name in ("bfloat", "kinds", "names", "same")),
     kind("half", inputs=(Input(name="x", dtype="float16", shape=["batch", 4]),)),
     kind("normalised", called="normalised21", options={"opset": 21}),
+    Case("relearned", net="Relearned", inputs=(Input(name="x", shape=["batch", 4, 5]),)),
     Case("overridden", net="Overridden"),
     Case("ignoring", net="Ignoring", inputs=IDS),
     Case("ignoring21", net="Ignoring", inputs=IDS, options={"opset": 21}),

@@ -31,7 +31,7 @@ from modelport.reasons import Reason
 from modelport.steps import Context
 from modelport.verification.answers import read_answers
 from modelport.verification.golden import check_golden, read_golden
-from modelport.verification.reference import Reference, Sample, write_reference
+from modelport.verification.reference import Reference, Sample, read_reference, write_reference
 from modelport.verification.source import Source, ask_source, describe_inputs, describe_outputs
 from modelport_server import backends
 from modelport_server.steps import trying
@@ -443,6 +443,33 @@ def test_where_none_answers_the_default_ways_failure_is_told(attempt, ways, reas
     with pytest.raises(ModelportError, match=told) as caught:
         attempt(*ways)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("how", "spare", "taken"),
+    [("far", "right", "spare"), ("fails", "right", "spare"), ("right", "right", "model"), ("far", "far", "model")],
+)
+def test_the_spare_form_is_taken_where_it_alone_is_near(tmp_path, monkeypatch, how, spare, taken):
+    converted(tmp_path)
+    for name, content in (("model", how), ("spare", spare)):
+        folder = tmp_path / "hop-1" / "out" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "model.onnx").write_text(content)
+    monkeypatch.setattr(trying.backends, "ways", lambda _runtime: ({},))
+    monkeypatch.setattr(
+        trying.backends, "load", lambda _, folder, files, *_more: Scripted((folder / files[0]).read_text())
+    )
+    context = Context("try", request_of(), tmp_path, tmp_path)
+    context.out.mkdir(parents=True)
+    trying.try_model(context)
+    assert list_tree(context.out) == ["answers.npz", "artifact/model.onnx", "tried.json"]
+    expected = spare if taken == "spare" else how
+    assert (context.out / "artifact" / "model.onnx").read_text() == expected
+    candidate = msgspec.json.decode((context.out / "tried.json").read_bytes(), type=Candidate)
+    assert candidate.files[0].digest == digest_of(expected.encode())
+    answers = read_answers(context.out / "answers.npz").samples[0][0]["scores"]
+    right = read_reference(tmp_path / "ask" / "out" / "reference.npz").samples[0].outputs[0]["scores"]
+    assert np.allclose(answers, right, atol=1e-4) == (expected == "right")
 
 
 def test_no_answer_on_edges_is_an_answer(attempt, tmp_path, monkeypatch):

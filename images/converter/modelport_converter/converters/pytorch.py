@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import torch
 
 from modelport.contract import ConvertRequest, ModelportError
 from modelport.formats.onnx import OnnxOptions
-from modelport.handover import CAVEATS, DOUBTS, read_signature
+from modelport.handover import CAVEATS, DOUBTS, SPARE, read_signature
 from modelport.reasons import Reason
 from modelport.steps import say
 from modelport.verification.calls import Infer, run_calls
@@ -106,7 +107,9 @@ def convert(job: HopJob, options: OnnxOptions) -> None:
     except ModelportError as refusal:
         raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
     _tell_doubts(job, opened.model, reference, exported)
-    finish_model(path, simplify=options.simplify, precision=options.precision)
+    for each in (path, job.out / SPARE / path.name):
+        if each.exists():
+            finish_model(each, simplify=options.simplify, precision=options.precision)
 
 
 def _open(request: ConvertRequest, model: Path, code: Path) -> _Opened:
@@ -152,16 +155,20 @@ def _check_arguments(model: torch.nn.Module, request: ConvertRequest) -> None:
 def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
     """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed.
 
-    What may be baked in besides is left as doubts: the gate says whether it matters.
+    What may be baked in besides is left as doubts: the gate says whether it matters. A spare trace has no such excuse.
     """
-    places, packings = dict.fromkeys(exported.places), list[str]()
-    if exported.refusal:
+    places, packings, spare = dict.fromkeys(exported.places), list[str](), job.out / SPARE
+    if exported.refusal or spare.exists():
         asker = Asker(model, job.request.inputs, job.code)
         for sample in reference.usual:
             run_calls(asker.run, sample.inputs, job.request.states)
-        _tell_baked(job, find_baked(asker.watch.looks), exported)
-        places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
-        packings = tell_packings(asker.watch.packings)
+        baked = find_baked(asker.watch.looks)
+        if not exported.refusal and (baked or exported.wholes):
+            shutil.rmtree(spare)
+        elif exported.refusal:
+            _tell_baked(job, baked, exported)
+            places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
+            packings = tell_packings(asker.watch.packings)
     if places or packings:
         doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"]
         (job.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))

@@ -2,7 +2,8 @@
 
 The tracing exporter comes first: it needs a tenth of the time of the other and keeps operators plain. It runs the model
 once, so that what follows from values of that run is baked in; it warns where that may be. Then, or if it refuses, the
-graph-capturing exporter is tried; and if that one refuses, the trace is what there is, and the gate tells its worth.
+graph-capturing exporter is tried. If both write, the trace is the spare one: each has faults that the other has not. If
+that one refuses, the trace is what there is, and the gate tells its worth.
 """
 
 import shutil
@@ -19,6 +20,7 @@ import torch
 
 from modelport.api import Input, Tensor
 from modelport.contract import ModelportError
+from modelport.handover import SPARE
 from modelport.reasons import Reason
 from modelport.steps import say
 from modelport.verification.arrays import Tensors
@@ -78,7 +80,7 @@ class Exported(NamedTuple):
     places: tuple[str, ...] = ()
     """Where Python looked at a number or a length, which a trace bakes in, and capture may, if it is a length."""
     wholes: tuple[str, ...] = ()
-    """Where the kept trace turned tensors into lists or arrays, whose values are baked in."""
+    """Where the trace, kept or spare, turned tensors into lists or arrays, whose values are baked in."""
 
 
 class _RefusedError(Exception):
@@ -115,7 +117,7 @@ def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Export
     `is_doubtful` says that the model's code looks at values of tensors, `is_asked` that no other operator set will do.
     """
     refusals: list[str] = []
-    spare = export.path.parent.with_name("traced")
+    spare = export.path.parent.with_name(SPARE)
     caught: list[warnings.WarningMessage] | None = None
     with _plain_operators():
         if export.opset <= LAST_TRACED_OPSET:
@@ -130,8 +132,7 @@ def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Export
         if not is_asked:
             export = export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
         if _attempt("capture", _capture, export, refusals, is_asked=is_asked) is not None:
-            shutil.rmtree(spare, ignore_errors=True)
-            return Exported(places=_places(caught or ()))
+            return Exported("", _places(caught or ()), _places(filter(_is_whole, caught or ())))
     if caught is None:
         raise ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
     shutil.rmtree(export.path.parent)

@@ -4,6 +4,8 @@ The model's files are copied into this step's own volume while they are hashed, 
 what publish uploads, whatever the step before does to its files afterwards. Nothing is judged here.
 """
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +14,7 @@ import msgspec
 
 from modelport.contract import ArtifactManifest, Candidate, ConvertRequest, File, JobRequest, ModelportError, StepResult
 from modelport.files import copy_beneath, list_tree
-from modelport.handover import ARTIFACT, CANDIDATE, MODEL, naming_doubts, read_manifest, read_signature
+from modelport.handover import ARTIFACT, CANDIDATE, MODEL, SPARE, naming_doubts, read_manifest, read_signature
 from modelport.jobs import candidate_step
 from modelport.reasons import Reason
 from modelport.runtimes import runtime_for
@@ -63,7 +65,11 @@ def try_model(context: Context) -> StepResult:
         reference=read_reference(asked / REFERENCE),
     )
     # a stored artifact is served as its manifest says, so it is tried in that way alone
-    attempts = _attempt(context, model, [stored.load_options] if stored else backends.ways(model.runtime.name))
+    ways = [stored.load_options] if stored else backends.ways(model.runtime.name)
+    attempts = _attempt(context, model, ways)
+    spare = context.out_of(candidate_step(request)) / SPARE
+    if not attempts[-1].is_near and os.path.lexists(spare):
+        model, attempts = _try_spare(context, spare, model, ways) or (model, attempts)
     with naming_doubts([context.out_of(candidate_step(request))]):
         chosen = _choose(attempts)
     assert chosen.backend is not None
@@ -91,6 +97,22 @@ def _copy(context: Context, request: ConvertRequest, stored: ArtifactManifest | 
     source = context.out_of(candidate_step(request)) / (ARTIFACT if stored else MODEL)
     paths = [file.path for file in stored.files if file.role == "model"] if stored else list_tree(source)
     return [copy_beneath(source, path, context.out / ARTIFACT / path) for path in paths]
+
+
+def _try_spare(
+    context: Context, source: Path, model: _Model, ways: Sequence[Mapping[str, str]]
+) -> tuple[_Model, list[_Attempt]] | None:
+    """Return the model's other form in its place, and how it was tried, if that one is near the source."""
+    folder = context.out / SPARE
+    files = [copy_beneath(source, path, folder / path) for path in list_tree(source)]
+    attempts = _attempt(context, model._replace(folder=folder, files=files), ways)
+    if not attempts[-1].is_near:
+        shutil.rmtree(folder)
+        return None
+    say(context.name, "the model's other form is near the source, and taken")
+    shutil.rmtree(model.folder)
+    folder.rename(model.folder)
+    return model._replace(files=files), attempts
 
 
 def _attempt(context: Context, model: _Model, ways: Sequence[Mapping[str, str]]) -> list[_Attempt]:
