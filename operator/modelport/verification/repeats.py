@@ -1,6 +1,6 @@
 """Ask the source again in ways that only noise can tell apart: what no conversion can be blamed for.
 
-Inputs moved by one unit in the last place, or the weights where an input cannot move; the batch in other pieces, row by
+Inputs moved by one unit in the last place, or the weights where no input can move; the batch in other pieces, row by
 row, in another order: all change nothing that the model was trained to see, and everything about the order and rounding
 of its sums. Other counts of threads show nothing: ONNX Runtime gives the same bits with one and with two.
 """
@@ -64,7 +64,7 @@ def make_repeats(
 
     The answer itself stands in where a kind does not apply, or where the first kind has to do: an answer takes long, or
     the question is the user's own, beside those `generated`, of which there may be many. Inputs in `movable` move; one
-    unit in the last place of another is another question. `ask_moved` asks with the weights moved, too.
+    unit in the last place of another is another question. `ask_moved` asks with the weights moved.
     """
     limit = max(OTHER_QUESTION, noise_of(precision))
     repeater = _Repeater(ask, ask_moved, axes, limit, movable)

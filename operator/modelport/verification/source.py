@@ -41,7 +41,7 @@ class Source(NamedTuple):
     rebuild: Callable[[], Infer] | None = None
     """Builds the same model once more, from the same files under another seed: numbers that no file holds differ."""
     move_weights: Callable[[], Infer] | None = None
-    """Builds it once more with its weights moved by one unit in the last place: noise that no input of integers shows."""
+    """Builds it once more with its weights moved by one unit in the last place: noise, where no input can move."""
     find_unstored: Callable[[], Sequence[str]] = _nothing
     """Says, after `rebuild`, which tensors of the two differ."""
 
@@ -67,8 +67,8 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     _check_deterministic(asked[: request.verification.samples // 2], run, source, states)
     _check_builds(asked[:REBUILD_SAMPLES], source, states)
     samples = [Sample(each.calls, each.outputs) for each in asked]
-    movable = _movable(source)
-    moved = None if len(movable) == len(source.inputs) or not source.move_weights else source.move_weights()
+    movable = _movable(source, states)
+    moved = source.move_weights() if source.move_weights and not movable else None
     repeats = make_repeats(
         asked,
         lambda calls: run_calls(run, calls, states),
@@ -130,10 +130,14 @@ def _numbers_only(run: Infer) -> Infer:
     return checked
 
 
-def _movable(source: Source) -> set[str]:
-    """Return the inputs whose effect when they move by one unit in the last place is noise: no labels, no thresholds."""
+def _movable(source: Source, states: Sequence[State]) -> set[str]:
+    """Return the inputs whose effect is noise when they move by one unit in the last place.
+
+    Integers cannot, nor can zeros, which states begin with; behind thresholds and masks it is another question, or none.
+    """
     exact = {name for name, hint in source.hints.items() if hint.thresholds or hint.is_mask or hint.is_added}
-    return {each.name for each in source.inputs if each.dtype.startswith(("float", "bfloat"))} - exact
+    real = {each.name for each in source.inputs if each.dtype.startswith(("float", "bfloat"))}
+    return real - exact - {state.input for state in states}
 
 
 def _vocabularies(inputs: Sequence[Input], data: Sequence[Tensors]) -> dict[str, Hint]:

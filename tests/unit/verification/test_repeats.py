@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from modelport.api import DimensionRange, Input
+from modelport.api import DimensionRange, Input, State
 from modelport.verification.moving import move, move_weights
 from modelport.verification.sameness import is_other
 from modelport.verification.source import Source, ask_source
@@ -59,7 +59,7 @@ def deep(tensors, weights, dtype=np.float32):
     hidden = weights[0][tensors["x"] % 50].astype(dtype)
     for each in weights[1:]:
         hidden = np.tanh(hidden @ each.astype(dtype))
-    return {"y": hidden.astype(np.float32)}
+    return {"y": hidden.astype(np.float32), "h": np.zeros((len(hidden), 1), np.float32)}
 
 
 DEEP = [np.random.default_rng(2).standard_normal(shape).astype(np.float32) for shape in [(50, 64), *[(64, 64)] * 20]]
@@ -72,22 +72,25 @@ def moved_deep():
     return lambda tensors: deep(tensors, weights)
 
 
-def test_weights_move_where_integers_cannot():
+@pytest.mark.parametrize("states", [[], [State(input="h", output="h")]], ids=["", "states"])
+def test_weights_move_where_no_input_can(states):
+    inputs = [*TOKENS, *(Input(name=each.input, shape=["batch", 1]) for each in states)]
     limits = {"batch": DimensionRange(max=4)}
-    source = Source(TOKENS, lambda tensors: deep(tensors, DEEP), move_weights=moved_deep)
-    reference = ask_source(source, request(dimensions=limits), [])
+    source = Source(inputs, lambda tensors: deep(tensors, DEEP), move_weights=moved_deep)
+    reference = ask_source(source, request(dimensions=limits, states=states), [])
     evidence, finding = measured(reference, lambda tensors: deep(tensors, DEEP, np.float64))
-    [output] = evidence.facts.outputs
+    [output] = [each for each in evidence.facts.outputs if each.name == "y"]
     assert finding is None
     assert float(output.relative_rms) > 5e-6, "else it would be right without its noise, too"
     assert float(output.limit) == pytest.approx(min(1e-4, 20 * float(output.noise_floor)), rel=0.01)
 
 
-def test_weights_do_not_move_where_all_inputs_do():
+def test_weights_do_not_move_where_an_input_does():
     def unwanted():
         raise AssertionError
 
-    assert 0 < noise(lambda tensors: {"y": tensors["x"] @ WEIGHTS}, move_weights=unwanted)[MOVED] < 1e-6
+    inputs = [*FEATURES, Input(name="rate", dtype="int64", shape=[1])]
+    assert 0 < noise(lambda tensors: {"y": tensors["x"] @ WEIGHTS}, inputs, move_weights=unwanted)[MOVED] < 1e-6
 
 
 def test_a_table_that_is_another_one_when_it_moves_is_no_noise():
