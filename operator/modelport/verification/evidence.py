@@ -18,7 +18,8 @@ from modelport.verification.companies import MOST_ELEMENTS, batch_dimension
 from modelport.verification.golden import Golden, choose_golden
 from modelport.verification.judge import NOISE_FLOORS, wanted_metrics
 from modelport.verification.measure import decimal, difference, same, share_text, spread
-from modelport.verification.measure.detections import Detector, find_detector
+from modelport.verification.measure.detections import Detector
+from modelport.verification.measure.detectors import find_detector
 from modelport.verification.measure.labels import LabelRule
 from modelport.verification.measure.metrics import metric
 from modelport.verification.measure.numbers import Rule
@@ -58,7 +59,7 @@ class _Rules(NamedTuple):
     detector: Detector | None
 
     def is_detection(self, name: str) -> bool:
-        return self.detector is not None and name in self.detector.outputs
+        return self.detector is not None and name in (*self.detector.outputs, *self.detector.counts)
 
 
 def evaluate(reference: Reference, tried: Tried, signature: Signature, request: ConvertRequest) -> Evidence:
@@ -67,10 +68,13 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
     Raises ModelportError: VerificationFailed for answers that cannot be compared, ConversionFailed for a signature
     that the source model's own answers contradict.
     """
-    detector = find_detector([outputs for sample in reference.usual for outputs in sample.outputs])
-    check_structure(reference, tried, signature, detector.outputs if detector else ())
+    asked = [inputs for sample in reference.usual for inputs in sample.inputs]
+    detector = find_detector(asked, [outputs for sample in reference.usual for outputs in sample.outputs])
+    check_structure(reference, tried, signature, dict.fromkeys(detector.outputs, detector.axis) if detector else {})
     answered = list(zip(reference.samples, tried.samples, strict=True))
-    calls = [call for sample, answers in answered if not sample.is_edge for call in _calls(sample, answers, detector)]
+    calls = _align(
+        [call for sample, answers in answered if not sample.is_edge for call in _calls(sample, answers)], detector
+    )
     rules = _make_rules(calls, reference, signature, detector)
     outputs = [
         _numbers_status(name, calls, rules, request)
@@ -89,28 +93,37 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
     golden = choose_golden(
         [(sample.inputs, answers) for sample, answers in answered if not sample.is_edge],
         _golden_tolerances(calls, rules),
+        detector,
     )
     unbounded = batch_dimension(signature) if is_independent else None
     return Evidence(facts, golden, is_independent, _lengths(reference, request, unbounded))
 
 
-def _calls(sample: Sample, answers: Answers, detector: Detector | None) -> list[Call]:
-    calls = []
-    for number, (expected, found) in enumerate(zip(sample.outputs, answers, strict=True)):
-        repeats = [(expected, again[number]) for again in sample.repeats]
-        if detector is None:
-            calls.append(Call(expected, found, tuple(repeats)))
-            continue
-        matched = detector.match(expected, found)
-        if matched is None and len(expected[detector.boxes]) != len(found[detector.boxes]):
-            message = (
-                f"detections ({', '.join(detector.outputs)}): {len(expected[detector.boxes])} expected, "
-                f"{len(found[detector.boxes])} found, and scores next to others explain no such difference"
-            )
-            raise ModelportError(Reason.VERIFICATION_FAILED, message)
-        again = tuple(detector.match(one, other) or (one, other) for one, other in repeats)
-        calls.append(Call(*(matched or (expected, found)), again))
-    return calls
+def _calls(sample: Sample, answers: Answers) -> list[Call]:
+    return [
+        Call(expected, found, tuple((expected, again[number]) for again in sample.repeats))
+        for number, (expected, found) in enumerate(zip(sample.outputs, answers, strict=True))
+    ]
+
+
+def _align(calls: Sequence[Call], detector: Detector | None) -> list[Call]:
+    """Return the calls with detections in the order, and of the number, that the source's have."""
+    if detector is None:
+        return list(calls)
+    aligned = detector.align_all([(call.expected, call.found) for call in calls])
+    for call, found in zip(calls, aligned, strict=True):
+        for name in detector.outputs:
+            wanted, given = (each[name].shape[detector.axis] for each in (call.expected, found))
+            if wanted != given:
+                message = (
+                    f"detections ({', '.join(detector.outputs)[:200]}): {wanted} expected, {given} found, and scores "
+                    "next to others explain no such difference"
+                )
+                raise ModelportError(Reason.VERIFICATION_FAILED, message)
+    return [
+        Call(call.expected, found, tuple((one, detector.align(one, other)) for one, other in call.repeats))
+        for call, found in zip(calls, aligned, strict=True)
+    ]
 
 
 def _make_rules(calls: Sequence[Call], reference: Reference, signature: Signature, detector: Detector | None) -> _Rules:
@@ -213,7 +226,7 @@ def _flips(name: str, calls: Sequence[Call]) -> float:
 
 def _edges(answered: Sequence[tuple[Sample, Answers]], rules: _Rules) -> str:
     pairs = [pair for sample, answers in answered for pair in zip(sample.outputs, answers, strict=True)]
-    given = [(rules.detector and found and rules.detector.match(*pair)) or pair for pair in pairs if (found := pair[1])]
+    given = [(one, rules.detector.align(one, other) if rules.detector else other) for one, other in pairs if other]
     texts = [f"no answer to {len(pairs) - len(given)} of {len(pairs)} calls"] if len(given) < len(pairs) else []
     for name in [*rules.numbers, *rules.labels]:
         differing = [_differing_rows(name, *pair, rules) for pair in given]
@@ -247,6 +260,7 @@ def _has_independent_rows(companies: Sequence[Company], rules: _Rules, known: Te
 def _agrees(company: Company, rules: _Rules, known: Tensors) -> bool:
     """Return whether rows alone are those in company; `known` are the outputs of any call."""
     alone, together = company
+    together = rules.detector.align(alone, together) if rules.detector else together
     if set(alone) != set(known) or set(together) != set(known):
         return False
     if not all(_has_rows(alone[name], together[name], one) for name, one in known.items()):

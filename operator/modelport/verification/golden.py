@@ -19,7 +19,7 @@ from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors, read_arrays, write_arrays
 from modelport.verification.calls import Infer, iterate_calls
 from modelport.verification.measure import difference
-from modelport.verification.measure.detections import find_detector
+from modelport.verification.measure.detections import Detector
 from modelport.verification.measure.labels import LabelRule
 from modelport.verification.measure.precision import is_float
 from modelport.verification.reference import Answers
@@ -38,6 +38,7 @@ class Golden(NamedTuple):
     """By call; those after the first hold no states."""
     outputs: Answers
     tolerances: dict[str, float]
+    detector: Detector | None = None
 
 
 class _Index(Message, frozen=True, kw_only=True):
@@ -45,22 +46,28 @@ class _Index(Message, frozen=True, kw_only=True):
     """By call."""
     outputs: list[str]
     tolerances: list[float]
+    detector: Detector | None
 
 
-def choose_golden(answered: Sequence[tuple[Calls, Answers]], tolerances: dict[str, float]) -> list[Golden]:
+def choose_golden(
+    answered: Sequence[tuple[Calls, Answers]], tolerances: dict[str, float], detector: Detector | None = None
+) -> list[Golden]:
     """Return the smallest questions with their answers, which delay each start of a server; longer sequences first."""
     cut = [(inputs[:CALLS], outputs[:CALLS]) for inputs, outputs in answered]
     chosen = sorted(cut, key=lambda each: (-len(each[0]), _size(each[0])))[:COUNT]
-    return [Golden(*each, tolerances) for each in chosen]
+    return [Golden(*each, tolerances, detector) for each in chosen]
 
 
 def write_golden(folder: Path, golden: list[Golden]) -> None:
     """Write one file per sample into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, (inputs, outputs, tolerances) in enumerate(golden):
+    for number, (inputs, outputs, tolerances, detector) in enumerate(golden):
         names = list(outputs[0])
         index = _Index(
-            inputs=[list(call) for call in inputs], outputs=names, tolerances=[tolerances[name] for name in names]
+            inputs=[list(call) for call in inputs],
+            outputs=names,
+            tolerances=[tolerances[name] for name in names],
+            detector=detector,
         )
         arrays = {
             f"{group}.{call}.{position}": array
@@ -83,27 +90,24 @@ def read_golden(folder: Path) -> list[Golden]:
 
 def check_golden(golden: list[Golden], infer: Infer, states: Sequence[State]) -> None:
     """Ask the model. Raises ModelportError (GoldenMismatch) with the first output that differs from the verified one."""
-    for number, (inputs, verified, tolerances) in enumerate(golden):
-        for call, answers in enumerate(iterate_calls(infer, inputs, states)):
-            where = f"golden sample {number}" + (f", call {call + 1}" if call else "")
-            _check_answer(where, verified[call], answers, tolerances)
+    for number, each in enumerate(golden):
+        for call, answers in enumerate(iterate_calls(infer, each.inputs, states)):
+            wrong = _mistake_of_call(each.outputs[call], answers, each)
+            if wrong:
+                where = f"golden sample {number}" + (f", call {call + 1}" if call else "")
+                raise ModelportError(Reason.GOLDEN_MISMATCH, f"{where}: {wrong}")
 
 
-def _check_answer(where: str, verified: Tensors, answers: Tensors, tolerances: dict[str, float]) -> None:
-    detector = find_detector([verified])
-    outputs = verified
-    if detector:
-        outputs, answers = detector.match(outputs, answers) or (outputs, answers)
-    for name, expected in outputs.items():
+def _mistake_of_call(verified: Tensors, answers: Tensors, golden: Golden) -> str:
+    answers = golden.detector.align(verified, answers) if golden.detector else answers
+    for name, expected in verified.items():
         found = answers.get(name)
         if found is None or found.shape != expected.shape or found.dtype != expected.dtype:
-            raise ModelportError(
-                Reason.GOLDEN_MISMATCH, f"{where}: expected output {name} {expected.dtype}{list(expected.shape)}"
-            )
-        wrong = _mistake(name, outputs, answers, tolerances)
+            return f"expected output {name} {expected.dtype}{list(expected.shape)}"
+        wrong = _mistake(name, verified, answers, golden.tolerances)
         if wrong:
-            message = f"{where}: output {name} differs from the verified answer: {wrong}"
-            raise ModelportError(Reason.GOLDEN_MISMATCH, message)
+            return f"output {name} differs from the verified answer: {wrong}"
+    return ""
 
 
 def _mistake(name: str, expected: Tensors, found: Tensors, tolerances: dict[str, float]) -> str:
@@ -135,6 +139,7 @@ def _read(path: Path) -> Golden:
             tuple(_tensors(arrays, f"inputs.{call}", names) for call, names in enumerate(index.inputs)),
             tuple(_tensors(arrays, f"outputs.{call}", index.outputs) for call in range(len(index.inputs))),
             dict(zip(index.outputs, index.tolerances, strict=True)),
+            index.detector,
         )
     except (msgspec.MsgspecError, KeyError, ValueError) as error:
         message = f"{path.name}: expected a golden sample, found: {error!s:.200}"

@@ -1,6 +1,6 @@
 """Names, order, element types and shapes of answers: what must be equal before numbers can be compared."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from modelport.api import Signature, Tensor
 from modelport.contract import ModelportError
@@ -10,14 +10,12 @@ from modelport.verification.arrays import Array, Tensors
 from modelport.verification.reference import Reference, Sample
 
 
-def check_structure(
-    reference: Reference, tried: Tried, signature: Signature, counting: Container[str] = frozenset()
-) -> None:
+def check_structure(reference: Reference, tried: Tried, signature: Signature, counting: Mapping[str, int] = {}) -> None:
     """Raise ModelportError if answers cannot be compared.
 
     ConversionFailed: the source model's own answers contradict the signature; VerificationFailed: the converted
     model's do, or are not of the same number, names, order, types and shapes. Shapes of edges are left to be compared, as is whether
-    there is an answer to them, and the first length of the outputs in `counting`.
+    there is an answer to them, and the length of the axis that `counting` says, by output.
     """
     if len(tried.samples) != len(reference.samples):
         found = f"{len(tried.samples)} of {len(reference.samples)} samples"
@@ -33,7 +31,7 @@ def check_structure(
             message = f"{where}: expected answers to {len(sample.outputs)} calls, found {len(answers)}"
             raise ModelportError(Reason.VERIFICATION_FAILED, message)
         for expected, given in zip(sample.outputs, answers, strict=True):
-            free = expected if sample.is_edge else counting
+            free: Mapping[str, int | None] = dict.fromkeys(expected) if sample.is_edge else counting
             ours, theirs = (_describe(each, free) for each in (expected, given))
             if ours != theirs and not (sample.is_edge and not given):
                 differing = _from_first_difference(ours, theirs)
@@ -47,11 +45,15 @@ def dtype_name(array: Array) -> str:
     return "string" if array.dtype.kind in "OUS" else str(array.dtype)
 
 
-def _describe(tensors: Tensors, free: Container[str]) -> list[str]:
-    return [
-        f"{name} {dtype_name(each)}" + (f" of {each.ndim} axes" if name in free else str(list(each.shape)))
-        for name, each in tensors.items()
-    ]
+def _describe(tensors: Tensors, free: Mapping[str, int | None]) -> list[str]:
+    return [f"{name} {dtype_name(each)}{_lengths(each, free.get(name, -1))}" for name, each in tensors.items()]
+
+
+def _lengths(array: Array, free: int | None) -> str:
+    """Return the shape in which an axis may have any length; all of them, if it is None."""
+    if free is None:
+        return f" of {array.ndim} axes"
+    return f"[{', '.join('any' if axis == free else str(length) for axis, length in enumerate(array.shape))}]"
 
 
 def _tell_data_lengths(expected: Tensors, given: Tensors, signature: Signature) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
-from modelport.verification.measure.detections import find_detector
+from modelport.verification.measure.detectors import find_detector
 from unit.verification.answered import measured, questions, reference_of
 
 ASKED = questions(9, 3)
@@ -26,17 +26,16 @@ def found(inputs, threshold=KEPT, change=lambda boxes, scores, classes: (boxes, 
 
 def test_they_are_recognised_by_what_stands_together():
     calls = [found(each) for each in ASKED]
-    detector = find_detector(calls)
+    detector = find_detector(ASKED, calls)
     assert detector is not None
     assert detector.outputs == ("boxes", "scores", "classes")
-    assert find_detector([{name: each[name] for name in ("boxes", "scores")} for each in calls]) is None
-    assert find_detector([each | {"scores": each["scores"] * 3} for each in calls]) is None
+    assert find_detector(ASKED, [each | {"scores": each["scores"] * 3} for each in calls]) is None
     dense = {
         "boxes": np.zeros((9, 4), "f"),
         "scores": np.tile([0.1, 0.9, 0.2], 3).astype("f"),
         "classes": np.zeros(9, int),
     }
-    assert find_detector([dense, dense]) is None
+    assert find_detector(ASKED[:2], [dense, dense]) is None
 
 
 def swap(boxes, scores, classes, at=0):

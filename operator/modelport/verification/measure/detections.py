@@ -1,113 +1,287 @@
-"""Detections (what a non-maximum suppression keeps): in an order, and of a number, that noise alone may change.
+"""Detections (what a non-maximum suppression or a top-k keeps): in an order, and of a number, that noise may change.
 
-They are put into the source's order, matched by class and overlap, before they are compared like all else. What has
-no match is left out only where noise explains it: its score is next to the lowest one that the source kept at all.
+An answer is put into the source's order, matched by image, class and overlap, before it is compared like all else.
+What has no match is left out only where noise explains it: its score is next to the lowest one that the source kept at
+all, or, where an image has as many detections as there is room for, next to the lowest one of that image.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.measure.metrics import CORNERS, overlap
-from modelport.verification.measure.precision import is_float
 
 SAME_BOX = 0.9
 """Overlap of boxes that differ by no more than noise, with much to spare."""
-SCORE_MARGIN = 1e-4
-"""How near scores are that noise may swap."""
 FEW = 0.1
 """Share of the detections, or a single one, that noise may add or take away at a threshold."""
+MOST_PAIRS = 1 << 18
+"""Pairs of detections that are compared, beside those that are where they were expected: a bound of time and memory."""
+MOST_ROWS = 1 << 20
+"""Detections, and images, of a call."""
 
-_NOTHING = np.zeros(0)
+Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+Pair = tuple[Tensors, Tensors]
+
+
+class Place(NamedTuple):
+    """Where detections have something: in an output, from this column on."""
+
+    output: str
+    column: int = 0
+
+
+class Rows(NamedTuple):
+    """The detections of a call, those of all images in one order, and what pads them."""
+
+    images: Places
+    boxes: Floats
+    scores: Floats
+    classes: npt.NDArray[Any]
+
+    @property
+    def is_live(self) -> Mask:
+        """Which are detections: what pads them has a score of 0, or -1."""
+        return np.asarray(self.scores > 0)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all of it can be compared."""
+        return bool(np.isfinite(self.boxes).all() and np.isfinite(self.scores).all())
+
+    @property
+    def is_padded_behind(self) -> bool:
+        """Whether no detection follows what pads an image."""
+        follows = (self.images[1:] == self.images[:-1]) & ~self.is_live[:-1] & self.is_live[1:]
+        return not follows.any()
+
+
+class _Match(NamedTuple):
+    """Places of what is the same in both answers."""
+
+    ours: Places
+    theirs: Places
+    images: int
+    replaced: int
+    """Images of which the last detections are others."""
 
 
 class Detector(NamedTuple):
-    """The outputs of one detector: the first axis of all of them counts the detections."""
+    """Which outputs describe detections, and how."""
 
-    boxes: str
-    scores: str
-    classes: str
-    lowest: float
-    """The lowest score that the source kept at all; NaN where too many have it to be next to a threshold by chance."""
+    outputs: tuple[str, ...]
+    """All that have the axis of detections, whose order they share."""
+    axis: int
+    """The axis that counts detections; those before it count images."""
+    boxes: Place
+    scores: Place
+    classes: Place | None = None
+    images: Place | None = None
+    """Number of the image, where the axis counts the detections of all images."""
+    counts: tuple[str, ...] = ()
+    """Outputs that say how many detections each image has."""
+    room: int = 0
+    """How many detections each image has room for; 0 where that follows from the data."""
+    margin: float = 0.0
+    """How near scores and boxes are that noise may swap, as a share of the larger one."""
+    lowest: float | None = None
+    """The lowest score that the source kept at all; None where too many have it to be next to a threshold by chance."""
 
-    @property
-    def outputs(self) -> tuple[str, str, str]:
-        """Names of the outputs."""
-        return self.boxes, self.scores, self.classes
+    def align(self, expected: Tensors, found: Tensors) -> Tensors:
+        """Return what was found in the order of what was expected; as it was found, if more than noise lies between."""
+        return self.align_all([(expected, found)])[0]
 
-    def match(self, expected: Tensors, found: Tensors) -> tuple[Tensors, Tensors] | None:
-        """Return both answers with what is found in both, in one order; None if more than noise lies between."""
-        if not all(self._is_whole(each) for each in (expected, found)):
+    def align_all(self, pairs: Sequence[Pair]) -> list[Tensors]:
+        """Return the same for many calls: by chance, the last detection is another one in few images alone."""
+        matches = [self._match(*pair) for pair in pairs]
+        is_chance = sum(each.replaced for each in matches if each) <= few(sum(each.images for each in matches if each))
+        return [
+            self._take(*pair, match) if match and (is_chance or not match.replaced) else pair[1]
+            for pair, match in zip(pairs, matches, strict=True)
+        ]
+
+    def rows(self, tensors: Tensors) -> Rows:
+        """Return the detections of a call."""
+        shape = tensors[self.boxes.output].shape
+        images = np.repeat(np.arange(math.prod(shape[: self.axis])), shape[self.axis])
+        if self.images:
+            numbers = np.nan_to_num(self.columns(tensors, self.images)[:, 0].astype(np.float64))
+            images = np.clip(np.rint(numbers), 0, MOST_ROWS).astype(np.intp)
+        classes = self.columns(tensors, self.classes)[:, 0] if self.classes else np.zeros(len(images))
+        kind = classes.dtype.kind
+        return Rows(
+            images,
+            self.columns(tensors, self.boxes, CORNERS).astype(np.float64),
+            self.columns(tensors, self.scores)[:, 0].astype(np.float64),
+            classes.astype(str) if kind in "OU" else classes if kind in "iub" else np.rint(classes.astype(np.float64)),
+        )
+
+    def columns(self, tensors: Tensors, place: Place, width: int = 1) -> Array:
+        """Return what detections have in a place, one row for each of them."""
+        return self._flat(tensors[place.output])[:, place.column : place.column + width]
+
+    def _flat(self, array: Array) -> Array:
+        """Return an array of one row for each detection."""
+        before, behind = array.shape[: self.axis + 1], array.shape[self.axis + 1 :]
+        return array.reshape(math.prod(before), math.prod(behind))
+
+    def _take(self, expected: Tensors, found: Tensors, match: _Match) -> Tensors:
+        taken = dict(found)
+        for name in self.outputs:
+            flat = self._flat(expected[name]).copy()
+            flat[match.ours] = self._flat(found[name])[match.theirs]
+            taken[name] = flat.reshape(expected[name].shape)
+        rows = self.rows(found)
+        for name in self.counts:
+            if np.array_equal(found[name].ravel(), count_live(rows, found[name].size)):
+                taken[name] = expected[name]
+        return taken
+
+    def _fits(self, expected: Tensors, found: Tensors) -> bool:
+        """Return whether answers can be matched: all is there, but for the number of detections as it was expected."""
+        if not all(name in found for name in (*self.outputs, *self.counts)):
+            return False
+        if not all(
+            expected[name].dtype == found[name].dtype
+            and found[name].ndim == expected[name].ndim > self.axis
+            and _without(expected[name].shape, self.axis) == _without(found[name].shape, self.axis)
+            for name in self.outputs
+        ):
+            return False
+        if self._flat(expected[self.boxes.output]).shape[1] < self.boxes.column + CORNERS:
+            return False  # only some elements were kept
+        lengths = [{each[name].shape[self.axis] for name in self.outputs} for each in (expected, found)]
+        if any(len(each) > 1 for each in lengths) or self._flat(found[self.boxes.output]).shape[0] > MOST_ROWS:
+            return False
+        return all(expected[name].shape == found[name].shape for name in self.counts)
+
+    def _match(self, expected: Tensors, found: Tensors) -> _Match | None:
+        if not self._fits(expected, found):
             return None
-        pairs, missing, additional = self._pair(expected, found)
-        scores = expected[self.scores].astype(np.float64)
-        single = np.append(scores[missing], found[self.scores][additional].astype(np.float64))
-        is_next_to_lowest = bool(np.all(np.abs(single - self.lowest) <= SCORE_MARGIN))
-        if (missing.size and additional.size) or not is_next_to_lowest or single.size > _few(len(scores)):
+        ours, theirs = self.rows(expected), self.rows(found)
+        if not all(each.is_finite and each.is_padded_behind for each in (ours, theirs)):
             return None
-        ours, theirs = pairs[:, 0], pairs[:, 1]
-        is_inverted = np.triu(theirs[:, None] > theirs[None, :])
-        if np.any(is_inverted & (np.abs(scores[ours][:, None] - scores[ours][None, :]) > SCORE_MARGIN)):
+        with np.errstate(over="ignore", invalid="ignore"):  # untrusted numbers overflow, and match nothing then
+            pairs = self._pair(ours, theirs)
+        if pairs is None or not self._is_ordered(ours, theirs, *pairs):
             return None
-        return self._take(expected, ours), self._take(found, theirs)
+        replaced = self._count_replaced(ours, theirs, *pairs)
+        return None if replaced is None else _Match(*pairs, len(np.unique(ours.images)), replaced)
 
-    def _take(self, tensors: Tensors, places: Places) -> Tensors:
-        return tensors | {name: tensors[name][places] for name in self.outputs}
+    def _pair(self, ours: Rows, theirs: Rows) -> tuple[Places, Places] | None:
+        """Return the places of equal detections, those of the source in order; None if there are too many to compare."""
+        classes = np.unique(np.concatenate([ours.classes, theirs.classes]), return_inverse=True)[1].reshape(-1) + 1
+        kinds = np.split(classes, [len(ours.classes)])
+        kinds = [np.where(each.is_live, kind, 0) for each, kind in zip((ours, theirs), kinds, strict=True)]
+        own, other_keys = (_keys(each, kind, len(classes)) for each, kind in zip((ours, theirs), kinds, strict=True))
+        _, one, other = np.intersect1d(own, other_keys, assume_unique=True, return_indices=True)
+        apart = np.abs(ours.boxes[one] - theirs.boxes[other]).max(1, initial=0.0)
+        is_same = apart <= self.margin * np.abs(ours.boxes[one]).max(1, initial=0.0)
+        is_same = (is_same & self._are_near(ours.scores[one], theirs.scores[other])) | ~ours.is_live[one]
+        one, other = one[is_same], other[is_same]
+        left = [np.setdiff1d(np.flatnonzero(rows.is_live), at) for rows, at in ((ours, one), (theirs, other))]
+        if len(left[0]) * len(left[1]) > MOST_PAIRS:
+            return None
+        more = self._nearest(
+            *(
+                np.column_stack([rows.images[at], kind[at], rows.boxes[at]])
+                for rows, at, kind in zip((ours, theirs), left, kinds, strict=True)
+            )
+        )
+        one, other = np.append(one, left[0][more[:, 0]]), np.append(other, left[1][more[:, 1]])
+        order = np.argsort(one)
+        return one[order], other[order]
 
-    def _is_whole(self, tensors: Tensors) -> bool:
-        boxes, scores, classes = (tensors.get(name, _NOTHING) for name in self.outputs)
-        return (*scores.shape, CORNERS) == boxes.shape and scores.shape == classes.shape and scores.ndim == 1
-
-    def _pair(self, expected: Tensors, found: Tensors) -> tuple[Places, Places, Places]:
-        boxes, others = (each[self.boxes].astype(np.float64) for each in (expected, found))
-        free = np.ones(len(others), np.bool_)
+    def _nearest(self, ours: Floats, theirs: Floats) -> Places:
+        """Return pairs of places, by columns image, class and box: of equal boxes the nearest, in the source's order."""
+        one, other = ours[:, None], theirs[None, :]
+        apart = np.abs(one - other).max(-1, initial=0.0)
+        is_same = (overlap(one[..., 2:], other[..., 2:]) >= SAME_BOX) | (apart <= self.margin * np.abs(one).max(-1))
+        apart = np.where(is_same & np.all(one[..., :2] == other[..., :2], axis=-1), apart, np.inf)
         pairs = []
-        for number in range(len(boxes)):
-            usable = free & (found[self.classes] == expected[self.classes][number])
-            overlaps = np.where(usable, overlap(boxes[number], others), 0.0)
-            best = int(overlaps.argmax()) if len(overlaps) else 0
-            if len(overlaps) and overlaps[best] >= SAME_BOX:
-                free[best] = False
+        for number, distances in enumerate(apart):
+            best = int(distances.argmin()) if distances.size else 0
+            if distances.size and distances[best] < np.inf:
+                apart[:, best] = np.inf
                 pairs.append((number, best))
-        matched = np.array(pairs, np.intp).reshape(-1, 2)
-        missing = np.setdiff1d(np.arange(len(boxes)), matched[:, 0])
-        return matched, missing, np.flatnonzero(free)
+        return np.array(pairs, np.intp).reshape(-1, 2)
+
+    def _are_near(self, one: Floats, other: Floats | float) -> Mask:
+        return np.asarray(np.abs(one - other) <= self.margin * np.maximum(np.abs(one), np.abs(other)))
+
+    def _is_ordered(self, ours: Rows, theirs: Rows, one: Places, other: Places) -> bool:
+        """Return whether nothing has changed places but neighbours, of one image, whose scores are next to each other."""
+        if not one.size:
+            return True
+        first_behind = np.append(np.minimum.accumulate(other[::-1])[::-1][1:], len(theirs.scores))
+        starts = np.append(0, np.flatnonzero(np.maximum.accumulate(other) < first_behind)[:-1] + 1)
+        extremes = [
+            (np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts))
+            for values in (ours.scores[one], theirs.scores[other], ours.images[one])
+        ]
+        *scores, images = extremes
+        return bool(np.all(images[0] == images[1]) and all(np.all(self._are_near(*each)) for each in scores))
+
+    def _count_replaced(self, ours: Rows, theirs: Rows, one: Places, other: Places) -> int | None:
+        """Return in how many images noise has put others in place of the last detections; None if it was not noise."""
+        missing, additional = (
+            np.setdiff1d(np.flatnonzero(each.is_live), places) for each, places in ((ours, one), (theirs, other))
+        )
+        if missing.size + additional.size > 2 * few(int(ours.is_live.sum())):
+            return None
+        replaced = np.intersect1d(ours.images[missing], theirs.images[additional])
+        for image in replaced:
+            inside = ours.scores[ours.images == image]
+            singles = [
+                rows.scores[at[rows.images[at] == image]] for rows, at in ((ours, missing), (theirs, additional))
+            ]
+            is_full = all(np.sum(rows.is_live[rows.images == image]) == self.room for rows in (ours, theirs))
+            is_chance = np.sum(self._are_near(inside, inside.min())) <= few(len(inside))
+            if not (is_full and is_chance and np.all(self._are_near(np.concatenate(singles), inside.min()))):
+                return None
+        single = np.concatenate(
+            [
+                rows.scores[at[~np.isin(rows.images[at], replaced)]]
+                for rows, at in ((ours, missing), (theirs, additional))
+            ]
+        )
+        if single.size and (self.lowest is None or not np.all(self._are_near(single, self.lowest))):
+            return None
+        return len(replaced) if single.size <= few(int(ours.is_live.sum())) else None
 
 
-def find_detector(calls: Sequence[Tensors]) -> Detector | None:
-    """Return the outputs that describe detections, if these are the source's answers: boxes, scores, and classes.
-
-    Boxes are [n, 4], scores within [0, 1] and classes [n], and n follows from the data or scores are sorted.
-    """
-    names = list(calls[0])
-    boxes = [name for name in names if _all(calls, name, lambda each: each.ndim == 2 and each.shape[1] == CORNERS)]  # noqa: PLR2004
-    flat = [name for name in names if _all(calls, name, lambda each: each.ndim == 1)]
-    scores = [name for name in flat if _all(calls, name, _is_score)]
-    classes = [name for name in flat if _all(calls, name, lambda each: each.dtype.kind in "iuOU")]
-    if not len(boxes) == len(scores) == len(classes) == 1:
-        return None
-    kept = np.concatenate([call[scores[0]].astype(np.float64) for call in calls])
-    lowest = kept.min(initial=np.inf)
-    if np.sum(kept <= lowest + SCORE_MARGIN) > _few(kept.size):
-        lowest = np.nan
-    found = Detector(boxes[0], scores[0], classes[0], float(lowest))
-    lengths = [{len(call[name]) for name in found.outputs} for call in calls]
-    is_ragged = len(set().union(*lengths)) > 1
-    is_sorted = all(bool(np.all(np.diff(call[found.scores].astype(np.float64)) <= 0)) for call in calls)
-    return found if all(len(each) == 1 for each in lengths) and (is_ragged or is_sorted) else None
+def count_live(rows: Rows, images: int) -> Places:
+    """Return how many detections each image has, of so many images or more."""
+    return np.bincount(rows.images[rows.is_live], minlength=images)
 
 
-def _few(count: int) -> float:
+def find_lowest(scores: Floats, margin: float) -> float | None:
+    """Return the lowest score, if few are next to it."""
+    lowest = float(scores.min(initial=np.inf))
+    return lowest if 0 < np.sum(scores - lowest <= margin * scores) <= few(scores.size) else None
+
+
+def few(count: int) -> float:
+    """Return how many of these noise may change."""
     return max(1.0, FEW * count)
 
 
-def _all(calls: Sequence[Tensors], name: str, holds: Callable[[Array], bool]) -> bool:
-    return all(holds(call[name]) for call in calls)
+def _keys(rows: Rows, kinds: Places, count: int) -> Places:
+    """Return a number of image, kind and place among those of the same image and kind, from the end where it pads."""
+    places = np.arange(len(kinds))
+    order = np.lexsort((np.where(kinds == 0, -places, places), kinds, rows.images))
+    groups = rows.images * (count + 1) + kinds
+    is_first = np.diff(groups[order], prepend=-1) != 0
+    ranks = np.empty_like(places)
+    ranks[order] = places - np.maximum.accumulate(np.where(is_first, places, 0))
+    return groups * (count + 1) + ranks
 
 
-def _is_score(array: Array) -> bool:
-    return is_float(array.dtype) and bool(np.all((array >= 0) & (array <= 1)))
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])

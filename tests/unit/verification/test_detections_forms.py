@@ -1,0 +1,266 @@
+"""Detections in the forms of real detectors: noise passes in all of them, and mistakes in none."""
+
+import functools
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from modelport.api import Tolerance
+from modelport.contract import ModelportError
+from modelport.reasons import Reason
+from modelport.verification.companies import find_companies
+from modelport.verification.golden import check_golden, read_golden, write_golden
+from modelport.verification.measure.detectors import find_detector
+from unit.verification.answered import measured, reference_of, signature_of
+from unit.verification.detecting import (
+    ASKED,
+    FORMS,
+    FULL,
+    KEPT,
+    MANY,
+    faces,
+    in_columns,
+    look,
+    named,
+    of_one_class,
+    one_by_one,
+    padded,
+    take,
+)
+
+
+def asked_of(form):
+    return (
+        [{"x": each["x"][:1]} for each in ASKED] + [{"x": each["x"][-1:]} for each in ASKED] if form is named else ASKED
+    )
+
+
+@functools.cache
+def reference(form):
+    return reference_of(lambda inputs: form(look(inputs)), asked_of(form))
+
+
+def verdict(form, change):
+    """Return the reason for which a detector that differs so is refused; `change` gets each image and its number."""
+
+    def candidate(inputs):
+        return form([change(image, number) for number, image in enumerate(look(inputs))])
+
+    try:
+        finding = measured(reference(form), candidate)[1]
+    except ModelportError as error:
+        return error.reason
+    return finding.reason if finding else ""
+
+
+def unchanged(image, _):
+    return image
+
+
+def swapped(image, _):
+    """The two whose scores are next to each other change places."""
+    return take(image, [1, 0, *range(2, len(image.scores))]) if len(image.scores) > MANY else image
+
+
+def without_last(image, _):
+    """Those next to the threshold are lost."""
+    return take(image, image.scores > KEPT * (1 + 1e-5))
+
+
+def rounded(image, _):
+    return image._replace(boxes=image.boxes * np.float32(1 + 1e-7), scores=image.scores * np.float32(1 - 1e-7))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "noise",
+    [unchanged, rounded, swapped, without_last, lambda image, number: without_last(swapped(image, number), number)],
+    ids=["unchanged", "rounded", "swapped", "without last", "swapped without last"],
+)
+def test_noise_passes(form, noise):
+    detector = find_detector(asked_of(form), [form(look(each)) for each in asked_of(form)])
+    assert detector is not None
+    assert verdict(form, noise) == ""
+
+
+def one(field, change, number=0):
+    """Return a change of one detection, the third of the first image."""
+
+    def changed(image, at):
+        if at != number or len(image.scores) < 4:
+            return image
+        array = getattr(image, field).copy()
+        array[2] = change(array[2])
+        return image._replace(**{field: array})
+
+    return changed
+
+
+def additional(image, _):
+    return take(image, [0, *range(len(image.scores))][:12]) if len(image.scores) else image
+
+
+WRONG = {
+    "class": one("classes", lambda each: 3 - each),
+    "all classes": lambda image, _: image._replace(classes=image.classes - 1),
+    "score": one("scores", lambda each: each * np.float32(0.99)),
+    "scores": lambda image, _: image._replace(scores=image.scores * np.float32(0.99)),
+    "box": one("boxes", lambda each: each + np.float32(1)),
+    "far box": one("boxes", lambda each: each + np.float32(500)),
+    "boxes": lambda image, _: image._replace(boxes=image.boxes * np.float32(1.001)),
+    "axes": lambda image, _: image._replace(boxes=image.boxes[:, [1, 0, 3, 2]]),
+    "without first": lambda image, _: take(image, slice(1, None)),
+    "without third": lambda image, number: (
+        take(image, [0, 1, *range(3, len(image.scores))]) if len(image.scores) > 3 and not number else image
+    ),
+    "additional": additional,
+    "reversed": lambda image, _: take(image, slice(None, None, -1)),
+    "none": lambda image, _: take(image, slice(0, 0)),
+    "other order": lambda image, _: (
+        take(image, [0, 2, 1, *range(3, len(image.scores))]) if len(image.scores) > 3 else image
+    ),
+    "last moved": lambda image, _: image._replace(boxes=np.concatenate([image.boxes[:-1], image.boxes[-1:] + 300])),
+    "points stay": lambda image, number: swapped(image, number)._replace(points=image.points),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("mistake", WRONG)
+def test_mistakes_do_not(form, mistake):
+    if ("class" in mistake and form in (of_one_class, faces)) or (
+        mistake == "points stay" and form not in (padded, of_one_class, faces, named)
+    ):
+        pytest.skip("the form has no such thing")
+    assert verdict(form, WRONG[mistake]) == Reason.VERIFICATION_FAILED
+
+
+# --- as many as there is room for ---------------------------------------------------------------------------------------
+
+
+def best(inputs):
+    """Answer with the best few of each image, with no threshold."""
+    images = [take(image, slice(0, FULL)) for image in look(inputs, kept=0, ties=False)]
+    return in_columns(images, FULL)
+
+
+def replaced(inputs, images, *, score=1.0, rows=1):
+    """Return the best few, the last of which are others in some of the images."""
+    output = best(inputs)["output"].copy()
+    output[images, -rows:, :4] += 300
+    output[images, -rows:, 4] *= np.float32(score)
+    return {"output": output}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reason"),
+    [
+        (lambda inputs: replaced(inputs, [0], score=1 - 1e-6) if len(inputs["x"]) == 11 else best(inputs), ""),
+        (lambda inputs: replaced(inputs, slice(None)), Reason.VERIFICATION_FAILED),
+        (lambda inputs: replaced(inputs, [0]), Reason.VERIFICATION_FAILED),
+        (
+            lambda inputs: replaced(inputs, [0], score=0.99) if len(inputs["x"]) == 11 else best(inputs),
+            Reason.VERIFICATION_FAILED,
+        ),
+        (
+            lambda inputs: replaced(inputs, [0], rows=2) if len(inputs["x"]) == 11 else best(inputs),
+            Reason.VERIFICATION_FAILED,
+        ),
+    ],
+    ids=["in one image", "in all", "in one of each call", "of another score", "two"],
+)
+def test_the_last_may_be_another_of_the_same_score_by_chance_alone(candidate, reason):
+    finding = measured(reference_of(best, ASKED), candidate)[1]
+    assert (finding.reason if finding else "") == reason
+
+
+# --- what is left of the answers ------------------------------------------------------------------------------------
+
+
+def test_a_number_that_does_not_count_what_is_there_is_wrong():
+    def miscounted(inputs):
+        outputs = padded(look(inputs))
+        return outputs | {"count": outputs["count"] - (outputs["count"] > MANY).astype(np.int32)}
+
+    assert measured(reference(padded), miscounted)[1].reason == Reason.VERIFICATION_FAILED
+
+
+def test_what_pads_is_compared_too():
+    def filled(inputs):
+        outputs = padded(look(inputs))
+        outputs["boxes"][outputs["scores"] == 0] = 7
+        return outputs
+
+    assert measured(reference(padded), filled)[1].reason == Reason.VERIFICATION_FAILED
+
+
+@pytest.mark.parametrize("name", ["boxes", "scores", "classes", "points"])
+def test_another_shape_of_one_of_them_is_refused(name):
+    def shorter(inputs):
+        outputs = named(look(inputs)) | {"points": look(inputs)[0].points}
+        return outputs | {name: outputs[name][:-1]} if name in outputs else outputs | {"labels": outputs["labels"][:-1]}
+
+    source = lambda inputs: named(look(inputs)) | {"points": look(inputs)[0].points}  # noqa: E731
+    with pytest.raises(
+        ModelportError, match=r"detections \(boxes, scores, labels, masks, names, points\): \d"
+    ) as caught:
+        measured(reference_of(source, asked_of(named)), shorter)
+    assert caught.value.reason == Reason.VERIFICATION_FAILED
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 3e38, -3e38])
+@pytest.mark.parametrize("form", [padded, in_columns, one_by_one])
+def test_numbers_of_the_candidate_are_not_believed(form, number):
+    def wild(inputs):
+        outputs = form(look(inputs))
+        return {name: np.full_like(each, number) if each.dtype.kind == "f" else each for name, each in outputs.items()}
+
+    assert measured(reference(form), wild)[1].reason == Reason.VERIFICATION_FAILED
+
+
+def test_all_is_told_as_detections():
+    statuses = measured(reference(padded), lambda inputs: padded(look(inputs)), tolerance=Tolerance(iou=0.5))[
+        0
+    ].facts.outputs
+    assert {each.name: each.comparison for each in statuses} == dict.fromkeys(padded(look(ASKED[0])), "Detections")
+    assert {each.name: each.metrics.get("iou") for each in statuses}["boxes"] == "1"
+
+
+def test_rows_are_independent_where_noise_swaps_detections():
+    """A server may join requests although two detections change places in company."""
+
+    def in_company(inputs):
+        return padded([swapped(image, 0) if len(inputs["x"]) > 1 else image for image in look(inputs)])
+
+    reference_ = reference(padded)
+    signature = signature_of(reference_)
+    companies = find_companies(in_company, reference_, signature)
+    assert measured(reference_, in_company, companies=companies)[0].has_independent_rows
+    wrong = find_companies(lambda inputs: padded(look(inputs)[::-1]), reference_, signature)
+    assert not measured(reference_, in_company, companies=wrong)[0].has_independent_rows
+
+
+@pytest.mark.parametrize("form", [padded, in_columns, one_by_one, named])
+def test_golden_samples_know_the_detector(form, tmp_path):
+    write_golden(tmp_path, measured(reference(form), lambda inputs: form(look(inputs)))[0].golden)
+    golden = read_golden(tmp_path)
+    check_golden(golden, lambda inputs: form([swapped(each, 0) for each in look(inputs)]), [])
+    with pytest.raises(ModelportError) as caught:
+        check_golden(golden, lambda inputs: form([take(each, slice(1, None)) for each in look(inputs)]), [])
+    assert caught.value.reason == Reason.GOLDEN_MISMATCH
+
+
+def test_a_great_many_take_little_time_and_memory():
+    """Of 40,000 detections in another order nothing is compared in pairs."""
+    random = np.random.default_rng(0)
+    scores = np.sort(random.random(40_000).astype(np.float32))[::-1] * np.float32(0.9) + np.float32(0.05)
+    corner = random.random((40_000, 2)).astype(np.float32) * 600
+    answer = {"output": np.concatenate([corner, corner + 30, scores[:, None], scores[:, None] * 0], -1)[None]}
+    detector = find_detector([{}], [answer])
+    assert detector is not None
+    other = {"output": random.permutation(answer["output"], axis=1)}
+    tracemalloc.start()
+    assert detector.align(answer, answer)["output"].shape == answer["output"].shape
+    assert detector.align(answer, other) is other
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
