@@ -25,11 +25,19 @@ def move(array: Array, random: np.random.Generator) -> Array:
 
 def move_input(array: Array, random: np.random.Generator) -> Array:
     """Return an input moved, but for columns of whole numbers: they may be codes, or show and hide, and 2 is not nearly 1."""
-    if not is_float(array.dtype):
-        return array
-    rows = array.reshape(-1, array.shape[-1] if array.ndim else 1)
-    is_code = ((rows == np.rint(rows)) & (np.abs(rows) < FRACTIONS_END)).all(0)
-    return np.where(is_code.reshape(array.shape[-1:]), array, move(array, random))
+    return np.where(_is_code(array), array, move(array, random)) if is_float(array.dtype) else array
+
+
+def can_move(array: Array) -> bool:
+    """Return whether `move_input` changes anything."""
+    return is_float(array.dtype) and bool(((array != 0) & np.isfinite(array) & ~_is_code(array)).any())
+
+
+def _is_code(array: Array) -> Array:
+    rows = array.reshape(-1, array.shape[-1] if array.ndim else 1).astype(np.float64)
+    is_whole = (rows == np.rint(rows)) & (np.abs(rows) < FRACTIONS_END)
+    is_code: Array = (is_whole | ~np.isfinite(rows)).all(0)
+    return is_code.reshape(array.shape[-1:])
 
 
 def move_weights(array: Array, random: np.random.Generator) -> Array:

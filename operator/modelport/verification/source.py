@@ -12,6 +12,7 @@ from modelport.verification.arrays import Array, Tensors
 from modelport.verification.asking import Asked, ask_edges, ask_one
 from modelport.verification.calls import Infer, run_calls
 from modelport.verification.hints import Hint
+from modelport.verification.moving import can_move
 from modelport.verification.reference import Reference, Sample
 from modelport.verification.repeats import find_axes, make_repeats
 from modelport.verification.sameness import find_difference
@@ -67,7 +68,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     _check_deterministic(asked[: request.verification.samples // 2], run, source, states)
     _check_builds(asked[:REBUILD_SAMPLES], source, states)
     samples = [Sample(each.calls, each.outputs) for each in asked]
-    movable = _movable(source, states)
+    movable = _movable(source, states, asked)
     moved = source.move_weights() if source.move_weights and not movable else None
     repeats = make_repeats(
         asked,
@@ -130,14 +131,15 @@ def _numbers_only(run: Infer) -> Infer:
     return checked
 
 
-def _movable(source: Source, states: Sequence[State]) -> set[str]:
+def _movable(source: Source, states: Sequence[State], asked: Sequence[Asked]) -> set[str]:
     """Return the inputs whose effect is noise when they move by one unit in the last place.
 
     Integers cannot, nor can zeros, which states begin with; behind thresholds and masks it is another question, or none.
     """
     exact = {name for name, hint in source.hints.items() if hint.thresholds or hint.is_mask or hint.is_added}
-    real = {each.name for each in source.inputs if each.dtype.startswith(("float", "bfloat"))}
-    return real - exact - {state.input for state in states}
+    exact |= {state.input for state in states}
+    names = {each.name for each in source.inputs} - exact
+    return {name for name in names if any(can_move(each.calls[0][name]) for each in asked)}
 
 
 def _vocabularies(inputs: Sequence[Input], data: Sequence[Tensors]) -> dict[str, Hint]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from modelport.verification.moving import move_input
+from modelport.verification.moving import can_move, move_input
 
 RANDOM = np.random.default_rng(1)
 
@@ -31,3 +31,16 @@ def test_missing_numbers_stay_beside_those_that_move():
     moved = move_input(np.float32([[np.nan], [0.5]]), RANDOM)
     assert np.isnan(moved[0, 0])
     assert moved[1, 0] != np.float32(0.5)
+
+
+def test_what_can_move():
+    assert can_move(np.float32([[0, 1], [1, 0.5]]))
+    assert can_move(np.float32(0.5))
+    for still in (
+        np.float32([[0, 1], [2, np.nan]]),
+        np.zeros((2, 2), np.float32),
+        np.arange(3),
+        np.array(["a"], object),
+    ):
+        assert not can_move(still)
+        assert np.array_equal(move_input(still, RANDOM), still, equal_nan=still.dtype.kind == "f")

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from modelport.api import DimensionRange, Input, State
+from modelport.api import DimensionRange, Input, State, Values
 from modelport.verification.moving import move, move_weights
 from modelport.verification.sameness import is_other
 from modelport.verification.source import Source, ask_source
@@ -56,7 +56,7 @@ def test_integers_do_not_move_but_their_batches_are_split_and_permuted():
 
 def deep(tensors, weights, dtype=np.float32):
     """Twenty layers that amplify rounding, behind a table of tokens."""
-    hidden = weights[0][tensors["x"] % 50].astype(dtype)
+    hidden = weights[0][tensors["x"].astype(int) % 50].astype(dtype)
     for each in weights[1:]:
         hidden = np.tanh(hidden @ each.astype(dtype))
     return {"y": hidden.astype(np.float32), "h": np.zeros((len(hidden), 1), np.float32)}
@@ -72,9 +72,17 @@ def moved_deep():
     return lambda tensors: deep(tensors, weights)
 
 
-@pytest.mark.parametrize("states", [[], [State(input="h", output="h")]], ids=["", "states"])
-def test_weights_move_where_no_input_can(states):
-    inputs = [*TOKENS, *(Input(name=each.input, shape=["batch", 1]) for each in states)]
+STATES = [State(input="h", output="h")]
+HIDDEN = Input(name="h", shape=["batch", 1])
+CODES = Input(name="x", shape=["batch", 4], values=Values(categories=[0, 1, 7]))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "states"),
+    [(TOKENS, []), ([*TOKENS, HIDDEN], STATES), ([CODES], [])],
+    ids=["integers", "states", "codes"],
+)
+def test_weights_move_where_no_input_can(inputs, states):
     limits = {"batch": DimensionRange(max=4)}
     source = Source(inputs, lambda tensors: deep(tensors, DEEP), move_weights=moved_deep)
     reference = ask_source(source, request(dimensions=limits, states=states), [])
@@ -158,7 +166,7 @@ def test_half_precision_is_noise_of_its_own_size():
 
 
 def test_the_users_own_samples_are_moved_alone():
-    data = [{"x": np.ones((7, 4), np.float32)}]
+    data = [{"x": np.full((7, 4), 1.5, np.float32)}]
     reference = ask_source(Source(FEATURES, lambda tensors: by_company(tensors, 1e-5)), request(), data)
     moved, *others = reference.usual[-1].repeats
     assert not np.array_equal(moved[0]["y"], reference.usual[-1].outputs[0]["y"])
