@@ -13,7 +13,7 @@ from modelport_server.protocol.numbers import end_of_list, is_compiled, read_num
 
 _STRTOF = ctypes.CDLL(None).strtof
 _STRTOF.restype = ctypes.c_float
-DIGITS = st.text("0123456789", min_size=1, max_size=24)
+SEVEN_DIGITS = st.lists(st.integers(0, 9_999_999), min_size=1, max_size=6)
 
 
 def test_it_is_compiled():
@@ -22,11 +22,11 @@ def test_it_is_compiled():
 
 @st.composite
 def numerals(draw):
-    """Return a number as JSON spells it."""
-    whole = draw(st.one_of(st.just("0"), DIGITS.map(lambda digits: digits.lstrip("0") or "0")))
-    fraction = draw(st.one_of(st.just(""), DIGITS.map(lambda digits: f".{digits}")))
+    """Return a number as JSON spells it, of up to 42 digits on both sides of the point."""
+    digits, places = "".join(map(str, draw(SEVEN_DIGITS))), draw(st.integers(0, 24))
+    whole, fraction = (digits[:-places], f".{digits[-places:]:0>{places}}") if places else (digits, "")
     exponent = draw(st.one_of(st.just(""), st.integers(-30, 20).map(lambda power: f"e{power}")))
-    return draw(st.sampled_from(["", "-"])) + whole + fraction + exponent
+    return draw(st.sampled_from(["", "-"])) + (whole.lstrip("0") or "0") + fraction + exponent
 
 
 @st.composite
