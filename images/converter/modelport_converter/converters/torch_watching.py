@@ -15,6 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from modelport.verification.source import Hint
+from modelport_converter.converters.torch_masks import Masks
 
 MAX_VALUES = 64
 _LOOKS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default, torch.ops.aten.allclose.default}  # noqa: SLF001
@@ -52,10 +53,11 @@ class Watch(TorchDispatchMode):
         self.random: dict[str, None] = {}
         self.looks: dict[Place, set[object]] = {}
         self.packings: dict[Place, None] = {}
-        self.hints: dict[str, Hint] = {}
+        self._tables: dict[str, Hint] = {}
         self._code = str(code.resolve())
         self._precisions: set[torch.dtype] = set()
         self._origins: dict[int, tuple[StorageWeakRef, str]] = {}
+        self._masks = Masks(self._origin)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -66,6 +68,11 @@ class Watch(TorchDispatchMode):
     def precision(self) -> str | None:
         """The coarsest floating-point type that was computed with."""
         return coarsest(self._precisions)
+
+    @property
+    def hints(self) -> dict[str, Hint]:
+        """What was seen of the inputs' values, by name."""
+        return self._masks.hints() | self._tables
 
     def expect(self, inputs: Mapping[str, torch.Tensor]) -> None:
         """Begin a run: what follows from these tensors is data."""
@@ -91,6 +98,7 @@ class Watch(TorchDispatchMode):
             place = self._place()
             self.random[f"{place.called or func} at {place} ({func})"] = None
         result = func(*args, **options)
+        self._masks.see(func, args, options, result)
         for tensor in _tensors([result]):
             self._precisions.add(tensor.dtype)
             if origins:
@@ -114,8 +122,8 @@ class Watch(TorchDispatchMode):
 
     def _hint(self, indices: object, table: torch.Tensor, axis: int) -> None:
         if (name := self._origin(indices)) and isinstance(indices, torch.Tensor) and indices.dtype != torch.bool:
-            known = self.hints.get(name, Hint(highest=sys.maxsize))
-            self.hints[name] = Hint(lowest=0, highest=min(known.highest or 0, table.shape[axis] - 1))
+            known = self._tables.get(name, Hint(highest=sys.maxsize))
+            self._tables[name] = Hint(lowest=0, highest=min(known.highest or 0, table.shape[axis] - 1))
 
     def _place(self) -> Place:
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the stack is what is asked for

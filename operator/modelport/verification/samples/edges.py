@@ -16,7 +16,7 @@ from modelport.verification.samples.values import dtype_of, ends_of, make_tensor
 Change = Callable[[Array, np.random.Generator], Array]
 """Changes usual numbers of one input, in float64, into those of the kind."""
 
-RARE = 90_001
+RARE = 90_000
 """Seed of edges: numbers that no usual sample has."""
 LARGE_INTEGER = 1 << 20
 """The end of what has no end."""
@@ -27,7 +27,7 @@ _TINY = np.array([1e-30, -1e-30, 1e-8, -1e-4, 0.0])
 
 def make_edges(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: Mapping[str, int]) -> list[Tensors]:
     """Return one question for each kind that applies to the inputs."""
-    usual = make_tensors(inputs, domains, lengths, RARE)
+    usual = make_tensors(inputs, domains, lengths, RARE, None)
     real = [each for each in inputs if domains[each.name].kind == "real"]
     free = [each for each in real if not all(column.is_stated for column in _columns(each, domains, lengths))]
     whole = [each for each in inputs if domains[each.name].kind == "integer"]

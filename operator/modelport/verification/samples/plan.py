@@ -9,7 +9,7 @@ from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors
 from modelport.verification.hints import Hint
-from modelport.verification.samples.domains import Domain, known_domains
+from modelport.verification.samples.domains import MASK, Domain, known_domains
 from modelport.verification.samples.edges import make_edges
 from modelport.verification.samples.integers import ask_domains, refuse_integers
 from modelport.verification.samples.lengths import Lengths
@@ -24,6 +24,9 @@ SHORT_CALLS = 2
 LONG_SEQUENCES = 2
 MAX_STARTS = 4
 """Mixtures of 0 and 1 that integers are first asked with, beside all 1 and all 0."""
+UNSURE_CYCLE = 5
+AS_NUMBERS = (1, 4)
+"""Of so many samples those in which an input that may be a mask has other numbers."""
 _EDGE_LENGTH = 4
 
 Calls = tuple[Tensors, ...]
@@ -113,15 +116,22 @@ def _ways(
     count = 1 if not states else CALLS if number < LONG_SEQUENCES else SHORT_CALLS
     later = [each for each in inputs if domains[each.name].kind != "state"]
 
-    def calls(mask: int) -> Calls:
+    def calls(mask: int | None) -> Calls:
         first = make_tensors(inputs, domains, lengths, number, mask)
         seeds = (number + 1_000 * call for call in range(1, count))
         return (first, *(make_tensors(later, domains, lengths, seed, mask) for seed in seeds))
 
-    has_masks = any(domain.is_masking for domain in domains.values())
+    return [calls(mask) for mask in _maskings(domains, number)]
+
+
+def _maskings(domains: Mapping[str, Domain], number: int) -> list[int | None]:
+    """Return the ways of masking, in the order in which the source is asked; None: as numbers."""
     first = number % USUAL_MASKINGS
-    others = [way for way in range(len(MASKINGS)) if way != first] if has_masks else []
-    return [calls(mask) for mask in (first, *others)]
+    if not any(domain.is_masking for domain in domains.values()):
+        return [first]
+    ways: list[int | None] = [first, *(way for way in range(len(MASKINGS)) if way != first)]
+    is_unsure = any(domain.kind != MASK and domain.is_masking for domain in domains.values())
+    return [None, *ways] if is_unsure and number % UNSURE_CYCLE in AS_NUMBERS else ways
 
 
 def _edge_lengths(lengths: Lengths) -> dict[str, int]:

@@ -16,16 +16,21 @@ WIDE = 1 << 29
 MAGNITUDES = (1, 9, 5_000)
 """Of integers that are computed with: 0 and 1 alone prove nothing, nor do large ones; float16 holds none above 2,048."""
 SMALL_TABLE = 1 << 16
-AS_NUMBERS = (1, 4, 6)
-"""Of eight samples those in which an input that may be a mask has other numbers."""
 MISSING_SHARE = 0.125
 _WAVES = 3
 
 
 def make_tensors(
-    inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: Mapping[str, int], number: int, mask: int = 0
+    inputs: Sequence[Input],
+    domains: Mapping[str, Domain],
+    lengths: Mapping[str, int],
+    number: int,
+    mask: int | None = 0,
 ) -> Tensors:
-    """Return one call's inputs; `number` is the seed and varies the kind of values, `mask` the way of masking."""
+    """Return one call's inputs; `number` is the seed and varies the kind of values, `mask` the way of masking.
+
+    Without a way, what may be a mask is not, and what is one shows everything.
+    """
     return {
         each.name: _make(domains[each.name], each, lengths, (SEED, number, position), mask)
         for position, each in enumerate(inputs)
@@ -57,19 +62,21 @@ def ends_of(columns: Sequence[Column]) -> tuple[Array, Array]:
     return lowest, highest
 
 
-def _make(domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[int, int, int], mask: int) -> Array:
+def _make(
+    domain: Domain, each: Input, lengths: Mapping[str, int], seed: tuple[int, int, int], mask: int | None
+) -> Array:
     shape, dtype = shape_of(each, lengths), dtype_of(each.dtype)
     random, number = np.random.default_rng(seed), seed[1]
     if domain.kind == "state":
         return np.zeros(shape, dtype)
     if domain.kind == "text":
         return np.array(domain.strings, object)[random.integers(len(domain.strings), size=shape)].reshape(shape)
-    if domain.kind == "real" and (domain.mask is None or number % 8 in AS_NUMBERS):
+    if domain.kind == "real" and (domain.mask is None or mask is None):
         values = _real_values(shape, random, domain, is_smooth=bool(number % 2)).astype(dtype)
         return _with_special(values, random, domain) if shape else values
     if domain.kind in {MASK, "real"}:
         shown, hidden = domain.mask or (1, 0)
-        return np.where(MASKINGS[mask % len(MASKINGS)](shape, random), shown, hidden).astype(dtype)
+        return np.where(MASKINGS[mask or 0](shape, random), shown, hidden).astype(dtype)
     return _whole_values(domain, shape, lengths, random, number).astype(dtype)
 
 
