@@ -125,4 +125,17 @@ def named(images: list[Image]) -> Tensors:
     }
 
 
-FORMS = (padded, of_floats, of_one_class, in_columns, faces, one_by_one, nested, named)
+def chosen(images: list[Image]) -> Tensors:
+    """Answer as a suppression at the end of a graph does: numbers of image, class and box beside all boxes and scores."""
+    boxes, scores = _padded([each.boxes for each in images], ROOM), np.zeros((len(images), 3, ROOM), np.float32)
+    rows = []
+    for number, each in enumerate(images):
+        # boxes have the order of their corners, that of detections is only in the numbers
+        place = np.argsort(np.argsort(each.boxes[:, 0]))
+        boxes[number, place] = each.boxes
+        scores[number, each.classes, place] = each.scores
+        rows += [[number, label, place[at]] for label in (1, 2) for at in np.flatnonzero(each.classes == label)]
+    return {"boxes": boxes, "scores": scores, "indices": np.array(rows, np.int64).reshape(-1, 3)}
+
+
+FORMS = (padded, of_floats, of_one_class, in_columns, faces, one_by_one, nested, named, chosen)

@@ -80,10 +80,13 @@ class Detector(NamedTuple):
     axis: int
     """The axis that counts detections; those before it count images."""
     boxes: Place
+    """Corners; or, of `is_chosen`, the number of the box."""
     scores: Place
     classes: Place | None = None
     images: Place | None = None
     """Number of the image, where the axis counts the detections of all images."""
+    is_chosen: bool = False
+    """Whether detections are numbers of image, class and box alone, which choose among scores [images, classes, boxes]."""
     counts: tuple[str, ...] = ()
     """Outputs that say how many detections each image has."""
     room: int = 0
@@ -115,12 +118,25 @@ class Detector(NamedTuple):
             images = np.clip(np.rint(numbers), 0, MOST_ROWS).astype(np.intp)
         classes = self.columns(tensors, self.classes)[:, 0] if self.classes else np.zeros(len(images))
         kind = classes.dtype.kind
+        boxes = self.columns(tensors, self.boxes, self._width)
+        if self.is_chosen:
+            scores = _look_up(tensors[self.scores.output], images, classes, boxes[:, 0])
+        else:
+            scores = self.columns(tensors, self.scores)[:, 0].astype(np.float64)
         return Rows(
             images,
-            self.columns(tensors, self.boxes, CORNERS).astype(np.float64),
-            self.columns(tensors, self.scores)[:, 0].astype(np.float64),
+            boxes.astype(np.float64),
+            scores,
             classes.astype(str) if kind in "OU" else classes if kind in "iub" else np.rint(classes.astype(np.float64)),
         )
+
+    @property
+    def _width(self) -> int:
+        return 1 if self.is_chosen else CORNERS
+
+    def _are_boxes_near(self, one: Floats, other: Floats) -> Mask:
+        apart = np.abs(one - other).max(-1, initial=0.0)
+        return np.asarray(apart <= (0.0 if self.is_chosen else self.margin * np.abs(one).max(-1, initial=0.0)))
 
     def columns(self, tensors: Tensors, place: Place, width: int = 1) -> Array:
         """Return what detections have in a place, one row for each of them."""
@@ -145,7 +161,7 @@ class Detector(NamedTuple):
 
     def _fits(self, expected: Tensors, found: Tensors) -> bool:
         """Return whether answers can be matched: all is there, but for the number of detections as it was expected."""
-        if not all(name in found for name in (*self.outputs, *self.counts)):
+        if not all(name in found for name in (*self.outputs, *self.counts, self.scores.output)):
             return False
         if not all(
             expected[name].dtype == found[name].dtype
@@ -154,12 +170,13 @@ class Detector(NamedTuple):
             for name in self.outputs
         ):
             return False
-        if self._flat(expected[self.boxes.output]).shape[1] < self.boxes.column + CORNERS:
+        if self._flat(expected[self.boxes.output]).shape[1] < self.boxes.column + self._width:
             return False  # only some elements were kept
         lengths = [{each[name].shape[self.axis] for name in self.outputs} for each in (expected, found)]
         if any(len(each) > 1 for each in lengths) or self._flat(found[self.boxes.output]).shape[0] > MOST_ROWS:
             return False
-        return all(expected[name].shape == found[name].shape for name in self.counts)
+        others = (*self.counts, *({self.scores.output} - set(self.outputs)))
+        return all(expected[name].shape == found[name].shape for name in others)
 
     def _match(self, expected: Tensors, found: Tensors) -> _Match | None:
         if not self._fits(expected, found):
@@ -181,8 +198,7 @@ class Detector(NamedTuple):
         kinds = [np.where(each.is_live, kind, 0) for each, kind in zip((ours, theirs), kinds, strict=True)]
         own, other_keys = (_keys(each, kind, len(classes)) for each, kind in zip((ours, theirs), kinds, strict=True))
         _, one, other = np.intersect1d(own, other_keys, assume_unique=True, return_indices=True)
-        apart = np.abs(ours.boxes[one] - theirs.boxes[other]).max(1, initial=0.0)
-        is_same = apart <= self.margin * np.abs(ours.boxes[one]).max(1, initial=0.0)
+        is_same = self._are_boxes_near(ours.boxes[one], theirs.boxes[other])
         is_same = (is_same & self._are_near(ours.scores[one], theirs.scores[other])) | ~ours.is_live[one]
         one, other = one[is_same], other[is_same]
         left = [np.setdiff1d(np.flatnonzero(rows.is_live), at) for rows, at in ((ours, one), (theirs, other))]
@@ -201,9 +217,11 @@ class Detector(NamedTuple):
     def _nearest(self, ours: Floats, theirs: Floats) -> Places:
         """Return pairs of places, by columns image, class and box: of equal boxes the nearest, in the source's order."""
         one, other = ours[:, None], theirs[None, :]
-        apart = np.abs(one - other).max(-1, initial=0.0)
-        is_same = (overlap(one[..., 2:], other[..., 2:]) >= SAME_BOX) | (apart <= self.margin * np.abs(one).max(-1))
-        apart = np.where(is_same & np.all(one[..., :2] == other[..., :2], axis=-1), apart, np.inf)
+        is_same = self._are_boxes_near(one[..., 2:], other[..., 2:])
+        if not self.is_chosen:
+            is_same |= overlap(one[..., 2:], other[..., 2:]) >= SAME_BOX
+        is_same &= np.all(one[..., :2] == other[..., :2], axis=-1)
+        apart = np.where(is_same, np.abs(one - other).max(-1, initial=0.0), np.inf)
         pairs = []
         for number, distances in enumerate(apart):
             best = int(distances.argmin()) if distances.size else 0
@@ -281,6 +299,14 @@ def _keys(rows: Rows, kinds: Places, count: int) -> Places:
     ranks = np.empty_like(places)
     ranks[order] = places - np.maximum.accumulate(np.where(is_first, places, 0))
     return groups * (count + 1) + ranks
+
+
+def _look_up(scores: Array, images: Places, classes: Array, boxes: Array) -> Floats:
+    """Return the scores of what is chosen; NaN where there is no such image, class or box."""
+    places = np.stack([images, classes.astype(np.int64), boxes.astype(np.int64)])
+    is_there = np.all((places >= 0) & (places < np.array(scores.shape)[:, None]), axis=0)
+    found = scores[tuple(np.where(is_there, places, 0))].astype(np.float64) if scores.size else np.zeros(len(images))
+    return np.where(is_there, found, np.nan)
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

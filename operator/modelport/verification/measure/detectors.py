@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.measure import same
@@ -64,12 +65,12 @@ def find_detector(asked: Sequence[Tensors], calls: Sequence[Tensors]) -> Detecto
     """Return the detector whose answers `calls` are, if it is one; `asked` are the inputs of each.
 
     Boxes are x1, y1, x2, y2 or y1, x1, y2, x2 in [..., n, 4], beside scores and classes in [..., n] or [..., n, 1], or
-    all are columns of one tensor. Classes may be left out, what comes before n are images, and n may be padded by scores
+    all are columns of one tensor; or numbers of image, class and box in [..., n, 3] choose among scores. Classes may be left out, what comes before n are images, and n may be padded by scores
     of 0 or -1.
     """
     answers = _Answers(asked, calls)
     for axis in range(MOST_AXES):
-        candidates = [*_packed(answers, axis), *_apart(answers, axis)]
+        candidates = [*_packed(answers, axis), *_apart(answers, axis), *_chosen(answers, axis)]
         found = [detector for each in candidates if (detector := _complete(each, answers))]
         by_order = [each for each in found if _is_sorted([each.rows(call) for call in calls])]
         if by_order or len({each.scores for each in found}) == 1:
@@ -103,6 +104,14 @@ def _apart(answers: _Answers, axis: int) -> Iterator[Detector]:
             for label in others or [""]:
                 outputs = tuple(filter(None, (box, score, label)))
                 yield Detector(outputs, axis, Place(box), Place(score), Place(label) if others else None)
+
+
+def _chosen(answers: _Answers, axis: int) -> Iterator[Detector]:
+    names = [name for name, array in answers.calls[0].items() if array.ndim == axis + 2 and array.dtype.kind == "i"]
+    tables = [name for name, array in answers.calls[0].items() if array.ndim == 3 and answers.all(name, _is_score)]  # noqa: PLR2004
+    for name, table in itertools.product(names, tables):
+        if answers.calls[0][name].shape[-1] == 3:  # noqa: PLR2004  # image, class and box
+            yield Detector((name,), axis, Place(name, 2), Place(table), Place(name, 1), Place(name, 0), is_chosen=True)
 
 
 def _complete(detector: Detector, answers: _Answers) -> Detector | None:
@@ -152,7 +161,11 @@ def _are_detections(detector: Detector, answers: _Answers, rows: Sequence[Rows])
     scores = np.concatenate([each.scores for each in rows])
     if len(boxes) < ENOUGH or not all(each.is_finite and each.is_padded_behind for each in rows):
         return False
-    if not _is_score(scores) or np.any(boxes[:, :2] > boxes[:, 2:]) or np.all(boxes == boxes[0]):
+    if not _is_score(scores) or np.all(boxes == boxes[0]):
+        return False
+    if detector.is_chosen:
+        return _is_sorted([each._replace(images=_groups(each)) for each in rows])
+    if np.any(boxes[:, :2] > boxes[:, 2:]):
         return False
     columns = [place for place in (detector.classes, detector.images) if place]
     return all(
@@ -160,6 +173,11 @@ def _are_detections(detector: Detector, answers: _Answers, rows: Sequence[Rows])
         for place in columns
         for call, kept in zip(answers.calls, live, strict=True)
     )
+
+
+def _groups(rows: Rows) -> npt.NDArray[np.intp]:
+    """Return a number for each image and class."""
+    return np.unique(np.stack([rows.images, rows.classes]), axis=1, return_inverse=True)[1].reshape(-1)
 
 
 def _is_asked(asked: Sequence[Tensors], lengths: Sequence[int]) -> bool:
