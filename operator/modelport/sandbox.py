@@ -15,7 +15,6 @@ import struct
 from typing import NamedTuple
 
 _PR_SET_NO_NEW_PRIVS = 38
-_PR_SET_SECCOMP = 22
 _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP_FILTER_FLAG_TSYNC = 1
 _AF_UNIX = 1

@@ -30,7 +30,7 @@ def kinds(tmp_path_factory):
     """Return the folder of the steps' volumes, and what came of each model."""
     folder = tmp_path_factory.mktemp("kinds")
     python = prepare(find_recipe("converter-pytorch"))
-    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter"))
+    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
     script = Path(__file__).with_name("torch_kinds.py")
     command = [python, "-W", "ignore", script, folder]
     ended = subprocess.run(

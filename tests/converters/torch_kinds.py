@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 import torch
 
+from builders import convert_request
 from modelport.api import Checkpoint, Input, Values, Verification
-from modelport.contract import CodeRequest, ConvertRequest, Hop, ModelportError
+from modelport.contract import CodeRequest, Hop, ModelportError
 from modelport.steps import Context
 from modelport_converter.steps.ask import ask
 from modelport_converter.steps.hop import hop
@@ -349,17 +350,10 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     (staged / "code" / "net.py").write_text(CODE)
     content = case.save(model) if case.save else model.state_dict()
     torch.save(content, staged / "source" / "weights.pt", **SAVED.get(case.name, {}))
-    request = ConvertRequest(
-        artifact_key="a",
-        verification_key="v",
-        source_digest="d",
+    converter, options = "pytorch-state-dict-to-onnx", dict(case.options)
+    request = convert_request(
         source_format="pytorch-state-dict",
-        target_format="onnx",
-        hops=[
-            Hop(
-                converter="pytorch-state-dict-to-onnx", source="s", target="onnx", image="i", options=dict(case.options)
-            )
-        ],
+        hops=[Hop(converter=converter, source="s", target="onnx", image="i", options=options)],
         checkpoint=case.checkpoint,
         code=CodeRequest(digest="d", factory=f"net:{case.factory or case.net}", arguments=dict(case.arguments)),
         inputs=list(case.inputs),

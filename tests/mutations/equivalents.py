@@ -5,6 +5,7 @@ or put together. All are equal but for rounding.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import onnx
@@ -25,6 +26,7 @@ from mutations.graphs import (
 )
 
 Form = Callable[[onnx.ModelProto], bool]
+Reduced = Callable[[Graph, str, str], str]
 
 
 def in_place(function: Callable[[onnx.ModelProto], onnx.ModelProto]) -> Form:
@@ -117,35 +119,36 @@ def layer_normalisation_written_out(model: onnx.ModelProto) -> bool:
 
 def softmax_written_out(model: onnx.ModelProto) -> bool:
     """Subtract the maximum, and divide exponentials by their sum."""
-    nodes = nodes_of(model, "Softmax")
-    version = next(each.version for each in model.opset_import if each.domain == "")
-    for node in nodes:
-        axis = attribute(node, "axis", -1 if version >= 13 else 1)
+    found = _softmaxes(model)
+    for node, reduced in found:
 
-        def make(graph: Graph, x: str, axis: int = axis) -> str:
-            powers = graph.add("Exp", graph.add("Sub", x, _reduced(graph, "ReduceMax", x, axis, version)))
-            return graph.add("Div", powers, _reduced(graph, "ReduceSum", powers, axis, version))
+        def make(graph: Graph, x: str, reduced: Reduced = reduced) -> str:
+            powers = graph.add("Exp", graph.add("Sub", x, reduced(graph, "ReduceMax", x)))
+            return graph.add("Div", powers, reduced(graph, "ReduceSum", powers))
 
         become(node, "Identity")
         rewire(model, node.output[0], make)
-    return bool(nodes)
+    return bool(found)
 
 
 def softmax_of_less_the_maximum(model: onnx.ModelProto) -> bool:
-    nodes = nodes_of(model, "Softmax")
+    found = _softmaxes(model)
+    for node, reduced in found:
+        _before(model, node, lambda graph, x, reduced=reduced: graph.add("Sub", x, reduced(graph, "ReduceMax", x)))
+    return bool(found)
+
+
+def _softmaxes(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, Reduced]]:
+    """Return each softmax, and what reduces a tensor along its axis as the operator set writes it."""
     version = next(each.version for each in model.opset_import if each.domain == "")
-    for node in nodes:
-        axis = attribute(node, "axis", -1 if version >= 13 else 1)
-        _before(
-            model, node, lambda graph, x, axis=axis: graph.add("Sub", x, _reduced(graph, "ReduceMax", x, axis, version))
-        )
-    return bool(nodes)
 
+    def reduced(axis: int, graph: Graph, op: str, x: str) -> str:
+        if version >= (13 if op == "ReduceSum" else 18):
+            return graph.add(op, x, np.array([axis]), keepdims=1)
+        return graph.add(op, x, axes=[axis], keepdims=1)
 
-def _reduced(graph: Graph, op: str, x: str, axis: int, version: int) -> str:
-    if version >= (13 if op == "ReduceSum" else 18):
-        return graph.add(op, x, np.array([axis]), keepdims=1)
-    return graph.add(op, x, axes=[axis], keepdims=1)
+    first = -1 if version >= 13 else 1
+    return [(node, partial(reduced, attribute(node, "axis", first))) for node in nodes_of(model, "Softmax")]
 
 
 def _before(model: onnx.ModelProto, node: onnx.NodeProto, make: Callable[[Graph, str], str]) -> None:

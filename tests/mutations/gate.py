@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import onnx
 
+from builders import convert_request
 from modelport.api import Signature
 from modelport.contract import ConvertRequest, ModelportError
 from modelport.reasons import Reason
@@ -48,17 +49,7 @@ class Verdict(NamedTuple):
 def asked(name: str) -> Asked:
     """Return the answers of a model of the catalogue."""
     model = model_of(name)
-    request = ConvertRequest(
-        artifact_key="",
-        verification_key="",
-        source_digest="",
-        source_format="onnx",
-        target_format="onnx",
-        hops=[],
-        inputs=model.inputs,
-        dimensions=dict(model.dimensions),
-        states=list(model.states),
-    )
+    request = convert_request(inputs=model.inputs, dimensions=dict(model.dimensions), states=list(model.states))
     with tempfile.TemporaryDirectory() as folder:
         onnx.save_model(model.proto, f"{folder}/{FILE}")
         source = converters.open_source(SourceJob(request, Path(folder), Path(folder)))

@@ -2,18 +2,17 @@
 
 from rich.console import Console
 
-from modelport.api import OutputStatus, VerificationStatus
+from builders import output_status
+from modelport.api import VerificationStatus
 from modelport_cli.views import limit_lines, verification_view
 
-OUTPUT = OutputStatus(
-    name="scores",
+OUTPUT = output_status(
     comparison="Softmax",
     relative_rms="2e-07",
+    limit="5e-06",
     max_absolute_error="1e-06",
     excess="0.04",
     worst="axis 1, index 2",
-    limit="5e-06",
-    noise_floor="1e-08",
     spread="0.9",
 )
 

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.contract import ConvertRequest, Hop, ModelportError
+from builders import convert_request
+from modelport.contract import Hop, ModelportError
 from modelport.formats.onnx import OnnxOptions
 from modelport.onnx_sessions import make_run, open_session
 from modelport.reasons import Reason
@@ -30,14 +31,7 @@ class Conversion:
             (folder / name).mkdir()
         onnx.save(made, folder / "source" / "model.onnx")
         hops = [Hop(converter="onnx-to-onnx", source="onnx", target="onnx", image="", options=options)]
-        self.request = ConvertRequest(
-            artifact_key="",
-            verification_key="",
-            source_digest="",
-            source_format="onnx",
-            target_format="onnx",
-            hops=hops,
-        )
+        self.request = convert_request(hops=hops)
 
     def open(self):
         return open_source(SourceJob(self.request, self.folder / "source", self.folder / "code"))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import modelport_converter.converters as package
-from modelport.contract import ConvertRequest, ModelportError
+from builders import convert_request
+from modelport.contract import ModelportError
 from modelport.formats import CONVERTERS, FORMATS
 from modelport.reasons import Reason
 from modelport.verification.source import Source
@@ -28,15 +29,7 @@ def opened(monkeypatch):
     def open_one(format_name, source):
         module = types.SimpleNamespace(open_source=lambda _job: source)
         monkeypatch.setattr(package.importlib, "import_module", lambda _name: module)
-        request = ConvertRequest(
-            artifact_key="",
-            verification_key="",
-            source_digest="",
-            source_format=format_name,
-            target_format="onnx",
-            hops=[],
-        )
-        return package.open_source(SourceJob(request, Path(), Path()))
+        return package.open_source(SourceJob(convert_request(source_format=format_name), Path(), Path()))
 
     return open_one
 

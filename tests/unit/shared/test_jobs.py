@@ -2,6 +2,7 @@
 
 import pytest
 
+from builders import convert_request
 from modelport.contract import (
     MAX_EVIDENCE_BYTES,
     POD_MESSAGES_BYTES,
@@ -18,15 +19,7 @@ IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-
 
 def request(*images: str, source: str = "pytorch-state-dict", digest: str | None = None) -> ConvertRequest:
     hops = [Hop(converter="a-to-b", source="a", target="b", image=image) for image in images]
-    return ConvertRequest(
-        artifact_key="k",
-        verification_key="v",
-        source_digest="d",
-        source_format=source,
-        target_format="onnx",
-        hops=hops,
-        artifact_digest=digest,
-    )
+    return convert_request(source_format=source, hops=hops, artifact_digest=digest)
 
 
 def shown(given: ConvertRequest) -> list[tuple[tuple[str, ...], str]]:

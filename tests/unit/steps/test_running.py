@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelport.api import OutputStatus, Signature, Tensor
+from builders import output_status
+from modelport.api import Signature, Tensor
 from modelport.contract import (
     MAX_EVIDENCE_BYTES,
     MAX_RESULT_BYTES,
@@ -232,15 +233,7 @@ def tensors(count):
 
 def outputs(count):
     return [
-        OutputStatus(
-            name=f"output number {index}",
-            relative_rms="1.234e-07",
-            max_absolute_error="1.234e-06",
-            excess="0.02",
-            limit="5e-06",
-            noise_floor="1.2e-08",
-            spread="0.5",
-        )
+        output_status(name=f"output number {index}", relative_rms="1.234e-07", max_absolute_error="1.234e-06")
         for index in range(count)
     ]
 

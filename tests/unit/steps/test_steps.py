@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from modelport.api import OutputStatus, Signature, Tensor
+from builders import output_status
+from modelport.api import Signature, Tensor
 from modelport.contract import ImportRequest, SourceFacts, StepFailure, StepResult, VerificationFacts
 from modelport.reasons import Reason
 from modelport.steps import fit
@@ -171,18 +172,7 @@ def test_what_does_not_fit_into_the_message_is_left_out() -> None:
 
 
 def test_the_worst_outputs_stay_in_the_message() -> None:
-    outputs = [
-        OutputStatus(
-            name=f"o{number}",
-            relative_rms="1e-7",
-            max_absolute_error="1e-7",
-            excess="0.02",
-            limit="5e-6",
-            noise_floor="1e-8",
-            spread="1",
-        )
-        for number in range(64)
-    ]
+    outputs = [output_status(name=f"o{number}") for number in range(64)]
     facts = VerificationFacts(samples=8, outputs=outputs, max_absolute_error="1e-7")
     decoded = msgspec.json.decode(fit(StepResult(step="judge", verification=facts)), type=StepResult).verification
     assert decoded.truncated

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from builders import convert_request
 from modelport.api import DimensionRange, Signature, Tensor, Verification
-from modelport.contract import ConvertRequest
 from modelport.verification.answers import Company, Tried
 from modelport.verification.arrays import Tensors
 from modelport.verification.evidence import Evidence, evaluate
@@ -76,16 +76,7 @@ def measured(
     dimensions: Mapping[str, DimensionRange] = {},
     **verification: Any,
 ) -> tuple[Evidence, Finding | None]:
-    request = ConvertRequest(
-        artifact_key="",
-        verification_key="",
-        source_digest="",
-        source_format="",
-        target_format="",
-        hops=[],
-        dimensions=dict(dimensions),
-        verification=Verification(**verification),
-    )
+    request = convert_request(dimensions=dict(dimensions), verification=Verification(**verification))
     answers = tuple(tuple(candidate(call) for call in sample.inputs) for sample in reference.samples)
     found = evaluate(reference, Tried(answers, tuple(companies)), signature or signature_of(reference), request)
     return found, judge(found.facts, request.verification)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import convert_request
 from modelport.api import DimensionRange, OutputStatus, Signature, Tensor, Tolerance
-from modelport.contract import ConvertRequest, Lengths, ModelportError
+from modelport.contract import Lengths, ModelportError
 from modelport.reasons import Reason
 from modelport.verification.answers import Company, Tried
 from modelport.verification.companies import find_companies
@@ -504,13 +505,7 @@ def test_an_unasked_sample_or_call_fails():
     answers = tuple(sample.outputs for sample in reference.samples)
     for few in (answers[:-1], (*answers[:-1], ())):
         with pytest.raises(ModelportError, match="expected answers"):
-            evaluate(reference, Tried(few), signature_of(reference), _request())
-
-
-def _request():
-    return ConvertRequest(
-        artifact_key="", verification_key="", source_digest="", source_format="", target_format="", hops=[]
-    )
+            evaluate(reference, Tried(few), signature_of(reference), convert_request())
 
 
 # --- sequences of calls ----------------------------------------------------------------------------------------------
@@ -535,7 +530,7 @@ def test_every_call_of_a_sequence_counts():
 
     def found(**change):
         answers = Tried(tuple(calls(each, **change) for each in asked))
-        return float(evaluate(reference, answers, signature, _request()).facts.outputs[0].excess)
+        return float(evaluate(reference, answers, signature, convert_request()).facts.outputs[0].excess)
 
     assert found() == 0
     assert found(gain=1.001) > 1

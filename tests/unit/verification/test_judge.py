@@ -8,40 +8,15 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from builders import output_status
 from modelport.api import OutputStatus, Tolerance, Verification
 from modelport.reasons import Reason
 from modelport.verification.judge import Finding, is_complete, judge
 
-GOOD = OutputStatus(
-    name="scores",
-    relative_rms="4e-07",
-    max_absolute_error="3e-07",
-    excess="0.08",
-    limit="6e-06",
-    noise_floor="3e-07",
-    spread="0.5",
-)
-LABELS = OutputStatus(
-    name="labels",
-    comparison="Labels",
-    relative_rms="0",
-    max_absolute_error="0",
-    excess="0",
-    limit="0",
-    noise_floor="0",
-    spread="0.8",
-    agreement="1",
-)
-CONSTANT = OutputStatus(
-    name="anchors",
-    comparison="Constant",
-    relative_rms="0",
-    max_absolute_error="0",
-    excess="0",
-    limit="5e-06",
-    noise_floor="0",
-    spread="0",
-)
+GOOD = output_status(relative_rms="4e-07", max_absolute_error="3e-07", excess="0.08", limit="6e-06", spread="0.5")
+EXACT = output_status(relative_rms="0", max_absolute_error="0", excess="0", limit="0", noise_floor="0")
+LABELS = msgspec.structs.replace(EXACT, name="labels", comparison="Labels", spread="0.8", agreement="1")
+CONSTANT = msgspec.structs.replace(EXACT, name="anchors", comparison="Constant", limit="5e-06", spread="0")
 
 
 class Facts(NamedTuple):

@@ -4,12 +4,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from builders import convert_request
 from modelport.api import DimensionRange, Input, State, Values
 from modelport.verification.moving import move, move_weights
 from modelport.verification.sameness import is_other
 from modelport.verification.source import Source, ask_source
 from unit.verification.answered import measured
-from unit.verification.sources import request
 
 FEATURES = [Input(name="x", shape=["batch", 4])]
 TOKENS = [Input(name="x", dtype="int64", shape=["batch", 4])]
@@ -19,7 +19,7 @@ MOVED, HALVED, ALONE, PERMUTED = range(4)
 
 def noise(run, inputs=FEATURES, output="y", **source):
     """Return the relative RMS of each kind of repeat, pooled over the samples."""
-    samples = ask_source(Source(inputs, run, **source), request(), []).usual
+    samples = ask_source(Source(inputs, run, **source), convert_request(), []).usual
     kinds = {len(sample.repeats) for sample in samples}
     assert len(kinds) == 1
     plain = np.concatenate([sample.outputs[0][output].ravel() for sample in samples]).astype(float)
@@ -85,7 +85,7 @@ CODES = Input(name="x", shape=["batch", 4], values=Values(categories=[0, 1, 7]))
 def test_weights_move_where_no_input_can(inputs, states):
     limits = {"batch": DimensionRange(max=4)}
     source = Source(inputs, lambda tensors: deep(tensors, DEEP), move_weights=moved_deep)
-    reference = ask_source(source, request(dimensions=limits, states=states), [])
+    reference = ask_source(source, convert_request(dimensions=limits, states=states), [])
     evidence, finding = measured(reference, lambda tensors: deep(tensors, DEEP, np.float64))
     [output] = [each for each in evidence.facts.outputs if each.name == "y"]
     assert finding is None
@@ -152,7 +152,7 @@ def test_a_batch_that_the_source_does_not_take_is_not_asked_again():
         return {"y": tensors["x"] @ WEIGHTS}
 
     limits = {"batch": DimensionRange(min=2)}
-    samples = ask_source(Source(FEATURES, pairs), request(dimensions=limits), []).usual
+    samples = ask_source(Source(FEATURES, pairs), convert_request(dimensions=limits), []).usual
     assert all(len(sample.repeats) == 4 for sample in samples)
 
 
@@ -167,7 +167,7 @@ def test_half_precision_is_noise_of_its_own_size():
 
 def test_the_users_own_samples_are_moved_alone():
     data = [{"x": np.full((7, 4), 1.5, np.float32)}]
-    reference = ask_source(Source(FEATURES, lambda tensors: by_company(tensors, 1e-5)), request(), data)
+    reference = ask_source(Source(FEATURES, lambda tensors: by_company(tensors, 1e-5)), convert_request(), data)
     moved, *others = reference.usual[-1].repeats
     assert not np.array_equal(moved[0]["y"], reference.usual[-1].outputs[0]["y"])
     assert all(np.array_equal(each[0]["y"], reference.usual[-1].outputs[0]["y"]) for each in others)
@@ -175,7 +175,7 @@ def test_the_users_own_samples_are_moved_alone():
 
 def test_large_answers_are_repeated_in_fewer_ways(monkeypatch):
     monkeypatch.setattr("modelport.verification.repeats.MAX_BYTES", 2_000)
-    samples = ask_source(Source(FEATURES, lambda tensors: {"y": tensors["x"] @ WEIGHTS}), request(), []).usual
+    samples = ask_source(Source(FEATURES, lambda tensors: {"y": tensors["x"] @ WEIGHTS}), convert_request(), []).usual
     assert {len(sample.repeats) for sample in samples} == {3}
 
 

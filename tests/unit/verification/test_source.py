@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
+from builders import convert_request
 from modelport.api import Input, Verification
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.errors import describe_error
 from modelport.verification.source import Source, ask_source, describe_outputs
-from unit.verification.sources import request
 
 FEATURES = [Input(name="x", shape=["batch", 4])]
 WEIGHTS = np.random.default_rng(1).standard_normal((4, 3)).astype(np.float32)
@@ -21,7 +21,7 @@ def linear(tensors):
 
 
 def ask(run, data=(), inputs=FEATURES, verification=None, **source):
-    return ask_source(Source(inputs, run, **source), request(verification=verification or Verification()), data)
+    return ask_source(Source(inputs, run, **source), convert_request(verification=verification or Verification()), data)
 
 
 @pytest.mark.parametrize("count", [8, 64])

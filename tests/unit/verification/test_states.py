@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from builders import convert_request
 from modelport.api import Input, State
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.calls import run_calls
 from modelport.verification.source import Source, ask_source
-from unit.verification.sources import request
 
 INPUTS = [Input(name="x", shape=["batch", 4]), Input(name="h", shape=[1, "batch", 4])]
 STATES = [State(input="h", output="hn")]
@@ -29,7 +29,7 @@ def test_calls_feed_their_outputs_back():
 
 
 def test_sequences_start_from_zeros_and_go_on_with_what_was_answered():
-    reference = ask_source(Source(INPUTS, cell), request(states=STATES), [])
+    reference = ask_source(Source(INPUTS, cell), convert_request(states=STATES), [])
     assert len(reference.usual) == 8
     assert sum(len(sample.inputs) >= 8 for sample in reference.usual) == 2
     for sample in reference.usual:
@@ -42,7 +42,7 @@ def test_sequences_start_from_zeros_and_go_on_with_what_was_answered():
 
 
 def test_sequences_have_repeats_of_all_their_calls():
-    reference = ask_source(Source(INPUTS, cell), request(states=STATES), [])
+    reference = ask_source(Source(INPUTS, cell), convert_request(states=STATES), [])
     assert {len(sample.repeats) for sample in reference.usual} == {4}
     assert all(len(repeat) == len(sample.inputs) for sample in reference.usual for repeat in sample.repeats)
 
@@ -57,12 +57,12 @@ def test_sequences_have_repeats_of_all_their_calls():
 )
 def test_states_that_the_model_has_not_are_refused(state, words):
     with pytest.raises(ModelportError, match=words) as caught:
-        ask_source(Source(INPUTS, cell), request(states=[state]), [])
+        ask_source(Source(INPUTS, cell), convert_request(states=[state]), [])
     assert caught.value.reason == Reason.INVALID_SPEC
 
 
 def test_what_looks_like_a_state_is_told():
-    caveats = ask_source(Source(INPUTS, cell), request(), []).caveats
+    caveats = ask_source(Source(INPUTS, cell), convert_request(), []).caveats
     assert any("input h looks like a recurrent state" in each and "{input: h, output: hn}" in each for each in caveats)
 
 
@@ -73,7 +73,7 @@ def test_states_are_paired_with_the_last_answers_in_their_order():
         state = cell(tensors)["hn"]
         return {"output_0": state + 1, "output_1": state, "output_2": state + tensors["c"]}
 
-    caveats = ask_source(Source(inputs, lstm), request(), []).caveats
+    caveats = ask_source(Source(inputs, lstm), convert_request(), []).caveats
     assert ["{input: h, output: output_1}" in caveats[0], "{input: c, output: output_2}" in caveats[1]] == [True, True]
 
 
@@ -82,5 +82,5 @@ def test_a_refusal_says_which_inputs_look_like_states():
         raise ValueError("expected a state of another shape")
 
     with pytest.raises(ModelportError, match=r"h looks like a recurrent state.*spec\.source\.states") as caught:
-        ask_source(Source(INPUTS, refuse), request(), [])
+        ask_source(Source(INPUTS, refuse), convert_request(), [])
     assert caught.value.reason == Reason.INPUTS_NEEDED

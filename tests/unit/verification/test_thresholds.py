@@ -2,14 +2,11 @@
 
 import numpy as np
 
+from builders import convert_request
 from modelport.api import Input
-from modelport.contract import ConvertRequest
 from modelport.verification.source import Hint, Source, ask_source
 
 THRESHOLD = np.float32(0.3)
-REQUEST = ConvertRequest(
-    artifact_key="", verification_key="", source_digest="", source_format="onnx", target_format="onnx", hops=[]
-)
 
 
 def tree(tensors):
@@ -19,7 +16,7 @@ def tree(tensors):
 def test_asked_at_thresholds_and_judged_without_noise():
     hint = Hint(thresholds=((), (float(THRESHOLD),)))
     source = Source([Input(name="x", shape=["batch", 3])], tree, hints={"x": hint})
-    samples = ask_source(source, REQUEST, []).usual
+    samples = ask_source(source, convert_request(), []).usual
     columns = np.concatenate([sample.inputs[0]["x"] for sample in samples])
     below, above = (np.nextafter(THRESHOLD, np.float32(end)) for end in (-1, 1))
     assert {THRESHOLD, below, above} <= set(columns[:, 1])
