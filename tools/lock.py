@@ -47,10 +47,11 @@ def entries(lock: str) -> dict[str, str]:
 
 def lock_torch(source: Path) -> None:
     """Write two alternative locks: the index's build with all that it needs, and the CPU build, which needs no more."""
-    cuda, others = source.with_suffix(".txt"), source.with_name("pytorch.txt")
-    whole = entries(compile_lock(cuda, source, *IMAGE, f"--constraint={others}"))
-    own = {name: entry for name, entry in whole.items() if name not in entries(others.read_text())}
-    write(cuda, source, "\n".join(own.values()) + "\n")
+    lock, beside = source.with_suffix(".txt"), source.with_name("pytorch.txt")
+    others = entries(beside.read_text())
+    whole = entries(compile_lock(lock, source, *IMAGE, f"--constraint={beside}"))
+    own = {name: entry for name, entry in whole.items() if name not in others}
+    write(lock, source, "\n".join(own.values()) + "\n")
     cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", own["torchvision"]]
     write(source.with_name("pytorch-cpu.txt"), source, "\n".join(cpu) + "\n")
 

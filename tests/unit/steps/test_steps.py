@@ -87,14 +87,19 @@ def test_a_later_step_waits_for_the_earlier_one(pod: Pod) -> None:
     assert (pod.end(first), pod.end(later)) == (0, 0)
 
 
-def test_a_step_whose_predecessor_was_killed_is_skipped(pod: Pod) -> None:
-    first = pod.start("first", what="hang")
-    assert first.stdout
-    assert first.stdout.readline() == "working\n"
-    later = pod.start("second", "first")
-    first.send_signal(signal.SIGKILL)
-    pod.end(first)
-    assert pod.end(later) == 69
+@pytest.mark.parametrize(
+    ("steps", "later", "awaited"),
+    [("first", "second", "first"), ("ask hop-1", "try", "hop-1")],
+    ids=["alone", "in the first step of its container"],
+)
+def test_a_step_whose_predecessor_was_killed_is_skipped(pod: Pod, steps: str, later: str, awaited: str) -> None:
+    killed = pod.start(steps, what="hang")
+    assert killed.stdout
+    assert killed.stdout.readline() == "working\n"
+    skipped = pod.start(later, awaited)
+    killed.send_signal(signal.SIGKILL)
+    pod.end(killed)
+    assert pod.end(skipped) == 69
 
 
 @pytest.mark.parametrize(
@@ -117,16 +122,6 @@ def test_steps_that_share_a_container_run_one_after_the_other(pod: Pod) -> None:
     assert (pod.end(pod.start("ask hop-1")), pod.end(later)) == (0, 0)
     assert [(pod.work / name / "out/made").read_text() for name in ("ask", "hop-1", "try")] == ["ask", "hop-1", "try"]
     assert json.loads((pod.work / "hop-1/result.json").read_text()) == {"step": "hop-1"}
-
-
-def test_a_step_that_waits_for_the_last_of_a_container_sees_it_die_in_the_first(pod: Pod) -> None:
-    first = pod.start("ask hop-1", what="hang")
-    assert first.stdout
-    assert first.stdout.readline() == "working\n"
-    later = pod.start("try", "hop-1")
-    first.send_signal(signal.SIGKILL)
-    pod.end(first)
-    assert pod.end(later) == 69
 
 
 @pytest.mark.parametrize(
