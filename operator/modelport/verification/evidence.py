@@ -69,7 +69,8 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
     that the source model's own answers contradict.
     """
     asked = [inputs for sample in reference.usual for inputs in sample.inputs]
-    detector = find_detector(asked, [outputs for sample in reference.usual for outputs in sample.outputs])
+    answers = [outputs for sample in reference.usual for outputs in sample.outputs]
+    detector = find_detector(asked, answers, reference.precision)
     check_structure(reference, tried, signature, dict.fromkeys(detector.outputs, detector.axis) if detector else {})
     answered = list(zip(reference.samples, tried.samples, strict=True))
     calls = _align(

@@ -229,6 +229,22 @@ def test_the_last_may_be_another_of_the_same_score_by_chance_alone(candidate, re
     assert (finding.reason if finding else "") == reason
 
 
+def test_few_images_have_one_more_next_to_the_threshold():
+    """What the source has not is next to the lowest score, but there by chance only if it is there now and then."""
+
+    def more(inputs, images):
+        found = look(inputs)
+        for number in images(len(found)):
+            added = take(found[number], [*range(len(found[number].scores)), 0])
+            added.scores[-1] = KEPT * (1 + 2e-6)
+            added.boxes[-1] += 300
+            found[number] = added
+        return padded(found)
+
+    assert reason_of(padded, lambda inputs: more(inputs, lambda count: [0] if count == 11 else [])) == ""
+    assert reason_of(padded, lambda inputs: more(inputs, lambda _: [0])) == Reason.VERIFICATION_FAILED
+
+
 # --- what is left of the answers ------------------------------------------------------------------------------------
 
 

@@ -68,8 +68,8 @@ class _Match(NamedTuple):
     ours: Places
     theirs: Places
     images: int
-    replaced: int
-    """Images of which the last detections are others."""
+    added: int
+    """Images with detections that the source has not."""
 
 
 class Detector(NamedTuple):
@@ -101,11 +101,11 @@ class Detector(NamedTuple):
         return self.align_all([(expected, found)])[0]
 
     def align_all(self, pairs: Sequence[Pair]) -> list[Tensors]:
-        """Return the same for many calls: by chance, the last detection is another one in few images alone."""
+        """Return the same for many calls: by chance, few images alone have detections that the source has not."""
         matches = [self._match(*pair) for pair in pairs]
-        is_chance = sum(each.replaced for each in matches if each) <= few(sum(each.images for each in matches if each))
+        is_chance = sum(each.added for each in matches if each) <= few(sum(each.images for each in matches if each))
         return [
-            self._take(*pair, match) if match and (is_chance or not match.replaced) else pair[1]
+            self._take(*pair, match) if match and (is_chance or not match.added) else pair[1]
             for pair, match in zip(pairs, matches, strict=True)
         ]
 
@@ -176,7 +176,9 @@ class Detector(NamedTuple):
         if any(len(each) > 1 for each in lengths) or self._flat(found[self.boxes.output]).shape[0] > MOST_ROWS:
             return False
         others = (*self.counts, *({self.scores.output} - set(self.outputs)))
-        return all(expected[name].shape == found[name].shape for name in others)
+        return all(
+            (expected[name].shape, expected[name].dtype) == (found[name].shape, found[name].dtype) for name in others
+        )
 
     def _match(self, expected: Tensors, found: Tensors) -> _Match | None:
         if not self._fits(expected, found):
@@ -188,8 +190,13 @@ class Detector(NamedTuple):
             pairs = self._pair(ours, theirs)
         if pairs is None or not self._is_ordered(ours, theirs, *pairs):
             return None
-        replaced = self._count_replaced(ours, theirs, *pairs)
-        return None if replaced is None else _Match(*pairs, len(np.unique(ours.images)), replaced)
+        missing, additional = (
+            np.setdiff1d(np.flatnonzero(each.is_live), places)
+            for each, places in zip((ours, theirs), pairs, strict=True)
+        )
+        if not self._is_chance(ours, theirs, missing, additional):
+            return None
+        return _Match(*pairs, len(np.unique(ours.images)), len(np.unique(theirs.images[additional])))
 
     def _pair(self, ours: Rows, theirs: Rows) -> tuple[Places, Places] | None:
         """Return the places of equal detections, those of the source in order; None if there are too many to compare."""
@@ -246,13 +253,10 @@ class Detector(NamedTuple):
         *scores, images = extremes
         return bool(np.all(images[0] == images[1]) and all(np.all(self._are_near(*each)) for each in scores))
 
-    def _count_replaced(self, ours: Rows, theirs: Rows, one: Places, other: Places) -> int | None:
-        """Return in how many images noise has put others in place of the last detections; None if it was not noise."""
-        missing, additional = (
-            np.setdiff1d(np.flatnonzero(each.is_live), places) for each, places in ((ours, one), (theirs, other))
-        )
-        if missing.size + additional.size > 2 * few(int(ours.is_live.sum())):
-            return None
+    def _is_chance(self, ours: Rows, theirs: Rows, missing: Places, additional: Places) -> bool:
+        """Return whether noise explains what only one of both has."""
+        if max(missing.size, additional.size) > few(int(ours.is_live.sum())):
+            return False
         replaced = np.intersect1d(ours.images[missing], theirs.images[additional])
         for image in replaced:
             inside = ours.scores[ours.images == image]
@@ -262,16 +266,16 @@ class Detector(NamedTuple):
             is_full = all(np.sum(rows.is_live[rows.images == image]) == self.room for rows in (ours, theirs))
             is_chance = np.sum(self._are_near(inside, inside.min())) <= few(len(inside))
             if not (is_full and is_chance and np.all(self._are_near(np.concatenate(singles), inside.min()))):
-                return None
+                return False
         single = np.concatenate(
             [
                 rows.scores[at[~np.isin(rows.images[at], replaced)]]
                 for rows, at in ((ours, missing), (theirs, additional))
             ]
         )
-        if single.size and (self.lowest is None or not np.all(self._are_near(single, self.lowest))):
-            return None
-        return len(replaced) if single.size <= few(int(ours.is_live.sum())) else None
+        if single.size > few(int(ours.is_live.sum())):
+            return False
+        return not single.size or (self.lowest is not None and bool(np.all(self._are_near(single, self.lowest))))
 
 
 def count_live(rows: Rows, images: int) -> Places:

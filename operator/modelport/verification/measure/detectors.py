@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from modelport.api import Dtype
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.measure import same
 from modelport.verification.measure.detections import Detector, Place, Rows, count_live, find_lowest
@@ -55,20 +56,23 @@ class _Answers(NamedTuple):
 
     asked: Sequence[Tensors]
     calls: Sequence[Tensors]
+    precision: Dtype
 
     def all(self, name: str, holds: Callable[[Array], bool]) -> bool:
         """Return whether something holds for an output of each call."""
         return all(holds(call[name]) for call in self.calls)
 
 
-def find_detector(asked: Sequence[Tensors], calls: Sequence[Tensors]) -> Detector | None:
+def find_detector(asked: Sequence[Tensors], calls: Sequence[Tensors], precision: Dtype = "float32") -> Detector | None:
     """Return the detector whose answers `calls` are, if it is one; `asked` are the inputs of each.
+
+    `precision` is what the source computes with.
 
     Boxes are x1, y1, x2, y2 or y1, x1, y2, x2 in [..., n, 4], beside scores and classes in [..., n] or [..., n, 1], or
     all are columns of one tensor; or numbers of image, class and box in [..., n, 3] choose among scores. Classes may be left out, what comes before n are images, and n may be padded by scores
     of 0 or -1.
     """
-    answers = _Answers(asked, calls)
+    answers = _Answers(asked, calls, precision)
     for axis in range(MOST_AXES):
         candidates = [*_packed(answers, axis), *_apart(answers, axis), *_chosen(answers, axis)]
         found = [detector for each in candidates if (detector := _complete(each, answers))]
@@ -134,7 +138,7 @@ def _complete(detector: Detector, answers: _Answers) -> Detector | None:
     if not (follows or _is_padded(rows) or _is_sorted(rows)):
         return None
     scores = np.concatenate([each.scores[each.is_live] for each in rows])
-    margin = max(MARGIN, UNITS * precision_of(calls[0][detector.scores.output].dtype, "float32").unit)
+    margin = max(MARGIN, UNITS * precision_of(calls[0][detector.scores.output].dtype, answers.precision).unit)
 
     def counts(name: str) -> bool:
         return all(
