@@ -55,6 +55,7 @@ CONVERTED = {
     "normalised": ["output"],
     "normalised21": ["output"],
     "relearned": ["output"],
+    "resized": ["output"],
     "nothing_dropped": ["output"],
     "overridden": ["output"],
     "cache": ["output"],

@@ -198,6 +198,17 @@ class Relearned(nn.Module):
         return F.batch_norm(self.layer(x), *stored, training=True, momentum=0.0)
 
 
+class Resized(nn.Module):
+    """Looks between its numbers, at places that float32 rounds."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv1d(4, 3, 1)
+
+    def forward(self, x):
+        return F.interpolate(self.layer(x), scale_factor=0.37, mode="linear", align_corners=False)
+
+
 class Packed(nn.Module):
     """Answers as many steps as the longest row has, or its last state."""
 
@@ -287,6 +298,7 @@ CASES = (
     kind("half", inputs=(Input(name="x", dtype="float16", shape=["batch", 4]),)),
     kind("normalised", called="normalised21", options={"opset": 21}),
     Case("relearned", net="Relearned", inputs=(Input(name="x", shape=["batch", 4, 5]),)),
+    Case("resized", net="Resized", inputs=(Input(name="x", shape=["batch", 4, "time"]),)),
     Case("overridden", net="Overridden"),
     Case("ignoring", net="Ignoring", inputs=IDS),
     Case("ignoring21", net="Ignoring", inputs=IDS, options={"opset": 21}),

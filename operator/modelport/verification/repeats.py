@@ -2,17 +2,19 @@
 
 Inputs moved by one unit in the last place, or the weights where no input can move; the batch in other pieces, row by
 row, in another order: all change nothing that the model was trained to see, and everything about the order and rounding
-of its sums. Other counts of threads show nothing: ONNX Runtime gives the same bits with one and with two.
+of its sums. What follows from places alone, such as where a resize looks, rounds as well, and moves with none of these:
+the same in float64 shows it. Other counts of threads show nothing: ONNX Runtime gives the same bits with one and with two.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from modelport.api import Dtype, Input, Tensor
 from modelport.verification.arrays import Array
 from modelport.verification.asking import Asked
+from modelport.verification.measure.precision import is_float
 from modelport.verification.moving import move_input
 from modelport.verification.reference import Answers
 from modelport.verification.sameness import is_other, noise_of
@@ -25,11 +27,23 @@ OTHER_QUESTION = 1e-3
 """Relative RMS above which rows depend on one another, so that other company is another question, not noise."""
 OTHER_LABELS = 0.01
 """The same for labels, as a share: those at a tie may flip by noise."""
-KINDS = 4
+WIDENED_SAMPLES = 3
+"""How many samples are asked in float64, which takes a model twice as long: the largest, whose places round most."""
+KINDS = 5
 MAX_ROWS = 40
 SECONDS = 0.5
 MAX_BYTES = 256 << 20
 """Of all repeats; an answer that is too large for all kinds gets the first ones."""
+
+
+class Ways(NamedTuple):
+    """How the source can be asked."""
+
+    plain: Ask
+    moved: Ask | None = None
+    """With its weights moved."""
+    wide: Ask | None = None
+    """In float64."""
 
 
 class Axes(NamedTuple):
@@ -52,8 +66,7 @@ def find_axes(inputs: Sequence[Input], outputs: Sequence[Tensor]) -> Axes:
 
 def make_repeats(
     asked: Sequence[Asked],
-    ask: Ask,
-    ask_moved: Ask | None,
+    ways: Ways,
     axes: Axes,
     precision: Dtype,
     *,
@@ -64,10 +77,11 @@ def make_repeats(
 
     The answer itself stands in where a kind does not apply, or where the first kind has to do: an answer takes long, or
     the question is the user's own, beside those `generated`, of which there may be many. Inputs in `movable` move; one
-    unit in the last place of another is another question. `ask_moved` asks with the weights moved.
+    unit in the last place of another is another question.
     """
     limit = max(OTHER_QUESTION, noise_of(precision))
-    repeater = _Repeater(ask, ask_moved, axes, limit, movable)
+    largest = sorted(range(len(asked)), key=lambda number: -_size(asked[number].calls))[:WIDENED_SAMPLES]
+    repeater = _Repeater(ways, axes, limit, movable, largest)
     kinds = repeater.kinds[: _affordable(asked)]
     repeats = []
     for seed, (calls, answers, seconds) in enumerate(asked):
@@ -82,11 +96,19 @@ def _affordable(asked: Sequence[Asked]) -> int:
     return int(max(1, min(KINDS, MAX_BYTES // max(1, size))))
 
 
+def _size(calls: Calls) -> int:
+    return sum(array.size for tensors in calls for array in tensors.values())
+
+
 class _Repeater:
-    def __init__(self, ask: Ask, ask_moved: Ask | None, axes: Axes, limit: float, movable: Collection[str]) -> None:
-        self._ask, self._ask_moved, self._axes, self._limit, self._movable = ask, ask_moved, axes, limit, movable
-        moved = (self._moved,) if movable or ask_moved else ()
-        self.kinds = (*moved, self._halved, self._alone, self._permuted)
+    def __init__(
+        self, ways: Ways, axes: Axes, limit: float, movable: Collection[str], largest: Collection[int]
+    ) -> None:
+        self._ask, self._ask_moved, self._ask_wide = ways
+        self._axes, self._limit, self._movable, self._largest = axes, limit, movable, largest
+        moved = (self._moved,) if movable or ways.moved else ()
+        widened = (self._widened,) if ways.wide else ()
+        self.kinds = (*moved, *widened, self._halved, self._alone, self._permuted)
 
     def _moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
         random = np.random.default_rng([seed])
@@ -97,6 +119,11 @@ class _Repeater:
         answers = _try(self._ask_moved or self._ask, moved)
         # a table of numbers that are no weights, such as places, is another one when it moves
         return plain if answers is None else _fitting(answers, plain, self._limit if self._ask_moved else None)
+
+    def _widened(self, calls: Calls, plain: Answers, seed: int) -> Answers:
+        """Return the answers in float64, narrowed: what else rounds than inputs and weights, such as places in a row."""
+        answers = _try(self._ask_wide, calls) if self._ask_wide and seed in self._largest else None
+        return plain if answers is None else _fitting(_narrow(answers, plain), plain, self._limit)
 
     def _halved(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
         rows = self._rows(calls)
@@ -150,6 +177,18 @@ def _try(ask: Ask, calls: Calls) -> Answers | None:
         return ask(calls)
     except Exception:  # noqa: BLE001  # a batch that the source does not take is a repeat that cannot be made
         return None
+
+
+def _narrow(answers: Answers, plain: Answers) -> list[dict[str, Array]]:
+    return [
+        {name: _as(found[name], expected[name].dtype) for name in found if name in expected}
+        for found, expected in zip(answers, plain, strict=True)
+    ]
+
+
+def _as(array: Array, dtype: np.dtype[Any]) -> Array:
+    with np.errstate(over="ignore"):
+        return array.astype(dtype) if is_float(array.dtype) and is_float(dtype) else array
 
 
 def _fitting(answers: Sequence[Mapping[str, Array | None]], plain: Answers, limit: float | None) -> Answers:

@@ -1,6 +1,7 @@
 """Ask the source model: the source's half of the gate, run by step ask in the source's own framework."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from modelport.verification.calls import Infer, run_calls
 from modelport.verification.hints import Hint
 from modelport.verification.moving import can_move
 from modelport.verification.reference import Reference, Sample
-from modelport.verification.repeats import find_axes, make_repeats
+from modelport.verification.repeats import Ways, find_axes, make_repeats
 from modelport.verification.sameness import find_difference
 from modelport.verification.samples.plan import Calls, make_plan
 from modelport.verification.samples.probing import Prober
@@ -43,6 +44,8 @@ class Source(NamedTuple):
     """Builds the same model once more, from the same files under another seed: numbers that no file holds differ."""
     move_weights: Callable[[], Infer] | None = None
     """Builds it once more with its weights moved by one unit in the last place: noise, where no input can move."""
+    run_wide: Infer | None = None
+    """Answers inputs of float64 in float64, as far as it can: how the source itself rounds."""
     find_unstored: Callable[[], Sequence[str]] = _nothing
     """Says, after `rebuild`, which tensors of the two differ."""
 
@@ -72,8 +75,11 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     moved = source.move_weights() if source.move_weights and not movable else None
     repeats = make_repeats(
         asked,
-        lambda calls: run_calls(run, calls, states),
-        moved and (lambda calls: run_calls(moved, calls, states)),
+        Ways(
+            partial(run_calls, run, states=states),
+            moved and partial(run_calls, moved, states=states),
+            source.run_wide and partial(run_calls, source.run_wide, states=states),
+        ),
         find_axes(source.inputs, describe_outputs(source.inputs, samples)),
         source.precision,
         movable=movable,

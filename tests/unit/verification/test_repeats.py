@@ -165,6 +165,45 @@ def test_half_precision_is_noise_of_its_own_size():
     assert noise(half, inputs, precision="float16")[ALONE] > 1e-4
 
 
+SERIES = [Input(name="x", shape=["batch", "time"])]
+
+
+def by_place(tensors, dtype, step=1.3):
+    """Numbers times a wave of their place: what a long row rounds, no move of its numbers shows."""
+    x = tensors["x"].astype(dtype)
+    return {"y": x * np.sin(np.arange(x.shape[1], dtype=dtype) * dtype(step))}
+
+
+def test_what_places_round_is_seen_in_float64_and_excuses_nothing_else():
+    def narrowed(tensors, step=1.3):
+        return {"y": by_place(tensors, np.float64, step)["y"].astype(np.float32)}
+
+    moved, widened, *_ = noise(lambda x: by_place(x, np.float32), SERIES, run_wide=lambda x: by_place(x, np.float64))
+    assert moved < 1e-6
+    assert 5e-6 < widened < 1e-4
+    for run_wide, reason in ((None, "VerificationFailed"), (lambda x: by_place(x, np.float64), "")):
+        source = Source(SERIES, lambda x: by_place(x, np.float32), run_wide=run_wide)
+        reference = ask_source(source, convert_request(), [])
+        finding = measured(reference, narrowed)[1]
+        assert (finding.reason if finding else "") == reason
+        for wrong in (np.float16(1.3), 1.300001):
+            assert measured(reference, lambda x, step=wrong: narrowed(x, step))[1]
+
+
+def test_a_model_that_float64_makes_another_one_has_no_such_noise():
+    def refuses(tensors):
+        raise RuntimeError("expected float32")
+
+    plain = noise(by_company_exactly)
+    for run_wide in (refuses, lambda tensors: {"y": 2 * tensors["x"]}, lambda tensors: {"y": tensors["x"][:1]}):
+        moved, widened, *others = noise(by_company_exactly, run_wide=run_wide)
+        assert (widened, [moved, *others]) == (0, plain)
+
+
+def by_company_exactly(tensors):
+    return by_company(tensors, 1e-5)
+
+
 def test_the_users_own_samples_are_moved_alone():
     data = [{"x": np.full((7, 4), 1.5, np.float32)}]
     reference = ask_source(Source(FEATURES, lambda tensors: by_company(tensors, 1e-5)), convert_request(), data)

@@ -19,7 +19,7 @@ from modelport.verification.reference import FILE_NAME, Reference, read_referenc
 from modelport.verification.source import Source
 from modelport_converter.converters.job import MODEL, HopJob, SourceJob, the_one_file
 from modelport_converter.converters.onnx_files import finish_model
-from modelport_converter.converters.torch_asking import Asker, probe
+from modelport_converter.converters.torch_asking import Asker, probe, widen
 from modelport_converter.converters.torch_doubts import find_baked, find_changing, is_check, tell_packings
 from modelport_converter.converters.torch_exporting import (
     Export,
@@ -81,6 +81,7 @@ def open_source(job: SourceJob) -> Source:
         precision=asker.find_precision(),
         rebuild=rebuild,
         move_weights=move_weights,
+        run_wide=widen(opened.model, request.inputs, job.code) if asker.find_precision() == "float32" else None,
         find_unstored=lambda: unstored,
     )
 

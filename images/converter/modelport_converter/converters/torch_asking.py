@@ -1,6 +1,8 @@
 """Ask a PyTorch model with named arrays, under watch."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import cast, get_args
 
@@ -8,11 +10,13 @@ import torch
 
 from modelport.api import DimensionRange, Dtype, Input
 from modelport.verification.arrays import Tensors
+from modelport.verification.calls import Infer
 from modelport_converter.converters.torch_outputs import name_outputs, to_array, to_tensor
 from modelport_converter.converters.torch_state import find_changes, take_marks, walk
 from modelport_converter.converters.torch_watching import Watch, coarsest
 
 MAX_CHANGES = 3
+WIDE_BYTES = 256 << 20
 PROBE_LENGTHS = (7, 8, 33)
 """Lengths of free dimensions that are tried to see what a model does with its inputs."""
 
@@ -44,6 +48,22 @@ class Asker:
         held = (value.dtype for _, value in walk(self._model) if isinstance(value, torch.Tensor))
         found = self.watch.precision or coarsest(held) or "float32"
         return cast("Dtype", found) if found in get_args(Dtype) else "float32"
+
+
+def widen(model: torch.nn.Module, inputs: Sequence[Input], code: Path) -> Infer | None:
+    """Return what asks a copy of the model in float64; its parameters must be few enough to be held once more."""
+    if sum(tensor.nbytes for tensor in model.state_dict().values() if isinstance(tensor, torch.Tensor)) > WIDE_BYTES:
+        return None
+
+    @cache
+    def build() -> Asker:
+        return Asker(deepcopy(model).double(), inputs, code)
+
+    def run(tensors: Tensors) -> Tensors:
+        floats = {name for name, tensor in tensors.items() if tensor.dtype.kind == "f"}
+        return build().run({name: each.astype(float) if name in floats else each for name, each in tensors.items()})
+
+    return run
 
 
 def probe(
