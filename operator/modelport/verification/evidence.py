@@ -228,14 +228,32 @@ def _flips(name: str, calls: Sequence[Call]) -> float:
 def _edges(answered: Sequence[tuple[Sample, Answers]], rules: _Rules) -> str:
     pairs = [pair for sample, answers in answered for pair in zip(sample.outputs, answers, strict=True)]
     given = [(one, rules.detector.align(one, other) if rules.detector else other) for one, other in pairs if other]
+    ends = [
+        _is_near_end(asked)
+        for sample, answers in answered
+        for asked, other in zip(sample.inputs, answers, strict=True)
+        if other
+    ]
     texts = [f"no answer to {len(pairs) - len(given)} of {len(pairs)} calls"] if len(given) < len(pairs) else []
     for name in [*rules.numbers, *rules.labels]:
         differing = [_differing_rows(name, *pair, rules) for pair in given]
         rows, wrong = sum(each.size for each in differing), sum(int(each.sum()) for each in differing)
         non_finite = sum(_differ_in_finiteness(one[name], other[name]) for one, other in given)
         why = f" ({non_finite} elements NaN or infinite in one alone)" if non_finite else ""
-        texts += [f"output {name}: {wrong} of {rows} rows differ{why}"] if wrong else []
+        near = sum(int(each.sum()) for each, is_end in zip(differing, ends, strict=True) if is_end)
+        where = f", {near} of them near the largest number of the type" if near else ""
+        texts += [f"output {name}: {wrong} of {rows} rows differ{where}{why}"] if wrong else []
     return "; ".join(texts)[:MAX_EDGES]
+
+
+def _is_near_end(asked: Tensors) -> bool:
+    """Whether a question has finite numbers whose double is infinite."""
+    with np.errstate(over="ignore"):
+        return any(
+            bool(np.any(np.isfinite(array) & ~np.isfinite(array + array)))
+            for array in asked.values()
+            if is_float(array.dtype)
+        )
 
 
 def _differ_in_finiteness(one: Array, other: Array) -> int:

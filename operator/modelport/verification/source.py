@@ -86,7 +86,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
         generated=len(plan.usual),
     )
     samples = [sample._replace(repeats=each) for sample, each in zip(samples, repeats, strict=True)]
-    edges, caveats = ask_edges(plan.edges, run, states)
+    edges, caveats = ask_edges(plan, run, states)
     _check_unchanged(prober, run, source)
     return Reference(
         samples=(*samples, *edges),

@@ -570,6 +570,23 @@ def test_differences_on_edges_are_told_and_refused_only_when_asked():
     assert measured(reference, normalised, edges="Enforce")[0].facts.edges == ""
 
 
+def test_differences_near_the_end_of_the_type_are_told_so():
+    def roots(inputs, scale=1.0):
+        with np.errstate(over="ignore"):
+            return {"y": np.sqrt(np.mean(np.square(inputs["x"] * np.float32(scale)), -1)) / np.float32(scale)}
+
+    edges = [{"x": np.full((1, 16), value, np.float32)} for value in (1e30, 3e38)]
+    reference = reference_of(lambda x: roots(x, 1e-20), ASKED, edges=edges)
+    assert measured(reference, lambda x: roots(x, 1e-15))[0].facts.edges == (
+        "output y: 1 of 2 rows differ, 1 of them near the largest number of the type "
+        "(1 elements NaN or infinite in one alone)"
+    )
+    assert measured(reference, roots)[0].facts.edges == (
+        "output y: 2 of 2 rows differ, 1 of them near the largest number of the type "
+        "(2 elements NaN or infinite in one alone)"
+    )
+
+
 def test_an_edge_without_an_answer_is_told():
     reference = reference_of(y(logits), ASKED, edges=[{"x": np.zeros((5, 16), np.float32)}])
     evidence, finding = measured(reference, lambda x: {} if len(x["x"]) == 5 else {"y": logits(x)})

@@ -39,7 +39,7 @@ def stated(each: Input, numbers: Numbers | None, path: str = "values") -> Column
     if lowest > highest:
         raise ModelportError(Reason.INVALID_SPEC, f"{where}: {lowest} is above {highest}")
     is_real = is_float(each.dtype)
-    smallest, largest = _limits(each.dtype)
+    smallest, largest = limits_of(each.dtype)
     has_integers = all(value == np.rint(value) for value in numbers.categories) and np.ceil(lowest) <= np.floor(highest)
     if lowest < smallest or highest > largest or not (is_real or has_integers):
         message = (
@@ -103,7 +103,8 @@ def is_float(dtype: str) -> bool:
     return dtype.startswith(("float", "bfloat"))
 
 
-def _limits(dtype: str) -> tuple[float, float]:
+def limits_of(dtype: str) -> tuple[float, float]:
+    """Return the smallest and the largest number of an element type."""
     if dtype == "bool":
         return 0, 1
     if not is_float(dtype):

@@ -9,7 +9,7 @@ import numpy as np
 
 from modelport.api import Input
 from modelport.verification.arrays import Array, Tensors
-from modelport.verification.samples.columns import Column
+from modelport.verification.samples.columns import Column, limits_of
 from modelport.verification.samples.domains import Domain
 from modelport.verification.samples.values import dtype_of, ends_of, make_tensors, shape_of
 
@@ -20,6 +20,10 @@ RARE = 90_000
 """Seed of edges: numbers that no usual sample has."""
 LARGE_INTEGER = 1 << 20
 """The end of what has no end."""
+END_SHARE = 0.88
+"""Of the largest number of a type, such as 3e38 of float32: sums of two are beyond."""
+_SIGNS = ((1.0,), (-1.0,), (1.0, -1.0))
+"""Of the numbers near the end of their type in one question."""
 _LEVELS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 _LARGE = np.array([100.0, -100.0, 1e4, -1e4, 88.7, -104.0, 20.5])
 _TINY = np.array([1e-30, -1e-30, 1e-8, -1e-4, 0.0])
@@ -29,7 +33,7 @@ def make_edges(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: 
     """Return one question for each kind that applies to the inputs."""
     usual = make_tensors(inputs, domains, lengths, RARE, None)
     real = [each for each in inputs if domains[each.name].kind == "real"]
-    free = [each for each in real if not all(column.is_stated for column in _columns(each, domains, lengths))]
+    free = [each for each in real if _is_open(each, domains[each.name], lengths)]
     whole = [each for each in inputs if domains[each.name].kind == "integer"]
     questions = [_changed(usual, real, domains, change) for change in (_ties, _equal, _ends) if real]
     questions += [_changed(usual, free, domains, change, beyond=True) for change in _FREE if free]
@@ -42,6 +46,32 @@ def make_edges(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: 
     return questions
 
 
+def make_ends(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: Mapping[str, int]) -> list[Tensors]:
+    """Return questions with numbers near the end of their type, for sources that answer these with numbers alone."""
+    free = [each for each in inputs if _is_open(each, domains[each.name], lengths) and not domains[each.name].mask]
+    usual = make_tensors(inputs, domains, lengths, RARE, None)
+    return [
+        usual | {each.name: _near_end(each, usual[each.name], domains[each.name], signs) for each in free}
+        for signs in _SIGNS
+        if free
+    ]
+
+
+def _near_end(each: Input, array: Array, domain: Domain, signs: Sequence[float]) -> Array:
+    """Return the array with as many elements as `signs` near the ends of the type."""
+    result = array.astype(np.float64)
+    places = np.random.default_rng(RARE).permutation(array.size)[: len(signs)]
+    end = END_SHARE * min(limits_of(each.dtype)[1], limits_of("float32")[1])  # float64 has room for squares of them
+    result.flat[places] = end * np.array(signs[: places.size])
+    return _beyond(array, result, domain)
+
+
+def _is_open(each: Input, domain: Domain, lengths: Mapping[str, int]) -> bool:
+    """Whether an input takes numbers beyond its range."""
+    columns = domain.by_column(shape_of(each, lengths))
+    return domain.kind == "real" and not all(column.is_stated for column in columns)
+
+
 def _changed(
     usual: Tensors, changed: Sequence[Input], domains: Mapping[str, Domain], change: Change, *, beyond: bool = False
 ) -> Tensors:
@@ -50,15 +80,19 @@ def _changed(
     result = dict(usual)
     for each in changed:
         array = usual[each.name]
-        columns = domains[each.name].by_column(array.shape)
         with np.errstate(over="ignore", invalid="ignore"):  # of float16; of NaN
             moved = change(array.astype(np.float64), random)
             if beyond:
-                is_stated = np.array([column.is_stated for column in columns])
-                result[each.name] = np.where(is_stated, array, moved.astype(array.dtype)).reshape(array.shape)
+                result[each.name] = _beyond(array, moved, domains[each.name])
             else:
-                result[each.name] = _within(moved, columns).astype(array.dtype)
+                result[each.name] = _within(moved, domains[each.name].by_column(array.shape)).astype(array.dtype)
     return result
+
+
+def _beyond(array: Array, changed: Array, domain: Domain) -> Array:
+    """Return the changed numbers, but for columns that the user has stated."""
+    is_stated = np.array([column.is_stated for column in domain.by_column(array.shape)])
+    return np.where(is_stated, array, changed.astype(array.dtype)).reshape(array.shape)
 
 
 def _within(array: Array, columns: Sequence[Column]) -> Array:
@@ -72,10 +106,6 @@ def _within(array: Array, columns: Sequence[Column]) -> Array:
             part = result[..., index] if len(columns) > 1 else result
             part[...] = known[np.abs(part[..., None] - known).argmin(-1)]
     return result
-
-
-def _columns(each: Input, domains: Mapping[str, Domain], lengths: Mapping[str, int]) -> list[Column]:
-    return domains[each.name].by_column(shape_of(each, lengths))
 
 
 def _end(domain: Domain, shape: list[int], lengths: Mapping[str, int], end: int) -> Array:

@@ -10,9 +10,9 @@ from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors
 from modelport.verification.hints import Hint
 from modelport.verification.samples.domains import MASK, Domain, known_domains
-from modelport.verification.samples.edges import make_edges
+from modelport.verification.samples.edges import make_edges, make_ends
 from modelport.verification.samples.integers import ask_domains, refuse_integers
-from modelport.verification.samples.lengths import Lengths
+from modelport.verification.samples.lengths import Lengths, find_batch
 from modelport.verification.samples.limits import Make, Search
 from modelport.verification.samples.probing import Prober
 from modelport.verification.samples.states import check_states, is_state_like, suspect_states
@@ -38,6 +38,8 @@ class Plan(NamedTuple):
     usual: Sequence[Sequence[Calls]]
     """By sample: the question, and other ways to mask it, for a source that gives no finite numbers for the first."""
     edges: Sequence[Calls]
+    ends: Sequence[Calls]
+    """Of one row each, with numbers near the end of their type: asked where the source answers with numbers alone."""
     caveats: Sequence[str]
 
 
@@ -64,8 +66,14 @@ def make_plan(
     domains = ask_domains(inputs, domains, base, prober)
     lengths = Search(inputs, dimensions, _maker(inputs, domains), prober).find(base)
     usual = [_ways(inputs, domains, each, number, states) for number, each in enumerate(lengths.plan(count))]
-    edges = [(each,) for each in make_edges(inputs, domains, _edge_lengths(lengths))]
-    return Plan(usual, edges, [*_caveats(inputs, domains, lengths), *suspect_states(inputs, states, prober.first)])
+    short = _edge_lengths(lengths)
+    edges = [(each,) for each in make_edges(inputs, domains, short)]
+    batch = find_batch(inputs)
+    alone = lengths.complete(short | {name: min(each.small) for name, each in lengths.options.items() if name == batch})
+    ends = [(each,) for each in make_ends(inputs, domains, alone)]
+    return Plan(
+        usual, edges, ends, [*_caveats(inputs, domains, lengths), *suspect_states(inputs, states, prober.first)]
+    )
 
 
 def _maker(inputs: Sequence[Input], domains: Mapping[str, Domain]) -> Make:
