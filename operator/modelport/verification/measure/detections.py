@@ -102,7 +102,8 @@ class Detector(NamedTuple):
 
     def align_all(self, pairs: Sequence[Pair]) -> list[Tensors]:
         """Return the same for many calls: by chance, few images alone have detections that the source has not."""
-        matches = [self._match(*pair) for pair in pairs]
+        with np.errstate(over="ignore", invalid="ignore"):  # untrusted numbers overflow, and match nothing then
+            matches = [self._match(*pair) for pair in pairs]
         is_chance = sum(each.added for each in matches if each) <= few(sum(each.images for each in matches if each))
         return [
             self._take(*pair, match) if match and (is_chance or not match.added) else pair[1]
@@ -117,30 +118,24 @@ class Detector(NamedTuple):
             numbers = np.nan_to_num(self.columns(tensors, self.images)[:, 0].astype(np.float64))
             images = np.clip(np.rint(numbers), 0, MOST_ROWS).astype(np.intp)
         classes = self.columns(tensors, self.classes)[:, 0] if self.classes else np.zeros(len(images))
-        kind = classes.dtype.kind
+        if classes.dtype.kind in "OU":
+            classes = classes.astype(str)
+        elif classes.dtype.kind not in "iub":
+            classes = np.rint(classes.astype(np.float64))
         boxes = self.columns(tensors, self.boxes, self._width)
         if self.is_chosen:
             scores = _look_up(tensors[self.scores.output], images, classes, boxes[:, 0])
         else:
             scores = self.columns(tensors, self.scores)[:, 0].astype(np.float64)
-        return Rows(
-            images,
-            boxes.astype(np.float64),
-            scores,
-            classes.astype(str) if kind in "OU" else classes if kind in "iub" else np.rint(classes.astype(np.float64)),
-        )
-
-    @property
-    def _width(self) -> int:
-        return 1 if self.is_chosen else CORNERS
-
-    def _are_boxes_near(self, one: Floats, other: Floats) -> Mask:
-        apart = np.abs(one - other).max(-1, initial=0.0)
-        return np.asarray(apart <= (0.0 if self.is_chosen else self.margin * np.abs(one).max(-1, initial=0.0)))
+        return Rows(images, boxes.astype(np.float64), scores, classes)
 
     def columns(self, tensors: Tensors, place: Place, width: int = 1) -> Array:
         """Return what detections have in a place, one row for each of them."""
         return self._flat(tensors[place.output])[:, place.column : place.column + width]
+
+    @property
+    def _width(self) -> int:
+        return 1 if self.is_chosen else CORNERS
 
     def _flat(self, array: Array) -> Array:
         """Return an array of one row for each detection."""
@@ -173,7 +168,9 @@ class Detector(NamedTuple):
         if self._flat(expected[self.boxes.output]).shape[1] < self.boxes.column + self._width:
             return False  # only some elements were kept
         lengths = [{each[name].shape[self.axis] for name in self.outputs} for each in (expected, found)]
-        if any(len(each) > 1 for each in lengths) or self._flat(found[self.boxes.output]).shape[0] > MOST_ROWS:
+        if any(len(each) > 1 for each in lengths):
+            return False
+        if any(len(self._flat(each[self.boxes.output])) > MOST_ROWS for each in (expected, found)):
             return False
         others = (*self.counts, *({self.scores.output} - set(self.outputs)))
         return all(
@@ -186,8 +183,7 @@ class Detector(NamedTuple):
         ours, theirs = self.rows(expected), self.rows(found)
         if not all(each.is_finite and each.is_padded_behind for each in (ours, theirs)):
             return None
-        with np.errstate(over="ignore", invalid="ignore"):  # untrusted numbers overflow, and match nothing then
-            pairs = self._pair(ours, theirs)
+        pairs = self._pair(ours, theirs)
         if pairs is None or not self._is_ordered(ours, theirs, *pairs):
             return None
         missing, additional = (
@@ -236,6 +232,10 @@ class Detector(NamedTuple):
                 apart[:, best] = np.inf
                 pairs.append((number, best))
         return np.array(pairs, np.intp).reshape(-1, 2)
+
+    def _are_boxes_near(self, one: Floats, other: Floats) -> Mask:
+        apart = np.abs(one - other).max(-1, initial=0.0)
+        return np.asarray(apart <= (0.0 if self.is_chosen else self.margin * np.abs(one).max(-1, initial=0.0)))
 
     def _are_near(self, one: Floats, other: Floats | float) -> Mask:
         return np.asarray(np.abs(one - other) <= self.margin * np.maximum(np.abs(one), np.abs(other)))
