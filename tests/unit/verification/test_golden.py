@@ -11,6 +11,8 @@ from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.calls import run_calls
 from modelport.verification.golden import Golden, check_golden, choose_golden, read_golden, write_golden
+from modelport.verification.reference import Reference, Sample
+from unit.verification.answered import measured, questions
 
 OUTPUTS = {"scores": np.array([[0.2, 0.5, 0.5 - 1e-7], [0.1, 0.8, 0.1]], np.float32), "label": np.array([1, 1])}
 GOLDEN = Golden(
@@ -103,3 +105,12 @@ def test_an_array_that_cannot_be_served_is_refused(tmp_path):
     with pytest.raises(ModelportError, match=r"complex64.*real and imaginary") as caught:
         write_golden(tmp_path, [complex_outputs])
     assert caught.value.reason == Reason.CONVERSION_FAILED
+
+
+def test_evidence_of_sequences_leaves_their_first_two_calls():
+    asked = [tuple({"x": each["x"]} for each in questions(3, batches=(size, size, size))) for size in (5, 2, 3)]
+    source = lambda inputs: {"y": np.cumsum(inputs["x"], axis=1)}  # noqa: E731
+    samples = tuple(Sample(calls, tuple(source(each) for each in calls)) for calls in asked)
+    golden = measured(Reference(samples), source)[0].golden
+    assert [[len(call["x"]) for call in each.inputs] for each in golden] == [[2, 2], [3, 3]]
+    assert [len(each.outputs) for each in golden] == [2, 2]
