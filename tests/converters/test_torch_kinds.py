@@ -55,7 +55,7 @@ CONVERTED = {
     "normalised": ["output"],
     "normalised21": ["output"],
     "relearned": ["output"],
-    "resized": ["output"],
+    "floor21": ["output"],
     "nothing_dropped": ["output"],
     "overridden": ["output"],
     "cache": ["output"],
@@ -182,6 +182,17 @@ def test_lengths_that_a_trace_holds_are_named(kinds):
     assert "axis 1 of output is as long as the inputs' numbers say" in failed.value.message
     assert f"net.py:{_line_of('pack_padded_sequence(x')}: packed sequences" in failed.value.message
     assert len(failed.value.message) <= 500
+
+
+def test_places_that_float32_rounds_are_the_sources_own_noise(kinds):
+    folder, outcomes = kinds
+    assert outcomes["resized"]["reason"] == ""
+    assert verify(folder / "resized").signature.outputs[0].shape == ["batch", 3, 259]
+
+
+def test_the_other_exporter_is_named_where_only_one_was_tried(kinds):
+    with pytest.raises(ModelportError, match=r"times its limit.*; PyTorch's other exporter .* options\.opset: 21$"):
+        verify(kinds[0] / "floor")
 
 
 def _line_of(code):

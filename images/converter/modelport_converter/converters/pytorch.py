@@ -22,6 +22,7 @@ from modelport_converter.converters.onnx_files import finish_model
 from modelport_converter.converters.torch_asking import Asker, probe, widen
 from modelport_converter.converters.torch_doubts import find_baked, find_changing, is_check, tell_packings
 from modelport_converter.converters.torch_exporting import (
+    LAST_TRACED_OPSET,
     Export,
     Exported,
     Flattened,
@@ -170,9 +171,11 @@ def _tell_doubts(job: HopJob, model: torch.nn.Module, reference: Reference, expo
             _tell_baked(job, baked, exported)
             places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
             packings = tell_packings(asker.watch.packings)
-    if places or packings:
-        doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"]
-        (job.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
+    if not exported.refusal and not exported.is_captured:
+        doubts = [f"PyTorch's other exporter may do better: options.opset: {LAST_TRACED_OPSET + 1}"]
+    else:
+        doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"] * bool(places)
+    (job.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
 
 
 def _tell_baked(job: HopJob, baked: list[str], trace: Exported) -> None:

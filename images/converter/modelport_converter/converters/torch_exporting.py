@@ -81,6 +81,7 @@ class Exported(NamedTuple):
     """Where Python looked at a number or a length, which a trace bakes in, and capture may, if it is a length."""
     wholes: tuple[str, ...] = ()
     """Where the trace, kept or spare, turned tensors into lists or arrays, whose values are baked in."""
+    is_captured: bool = False
 
 
 class _RefusedError(Exception):
@@ -132,7 +133,7 @@ def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Export
         if not is_asked:
             export = export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
         if _attempt("capture", _capture, export, refusals, is_asked=is_asked) is not None:
-            return Exported("", _places(caught or ()), _places(filter(_is_whole, caught or ())))
+            return Exported("", _places(caught or ()), _places(filter(_is_whole, caught or ())), is_captured=True)
     if caught is None:
         raise ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
     shutil.rmtree(export.path.parent)
