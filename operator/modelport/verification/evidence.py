@@ -19,7 +19,7 @@ from modelport.verification.golden import Golden, choose_golden
 from modelport.verification.judge import NOISE_FLOORS, wanted_metrics
 from modelport.verification.measure import decimal, difference, same, share_text, spread
 from modelport.verification.measure.detections import Detector
-from modelport.verification.measure.detectors import find_detector
+from modelport.verification.measure.detectors import detector_of
 from modelport.verification.measure.labels import LabelRule
 from modelport.verification.measure.metrics import metric
 from modelport.verification.measure.numbers import Rule
@@ -68,9 +68,7 @@ def evaluate(reference: Reference, tried: Tried, signature: Signature, request: 
     Raises ModelportError: VerificationFailed for answers that cannot be compared, ConversionFailed for a signature
     that the source model's own answers contradict.
     """
-    asked = [inputs for sample in reference.usual for inputs in sample.inputs]
-    answers = [outputs for sample in reference.usual for outputs in sample.outputs]
-    detector = find_detector(asked, answers, reference.precision)
+    detector = detector_of(reference)
     check_structure(reference, tried, signature, dict.fromkeys(detector.outputs, detector.axis) if detector else {})
     answered = list(zip(reference.samples, tried.samples, strict=True))
     calls = _align(

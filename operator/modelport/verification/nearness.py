@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 
 from modelport.verification.judge import MAX_LIMIT, NOISE_FLOORS
+from modelport.verification.measure.detections import Detector
+from modelport.verification.measure.detectors import detector_of
 from modelport.verification.reference import Answers, Reference, Sample
 from modelport.verification.sameness import distance, noise_of
 
@@ -18,22 +20,25 @@ def is_near(reference: Reference, answers: Sequence[Answers]) -> bool:
     What rounding in the source's own precision explains, or differs between two of its own answers, is near.
     """
     least = max(LIMIT, noise_of(reference.precision))
+    detector = detector_of(reference)
     asked = zip(reference.samples, answers, strict=True)
     usual = [(sample, found) for sample, found in asked if not sample.is_edge]
     return all(
-        list(expected) == list(given) and all(distance(expected[name], given[name]) <= limits[name] for name in given)
-        for limits in [_limits(reference.usual, least)]
+        list(expected) == list(given) and all(distance(expected[name], aligned[name]) <= limits[name] for name in given)
+        for limits in [_limits(reference.usual, least, detector)]
         for sample, found in usual
         for expected, given in zip(sample.outputs, found, strict=True)
+        for aligned in [detector.align(expected, given) if detector else given]
     )
 
 
-def _limits(samples: Sequence[Sample], least: float) -> dict[str, float]:
+def _limits(samples: Sequence[Sample], least: float, detector: Detector | None) -> dict[str, float]:
     """Return the limit of each output: of numbers a relative RMS, of labels a share."""
     limits = dict.fromkeys(samples[0].outputs[0], least)
     for sample in samples:
         for again in sample.repeats:
-            for outputs, others in zip(sample.outputs, again, strict=True):
+            for outputs, repeated in zip(sample.outputs, again, strict=True):
+                others = detector.align(outputs, repeated) if detector else repeated
                 for name, array in outputs.items():
                     noise = distance(array, others[name])
                     if math.isfinite(noise):  # else the source's own answers do not compare, which excuses nothing

@@ -48,6 +48,11 @@ def take(image: Image, order: Any) -> Image:
     return Image(*(each[order] for each in image))
 
 
+def swapped(image: Image, _: int) -> Image:
+    """Return an image of which the two whose scores are next to each other have changed places."""
+    return take(image, [1, 0, *range(2, len(image.scores))]) if len(image.scores) > MANY else image
+
+
 def _padded(arrays: list[Any], room: int) -> Any:
     result = np.zeros((len(arrays), room, *arrays[0].shape[1:]), arrays[0].dtype)
     for number, array in enumerate(arrays):

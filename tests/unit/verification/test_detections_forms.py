@@ -27,6 +27,7 @@ from unit.verification.detecting import (
     of_one_class,
     one_by_one,
     padded,
+    swapped,
     take,
 )
 
@@ -61,11 +62,6 @@ def reason_of(form, candidate):
 
 def unchanged(image, _):
     return image
-
-
-def swapped(image, _):
-    """The two whose scores are next to each other change places."""
-    return take(image, [1, 0, *range(2, len(image.scores))]) if len(image.scores) > MANY else image
 
 
 def without_last(image, _):

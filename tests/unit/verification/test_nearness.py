@@ -5,6 +5,8 @@ import pytest
 
 from modelport.verification.nearness import is_near
 from modelport.verification.reference import Reference, Sample
+from unit.verification.answered import reference_of
+from unit.verification.detecting import ASKED, look, padded, swapped, take
 
 ANSWER = np.random.default_rng(0).standard_normal((8, 64)).astype(np.float32)
 
@@ -70,3 +72,15 @@ def test_labels_are_equal_but_for_those_that_the_source_itself_gives_otherwise()
 def test_other_types_shapes_and_non_finite_numbers_are_far(found):
     assert not near(ANSWER, found)
     assert near(found, found)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), [(swapped, True), (lambda image, _: take(image, slice(1, None)), False)]
+)
+def test_detections_that_noise_swaps_are_near(change, expected):
+    reference = reference_of(lambda inputs: padded(look(inputs)), ASKED)
+    answers = [
+        tuple(padded([change(image, number) for number, image in enumerate(look(call))]) for call in sample.inputs)
+        for sample in reference.samples
+    ]
+    assert is_near(reference, answers) is expected

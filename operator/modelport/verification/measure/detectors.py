@@ -19,6 +19,7 @@ from modelport.verification.measure import same
 from modelport.verification.measure.detections import Detector, Place, Rows, count_live, find_lowest
 from modelport.verification.measure.metrics import CORNERS
 from modelport.verification.measure.precision import is_float, precision_of
+from modelport.verification.reference import Reference
 
 ENOUGH = 8
 """Detections, and scores below one before them, that are no coincidence."""
@@ -61,6 +62,13 @@ class _Answers(NamedTuple):
     def all(self, name: str, holds: Callable[[Array], bool]) -> bool:
         """Return whether something holds for an output of each call."""
         return all(holds(call[name]) for call in self.calls)
+
+
+def detector_of(reference: Reference) -> Detector | None:
+    """Return the detector that the source is, if it is one."""
+    asked = [inputs for sample in reference.usual for inputs in sample.inputs]
+    answers = [outputs for sample in reference.usual for outputs in sample.outputs]
+    return find_detector(asked, answers, reference.precision)
 
 
 def find_detector(asked: Sequence[Tensors], calls: Sequence[Tensors], precision: Dtype = "float32") -> Detector | None:
