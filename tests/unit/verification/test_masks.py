@@ -60,14 +60,14 @@ def test_numbers_that_the_user_states_go_before():
     assert all(((array >= 0.25) & (array <= 0.75)).all() for array in samples(mask))
 
 
-def test_a_row_is_hidden_where_the_source_gives_numbers_for_it_alone():
-    def softmax(tensors):
-        with np.errstate(invalid="ignore"):
-            shown = tensors["m"] / tensors["m"].sum(-1, keepdims=True)
-        return {"y": shown}
+def test_the_source_is_asked_otherwise_where_it_gives_no_finite_numbers():
+    def ways(hint=None):
+        mask = Input(name="mask", shape=["batch", 4])
+        made = make_plan(
+            [mask], {}, Prober(lambda tensors: {"y": tensors["mask"]}), count=8, hints={"mask": hint or Hint()}
+        )
+        return [[set(np.unique(calls[0]["mask"])) <= {0, 1} for calls in asked] for asked in made.usual]
 
-    made = make_plan(
-        [Input(name="m", shape=["batch", 4])], {}, Prober(softmax), count=8, hints={"m": Hint(is_mask=True)}
-    )
-    assert all(len(ways) == 5 for ways in made.usual)
-    assert any(not ways[0][0]["m"][-1].any() for ways in made.usual)
+    assert ways(Hint(is_mask=True)) == [[True] * 5] * 8
+    as_masks, as_numbers = [True] * 5 + [False], [False] + [True] * 5
+    assert ways() == [as_numbers if number in {1, 4, 6} else as_masks for number in range(8)]

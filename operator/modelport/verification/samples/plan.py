@@ -139,7 +139,9 @@ def _maskings(domains: Mapping[str, Domain], number: int) -> list[int | None]:
         return [first]
     ways: list[int | None] = [first, *(way for way in range(len(MASKINGS)) if way != first)]
     is_unsure = any(domain.kind != MASK and domain.is_masking for domain in domains.values())
-    return [None, *ways] if is_unsure and number % UNSURE_CYCLE in AS_NUMBERS else ways
+    if not is_unsure:
+        return ways
+    return [None, *ways] if number % UNSURE_CYCLE in AS_NUMBERS else [*ways, None]
 
 
 def _edge_lengths(lengths: Lengths) -> dict[str, int]:
