@@ -141,7 +141,12 @@ def test_json_and_binary_tensors_in_one_request(server):
         ("gzip", gzip.compress(b"{}")[:-3], 400, "body: expected gzip, found it cut off"),
         ("gzip", gzip.compress(b"{}") + b"x", 400, "after its end"),
         ("deflate", zlib.compress(b"{}"), 400, "missing required field `inputs`"),
-        ("gzip", lambda: gzip.compress(bytes(300 << 20)), 413, "when decompressed"),  # seconds, for who runs it alone
+        (
+            "gzip",
+            lambda: gzip.compress(bytes(300 << 20)),
+            413,
+            "when decompressed",
+        ),  # takes seconds: not while collecting
     ],
 )
 def test_compressed_bodies_that_are_refused(server, encoding, body, status, told):
