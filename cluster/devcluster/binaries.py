@@ -5,6 +5,7 @@ builds, any later one finds it done.
 """
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -115,7 +116,7 @@ def _compile(program: GoProgram, flags: str, binary: Path, paths: Paths) -> None
 def _point(link: Path, target: Path) -> None:
     if link.is_symlink() and link.readlink() == target:
         return
-    unfinished = link.with_name(f".{link.name}.new")
+    unfinished = link.with_name(f".{link.name}.{os.getpid()}")  # who waited for the same build is here, too
     unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(target)
     unfinished.replace(link)
