@@ -9,8 +9,10 @@ from typing import cast, get_args
 import torch
 
 from modelport.api import DimensionRange, Dtype, Input
-from modelport.verification.arrays import Tensors
+from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
+from modelport.verification.samples.domains import known_domains
+from modelport.verification.samples.values import make_tensors, shape_of
 from modelport_converter.converters.torch_outputs import name_outputs, to_array, to_tensor
 from modelport_converter.converters.torch_state import find_changes, take_marks, walk
 from modelport_converter.converters.torch_watching import Watch, coarsest
@@ -73,22 +75,21 @@ def probe(
     asker = Asker(model, inputs, code)
     for length in PROBE_LENGTHS:
         try:
-            asker.run({each.name: to_array(each.name, _example(each, dimensions, length)) for each in inputs})
+            asker.run({each.name: _example(each, dimensions, length) for each in inputs})
         except Exception:  # noqa: BLE001, S112  # the samples will tell, with words of their own
             continue
         break
     return asker
 
 
-def _example(each: Input, dimensions: Mapping[str, DimensionRange], length: int) -> torch.Tensor:
-    shape = [
-        _length(dimensions.get(axis, DimensionRange()), length) if isinstance(axis, str) else axis
-        for axis in each.shape
-    ]
-    low = each.values.range[0] if each.values and each.values.range else None
-    if each.dtype.startswith(("float", "bfloat")) and low is None:
-        return torch.randn(shape).to(getattr(torch, each.dtype))
-    return torch.full(shape, low or 0).to(getattr(torch, each.dtype))
+def _example(each: Input, dimensions: Mapping[str, DimensionRange], length: int) -> Array:
+    lengths = {
+        axis: _length(dimensions.get(axis, DimensionRange()), length) for axis in each.shape if isinstance(axis, str)
+    }
+    if each.values:
+        return make_tensors([each], known_domains([each], {}, ()), lengths, 0)[each.name]
+    shape, dtype = shape_of(each, lengths), getattr(torch, each.dtype)
+    return to_array(each.name, (torch.randn(shape) if dtype.is_floating_point else torch.zeros(shape)).to(dtype))
 
 
 def _length(limits: DimensionRange, wanted: int) -> int:
