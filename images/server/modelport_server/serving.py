@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modelport.contract import ArtifactManifest
-from modelport.verification.companies import batch_dimension
+from modelport.verification.companies import joined_dimension
 from modelport.verification.golden import check_golden, read_golden
 from modelport_server import backends, batching, listeners, processors
 from modelport_server.artifact import GOLDEN, Artifact, open_artifact
@@ -112,7 +112,7 @@ def decide_joins(wanted: batching.Settings | None, manifest: ArtifactManifest) -
     """Join requests if rows were proved to be independent, and no more of them than were verified together."""
     if wanted is None:
         return Joins(None, None)
-    dimension = batch_dimension(manifest.signature)
+    dimension = joined_dimension(manifest.signature)
     if dimension is None or not manifest.has_independent_rows:
         refused = (
             "rows of this model were not proved to be independent of one another"

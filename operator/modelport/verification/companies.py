@@ -39,7 +39,7 @@ class _Batch(NamedTuple):
     """Which of those that were asked alone they are."""
 
 
-def batch_dimension(signature: Signature) -> str | None:
+def joined_dimension(signature: Signature) -> str | None:
     """Return the free dimension that comes first in all inputs and outputs and nowhere else; None if there is none."""
     tensors = (*signature.inputs, *signature.outputs)
     first = {tensor.shape[0] if tensor.shape else None for tensor in tensors}
@@ -56,7 +56,7 @@ def find_companies(infer: Infer, reference: Reference, signature: Signature) -> 
     of it (an empty `together`) where the model fails on rows that it answers alone. Returns nothing where rows cannot be
     joined: no dimension counts them, or the model takes none alone.
     """
-    if batch_dimension(signature) is None:
+    if joined_dimension(signature) is None:
         return ()
     companies = []
     for number, pool in enumerate(_pools(reference)):

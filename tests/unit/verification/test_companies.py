@@ -5,7 +5,7 @@ import pytest
 
 from modelport.api import Signature, Tensor
 from modelport.verification import companies as module
-from modelport.verification.companies import MOST_ELEMENTS, batch_dimension, find_companies
+from modelport.verification.companies import MOST_ELEMENTS, joined_dimension, find_companies
 from modelport.verification.reference import Reference, Sample
 
 FEATURES = 4
@@ -278,6 +278,6 @@ def test_the_dimension_to_join_along(inputs, outputs, expected):
         {f"i{number}": shape for number, shape in enumerate(inputs)},
         {f"o{number}": shape for number, shape in enumerate(outputs)},
     )
-    assert batch_dimension(described) == expected
+    assert joined_dimension(described) == expected
     if expected is None:
         assert find_companies(lambda inputs: inputs, ROWS_ASKED, described) == ()
