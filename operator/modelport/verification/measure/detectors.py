@@ -104,26 +104,25 @@ def _packed(answers: _Answers, axis: int) -> Iterator[Detector]:
 
 
 def _apart(answers: _Answers, axis: int) -> Iterator[Detector]:
-    shapes = {name: array.shape[axis + 1 :] for name, array in answers.calls[0].items() if array.ndim > axis}
-    flat = [name for name, shape in shapes.items() if shape in ((), (1,))]
+    firsts = {name: array for name, array in answers.calls[0].items() if array.ndim > axis}
+    boxes = [name for name, array in firsts.items() if array.shape[axis + 1 :] == (CORNERS,) and is_float(array.dtype)]
+    flat = [name for name, array in firsts.items() if boxes and array.shape[axis + 1 :] in ((), (1,))]
     scores = [name for name in flat if answers.all(name, _is_score)]
     labels = [name for name in flat if answers.all(name, _is_label)]
-    labels.sort(key=lambda name: is_float(answers.calls[0][name].dtype))  # scores of 0 and 1 alone look like labels
-    boxes = [name for name, shape in shapes.items() if shape == (CORNERS,)]
+    labels.sort(key=lambda name: is_float(firsts[name].dtype))  # scores of 0 and 1 alone look like labels
     for box, score in itertools.product(boxes, scores):
-        if is_float(answers.calls[0][box].dtype):
-            others = [name for name in labels if name != score]
-            for label in others or [""]:
-                outputs = tuple(filter(None, (box, score, label)))
-                yield Detector(outputs, axis, Place(box), Place(score), Place(label) if others else None)
+        others = [name for name in labels if name != score]
+        for label in others or [""]:
+            outputs = tuple(filter(None, (box, score, label)))
+            yield Detector(outputs, axis, Place(box), Place(score), Place(label) if others else None)
 
 
 def _chosen(answers: _Answers, axis: int) -> Iterator[Detector]:
-    names = [name for name, array in answers.calls[0].items() if array.ndim == axis + 2 and array.dtype.kind == "i"]
-    tables = [name for name, array in answers.calls[0].items() if array.ndim == 3 and answers.all(name, _is_score)]  # noqa: PLR2004
+    firsts = answers.calls[0]
+    names = [name for name, each in firsts.items() if each.dtype.kind == "i" and each.shape[axis + 1 :] == (3,)]
+    tables = [name for name in firsts if names and answers.all(name, lambda each: each.ndim == 3 and _is_score(each))]  # noqa: PLR2004
     for name, table in itertools.product(names, tables):
-        if answers.calls[0][name].shape[-1] == 3:  # noqa: PLR2004  # image, class and box
-            yield Detector((name,), axis, Place(name, 2), Place(table), Place(name, 1), Place(name, 0), is_chosen=True)
+        yield Detector((name,), axis, Place(name, 2), Place(table), Place(name, 1), Place(name, 0), is_chosen=True)
 
 
 def _complete(detector: Detector, answers: _Answers) -> Detector | None:
