@@ -7,59 +7,22 @@ all, or, where an image has as many detections as there is room for, next to the
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.measure.metrics import CORNERS, overlap
+from modelport.verification.measure.rows import Floats, Mask, Place, Places, Rows, count_live, few, rank_keys
 
 SAME_BOX = 0.9
 """Overlap of boxes that differ by no more than noise, with much to spare."""
-FEW = 0.1
-"""Share of the detections, or a single one, that noise may add or take away at a threshold."""
 MOST_PAIRS = 1 << 18
 """Pairs of detections that are compared, beside those that are where they were expected: a bound of time and memory."""
 MOST_ROWS = 1 << 20
 """Detections, and images, of a call."""
 
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 Pair = tuple[Tensors, Tensors]
-
-
-class Place(NamedTuple):
-    """Where detections have something: in an output, from this column on."""
-
-    output: str
-    column: int = 0
-
-
-class Rows(NamedTuple):
-    """The detections of a call, those of all images in one order, and what pads them."""
-
-    images: Places
-    boxes: Floats
-    scores: Floats
-    classes: npt.NDArray[Any]
-
-    @property
-    def is_live(self) -> Mask:
-        """Which are detections: what pads them has a score of 0, or -1."""
-        return np.asarray(self.scores > 0)
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether all of it can be compared."""
-        return bool(np.isfinite(self.boxes).all() and np.isfinite(self.scores).all())
-
-    @property
-    def is_padded_behind(self) -> bool:
-        """Whether no detection follows what pads an image."""
-        follows = (self.images[1:] == self.images[:-1]) & ~self.is_live[:-1] & self.is_live[1:]
-        return not follows.any()
 
 
 class _Match(NamedTuple):
@@ -199,7 +162,9 @@ class Detector(NamedTuple):
         classes = np.unique(np.concatenate([ours.classes, theirs.classes]), return_inverse=True)[1].reshape(-1) + 1
         kinds = np.split(classes, [len(ours.classes)])
         kinds = [np.where(each.is_live, kind, 0) for each, kind in zip((ours, theirs), kinds, strict=True)]
-        own, other_keys = (_keys(each, kind, len(classes)) for each, kind in zip((ours, theirs), kinds, strict=True))
+        own, other_keys = (
+            rank_keys(each, kind, len(classes)) for each, kind in zip((ours, theirs), kinds, strict=True)
+        )
         _, one, other = np.intersect1d(own, other_keys, assume_unique=True, return_indices=True)
         is_same = self._are_boxes_near(ours.boxes[one], theirs.boxes[other])
         is_same = (is_same & self._are_near(ours.scores[one], theirs.scores[other])) | ~ours.is_live[one]
@@ -276,33 +241,6 @@ class Detector(NamedTuple):
         if single.size > few(int(ours.is_live.sum())):
             return False
         return not single.size or (self.lowest is not None and bool(np.all(self._are_near(single, self.lowest))))
-
-
-def count_live(rows: Rows, images: int) -> Places:
-    """Return how many detections each image has, of so many images or more."""
-    return np.bincount(rows.images[rows.is_live], minlength=images)
-
-
-def find_lowest(scores: Floats, margin: float) -> float | None:
-    """Return the lowest score, if few are next to it."""
-    lowest = float(scores.min(initial=np.inf))
-    return lowest if 0 < np.sum(scores - lowest <= margin * scores) <= few(scores.size) else None
-
-
-def few(count: int) -> float:
-    """Return how many of these noise may change."""
-    return max(1.0, FEW * count)
-
-
-def _keys(rows: Rows, kinds: Places, count: int) -> Places:
-    """Return a number of image, kind and place among those of the same image and kind, from the end where it pads."""
-    places = np.arange(len(kinds))
-    order = np.lexsort((np.where(kinds == 0, -places, places), kinds, rows.images))
-    groups = rows.images * (count + 1) + kinds
-    is_first = np.diff(groups[order], prepend=-1) != 0
-    ranks = np.empty_like(places)
-    ranks[order] = places - np.maximum.accumulate(np.where(is_first, places, 0))
-    return groups * (count + 1) + ranks
 
 
 def _look_up(scores: Array, images: Places, classes: Array, boxes: Array) -> Floats:
