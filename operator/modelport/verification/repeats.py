@@ -27,7 +27,7 @@ OTHER_QUESTION = 1e-3
 """Relative RMS above which rows depend on one another, so that other company is another question, not noise."""
 OTHER_LABELS = 0.01
 """The same for labels, as a share: those at a tie may flip by noise."""
-WIDENED_SAMPLES = 3
+WIDENED_SAMPLES = 2
 """How many samples are asked in float64, which takes a model twice as long: the largest, whose places round most."""
 KINDS = 5
 MAX_ROWS = 40
