@@ -1,8 +1,8 @@
 """Numbers on the differences between two models' answers.
 
 `linear` compares numbers, over an output and over its slices; `probabilities` compares in log space; `labels` knows
-which labels the source itself is unsure of; `detectors` and `detections` put what was found into one order; `metrics` are what users
-ask for. A fixed elementwise tolerance refuses good conversions and accepts bad ones; the relative RMS, pooled over
+which labels the source itself is unsure of; `detectors` and `detections` put what was found into one order; `metrics`
+are what users ask for. A fixed elementwise tolerance refuses good conversions and accepts bad ones; the relative RMS, pooled over
 the samples in the space where an error is linear, separates noise from mistakes.
 """
 
