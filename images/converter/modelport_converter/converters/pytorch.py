@@ -109,9 +109,14 @@ def convert(job: HopJob, options: OnnxOptions) -> None:
     except ModelportError as refusal:
         raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
     _tell_doubts(job, opened.model, reference, exported)
-    for each in (path, job.out / SPARE / path.name):
-        if each.exists():
-            finish_model(each, simplify=options.simplify, precision=options.precision)
+    finish_model(path, simplify=options.simplify, precision=options.precision)
+    spare = job.out / SPARE
+    if spare.exists():
+        try:
+            finish_model(spare / path.name, simplify=options.simplify, precision=options.precision)
+        except ModelportError as refusal:
+            say(SPEAKER, f"the trace is left out: {refusal.message}")
+            shutil.rmtree(spare)
 
 
 def _open(request: ConvertRequest, model: Path, code: Path) -> _Opened:
