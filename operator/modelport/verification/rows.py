@@ -71,12 +71,16 @@ def has_independent_rows(companies: Sequence[Company], rules: Rules, known: Tens
 def _agrees(company: Company, rules: Rules, known: Tensors) -> bool:
     """Return whether rows alone are those in company; `known` are the outputs of any call."""
     alone, together = company
-    together = rules.detector.align(alone, together) if rules.detector else together
-    if set(alone) != set(known) or set(together) != set(known):
+    if not all(set(each) == set(known) for each in company):
         return False
-    if not all(_has_rows(alone[name], together[name], one) for name, one in known.items()):
+    if not all(_has_rows(each[name], one) for each in company for name, one in known.items()):
         return False
-    if not all(alone[name].ndim == one.ndim for name, one in known.items()):  # only some elements were kept
+    is_whole = all(alone[name].ndim == one.ndim for name, one in known.items())  # else only some elements were kept
+    if rules.detector and is_whole:
+        together = rules.detector.align(alone, together)
+    if any(alone[name].shape != together[name].shape for name in known):
+        return False
+    if not is_whole:
         return not any(_differ(name, alone, together, rules) for name in known)
     return not any(_differing_rows(name, alone, together, rules).any() for name in known) and all(
         rule.fits(alone[name]) and rule.errors([(alone[name], together[name])]).worst.excess <= 1.0
@@ -84,11 +88,9 @@ def _agrees(company: Company, rules: Rules, known: Tensors) -> bool:
     )
 
 
-def _has_rows(alone: Array, together: Array, known: Array) -> bool:
-    is_known = alone.ndim == known.ndim > 0 or alone.shape[1:] == (MOST_ELEMENTS,)
-    return (
-        is_known and len(alone) > 0 and alone.shape == together.shape and alone.dtype == together.dtype == known.dtype
-    )
+def _has_rows(array: Array, known: Array) -> bool:
+    is_known = array.ndim == known.ndim > 0 or array.shape[1:] == (MOST_ELEMENTS,)
+    return is_known and len(array) > 0 and array.dtype == known.dtype
 
 
 def _differ(name: str, alone: Tensors, together: Tensors, rules: Rules) -> bool:

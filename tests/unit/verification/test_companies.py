@@ -5,7 +5,7 @@ import pytest
 
 from modelport.api import Signature, Tensor
 from modelport.verification import companies as module
-from modelport.verification.companies import MOST_ELEMENTS, joined_dimension, find_companies
+from modelport.verification.companies import MOST_ELEMENTS, find_companies, joined_dimension
 from modelport.verification.reference import Reference, Sample
 
 FEATURES = 4

@@ -9,7 +9,8 @@ import pytest
 from modelport.api import Tolerance
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
-from modelport.verification.companies import find_companies
+from modelport.verification.answers import Company
+from modelport.verification.companies import MOST_ELEMENTS, find_companies
 from modelport.verification.golden import check_golden, read_golden, write_golden
 from modelport.verification.measure.detectors import find_detector
 from unit.verification.answered import measured, reference_of, signature_of
@@ -310,6 +311,30 @@ def test_rows_are_independent_where_noise_swaps_detections():
     assert measured(reference_, in_company, companies=companies)[0].has_independent_rows
     wrong = find_companies(lambda inputs: padded(look(inputs)[::-1]), reference_, signature)
     assert not measured(reference_, in_company, companies=wrong)[0].has_independent_rows
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda outputs: {},
+        lambda outputs: dict(list(outputs.items())[1:]),
+        lambda outputs: {name: np.full(each.shape, "a", object) for name, each in outputs.items()},
+        lambda outputs: {name: each.ravel() for name, each in outputs.items()},
+        lambda outputs: {
+            name: np.zeros((3, MOST_ELEMENTS), each.dtype) if name == "scores" else each
+            for name, each in outputs.items()
+        },
+    ],
+    ids=["nothing", "not all", "strings", "other axes", "some elements"],
+)
+@pytest.mark.parametrize("form", [padded, chosen])
+def test_rows_of_other_kinds_prove_nothing(form, change):
+    outputs = form(look(ASKED[0]))
+    candidate, companies = lambda inputs: form(look(inputs)), [Company(change(outputs), outputs)]
+    assert not measured(reference(form), candidate, companies=companies)[0].has_independent_rows
+    companies = [Company(change(outputs), change(outputs))]
+    found = measured(reference(form), candidate, companies=companies)[0]
+    assert found.facts == measured(reference(form), candidate)[0].facts
 
 
 @pytest.mark.parametrize("form", [padded, in_columns, one_by_one, named])

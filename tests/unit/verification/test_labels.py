@@ -73,3 +73,10 @@ def test_indices_may_swap_where_their_values_are_equal_but_for_noise():
 
 def test_labels_of_nothing_are_right():
     assert wrong(call(np.zeros(0, int), np.zeros((0, 5), np.float32)), {"label": np.zeros(0, int)}) == []
+
+
+def test_labels_beside_numbers_of_another_shape_are_not_near_the_top():
+    rule = LabelRule.of("label", [call(TOP)], {"scores": 1e-5})
+    for rows, columns in ((150, 5), (200, 1), (200, 0)):
+        expected = call(TOP, SCORES[:rows, :columns])
+        assert rule.wrong(expected, call((TOP + 1) % 5)).all()

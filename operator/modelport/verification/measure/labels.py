@@ -69,8 +69,9 @@ class LabelRule(NamedTuple):
         for again in repeats:
             if again[self.name].shape == given.shape:
                 wrong &= ~same(again[self.name], given)
-        if self.origin is not None and wrong.any():
-            wrong &= ~_is_near_top(self.origin, expected[self.origin.name], given, self.margins[self.origin.name])
+        origin = self.origin
+        if origin is not None and wrong.any() and _reduces(expected[origin.name], origin.axis, given):
+            wrong &= ~_is_near_top(origin, expected[origin.name], given, self.margins[origin.name])
         for other, margin in self.margins.items():
             numbers = expected[other]
             if wrong.any() and labels.ndim and numbers.shape == labels.shape and _is_sorted(numbers):
