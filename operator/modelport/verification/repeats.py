@@ -14,6 +14,7 @@ import numpy as np
 from modelport.api import Dtype, Input, Tensor
 from modelport.verification.arrays import Array
 from modelport.verification.asking import Asked
+from modelport.verification.judge import MAX_LIMIT
 from modelport.verification.measure.precision import is_float
 from modelport.verification.moving import move_input
 from modelport.verification.reference import Answers
@@ -123,7 +124,8 @@ class _Repeater:
     def _widened(self, calls: Calls, plain: Answers, seed: int) -> Answers:
         """Return the answers in float64, narrowed: what else rounds than inputs and weights, such as places in a row."""
         answers = _try(self._ask_wide, calls) if self._ask_wide and seed in self._largest else None
-        return plain if answers is None else _fitting(_narrow(answers, plain), plain, self._limit)
+        # a conversion that keeps the source's roundings is right, whatever these are: they may excuse, and not refuse
+        return plain if answers is None else _fitting(_narrow(answers, plain), plain, min(self._limit, MAX_LIMIT))
 
     def _halved(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
         rows = self._rows(calls)

@@ -190,6 +190,12 @@ def test_what_places_round_is_seen_in_float64_and_excuses_nothing_else():
             assert measured(reference, lambda x, step=wrong: narrowed(x, step))[1]
 
 
+def test_what_float64_shows_above_all_limits_does_not_refuse_an_equal_conversion():
+    source = Source(SERIES, lambda x: by_place(x, np.float32), run_wide=lambda x: by_place(x, np.float64))
+    reference = ask_source(source, convert_request(dimensions={"time": DimensionRange(max=8000)}), [])
+    assert measured(reference, lambda x: by_place(x, np.float32))[1] is None
+
+
 def test_a_model_that_float64_makes_another_one_has_no_such_noise():
     def refuses(tensors):
         raise RuntimeError("expected float32")
