@@ -11,9 +11,13 @@ _PREFIX = "Status Message: "
 """ONNX Runtime says which node of which type failed in front of it, and nothing else."""
 
 
+def _tells(line: str) -> bool:
+    return len(_WORD.findall(line)) >= _MIN_WORDS and not line.endswith(":")  # which announces what tells
+
+
 def describe_error(error: BaseException) -> str:
     """Return type and first sentence of an error, at most about 180 characters."""
     text = _PLACE.sub("", str(error).rpartition(_PREFIX)[2])
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = next((line for line in lines if len(_WORD.findall(line)) >= _MIN_WORDS), " ".join(lines))
+    lines = [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
+    telling = next((line for line in lines if _tells(line)), " ".join(lines))
     return f"{type(error).__name__}: {telling:.{MAX_CHARACTERS}}" if telling else type(error).__name__

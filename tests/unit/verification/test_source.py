@@ -227,6 +227,11 @@ def test_complex_answers_are_refused_by_name():
             "Unsupported: ONNX export of operator unfold\n)  (type 'Tensor')",
             "Unsupported: ONNX export of operator unfold",
         ),
+        (
+            "Found the following conflicts between ranges:\n    - Received Dim.DYNAMIC, but found a static shape of 12",
+            "Error: Received Dim.DYNAMIC, but found a static shape of 12",
+        ),
+        ("the model failed to load:", "the model failed to load:"),
         (")\n(x)\nthe index is out of range", "the index is out of range"),
         (
             "[E] Non-zero status code returned while running Gather node. Name:'g' Status Message: indices out of bounds",
