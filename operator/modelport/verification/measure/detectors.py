@@ -23,7 +23,7 @@ from modelport.verification.measure.rows import Place, Rows, count_live, find_lo
 from modelport.verification.reference import Reference
 
 ENOUGH = 8
-"""Detections, and scores below one before them, that are no coincidence."""
+"""Detections, scores of theirs, and scores below one before them, that are no coincidence."""
 MARGIN = 2e-4
 UNITS = 8
 """The same in units of the scores' precision, where that is coarser."""
@@ -78,8 +78,8 @@ def find_detector(asked: Sequence[Tensors], calls: Sequence[Tensors], precision:
     `precision` is what the source computes with.
 
     Boxes are x1, y1, x2, y2 or y1, x1, y2, x2 in [..., n, 4], beside scores and classes in [..., n] or [..., n, 1], or
-    all are columns of one tensor; or numbers of image, class and box in [..., n, 3] choose among scores. Classes may be left out, what comes before n are images, and n may be padded by scores
-    of 0 or -1.
+    all are columns of one tensor; or numbers of image, class and box in [..., n, 3] choose among scores. Classes may be
+    left out, what comes before n are images, and n may be padded by scores of 0 or -1.
     """
     answers = _Answers(asked, calls, precision)
     for axis in range(MOST_AXES):
@@ -174,6 +174,8 @@ def _are_detections(detector: Detector, answers: _Answers, rows: Sequence[Rows])
     if len(boxes) < ENOUGH or not all(each.is_finite and each.is_padded_behind for each in rows):
         return False
     if not _is_score(scores) or np.all(boxes == boxes[0]):
+        return False
+    if len(np.unique(scores[scores > 0])) < ENOUGH:  # a mask: what is equal everywhere gives nothing its place
         return False
     if detector.is_chosen:
         return _is_sorted([each._replace(images=_groups(each)) for each in rows])
