@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from modelport.api import State
-from modelport.contract import Message, ModelportError
+from modelport.contract import Message, ModelportError, decode
 from modelport.files import open_beneath
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors, read_arrays, write_arrays
@@ -52,9 +52,13 @@ class _Index(Message, frozen=True, kw_only=True):
 def choose_golden(
     answered: Sequence[tuple[Calls, Answers]], tolerances: dict[str, float], detector: Detector | None = None
 ) -> list[Golden]:
-    """Return the smallest questions with their answers, which delay each start of a server; longer sequences first."""
+    """Return the smallest questions with their answers, which delay each start of a server.
+
+    Longer sequences come first, and answers of nothing but zeros, or of no detections, last: a model that has lost all
+    gives these, too.
+    """
     cut = [(inputs[:CALLS], outputs[:CALLS]) for inputs, outputs in answered]
-    chosen = sorted(cut, key=lambda each: (-len(each[0]), _size(each[0])))[:COUNT]
+    chosen = sorted(cut, key=lambda each: (-len(each[0]), _is_nothing(each[1]), _size(each[0])))[:COUNT]
     return [Golden(*each, tolerances, detector) for each in chosen]
 
 
@@ -134,7 +138,9 @@ def _read(path: Path) -> Golden:
     with open_beneath(path.parent, path.name) as file:
         text, arrays = read_arrays(file, path.name)
     try:
-        index = msgspec.json.decode(text, type=_Index)
+        index = decode(text, _Index)
+        if not index.inputs or not index.outputs:
+            raise ValueError("no question, or no answer")  # noqa: TRY301  # told like what cannot be read
         return Golden(
             tuple(_tensors(arrays, f"inputs.{call}", names) for call, names in enumerate(index.inputs)),
             tuple(_tensors(arrays, f"outputs.{call}", index.outputs) for call in range(len(index.inputs))),
@@ -148,6 +154,10 @@ def _read(path: Path) -> Golden:
 
 def _tensors(arrays: Tensors, group: str, names: Sequence[str]) -> Tensors:
     return {name: arrays[f"{group}.{position}"] for position, name in enumerate(names)}
+
+
+def _is_nothing(answers: Answers) -> bool:
+    return not any(array.astype(np.bool_).any() for outputs in answers for array in outputs.values())
 
 
 def _size(calls: Calls) -> int:

@@ -40,6 +40,14 @@ def test_none_are_a_mismatch(tmp_path):
     assert caught.value.reason == Reason.GOLDEN_MISMATCH
 
 
+@pytest.mark.parametrize("golden", [Golden((), (OUTPUTS,), GOLDEN.tolerances), Golden(GOLDEN.inputs, ({},), {})])
+def test_one_without_a_question_or_an_answer_is_none(golden, tmp_path):
+    write_golden(tmp_path, [golden])
+    with pytest.raises(ModelportError, match="no question, or no answer") as caught:
+        read_golden(tmp_path)
+    assert caught.value.reason == Reason.GOLDEN_MISMATCH
+
+
 def test_the_two_smallest_are_chosen():
     answered = [(({"x": np.zeros(length)},), ({"y": np.array([length])},)) for length in (5, 2, 9, 1)]
     assert [int(each.outputs[0]["y"][0]) for each in choose_golden(answered, {"y": 0.0})] == [1, 2]
@@ -49,6 +57,15 @@ def test_sequences_are_chosen_before_single_calls_and_cut():
     answered = [((tensors,) * calls, (tensors,) * calls) for calls in (1, 8, 2) for tensors in [{"x": np.zeros(calls)}]]
     assert [len(each.inputs[0]["x"]) for each in choose_golden(answered, {"x": 0.0})] == [2, 8]
     assert {(len(each.inputs), len(each.outputs)) for each in choose_golden(answered, {"x": 0.0})} == {(2, 2)}
+
+
+@pytest.mark.parametrize("nothing", [np.zeros((0, 4)), np.zeros((3, 4)), np.array([""], object)])
+def test_answers_of_nothing_are_chosen_last(nothing):
+    something = np.array([[0.0, 2.0]]) if nothing.dtype != object else np.array(["a"], object)
+    answered = [(({"x": np.zeros(length)},), ({"y": array},)) for length in (1, 2, 3, 4) for array in [nothing]]
+    answered += [(({"x": np.zeros(length)},), ({"y": something},)) for length in (9, 8)]
+    assert [len(each.inputs[0]["x"]) for each in choose_golden(answered, {"y": 0.0})] == [8, 9]
+    assert [len(each.inputs[0]["x"]) for each in choose_golden(answered[:5], {"y": 0.0})] == [9, 1]
 
 
 STATES = [State(input="h", output="hn")]
