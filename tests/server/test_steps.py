@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 
 import msgspec
 import numpy as np
@@ -426,6 +427,19 @@ def test_a_model_that_is_wrong_in_every_way_is_left_to_the_judge(attempt):
 
 def test_a_way_that_answers_at_all_is_better_than_none(attempt):
     assert attempt("does not load", "far")[0] == {"how": "far"}
+
+
+def test_models_that_are_not_chosen_are_let_go(attempt, monkeypatch):
+    alive, most = weakref.WeakSet(), []
+
+    def count(self, how):
+        alive.add(self)
+        most.append(len(alive))
+        self._how = how
+
+    monkeypatch.setattr(Scripted, "__init__", count)
+    assert attempt(*["far"] * 5, "right")[0] == {"how": "right"}
+    assert most == [1, 2, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize(

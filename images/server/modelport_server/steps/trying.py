@@ -119,8 +119,10 @@ def _attempt(context: Context, model: _Model, ways: Sequence[Mapping[str, str]])
     """Load the model and ask it, in one way after the other until one answers nearly as the source does."""
     attempts: list[_Attempt] = []
     for options in ways:
-        attempts.append(_try(model, options))
-        last = attempts[-1]
+        last = _try(model, options)
+        if not last.is_near and any(each.answers for each in attempts):
+            last = last._replace(backend=None, answers=None)  # never chosen, and a large model's memory is missed
+        attempts.append(last)
         if last.is_near:
             break
         what = last.error.message if last.error else "its answers are far from the source's"
