@@ -486,6 +486,28 @@ def test_the_spare_form_is_taken_where_it_alone_is_near(tmp_path, monkeypatch, h
     assert np.allclose(answers, right, atol=1e-4) == (expected == "right")
 
 
+@pytest.mark.parametrize("name", ["model", "spare"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file", "empty folder"])
+def test_what_is_no_folder_of_files_is_unsafe(tmp_path, monkeypatch, name, kind):
+    source = converted(tmp_path) / "hop-1" / "out" / name
+    shutil.rmtree(source, ignore_errors=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model.onnx").write_text("right")
+    if kind == "file":
+        source.write_text("right")
+    elif kind == "empty folder":
+        source.mkdir()
+    else:
+        source.symlink_to(tmp_path / ("other" if kind == "link" else "none"))
+    monkeypatch.setattr(trying.backends, "ways", lambda _runtime: ({},))
+    monkeypatch.setattr(trying.backends, "load", lambda *_: Scripted("far"))
+    context = Context("try", request_of(), tmp_path, tmp_path)
+    context.out.mkdir(parents=True)
+    with pytest.raises(ModelportError, match=f"{name}: expected a folder with files") as caught:
+        trying.try_model(context)
+    assert caught.value.reason == Reason.UNSAFE_SOURCE
+
+
 def test_no_answer_on_edges_is_an_answer(attempt, tmp_path, monkeypatch):
     monkeypatch.setattr(
         trying,

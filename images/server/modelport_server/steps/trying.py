@@ -94,9 +94,19 @@ def prepare(request: JobRequest) -> None:
 
 
 def _copy(context: Context, request: ConvertRequest, stored: ArtifactManifest | None) -> list[File]:
-    source = context.out_of(candidate_step(request)) / (ARTIFACT if stored else MODEL)
-    paths = [file.path for file in stored.files if file.role == "model"] if stored else list_tree(source)
-    return [copy_beneath(source, path, context.out / ARTIFACT / path) for path in paths]
+    source, target = context.out_of(candidate_step(request)), context.out / ARTIFACT
+    if not stored:
+        return _copy_tree(source / MODEL, target)
+    paths = [file.path for file in stored.files if file.role == "model"]
+    return [copy_beneath(source / ARTIFACT, path, target / path) for path in paths]
+
+
+def _copy_tree(source: Path, target: Path) -> list[File]:
+    """Copy a folder that the step before has left, which may be hostile."""
+    if source.is_symlink() or not source.is_dir() or not (paths := list_tree(source)):
+        message = f"{source.name}: expected a folder with files of the step before, found something else"
+        raise ModelportError(Reason.UNSAFE_SOURCE, message)
+    return [copy_beneath(source, path, target / path) for path in paths]
 
 
 def _try_spare(
@@ -104,7 +114,7 @@ def _try_spare(
 ) -> tuple[_Model, list[_Attempt]] | None:
     """Return the model's other form in its place, and how it was tried, if that one is near the source."""
     folder = context.out / SPARE
-    files = [copy_beneath(source, path, folder / path) for path in list_tree(source)]
+    files = _copy_tree(source, folder)
     attempts = _attempt(context, model._replace(folder=folder, files=files), ways)
     if not attempts[-1].is_near:
         shutil.rmtree(folder)
