@@ -32,6 +32,8 @@ GATHER = node("Gather", ["table", "x"], ["y"])
         ([GATHER], TABLE, ROWS),
         ([constant("table", TABLE["table"]), GATHER], {}, ROWS),
         ([node("Gather", ["table", "x"], ["y"], axis=1)], TABLE, Hint(-4, 3)),
+        # ids are no mask where their zeros are hidden, too
+        ([node("Cast", ["x"], ["shown"], to=TensorProto.BOOL), GATHER], TABLE, ROWS),
         ([node("Gather", ["table", "x"], ["y"], axis=-1)], TABLE, Hint(-4, 3)),
         # a table that is computed: its shape is inferred
         (

@@ -59,7 +59,21 @@ def hint(*nodes):
         ([SCORES, node("Add", ["scores", "m"], ["y"])], None),
         ([*COMPLEMENT, node("Mul", ["hidden", "q"], ["y"])], None),
         ([constant("large", np.float32(1e3)), node("Mul", ["m", "large"], ["y"])], None),
+        # a temperature
+        ([constant("large", np.float32(1e3)), node("Mul", ["m", "large"], ["s"]), node("Softmax", ["s"], ["y"])], None),
     ],
 )  # fmt: skip
 def test_masks_of_floats(nodes, expected):
     assert hint(*nodes) == expected
+
+
+def test_graphs_may_be_deeper_than_python_calls():
+    sums = [node("Add", [f"s{number}", "k"], [f"s{number + 1}"]) for number in range(1_500)]
+    softmax = node("Softmax", ["s1500"], ["y"])
+    assert hint(SCORES, node("Add", ["scores", "m"], ["s0"]), *sums, softmax) == ADDED
+
+
+def test_values_that_are_joined_with_themselves_are_followed_once():
+    doubled = [node("Concat", [f"h{number}"] * 2, [f"h{number + 1}"], axis=0) for number in range(40)]
+    hidden = [constant("one", np.float32(1)), node("Sub", ["one", "m"], ["h0"])]
+    assert hint(*hidden, *doubled, node("Relu", ["h40"], ["y"])) is None

@@ -57,13 +57,31 @@ def test_tables_side_by_side_are_told_apart():
     }
 
 
+def test_columns_that_no_table_has_are_passed_over():
+    features = {"nodes_featureids": [1 << 40, 2, 0, 0, 0]}
+    given = Input(name="x", shape=["batch", "columns"])
+    made = model(
+        [node("TreeEnsembleRegressor", ["x"], ["y"], domain=ML, **NODES | features, nodes_values=SPLITS)],
+        [value("x", ("batch", "columns"))],
+        [value("y", ("batch", 1))],
+        check=False,
+    )
+    assert find_hints(made, [given], infer_tensors(made)) == {"x": Hint(thresholds=((), (), (-1.5,)))}
+
+
 def test_what_is_changed_on_its_way_has_none():
     assert hints([node("Neg", ["x"], ["n"]), tree("n")], value("x", ("batch", 3))) == {}
 
 
 NAN = float("nan")
 TRACKS = {"nodes_missing_value_tracks_true": [1, 0, 0, 0, 0]}
-IMPUTER = node("Imputer", ["x"], ["full"], domain=ML, imputed_value_floats=[0.5], replaced_value_float=NAN)
+
+
+def imputer(given, replaced, result):
+    return node("Imputer", [given], [result], domain=ML, imputed_value_floats=[0.5], replaced_value_float=replaced)
+
+
+IMPUTER = imputer("x", NAN, "full")
 
 
 @pytest.mark.parametrize(
@@ -74,12 +92,17 @@ IMPUTER = node("Imputer", ["x"], ["full"], domain=ML, imputed_value_floats=[0.5]
         ([tree(splits={"nodes_values": SPLITS} | TRACKS)], "((nan,),)"),
         ([IMPUTER, tree("full")], "((nan,), (nan,), (nan,), (nan,))"),
         (
-            [node("Imputer", ["x"], ["full"], domain=ML, imputed_value_floats=[0.5], replaced_value_float=-1.0), tree("full")],
+            [imputer("x", -1.0, "full"), tree("full")],
             "((-1.0,), (-1.0,), (-1.0,), (-1.0,))",
+        ),
+        # always in the same order, which follows from no address in memory
+        (
+            [imputer("x", -1.0, "a"), imputer("a", -999.0, "full"), tree("full", {"nodes_values": SPLITS} | TRACKS)],
+            "((-999.0, -1.0, nan), (-999.0, -1.0), (-999.0, -1.0), (-999.0, -1.0))",
         ),
         ([node("IsNaN", ["x"], ["n"]), node("Where", ["n", "zeros", "x"], ["y"])], "((nan,), (nan,), (nan,), (nan,))"),
     ],
-    ids=["no", "trees", "imputer", "imputer of a number", "condition"],
+    ids=["no", "trees", "imputer", "imputer of a number", "several", "condition"],
 )  # fmt: skip
 def test_what_stands_for_missing_numbers(nodes, expected):
     assert str(hints(nodes, value("x", ("batch", 4))).get("x", Hint()).missing) == expected

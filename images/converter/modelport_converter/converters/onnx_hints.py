@@ -1,15 +1,15 @@
 """What a graph tells about the values of its inputs, by what consumes them: the rows of a table, a vocabulary."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import onnx
 
 from modelport.api import Input
 from modelport.verification.source import Hint
-from modelport_converter.converters.onnx_graphs import CARRIERS, Constants, attribute_of, is_boolean, subgraphs_of
-from modelport_converter.converters.onnx_masks import find_mask
+from modelport_converter.converters.onnx_graphs import Constants, attribute_of, is_boolean
+from modelport_converter.converters.onnx_masks import Masks
 from modelport_converter.converters.onnx_trees import Tensors, find_missing, find_thresholds
+from modelport_converter.converters.onnx_uses import Use, Uses
 
 INDEXED = {"Gather": "axis", "GatherElements": "axis", "ScatterElements": "axis"}
 """Operators whose input 1 holds indices into an axis of input 0."""
@@ -25,25 +25,27 @@ UNSEEN = "unseen"
 def find_hints(model: onnx.ModelProto, inputs: Iterable[Input], tensors: Tensors) -> dict[str, Hint]:
     """Return a hint for each input whose consumers tell something: of integers and strings by the inferred shapes."""
     constants = Constants(model)
-    walk = _Walk(model, tensors, constants)
+    uses = Uses(model.graph.node)
+    walk, masks = _Walk(model, tensors, constants), Masks(model.graph, uses, constants)
     found = {
-        each.name: _merge(list(walk.consumers(each.name, model.graph.node, set())))
+        each.name: _merge(list(walk.consumers(each.name, uses)))
         if each.dtype == "string" or "int" in each.dtype
-        else _of_numbers(model.graph, each.name, tensors, constants)
+        else _of_numbers(each.name, uses, tensors, masks)
         for each in inputs
     }
     return {name: hint for name, hint in found.items() if hint is not None}
 
 
-def _of_numbers(graph: onnx.GraphProto, name: str, tensors: Tensors, constants: Constants) -> Hint | None:
-    thresholds, missing = find_thresholds(graph, name, tensors), find_missing(graph, name, tensors)
+def _of_numbers(name: str, uses: Uses, tensors: Tensors, masks: Masks) -> Hint | None:
+    thresholds, missing = find_thresholds(uses, name, tensors), find_missing(uses, name, tensors)
     if thresholds or missing:
         return Hint(thresholds=thresholds, missing=missing)
-    return find_mask(graph, name, constants)
+    return masks.hint(name)
 
 
 def _merge(hints: Sequence[Hint]) -> Hint | None:
-    """Return what all consumers accept."""
+    """Return what all consumers accept: ids whose zeros are hidden, too, are ids."""
+    hints = [each for each in hints if not each.is_mask] or hints
     if not hints:
         return None
     lowest = [each.lowest for each in hints if each.lowest is not None]
@@ -57,18 +59,6 @@ def _merge(hints: Sequence[Hint]) -> Hint | None:
     )
 
 
-class _Use(NamedTuple):
-    """A value as one of a node's inputs."""
-
-    node: onnx.NodeProto
-    position: int
-
-    @property
-    def other(self) -> str:
-        """The first of a node's two inputs, seen from the second, and the reverse."""
-        return self.node.input[1 - self.position] if len(self.node.input) == 2 and self.position < 2 else ""  # noqa: PLR2004
-
-
 class _Walk:
     """Follows values from an input to what says something about them."""
 
@@ -77,34 +67,27 @@ class _Walk:
         self._tensors = tensors
         self._functions = {(each.domain, each.name): each for each in model.functions}
 
-    def consumers(self, name: str, nodes: Iterable[onnx.NodeProto], seen: set[str]) -> Iterator[Hint]:
+    def consumers(self, name: str, uses: Uses) -> Iterator[Hint]:
         """Return the hints of all that the value reaches unchanged."""
-        if name in seen:
-            return
-        seen.add(name)
-        nodes = list(nodes)
-        for node in nodes:
-            for position, given in enumerate(node.input):
-                if given == name:
-                    yield from self._of_use(_Use(node, position), nodes, seen)
-            for graph in subgraphs_of([node]):
-                yield from self.consumers(name, graph.node, seen - {name})
+        names, seen = [name], set[str]()
+        while names:
+            each = names.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            for use in uses.of(each):
+                function = self._functions.get((use.node.domain, use.node.op_type))
+                if function is not None:
+                    yield from self.consumers(function.input[use.position], Uses(function.node))
+                    continue
+                hint = self._told(use)
+                if hint is not None:
+                    yield hint
+                names += use.node.output if use.is_carried else ()
+            for inner in uses.inner:
+                yield from self.consumers(each, inner)
 
-    def _of_use(self, use: _Use, nodes: list[onnx.NodeProto], seen: set[str]) -> Iterator[Hint]:
-        node, position = use
-        function = self._functions.get((node.domain, node.op_type))
-        if function is not None:
-            yield from self.consumers(function.input[position], function.node, set())
-            return
-        hint = self._told(use)
-        if hint is not None:
-            yield hint
-        carried = CARRIERS.get(node.op_type, ())
-        if (carried is None or position in carried) and not is_boolean(node):
-            for output in node.output:
-                yield from self.consumers(output, nodes, seen)
-
-    def _told(self, use: _Use) -> Hint | None:
+    def _told(self, use: Use) -> Hint | None:
         node, position = use
         if node.op_type in INDEXED and position == 1:
             return self._of_table(node.input[0], getattr(attribute_of(node, "axis"), "i", 0))
@@ -128,7 +111,7 @@ class _Walk:
             shape = tuple(length.dim_value for length in self._tensors[table].shape.dim)
         return _indices(shape[axis]) if shape and -len(shape) <= axis < len(shape) else None
 
-    def _is_complement(self, use: _Use) -> bool:
+    def _is_complement(self, use: Use) -> bool:
         """Whether the value, cast to numbers that are no integers, is taken from 1, which is done with masks."""
         if use.node.op_type != "Sub" or use.position != 1:
             return False

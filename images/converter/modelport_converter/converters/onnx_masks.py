@@ -1,113 +1,96 @@
 """Which inputs of floats are masks: by what the graph does with them, all the way to a softmax."""
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Literal
 
 import onnx
 
 from modelport.verification.hints import Hint
-from modelport_converter.converters.onnx_graphs import CARRIERS, Constants, is_boolean, subgraphs_of
+from modelport_converter.converters.onnx_graphs import Constants, is_boolean
+from modelport_converter.converters.onnx_uses import Use, Uses
 
 Told = Literal["mask", "added", "number"]
-Nodes = Sequence[onnx.NodeProto]
 LARGE = 1_000.0
 """What is multiplied by this and more, and added, hides."""
 SOFTMAX = ("Softmax", "LogSoftmax")
-ON_THE_WAY = ("Add", "Sub", "Clip", "Max", "Min")
+SUMS = ("Add", "Sub")
+ON_THE_WAY = (*SUMS, "Clip", "Max", "Min")
 """What may stand between the sum with a mask and the softmax, beside what carries."""
 ATTENTION_MASK = 3
 """The input of Attention that is added."""
 
 
-class Use(NamedTuple):
-    """A value as one of a node's inputs."""
+class Masks:
+    """Tells which inputs of a graph are masks; `uses` is of its nodes."""
 
-    node: onnx.NodeProto
-    position: int
-
-    @property
-    def is_carried(self) -> bool:
-        """Whether the node hands it on as it is."""
-        carried = CARRIERS.get(self.node.op_type, ())
-        return (carried is None or self.position in carried) and not is_boolean(self.node)
-
-    @property
-    def other(self) -> str:
-        """The first of a node's two inputs, seen from the second, and the reverse."""
-        return self.node.input[1 - self.position] if len(self.node.input) == 2 and self.position < 2 else ""  # noqa: PLR2004
-
-
-def find_mask(graph: onnx.GraphProto, name: str, constants: Constants) -> Hint | None:
-    """Return a hint if an input of floats is used as a mask: compared with 0, taken from 1, added before a softmax."""
-    told = set(_Masks(graph, constants).told(name, graph.node, set()))
-    if "added" in told and "number" not in told:
-        return Hint(is_added=True)
-    return Hint(is_mask=True, is_number="number" in told) if "mask" in told else None
-
-
-class _Masks:
-    def __init__(self, graph: onnx.GraphProto, constants: Constants) -> None:
+    def __init__(self, graph: onnx.GraphProto, uses: Uses, constants: Constants) -> None:
         self._constants = constants
+        self._uses = uses
         self._producers = {output: node for node in graph.node for output in node.output}
 
-    def told(self, name: str, nodes: Nodes, seen: set[str]) -> Iterator[Told]:
-        """Return what is done with a value, wherever it is carried."""
-        if name in seen:
-            return
-        seen.add(name)
-        for use in _uses(name, nodes):
-            told = self._told(use, nodes)
-            if told:
-                yield told
-            elif use.is_carried:
-                for output in use.node.output:
-                    yield from self.told(output, nodes, seen)
-            elif use.node.op_type not in {"Shape", "Size"}:
-                yield "number"
-        for inner in subgraphs_of(nodes):
-            yield from self.told(name, inner.node, seen - {name})
+    def hint(self, name: str) -> Hint | None:
+        """Return a hint if an input of floats is used as a mask: compared with 0, taken from 1, added before a softmax."""
+        told = set(self._told_of(name, self._uses))
+        if "added" in told and "number" not in told:
+            return Hint(is_added=True)
+        return Hint(is_mask=True, is_number="number" in told) if "mask" in told else None
 
-    def _told(self, use: Use, nodes: Nodes) -> Told | None:
+    def _told_of(self, name: str, uses: Uses) -> Iterator[Told]:
+        """Return what is done with a value, wherever it is carried."""
+        names, seen = [name], set[str]()
+        while names:
+            each = names.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            for use in uses.of(each):
+                told = self._told(use, uses)
+                if told:
+                    yield told
+                elif use.is_carried:
+                    names += use.node.output
+                elif use.node.op_type not in {"Shape", "Size"}:
+                    yield "number"
+            for inner in uses.inner:
+                yield from self._told_of(each, inner)
+
+    def _told(self, use: Use, uses: Uses) -> Told | None:
         node, number = use.node, self._number(use.other)
         if is_boolean(node) or (node.op_type == "Equal" and number in {0, 1}):
             return "mask"
-        if node.op_type == "Sub" and number == 1 and self._hides(node.output[0], nodes):
+        if node.op_type == "Sub" and number == 1 and self._hides(node.output[0], uses):
             return "mask"
-        if self._is_large(use) and self._reaches_softmax(node.output[0], nodes, set()):
+        if self._is_large(use) and self._is_added(node.output[0], uses):
             return "mask"
         if node.op_type == "Attention" and use.position == ATTENTION_MASK:
             return "added"
         is_sum = node.op_type == "Add" and self._is_computed(use.other)
-        return "added" if is_sum and self._reaches_softmax(node.output[0], nodes, set()) else None
+        return "added" if is_sum and uses.leads(node.output[0], _is_softmax, _is_on_the_way) else None
 
-    def _hides(self, name: str, nodes: Nodes) -> bool:
+    def _hides(self, name: str, uses: Uses) -> bool:
         """Whether 1 minus a value is made large, or a condition."""
-        return any(
-            is_boolean(use.node) or self._is_large(use) or (use.is_carried and self._hides(use.node.output[0], nodes))
-            for use in _uses(name, nodes)
-        )
+        return uses.leads(name, lambda use: is_boolean(use.node) or self._is_large(use), lambda use: use.is_carried)
 
     def _is_large(self, use: Use) -> bool:
         number = self._number(use.other)
         return use.node.op_type == "Mul" and number is not None and abs(number) >= LARGE
 
-    def _reaches_softmax(self, name: str, nodes: Nodes, seen: set[str]) -> bool:
-        if name in seen:
-            return False
-        seen.add(name)
-        return any(
-            use.node.op_type in SOFTMAX
-            or (
-                (use.node.op_type in ON_THE_WAY or use.is_carried)
-                and self._reaches_softmax(use.node.output[0], nodes, seen)
-            )
-            for use in _uses(name, nodes)
+    def _is_added(self, name: str, uses: Uses) -> bool:
+        """Whether what was made large is added to what a softmax takes, or taken from it."""
+        return uses.leads(
+            name,
+            lambda use: use.node.op_type in SUMS and uses.leads(use.node.output[0], _is_softmax, _is_on_the_way),
+            _is_on_the_way,
         )
 
     def _is_computed(self, name: str) -> bool:
         """Whether a value is neither an input nor a constant, even by another name or shape."""
-        producer = self._producers.get(name)
-        return producer is not None and (not Use(producer, 0).is_carried or self._is_computed(producer.input[0]))
+        producer, seen = self._producers.get(name), set[str]()
+        while producer is not None and Use(producer, 0).is_carried and name not in seen:
+            seen.add(name)
+            name = producer.input[0]
+            producer = self._producers.get(name)
+        return producer is not None
 
     def _number(self, name: str) -> float | None:
         """Return the only number of a constant."""
@@ -115,5 +98,9 @@ class _Masks:
         return float(known.ravel()[0]) if known is not None and known.size == 1 and known.dtype.kind in "fiu" else None
 
 
-def _uses(name: str, nodes: Nodes) -> Iterator[Use]:
-    return (Use(node, at) for node in nodes for at, given in enumerate(node.input) if given == name)
+def _is_softmax(use: Use) -> bool:
+    return use.node.op_type in SOFTMAX
+
+
+def _is_on_the_way(use: Use) -> bool:
+    return use.node.op_type in ON_THE_WAY or use.is_carried

@@ -7,40 +7,43 @@ import onnx
 from onnx import numpy_helper
 
 from modelport_converter.converters.onnx_graphs import attribute_of
+from modelport_converter.converters.onnx_uses import Uses
 
 TREES = ("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor")
 IMPUTER = "Imputer"
 CARRIERS = ("Cast", "Identity", IMPUTER)
 SPLITS = ("nodes_values", "nodes_values_as_tensor", "nodes_splits")
 """Attributes with the numbers that nodes compare with: of floats, of doubles, and of the newer operator."""
+WIDEST = 1 << 16
+"""Columns of a table whose width is not known, at most: nothing checks the numbers that trees call columns by."""
 TRACKS = "nodes_missing_value_tracks_true"
 LEAF = b"LEAF"
 
 Tensors = Mapping[str, onnx.TypeProto.Tensor]
 
 
-def find_thresholds(graph: onnx.GraphProto, name: str, tensors: Tensors) -> tuple[tuple[float, ...], ...]:
+def find_thresholds(uses: Uses, name: str, tensors: Tensors) -> tuple[tuple[float, ...], ...]:
     """Return the thresholds by column of a table that reaches trees as it is, alone or beside others; none: ()."""
-    width = _width(name, tensors)
+    width = _width(name, tensors) or WIDEST
     return _by_column(
         (feature - offset, threshold)
-        for node, offset in _consumers(graph, name, 0, tensors)
+        for node, offset in _consumers(uses, name, tensors)
         if node.op_type in TREES
         for feature, threshold in _splits(node)
-        if offset <= feature < offset + (width or feature + 1)
+        if offset <= feature < offset + width
     )
 
 
-def find_missing(graph: onnx.GraphProto, name: str, tensors: Tensors) -> tuple[tuple[float, ...], ...]:
+def find_missing(uses: Uses, name: str, tensors: Tensors) -> tuple[tuple[float, ...], ...]:
     """Return, by column of a table, what trees send a way of its own, and what is replaced on its way; none: ()."""
     width = _width(name, tensors)
     found = []
-    for node, offset in _consumers(graph, name, 0, tensors):
+    for node, offset in _consumers(uses, name, tensors):
         if node.op_type in TREES:
             features, tracks = attribute_of(node, "nodes_featureids"), attribute_of(node, TRACKS)
             known = zip(features.ints, tracks.ints, strict=False) if features and tracks else ()
             columns = {int(feature) - offset for feature, track in known if track}
-            found += [(column, math.nan) for column in columns if 0 <= column < (width or column + 1)]
+            found += [(column, math.nan) for column in columns if 0 <= column < (width or WIDEST)]
         elif node.op_type in (IMPUTER, "IsNaN"):
             replaced = (
                 getattr(attribute_of(node, "replaced_value_float"), "f", 0.0) if node.op_type == IMPUTER else math.nan
@@ -53,23 +56,29 @@ def _by_column(found: Iterable[tuple[int, float]]) -> tuple[tuple[float, ...], .
     columns: dict[int, set[float]] = {}
     for column, number in found:
         columns.setdefault(column, set()).add(math.nan if math.isnan(number) else number)  # one NaN for all
-    return tuple(tuple(sorted(columns.get(column, ()))) for column in range(max(columns, default=-1) + 1))
+    # NaN last: it is neither above nor below another, and the order of a set is no order
+    ordered = {
+        column: tuple(sorted(numbers, key=lambda each: (math.isnan(each), each))) for column, numbers in columns.items()
+    }
+    return tuple(ordered.get(column, ()) for column in range(max(columns, default=-1) + 1))
 
 
-def _consumers(
-    graph: onnx.GraphProto, name: str, offset: int, tensors: Tensors
-) -> Iterator[tuple[onnx.NodeProto, int]]:
+def _consumers(uses: Uses, table: str, tensors: Tensors) -> Iterator[tuple[onnx.NodeProto, int]]:
     """Return the nodes that a table reaches as it is, and how many columns stand before its own."""
-    for node in graph.node:
-        if name not in node.input:
+    places, seen = [(table, 0)], set[tuple[str, int]]()
+    while places:
+        place = name, offset = places.pop()
+        if place in seen:
             continue
-        yield node, offset
-        if node.op_type in CARRIERS:
-            yield from _consumers(graph, node.output[0], offset, tensors)
-        elif node.op_type == "Concat" and getattr(attribute_of(node, "axis"), "i", 0) in (1, -1):
-            before = [_width(each, tensors) for each in list(node.input)[: list(node.input).index(name)]]
-            if all(before):
-                yield from _consumers(graph, node.output[0], offset + sum(before), tensors)
+        seen.add(place)
+        for node, position in uses.of(name):
+            yield node, offset
+            if node.op_type in CARRIERS:
+                places.append((node.output[0], offset))
+            elif node.op_type == "Concat" and getattr(attribute_of(node, "axis"), "i", 0) in (1, -1):
+                before = [_width(each, tensors) for each in node.input[:position]]
+                if all(before):
+                    places.append((node.output[0], offset + sum(before)))
 
 
 def _width(name: str, tensors: Tensors) -> int:
