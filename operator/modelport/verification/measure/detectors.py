@@ -112,6 +112,8 @@ def _apart(answers: _Answers, axis: int) -> Iterator[Detector]:
     labels = [name for name in flat if answers.all(name, _is_label)]
     labels.sort(key=lambda name: is_float(firsts[name].dtype))  # scores of 0 and 1 alone look like labels
     for box, score in itertools.product(boxes, scores):
+        if not _complete(Detector((box, score), axis, Place(box), Place(score)), answers):
+            continue  # whatever the classes: of a hundred outputs are ten thousand pairs
         others = [name for name in labels if name != score]
         for label in others or [""]:
             outputs = tuple(filter(None, (box, score, label)))
