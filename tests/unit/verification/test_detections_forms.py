@@ -13,6 +13,7 @@ from modelport.verification.answers import Company
 from modelport.verification.companies import MOST_ELEMENTS, find_companies
 from modelport.verification.golden import check_golden, read_golden, write_golden
 from modelport.verification.measure.detectors import find_detector
+from modelport.verification.measure.rows import Place
 from unit.verification.answered import measured, reference_of, signature_of
 from unit.verification.detecting import (
     ASKED,
@@ -360,4 +361,14 @@ def test_a_great_many_take_little_time_and_memory():
     assert detector.align(answer, answer)["output"].shape == answer["output"].shape
     assert detector.align(answer, other) is other
     assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+
+
+def test_a_long_name_takes_no_more_than_its_own_memory():
+    answers = [named(look(each)) for each in asked_of(named)]
+    detector = find_detector(asked_of(named), answers)._replace(classes=Place("names"))
+    names = np.array(["a" * 1_000_000] * len(answers[0]["names"]), object)
+    tracemalloc.start()
+    assert detector.align(answers[0], answers[0] | {"names": names})["names"] is names
+    assert tracemalloc.get_traced_memory()[1] < 4_000_000
     tracemalloc.stop()

@@ -82,7 +82,7 @@ class Detector(NamedTuple):
             images = np.clip(np.rint(numbers), 0, MOST_ROWS).astype(np.intp)
         classes = self.columns(tensors, self.classes)[:, 0] if self.classes else np.zeros(len(images))
         if classes.dtype.kind in "OU":
-            classes = classes.astype(str)
+            classes = classes.astype(object)  # one long name would make all of them as long
         elif classes.dtype.kind not in "iub":
             classes = np.rint(classes.astype(np.float64))
         boxes = self.columns(tensors, self.boxes, self._width)
