@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from modelport.api import Column, Input, Values
+from modelport.api import Column, Input, State, Values
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.hints import Hint
+from modelport.verification.samples.columns import limits_of
 from modelport.verification.samples.plan import make_plan
 from modelport.verification.samples.probing import Prober
 
@@ -97,6 +98,29 @@ def test_integers_take_stated_categories_alone():
     assert {int(array[0]) for array in edges(rate)} == {8_000, 16_000}
 
 
+@pytest.mark.parametrize(
+    ("dtype", "lowest", "highest"),
+    [("int64", 1.6e9, 1.7e9), ("uint64", 2.0**63, 1.75 * 2**63), ("int64", -(2.0**40), -1)],
+)
+def test_integers_fill_a_stated_range_however_wide_it_is_and_never_leave_it(dtype, lowest, highest):
+    each = Input(name="x", dtype=dtype, shape=["batch"], values=Values(range=[lowest, highest]))
+    made = plan(each)
+    found = np.concatenate([ways[0][0]["x"] for ways in made.usual]).astype(float)
+    assert ((found - lowest) / (highest - lowest)).std() > 0.2
+    asked = np.concatenate([found, *(calls[0]["x"].astype(float) for calls in made.edges)])
+    assert (asked.min(), asked.max()) == (lowest, highest)
+    assert not made.caveats
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_numbers_may_fill_all_of_their_type(dtype):
+    largest = limits_of(dtype)[1]
+    each = Input(name="x", dtype=dtype, shape=["batch", 8], values=Values(range=[-largest, largest]))
+    asked = np.concatenate([usual(each), *edges(each)]).astype(np.float64)
+    assert np.isfinite(asked).all()
+    assert (asked.min(), asked.max()) == (-largest, largest)
+
+
 def test_columns_count_along_the_last_axis_of_a_series():
     series = Input(name="x", shape=["batch", "time", 2], values=Values(columns=[AGE, KIND]))
     for ways in plan(series).usual:
@@ -115,6 +139,9 @@ def test_columns_count_along_the_last_axis_of_a_series():
         (table(AGE, Column(range=[0, 256]), dtype="uint8"), r"columns\[1\]\.range: expected integers within 0 and 255"),
         (table(Column(categories=[0.5, 1]), dtype="int64"), r"columns\[0\]\.categories: expected integers"),
         (table(Column(range=[0, 1e6]), dtype="float16"), r"expected numbers within -65504\.0"),
+        (table(Column(range=[0, NAN])), r"columns\[0\]\.range: expected numbers .* found \[0, nan\]"),
+        (table(Column(categories=[0, NAN])), r"columns\[0\]\.categories: expected numbers .* found \[0, nan\]"),
+        (table(AGE, dtype="string"), "expected no values: they are numbers, and the input takes strings"),
     ],
 )
 def test_values_that_cannot_be_are_refused(each, says):
@@ -122,6 +149,11 @@ def test_values_that_cannot_be_are_refused(each, says):
         plan(each)
     assert caught.value.reason == Reason.INVALID_SPEC
     assert len(caught.value.message) <= 500
+
+
+def test_values_of_a_state_are_refused():
+    with pytest.raises(ModelportError, match="input x: expected no values: a state is zero first"):
+        plan(table(AGE), states=[State(input="x", output="y")])
 
 
 # --- seen in the user's data ------------------------------------------------------------------------------------------
@@ -160,6 +192,15 @@ def test_an_image_lies_in_the_range_of_the_users_data():
     assert 200 < rows.max() <= 255
 
 
+def test_a_series_of_any_length_lies_in_the_range_of_the_users_data():
+    series = Input(name="x", shape=["batch", "time"])
+    rows = np.concatenate(
+        [ways[0][0]["x"].ravel() for ways in plan(series, data=[{"x": np.float32([[-40, 90]])}]).usual]
+    )
+    assert -40 <= rows.min() < -20
+    assert 70 < rows.max() <= 90
+
+
 # --- told by trees ----------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +210,14 @@ def test_a_range_goes_beyond_all_thresholds():
     assert others.min() < 18
     assert others.max() > 66
     assert ((others > 18) & (others < 66)).any()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_thresholds_that_tell_missing_numbers_alone_leave_the_others_among_usual_ones(dtype):
+    rows = usual(plain(2, dtype), hints={"x": Hint(thresholds=((18.0, 66.0, 1e300, float("inf")),))})
+    assert np.isfinite(rows).all()
+    others = rows[:, 0][(rows[:, 0] > 19) & (rows[:, 0] < 65)]
+    assert len(others) > 5
 
 
 def test_thresholds_are_asked_within_a_stated_range_alone():

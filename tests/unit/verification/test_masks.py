@@ -55,6 +55,32 @@ def test_what_may_be_a_mask_is_one_in_some_samples_and_numbers_in_others(each, h
     assert all(np.isfinite(array).all() for array in arrays)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_mask"),
+    [
+        ("attention_mask", True),
+        ("token_mask", True),
+        ("mask_1", True),
+        ("bool_masked", True),
+        ("masked_lm_positions", False),
+        ("maskedPositions", False),
+        ("input_ids_masked", False),
+        ("mask_token_id", False),
+    ],
+)
+def test_integers_are_a_mask_by_name_unless_they_are_what_is_masked(name, is_mask):
+    found = np.concatenate(
+        [array.ravel() for array in samples(Input(name=name, dtype="int64", shape=["batch", "time"]))]
+    )
+    assert ({*found} == {0, 1}) == is_mask
+
+
+@pytest.mark.parametrize("values", [Values(range=[0, 1]), Values(categories=[0, 1])])
+def test_a_mask_of_integers_stays_one_where_the_user_states_what_it_holds(values):
+    arrays = samples(Input(name="attention_mask", dtype="int64", shape=["batch", "time"], values=values))
+    assert hides_all_ways(masks(arrays, 1, 0)) == ALL_WAYS
+
+
 def test_numbers_that_the_user_states_go_before():
     mask = Input(name="mask", shape=["batch", "time"], values=Values(range=[0.25, 0.75]))
     assert all(((array >= 0.25) & (array <= 0.75)).all() for array in samples(mask))

@@ -12,6 +12,9 @@ from modelport.verification.arrays import Array
 
 MAX_CATEGORIES = 64
 """Of a column of whole numbers in the user's data."""
+FAR = 1e30
+"""Thresholds beyond tell known numbers from unknown ones, so that nothing lies beyond them."""
+LARGEST_BFLOAT16 = (2 - 2**-7) * 2.0**127
 
 
 class Column(NamedTuple):
@@ -34,17 +37,18 @@ def stated(each: Input, numbers: Numbers | None, path: str = "values") -> Column
     """Return what the user says, which may be nothing. Raises ModelportError (InvalidSpec) for what cannot be."""
     if numbers is None or not (numbers.range or numbers.categories):
         return Column()
-    lowest, highest = numbers.range or (min(numbers.categories), max(numbers.categories))
+    found = numbers.range or numbers.categories
+    lowest, highest = numbers.range or (min(found), max(found))
     where = f"input {each.name}: {path}.{'range' if numbers.range else 'categories'}"
     if lowest > highest:
         raise ModelportError(Reason.INVALID_SPEC, f"{where}: {lowest} is above {highest}")
     is_real = is_float(each.dtype)
     smallest, largest = limits_of(each.dtype)
     has_integers = all(value == np.rint(value) for value in numbers.categories) and np.ceil(lowest) <= np.floor(highest)
-    if lowest < smallest or highest > largest or not (is_real or has_integers):
+    if not (all(smallest <= value <= largest for value in found) and (is_real or has_integers)):
         message = (
             f"{where}: expected {'numbers' if is_real else 'integers'} within {smallest} and {largest} of "
-            f"{each.dtype}, found {lowest} to {highest}"
+            f"{each.dtype}, found {list(found)!s:.80}"
         )
         raise ModelportError(Reason.INVALID_SPEC, message)
     return Column(lowest, highest, tuple(sorted(set(numbers.categories))), is_stated=True)
@@ -72,24 +76,26 @@ def stated_columns(each: Input, rest: Column) -> list[Column]:
 
 def observed(values: Array, *, is_column: bool = False) -> Column:
     """Return what the user's numbers show: their range, or the whole numbers of a column; of a constant, nothing."""
-    found = np.unique(values.astype(np.float64))
-    found = found[np.isfinite(found)]
-    if found.size < 2:  # noqa: PLR2004  # a number that never changes shows no mistake
+    found = values[np.isfinite(values)]
+    if not found.size or found.min() == found.max():  # a number that never changes shows no mistake
         return Column()
-    is_whole = is_column and bool(np.all(found == np.rint(found)))
-    categories = found[np.linspace(0, found.size - 1, min(found.size, MAX_CATEGORIES)).astype(int)]
-    return Column(float(found[0]), float(found[-1]), tuple(categories.tolist()) if is_whole else ())
+    categories: Array = np.array([])
+    if is_column and np.all(found == np.rint(found)):
+        known = np.unique(found.astype(np.float64))
+        categories = known[np.linspace(0, known.size - 1, min(known.size, MAX_CATEGORIES)).astype(int)]
+    return Column(float(found.min()), float(found.max()), tuple(categories.tolist()))
 
 
-def covering(column: Column, thresholds: Sequence[float]) -> Column:
-    """Return the column with a range that goes beyond all thresholds."""
-    finite = [value for value in thresholds if np.isfinite(value)]
+def covering(column: Column, thresholds: Sequence[float], dtype: str) -> Column:
+    """Return the column with a range that goes beyond all thresholds, as far as the element type does."""
+    finite = [value for value in thresholds if abs(value) < FAR]
     if not finite or column.categories:
         return column
     lowest, highest = min(finite), max(finite)
     margin = (highest - lowest) / 4 or abs(lowest) or 1.0
     ends = [lowest - margin, highest + margin, *(end for end in (column.lowest, column.highest) if end is not None)]
-    return column._replace(lowest=min(ends), highest=max(ends))
+    smallest, largest = limits_of(dtype)
+    return column._replace(lowest=max(smallest, min(ends)), highest=min(largest, max(ends)))
 
 
 def width_of(each: Input) -> int:
@@ -109,5 +115,5 @@ def limits_of(dtype: str) -> tuple[float, float]:
         return 0, 1
     if not is_float(dtype):
         return np.iinfo(dtype).min, np.iinfo(dtype).max
-    limits = np.finfo("float32" if dtype == "bfloat16" else dtype)  # whose ends are nearly the same
-    return float(limits.min), float(limits.max)
+    largest = LARGEST_BFLOAT16 if dtype == "bfloat16" else float(np.finfo(dtype).max)
+    return -largest, largest

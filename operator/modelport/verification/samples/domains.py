@@ -1,12 +1,13 @@
 """Which values an input takes, as far as that is known without asking the model."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from modelport.api import Input, State
+from modelport.api import Input, State, Values
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array, Tensors
@@ -23,6 +24,10 @@ from modelport.verification.samples.columns import (
 
 Kind = Literal["real", "mask", "integer", "text", "state"]
 MASK: Literal["mask"] = "mask"
+_OF_MASKED = re.compile(
+    r"(?<![a-z])(ids?|idx|ind(ex|exes|ices)|pos|positions?|tokens?|labels?|types?|lengths?|len|counts?|num)(?![a-z])"
+)
+"""Behind `mask` in the name of an input, or anywhere beside `masked`: what is masked, and no mask."""
 
 HIDDEN = -1e9
 """Added to hide: beyond all that is added to it, and far from the end of the type, where sums of two would go beyond."""
@@ -76,7 +81,9 @@ class Domain(NamedTuple):
         """Return a domain of integers for each column."""
         rest = self._replace(columns=())
         return [
-            Domain("integer", own.lowest, own.highest, categories=own.categories) if own.is_stated else rest
+            Domain("integer", own.lowest, own.highest, categories=own.categories, is_stated=True)
+            if own.is_stated
+            else rest
             for own in self.columns
         ]
 
@@ -89,12 +96,26 @@ def known_domains(
     Raises ModelportError (InvalidSpec for values that cannot be, SamplesNeeded for strings that nobody knows).
     """
     fed = {state.input for state in states}
+    for each in inputs:
+        _check_takes_values(each, is_fed=each.name in fed)
     return {
         each.name: Domain("state")
         if each.name in fed
         else _known(each, hints.get(each.name, Hint()), [tensors[each.name] for tensors in data])
         for each in inputs
     }
+
+
+def _check_takes_values(each: Input, *, is_fed: bool) -> None:
+    if each.values in (None, Values()) or not (is_fed or each.dtype == "string"):
+        return
+    why = (
+        "a state is zero first, and then what the model answers; remove them"
+        if is_fed
+        else "they are numbers, and the input takes strings; give samples of your own as spec.verification.data"
+    )
+    message = f"input {each.name}: expected no values: {why}"
+    raise ModelportError(Reason.INVALID_SPEC, message)
 
 
 def _known(each: Input, hint: Hint, seen: Sequence[Array]) -> Domain:
@@ -119,17 +140,19 @@ def _mask(each: Input, hint: Hint) -> tuple[float, float] | None:
 
 
 def _real(each: Input, hint: Hint, seen: Sequence[Array], rest: Column, columns: Sequence[Column]) -> Domain:
-    is_table = len(each.shape) == 2  # noqa: PLR2004  # rows and columns
+    has_rows = len(each.shape) == 2  # noqa: PLR2004  # rows and columns
+    is_table = has_rows and width_of(each) > 0
     if not rest.is_stated and seen and not is_table:
         rest = observed(np.concatenate([array.ravel() for array in seen]))
-    rows = np.concatenate(seen) if seen and is_table and width_of(each) else None
-    width = max(width_of(each), len(hint.thresholds), len(hint.missing)) if is_table else 0
+    rows = np.concatenate(seen) if seen and is_table else None
+    width = max(width_of(each), len(hint.thresholds), len(hint.missing)) if has_rows else 0
     found = [
         _derived(
             column,
             None if rows is None else rows[:, number],
             _at(hint.thresholds, number),
             _at(hint.missing, number),
+            each.dtype,
         )
         for number, column in enumerate(columns or [rest] * width)
     ]
@@ -143,9 +166,11 @@ def _real(each: Input, hint: Hint, seen: Sequence[Array], rest: Column, columns:
     )
 
 
-def _derived(column: Column, seen: Array | None, thresholds: tuple[float, ...], missing: tuple[float, ...]) -> Column:
+def _derived(
+    column: Column, seen: Array | None, thresholds: tuple[float, ...], missing: tuple[float, ...], dtype: str
+) -> Column:
     if not column.is_stated:
-        column = covering(column if seen is None else observed(seen, is_column=True), thresholds)
+        column = covering(column if seen is None else observed(seen, is_column=True), thresholds, dtype)
     return column._replace(thresholds=thresholds, missing=missing)
 
 
@@ -156,7 +181,8 @@ def _at(columns: Sequence[tuple[float, ...]], number: int) -> tuple[float, ...]:
 def _whole(each: Input, hint: Hint, rest: Column, columns: Sequence[Column]) -> Domain:
     domain = _told(each, hint)
     if rest.is_stated:
-        kind: Kind = MASK if each.dtype == "bool" and rest[:3] == (0, 1, ()) else "integer"
+        is_mask = rest[:2] == (0, 1) and domain.kind == MASK
+        kind: Kind = MASK if is_mask else "integer"
         domain = Domain(kind, rest.lowest, rest.highest, categories=rest.categories, is_stated=True)
     if columns:
         is_known = domain.is_known or all(column.is_stated for column in columns)
@@ -164,8 +190,15 @@ def _whole(each: Input, hint: Hint, rest: Column, columns: Sequence[Column]) -> 
     return domain
 
 
+def _is_called_mask(each: Input) -> bool:
+    """Return whether an input of integers is called a mask, and not what is masked, such as `masked_positions`."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", each.name).lower()
+    _, mask, behind = words.rpartition(MASK)
+    return bool(mask) and not _OF_MASKED.search(words if behind.startswith("ed") else behind)
+
+
 def _told(each: Input, hint: Hint) -> Domain:
-    if each.dtype == "bool" or hint.is_mask or (MASK in each.name.lower() and hint.highest is None):
+    if each.dtype == "bool" or hint.is_mask or (_is_called_mask(each) and hint.highest is None):
         return Domain(MASK, 0, 1)
     if hint.highest is not None:
         lowest = hint.lowest or 0

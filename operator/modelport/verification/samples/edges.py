@@ -98,8 +98,8 @@ def _beyond(array: Array, changed: Array, domain: Domain) -> Array:
 def _within(array: Array, columns: Sequence[Column]) -> Array:
     """Return numbers around 0 within the columns' own ranges, as if these were -1 to 1, or at the nearest category."""
     lowest, highest = ends_of(columns)
-    scaled = (lowest + highest) / 2 + (highest - lowest) / 2 * np.clip(array, -1, 1)
-    result = np.where(np.isnan(lowest), array, scaled).reshape(array.shape)
+    scaled = lowest / 2 + highest / 2 + (highest / 2 - lowest / 2) * np.clip(array, -1, 1)
+    result = np.where(np.isnan(lowest), array, np.clip(scaled, lowest, highest)).reshape(array.shape)
     for index, column in enumerate(columns):
         if column.categories:
             known = np.array(column.categories)
@@ -116,7 +116,8 @@ def _end(domain: Domain, shape: list[int], lengths: Mapping[str, int], end: int)
         values = np.resize(np.arange(-1, lowest - 1, -1), shape)
         values.flat[-1:] = lowest
         return values
-    return np.full(shape, int(np.clip(domain.bounds(lengths)[end], -LARGE_INTEGER, LARGE_INTEGER)))
+    value = domain.bounds(lengths)[end]
+    return np.full(shape, value if domain.is_stated else int(np.clip(value, -LARGE_INTEGER, LARGE_INTEGER)))
 
 
 def _ties(array: Array, random: np.random.Generator) -> Array:

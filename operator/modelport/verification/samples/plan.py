@@ -156,7 +156,11 @@ def _edge_lengths(lengths: Lengths) -> dict[str, int]:
 
 def _caveats(inputs: Sequence[Input], domains: Mapping[str, Domain], lengths: Lengths) -> list[str]:
     wide = [
-        each for each in inputs if domains[each.name].kind == "integer" and (domains[each.name].highest or 0) >= WIDE
+        each
+        for each in inputs
+        if domains[each.name].kind == "integer"
+        and not domains[each.name].is_stated
+        and (domains[each.name].highest or 0) >= WIDE
     ]
     grown = [(name, int(domain.highest or 0)) for name, domain in domains.items() if domain.is_length]
     return [

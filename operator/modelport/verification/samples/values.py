@@ -88,7 +88,10 @@ def _whole_values(
         return np.stack([_whole_values(each, shape[:-1], lengths, random, number) for each in own], axis=-1)
     if domain.categories:
         return np.asarray(random.choice(domain.categories, size=shape))
-    return _integers(domain.bounds(lengths), shape, random, number, is_wrapping=domain.is_wrapping)
+    bounds = domain.bounds(lengths)
+    if bounds[1] >= WIDE and not domain.is_stated:
+        bounds = _small(bounds, number)
+    return _integers(bounds, shape, random, number, is_wrapping=domain.is_wrapping)
 
 
 def _real_values(shape: list[int], random: np.random.Generator, domain: Domain, *, is_smooth: bool) -> Array:
@@ -102,22 +105,30 @@ def _real_values(shape: list[int], random: np.random.Generator, domain: Domain, 
         values = np.asarray(noise if smooth is None else 2.4 * smooth + 0.1 * noise)
     if not is_free.all():
         share = random.random(shape) if smooth is None else 0.475 * (smooth + 1) + 0.05 * random.random(shape)
-        values = np.where(is_free, values, lowest + (highest - lowest) * share).reshape(shape)
+        half = highest / 2 - lowest / 2  # all of it may be more than float64 holds
+        values = np.where(is_free, values, lowest + half * share + half * share).reshape(shape)
+    coded: dict[tuple[float, ...], list[int]] = {}
     for index, column in enumerate(columns):
         if column.categories:
-            part = values[..., index] if len(columns) > 1 else values
-            part[...] = random.choice(column.categories, size=part.shape)
+            coded.setdefault(column.categories, []).append(index)
+    for categories, indices in coded.items():
+        part = (..., indices if len(columns) > 1 else slice(None)) if shape else ...
+        values[part] = random.choice(categories, size=values[part].shape)
     return values
 
 
 def _with_special(values: Array, random: np.random.Generator, domain: Domain) -> Array:
     """Put half of each column at one of its thresholds, or one unit in the last place beside it, and omit some."""
     for index, column in enumerate(domain.by_column(values.shape) if domain.columns else ()):
-        at = np.array(column.thresholds, values.dtype)
-        near = np.concatenate([at, np.nextafter(at, at.dtype.type(-np.inf)), np.nextafter(at, at.dtype.type(np.inf))])
+        if not (column.thresholds or column.missing):
+            continue
+        with np.errstate(over="ignore"):  # of numbers beyond the type
+            at, missing = np.array(column.thresholds, values.dtype), np.array(column.missing, values.dtype)
+        at = at[np.isfinite(at)]
+        near = np.concatenate([at, *(np.nextafter(at, at.dtype.type(end)) for end in (-np.inf, np.inf))])
         if column.is_stated and column.lowest is not None and column.highest is not None:
             near = near[(near >= column.lowest) & (near <= column.highest)] if not column.categories else near[:0]
-        for special, share in ((near, 0.5), (np.array(column.missing, values.dtype), MISSING_SHARE)):
+        for special, share in ((near, 0.5), (missing, MISSING_SHARE)):
             if special.size:
                 is_special = random.random(values.shape[:-1]) < share
                 values[is_special, index] = random.choice(special, size=int(is_special.sum()))
@@ -142,19 +153,23 @@ def _waves(shape: list[int], random: np.random.Generator) -> Array:
     return total
 
 
+def _small(bounds: tuple[int, int], number: int) -> tuple[int, int]:
+    """Return bounds of numbers that are computed with, among those that the source accepts."""
+    magnitude = MAGNITUDES[number % len(MAGNITUDES)]
+    return max(bounds[0], -magnitude if number % len(MAGNITUDES) else 0), max(bounds[0], 0) + magnitude
+
+
 def _integers(
     bounds: tuple[int, int], shape: list[int], random: np.random.Generator, number: int, *, is_wrapping: bool
 ) -> Array:
     lowest, highest = bounds
     if is_wrapping:
         lowest = 0
-    if highest >= WIDE:
-        magnitude = MAGNITUDES[number % len(MAGNITUDES)]
-        lowest, highest = max(lowest, -magnitude if number % len(MAGNITUDES) else 0), max(lowest, 0) + magnitude
     size = int(np.prod(shape))
     count = highest - lowest + 1
     if not 1 < count <= SMALL_TABLE:
-        flat = random.integers(lowest, highest, size=size, endpoint=True)
+        dtype = np.int64 if highest <= np.iinfo(np.int64).max else np.uint64
+        flat = random.integers(lowest, highest, size=size, endpoint=True, dtype=dtype)
     else:  # each value as often as any other, so that a table is read everywhere
         rounds = random.permuted(np.tile(np.arange(count), (size // count, 1)), axis=1)
         flat = lowest + np.append(rounds, random.choice(count, size % count, replace=False))
