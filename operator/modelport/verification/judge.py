@@ -256,7 +256,7 @@ def _failed(case: _Case, what: str) -> Finding:
 def _unstable(case: _Case, what: str) -> Finding:
     message = (
         f"output {case.output.name}: the source model differs from itself by {_number(case.output.noise_floor):.3g} when "
-        f"its inputs move by one unit in the last place, or its batch is split: {what}"
+        f"its inputs or weights move by one unit in the last place, or its batch is split: {what}"
     )
     return Finding(Reason.NUMERICALLY_UNSTABLE, message)
 
