@@ -133,7 +133,7 @@ class Numbers(Object, frozen=True, kw_only=True):
         Meta(description="Lowest and highest value, both included."),
     ] = None
     categories: Annotated[
-        list[float], Meta(description="The only values, such as codes of categories.", max_length=64)
+        list[float], Meta(description="The only values, such as codes of categories.", min_length=1, max_length=64)
     ] = []
 
 

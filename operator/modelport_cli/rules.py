@@ -1,7 +1,10 @@
 """What the CRD says in CEL rules, for manifests that no API server sees: one function per rule, in one tuple."""
 
+import math
 import re
 from collections.abc import Callable
+
+import msgspec
 
 from modelport.api import NAME_PATTERN, Location, ModelConversion, Tolerance
 from modelport.requests import locations
@@ -117,6 +120,22 @@ def _values_are_ranges_or_categories(resource: ModelConversion) -> str | None:
     return None
 
 
+def _numbers_are_finite(resource: ModelConversion) -> str | None:
+    path = _non_finite(msgspec.to_builtins(resource.spec), "spec")
+    return path and f"{path}: expected a number that JSON has, found NaN or infinity"
+
+
+def _non_finite(node: object, path: str) -> str | None:
+    """Return the path of a number that is NaN or infinite."""
+    if isinstance(node, float):
+        return None if math.isfinite(node) else path
+    inner = {
+        **({f"{path}.{name}": each for name, each in node.items()} if isinstance(node, dict) else {}),
+        **({f"{path}[{at}]": each for at, each in enumerate(node)} if isinstance(node, list) else {}),
+    }
+    return next((found for name, each in inner.items() if (found := _non_finite(each, name))), None)
+
+
 RULES: tuple[Rule, ...] = (
     _name_fits,
     _scheme_is_known,
@@ -129,6 +148,7 @@ RULES: tuple[Rule, ...] = (
     _states_are_inputs,
     _tolerances_say_something,
     _ranges_are_ordered,
+    _numbers_are_finite,
     _values_are_ranges_or_categories,
 )
 

@@ -49,6 +49,18 @@ REFUSED = [
         {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"range": [0, 1], "categories": [1]}}]},
         "spec.source.inputs[0].values: expected range or categories",
     ),
+    (
+        {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"categories": []}}]},
+        "spec.source.inputs[0].values.categories: Expected `array` of length >= 1",
+    ),
+    (
+        {"spec.source.inputs": [{"name": "x", "shape": [1], "values": {"columns": [{"range": [0, float("nan")]}]}}]},
+        "spec.source.inputs[0].values.columns[0].range[1]: expected a number that JSON has",
+    ),
+    (
+        {"spec.verification": {"outputs": {"y": {"absolute": float("inf")}}}},
+        "spec.verification.outputs.y.absolute: expected a number that JSON has",
+    ),
 ]
 ACCEPTED = [
     {},
