@@ -18,14 +18,14 @@ QUERY_KEY_VALUE = 3
 SUMS = {"add", "add_", "baddbmm"}
 ON_THE_WAY = SUMS | {"sub", "clamp", "clamp_min", "maximum", "mul", "div"}
 """What may stand between the sum with a mask and the softmax."""
-COPIES = {"_to_copy", "clone"}
+COPIES = {"_to_copy", "clone", "repeat"}
 Use = Literal["mask", "added", "number"]
 
 
 class _Value(NamedTuple):
-    """What follows from an input: 1 minus it, the same made large, or a sum that hides or may hide."""
+    """What follows from an input: 1 minus it, what was made large, or a sum that hides or may hide."""
 
-    kind: Literal["complement", "hiding", "added"]
+    kind: Literal["complement", "large", "hiding", "added"]
     name: str
 
 
@@ -70,7 +70,7 @@ class Masks:
         elif operator in {"rsub", "sub"} and numbers[:1] == [1.0]:
             self._follow(result, _Value("complement", name))
         elif operator == "mul" and _is_large(numbers):
-            self._follow(result, _Value("hiding", name))
+            self._follow(result, _Value("large", name))
         elif operator.startswith(ATTENTION) and position >= QUERY_KEY_VALUE:
             self._tell(name, "added")
         elif operator in SUMS and any(self._origin(each) == "" for each in given):
@@ -87,6 +87,10 @@ class Masks:
                 self._tell(value.name, "mask")
             elif operator in COPIES:
                 self._follow(result, value)
+        elif value.kind == "large" and operator in SUMS | {"sub"}:
+            self._follow(result, _Value("hiding", value.name))
+        elif value.kind == "large" and operator in SOFTMAX:
+            self._tell(value.name, "number")  # divided by a temperature
         elif operator in SOFTMAX or operator.startswith(ATTENTION):
             self._tell(value.name, "added" if value.kind == "added" else "mask")
         elif operator in COPIES | ON_THE_WAY:

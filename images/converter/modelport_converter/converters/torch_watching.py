@@ -19,7 +19,7 @@ from modelport_converter.converters.torch_masks import Masks
 
 MAX_VALUES = 64
 _LOOKS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default, torch.ops.aten.allclose.default}  # noqa: SLF001
-_COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.clone.default}  # noqa: SLF001
+_COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.clone.default, torch.ops.aten.repeat.default}  # noqa: SLF001
 _TABLES = {
     torch.ops.aten.embedding.default: 1,
     torch.ops.aten._embedding_bag_forward_only.default: 1,  # noqa: SLF001
