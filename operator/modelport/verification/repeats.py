@@ -29,7 +29,8 @@ OTHER_QUESTION = 1e-3
 OTHER_LABELS = 0.01
 """The same for labels, as a share: those at a tie may flip by noise."""
 WIDENED_SAMPLES = 2
-"""How many samples are asked in float64, which takes a model twice as long: the largest, whose places round most."""
+"""How many samples are asked in float64, which takes a model twice as long: the largest of those that are asked in all
+ways, whose places round most."""
 KINDS = 5
 MAX_ROWS = 40
 SECONDS = 0.5
@@ -81,13 +82,13 @@ def make_repeats(
     unit in the last place of another is another question.
     """
     limit = max(OTHER_QUESTION, noise_of(precision))
-    largest = sorted(range(len(asked)), key=lambda number: -_size(asked[number].calls))[:WIDENED_SAMPLES]
+    often = [number for number, each in enumerate(asked[:generated]) if each.seconds <= SECONDS]
+    largest = sorted(often, key=lambda number: -_size(asked[number].calls))[:WIDENED_SAMPLES]
     repeater = _Repeater(ways, axes, limit, movable, largest)
     kinds = repeater.kinds[: _affordable(asked)]
     repeats = []
-    for seed, (calls, answers, seconds) in enumerate(asked):
-        is_costly = seconds > SECONDS or seed >= generated
-        made = tuple(kind(calls, answers, seed) for kind in kinds[: 1 if is_costly else KINDS])
+    for seed, (calls, answers, _) in enumerate(asked):
+        made = tuple(kind(calls, answers, seed) for kind in kinds[: KINDS if seed in often else 1])
         repeats.append((*made, *(answers for _ in kinds[len(made) :])))
     return repeats
 

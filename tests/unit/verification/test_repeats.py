@@ -196,6 +196,13 @@ def test_what_float64_shows_above_all_limits_does_not_refuse_an_equal_conversion
     assert measured(reference, lambda x: by_place(x, np.float32))[1] is None
 
 
+def test_larger_samples_of_the_user_leave_the_generated_ones_to_float64():
+    source = Source(SERIES, lambda x: by_place(x, np.float32), run_wide=lambda x: by_place(x, np.float64))
+    data = [{"x": np.full((33, 2000), 1.5, np.float32)}] * 2
+    reference = ask_source(source, convert_request(), data)
+    assert 5e-6 < float(measured(reference, lambda x: by_place(x, np.float32))[0].facts.outputs[0].noise_floor) < 1e-4
+
+
 def test_a_model_that_float64_makes_another_one_has_no_such_noise():
     def refuses(tensors):
         raise RuntimeError("expected float32")
