@@ -5,8 +5,6 @@ import numpy as np
 from modelport.verification.arrays import Array
 from modelport.verification.measure.precision import is_float
 
-FRACTIONS_END = 1 << 23
-"""From here on float32 has whole numbers alone."""
 MATRIX = 2
 """Axes that weights have at least: a vector of numbers may be the scales of a resize, which lengths follow from."""
 
@@ -34,8 +32,9 @@ def can_move(array: Array) -> bool:
 
 
 def _is_code(array: Array) -> Array:
-    rows = array.reshape(-1, array.shape[-1] if array.ndim else 1).astype(np.float64)
-    is_whole = (rows == np.rint(rows)) & (np.abs(rows) < FRACTIONS_END)
+    rows = np.abs(array.reshape(-1, array.shape[-1] if array.ndim else 1))
+    with np.errstate(invalid="ignore"):
+        is_whole = (rows == np.rint(rows)) & (np.spacing(rows) < 1)  # beyond, the type has whole numbers alone
     is_code: Array = (is_whole | ~np.isfinite(rows)).all(0)
     return is_code.reshape(array.shape[-1:])
 

@@ -1,6 +1,8 @@
 """One unit in the last place: nothing to most numbers, and another question where a number is a code."""
 
+import ml_dtypes
 import numpy as np
+import pytest
 
 from modelport.verification.moving import can_move, move_input
 
@@ -16,9 +18,14 @@ def test_columns_of_codes_and_masks_stay_and_others_move():
     assert moved.dtype == np.float32
 
 
-def test_large_numbers_move_although_all_of_them_are_whole():
-    table = np.float32([[3e7], [5e8]])
+@pytest.mark.parametrize(
+    ("dtype", "large"), [(np.float32, 3e7), (np.float64, 1e16), (np.float16, 3000), (ml_dtypes.bfloat16, 300)]
+)
+def test_large_numbers_move_where_their_type_has_whole_ones_alone(dtype, large):
+    table = np.array([[large], [2 * large]], dtype)
     assert (move_input(table, RANDOM) != table).all()
+    small = (table / dtype(100)).astype(int).astype(dtype)
+    assert (move_input(small, RANDOM) == small).all()
 
 
 def test_numbers_without_axes_and_what_is_no_float():
