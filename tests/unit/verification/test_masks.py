@@ -44,6 +44,7 @@ def test_what_is_a_mask_is_one_in_all_samples():
         (Input(name="m", shape=["batch", 1, "time", "time"]), Hint(is_added=True), (0, -1e9)),
         (Input(name="m", dtype="float16", shape=["batch", "time"]), Hint(is_added=True), (0, -1e4)),
         (Input(name="m", shape=["batch", "time"]), Hint(is_mask=True, is_number=True), (1, 0)),
+        (Input(name="mask", dtype="uint8", shape=["batch", 1, 8, 8]), None, (1, 0)),
     ],
 )
 def test_what_may_be_a_mask_is_one_in_some_samples_and_numbers_in_others(each, hint, pair):

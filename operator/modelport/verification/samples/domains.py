@@ -57,7 +57,7 @@ class Domain(NamedTuple):
     is_stated: bool = False
     """Whether the user says so, so that nothing else is asked, not even at the edges."""
     mask: tuple[float, float] | None = None
-    """What shows and what hides in a mask of numbers; an input of kind real is a mask in some samples alone."""
+    """What shows and what hides; an input of another kind than mask is one in some samples alone."""
 
     @property
     def is_masking(self) -> bool:
@@ -181,12 +181,12 @@ def _at(columns: Sequence[tuple[float, ...]], number: int) -> tuple[float, ...]:
 def _whole(each: Input, hint: Hint, rest: Column, columns: Sequence[Column]) -> Domain:
     domain = _told(each, hint)
     if rest.is_stated:
-        is_mask = rest[:2] == (0, 1) and domain.kind == MASK
+        is_mask = rest[:2] == (0, 1) and domain.is_masking
         kind: Kind = MASK if is_mask else "integer"
         domain = Domain(kind, rest.lowest, rest.highest, categories=rest.categories, is_stated=True)
     if columns:
         is_known = domain.is_known or all(column.is_stated for column in columns)
-        domain = domain._replace(kind="integer", columns=tuple(columns), is_known=is_known)
+        domain = domain._replace(kind="integer", columns=tuple(columns), is_known=is_known, mask=None)
     return domain
 
 
@@ -198,7 +198,8 @@ def _is_called_mask(each: Input) -> bool:
 
 
 def _told(each: Input, hint: Hint) -> Domain:
-    if each.dtype == "bool" or hint.is_mask or (_is_called_mask(each) and hint.highest is None):
+    is_called_mask = _is_called_mask(each) and hint.highest is None
+    if each.dtype == "bool" or hint.is_mask or (is_called_mask and each.dtype != "uint8"):
         return Domain(MASK, 0, 1)
     if hint.highest is not None:
         lowest = hint.lowest or 0
@@ -206,7 +207,7 @@ def _told(each: Input, hint: Hint) -> Domain:
         return Domain("integer", lowest, hint.highest, is_wrapping=is_wrapping, categories=hint.categories)
     if each.dtype in {"uint8", "int8"}:
         limits = np.iinfo(each.dtype)
-        return Domain("integer", limits.min, limits.max)
+        return Domain("integer", limits.min, limits.max, mask=(1, 0) if is_called_mask else None)  # or an image of 255
     return Domain("integer", hint.lowest or 1, hint.lowest or 1, is_known=False)
 
 

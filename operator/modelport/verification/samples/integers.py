@@ -33,7 +33,7 @@ def ask_domains(
             found[each.name] = _Search(inputs, found, each, prober).find(lengths)
         elif each.dtype in {"uint8", "int8"} and not found[each.name].is_stated:
             found[each.name] = _check_whole_type(inputs, found, each, lengths, prober)
-        found[each.name] = found[each.name]._replace(columns=domains[each.name].columns)
+        found[each.name] = found[each.name]._replace(columns=domains[each.name].columns, mask=domains[each.name].mask)
     return found
 
 

@@ -8,6 +8,7 @@ from modelport.api import Input, State
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array, Tensors
+from modelport.verification.samples.columns import is_float
 
 _STATE = re.compile(r"(^|[_.\-])([hc]([nx]?|_?[0n])|cell|hidden|memory|past|cache)([_.\-\d]|$)|state", re.IGNORECASE)
 
@@ -30,7 +31,7 @@ def check_states(inputs: Sequence[Input], states: Sequence[State], answered: tup
 
 def is_state_like(each: Input) -> bool:
     """Return whether an input is called as states are called."""
-    return each.dtype.startswith(("float", "bfloat")) and bool(_STATE.search(each.name))
+    return is_float(each.dtype) and bool(_STATE.search(each.name))
 
 
 def suspect_states(

@@ -71,12 +71,12 @@ def _make(
         return np.zeros(shape, dtype)
     if domain.kind == "text":
         return np.array(domain.strings, object)[random.integers(len(domain.strings), size=shape)].reshape(shape)
-    if domain.kind == "real" and (domain.mask is None or mask is None):
-        values = _real_values(shape, random, domain, is_smooth=bool(number % 2)).astype(dtype)
-        return _with_special(values, random, domain) if shape else values
-    if domain.kind in {MASK, "real"}:
+    if domain.kind == MASK or (domain.mask is not None and mask is not None):
         shown, hidden = domain.mask or (1, 0)
         return np.where(MASKINGS[mask or 0](shape, random), shown, hidden).astype(dtype)
+    if domain.kind == "real":
+        values = _real_values(shape, random, domain, is_smooth=bool(number % 2)).astype(dtype)
+        return _with_special(values, random, domain) if shape else values
     return _whole_values(domain, shape, lengths, random, number).astype(dtype)
 
 
