@@ -32,11 +32,11 @@ def can_move(array: Array) -> bool:
 
 
 def _is_code(array: Array) -> Array:
-    rows = np.abs(array.reshape(-1, array.shape[-1] if array.ndim else 1))
+    """Return which indices of the last axis, such as columns, hold whole numbers alone."""
+    size = np.abs(array)
     with np.errstate(invalid="ignore"):
-        is_whole = (rows == np.rint(rows)) & (np.spacing(rows) < 1)  # beyond, the type has whole numbers alone
-    is_code: Array = (is_whole | ~np.isfinite(rows)).all(0)
-    return is_code.reshape(array.shape[-1:])
+        is_whole = (size == np.rint(size)) & (np.spacing(size) < 1)  # beyond, the type has whole numbers alone
+    return np.asarray((is_whole | ~np.isfinite(size)).all(tuple(range(array.ndim - 1))))
 
 
 def move_weights(array: Array, random: np.random.Generator) -> Array:

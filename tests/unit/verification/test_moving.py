@@ -34,6 +34,13 @@ def test_numbers_without_axes_and_what_is_no_float():
     assert move_input(np.array(["a"], object), RANDOM)[0] == "a"
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0,)])
+def test_nothing_does_not_move(shape):
+    nothing = np.zeros(shape, np.float32)
+    assert move_input(nothing, RANDOM).shape == shape
+    assert not can_move(nothing)
+
+
 def test_missing_numbers_stay_beside_those_that_move():
     moved = move_input(np.float32([[np.nan], [0.5]]), RANDOM)
     assert np.isnan(moved[0, 0])
