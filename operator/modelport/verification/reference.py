@@ -134,11 +134,12 @@ def _read_sample(index: _Index, arrays: Tensors, number: int) -> Sample:
         return tuple(tensors(group, call, index.outputs, []) for call in range(described.calls))
 
     described = index.samples[number]
-    if described.calls < 1 or not index.outputs:  # an array bears each call out, whatever their number
+    if described.calls < 1 or not index.outputs:
         raise ValueError("a sample without an answer")
+    outputs = answers("out")  # first, because an array bears each call out, whatever their number
     return Sample(
         tuple(tensors("in", call, index.inputs, index.states if call else []) for call in range(described.calls)),
-        answers("out"),
+        outputs,
         tuple(answers(f"again{repeat}") for repeat in range(described.repeats)),
         described.is_edge,
     )

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -164,13 +165,18 @@ def test_any_byte_may_be_another(tmp_path_factory, changes):
     assert reason == Reason.CONVERSION_FAILED
 
 
-def test_calls_that_no_array_bears_out_are_refused(tmp_path):
-    described = '{"calls": 1000000000, "repeats": 0, "isEdge": false}'
-    index = f'{{"inputs": [], "states": [], "outputs": [], "samples": [{described}], "precision": "float32", '
+@pytest.mark.parametrize(("outputs", "told"), [("", "without an answer"), ('"y"', "0.out.1.0")])
+def test_calls_that_no_array_bears_out_are_refused(tmp_path, outputs, told):
+    described = '{"calls": 1000000, "repeats": 0, "isEdge": false}'
+    index = f'{{"inputs": [], "states": [], "outputs": [{outputs}], "samples": [{described}], "precision": "float32", '
     index += '"lengths": {}, "caveats": []}'
-    np.savez(tmp_path / "reference.npz", index=np.frombuffer(index.encode(), np.uint8))
-    with pytest.raises(ModelportError, match="without an answer"):
+    arrays = {"index": np.frombuffer(index.encode(), np.uint8), "0.out.0.0": np.zeros(1)}
+    np.savez(tmp_path / "reference.npz", **arrays)
+    tracemalloc.start()
+    with pytest.raises(ModelportError, match=told):
         read_reference(tmp_path / "reference.npz")
+    assert tracemalloc.get_traced_memory()[1] < 4_000_000, "else they were made before they were missed"
+    tracemalloc.stop()
 
 
 def test_a_reference_of_edges_alone_is_refused(tmp_path):
