@@ -212,6 +212,12 @@ def test_a_range_goes_beyond_all_thresholds():
     assert ((others > 18) & (others < 66)).any()
 
 
+def test_thresholds_of_columns_that_the_user_does_not_state_are_passed_over():
+    rows = usual(plain(2), hints={"x": Hint(thresholds=((18.0,), (), (66.0,)))}, data=[{"x": DATA[0]["x"][:, :2]}])
+    assert np.float32(18) in rows[:, 0]
+    assert np.float32(66) not in rows
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_thresholds_that_tell_missing_numbers_alone_leave_the_others_among_usual_ones(dtype):
     rows = usual(plain(2, dtype), hints={"x": Hint(thresholds=((18.0, 66.0, 1e300, float("inf")),))})

@@ -229,6 +229,15 @@ def test_a_hint_says_how_long_a_table_is_without_asking():
     assert found == set(range(7))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "hint", "ends"),
+    [("uint8", Hint(-7, 6), (0, 6)), ("int8", Hint(-1_000, 999), (0, 127)), ("uint8", Hint(-1_000, 999), (0, 255))],
+)
+def test_a_table_is_read_as_far_as_the_type_of_its_ids_goes(dtype, hint, ends):
+    found = asked("ids", [Input(name="ids", dtype=dtype, shape=["batch", "time"])], hints={"ids": hint})
+    assert (min(found), max(found)) == ends
+
+
 def test_a_table_that_counts_from_its_end_is_asked_so_at_the_edges_alone():
     found = plan([IDS], lambda tensors: {"y": TABLE[tensors["ids"]]})
     assert min(ways[0][0]["ids"].min() for ways in found.usual) == 0

@@ -16,6 +16,7 @@ from modelport.verification.samples.columns import (
     Column,
     covering,
     is_float,
+    limits_of,
     observed,
     stated,
     stated_columns,
@@ -145,7 +146,7 @@ def _real(each: Input, hint: Hint, seen: Sequence[Array], rest: Column, columns:
     if not rest.is_stated and seen and not is_table:
         rest = observed(np.concatenate([array.ravel() for array in seen]))
     rows = np.concatenate(seen) if seen and is_table else None
-    width = max(width_of(each), len(hint.thresholds), len(hint.missing)) if has_rows else 0
+    width = (width_of(each) or max(len(hint.thresholds), len(hint.missing))) if has_rows else 0
     found = [
         _derived(
             column,
@@ -202,9 +203,11 @@ def _told(each: Input, hint: Hint) -> Domain:
     if each.dtype == "bool" or hint.is_mask or (is_called_mask and each.dtype != "uint8"):
         return Domain(MASK, 0, 1)
     if hint.highest is not None:
-        lowest = hint.lowest or 0
-        is_wrapping = lowest == -hint.highest - 1
-        return Domain("integer", lowest, hint.highest, is_wrapping=is_wrapping, categories=hint.categories)
+        smallest, largest = limits_of(each.dtype)  # a table may have more rows than the type of its ids has numbers
+        lowest, highest = max(hint.lowest or 0, smallest), min(hint.highest, largest)
+        is_wrapping = lowest == -highest - 1
+        categories = tuple(code for code in hint.categories if lowest <= code <= highest)
+        return Domain("integer", lowest, highest, is_wrapping=is_wrapping, categories=categories)
     if each.dtype in {"uint8", "int8"}:
         limits = np.iinfo(each.dtype)
         return Domain("integer", limits.min, limits.max, mask=(1, 0) if is_called_mask else None)  # or an image of 255
