@@ -80,3 +80,20 @@ def test_labels_beside_numbers_of_another_shape_are_not_near_the_top():
     for rows, columns in ((150, 5), (200, 1), (200, 0)):
         expected = call(TOP, SCORES[:rows, :columns])
         assert rule.wrong(expected, call((TOP + 1) % 5)).all()
+
+
+def test_indices_of_long_rows_are_not_compared_in_pairs():
+    """Of 200,000 indices that all are others, those at the one tie may have changed places."""
+    values = -np.arange(200_000.0, dtype=np.float32)[None]
+    values[0, 7] = values[0, 6]
+    order = np.random.default_rng(0).permutation(values.size)[None]
+    given = np.roll(order, 1, axis=1)
+    given[0, 6:8] = order[0, [7, 6]]
+    assert np.flatnonzero(~rule_of(order, values).wrong(call(order, values), call(given, values))).tolist() == [6, 7]
+    names = order.astype(str).astype(object)
+    given = given.astype(str).astype(object)
+    assert np.flatnonzero(~rule_of(names, values).wrong(call(names, values), call(given, values))).tolist() == [6, 7]
+
+
+def rule_of(labels, scores):
+    return LabelRule.of("label", [call(labels, scores)], {"scores": 1e-5})
