@@ -1,5 +1,8 @@
 """Samples, by their properties: what they take their lengths and values from, and that they are the same every time."""
 
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -412,3 +415,38 @@ def test_edges_have_ties_zeros_large_values_and_what_is_no_number():
     assert any(8 < np.abs(array).max() < 100 for array in arrays)
     for special in (np.isnan, np.isposinf, np.isneginf):
         assert any(special(row).any() and not special(row).all() for row in rows)
+
+
+QUESTIONS = """
+import hashlib
+from modelport.api import Column, Input, Values
+from modelport.verification.hints import Hint
+from modelport.verification.samples.plan import make_plan
+from modelport.verification.samples.probing import Prober
+
+columns = [Column(categories=[3, 1, 2]), Column(count=2), Column(range=[0, 9])]
+inputs = [
+    Input(name="row", shape=["batch", 4], values=Values(columns=columns)),
+    Input(name="mask", shape=["batch", "time"]),
+    Input(name="ids", dtype="int64", shape=["batch", "time"]),
+    Input(name="colour", dtype="string", shape=["batch"]),
+]
+hints = {"row": Hint(thresholds=((1.0,), (2.0,)), missing=((-999.0, float("nan")),)), "colour": Hint(strings=("b", "a"))}
+plan = make_plan(inputs, {}, Prober(lambda tensors: {"y": tensors["ids"]}), count=8, hints=hints)
+asked = [*(calls for ways in plan.usual for calls in ways), *plan.edges, *plan.ends]
+for tensors in (tensors for calls in asked for tensors in calls):
+    print(hashlib.sha256(b"".join(repr(array.tolist()).encode() for array in tensors.values())).hexdigest())
+"""
+
+
+def test_other_processes_ask_the_same():
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", QUESTIONS],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout.split()
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 40
