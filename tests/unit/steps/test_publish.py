@@ -137,6 +137,14 @@ def test_publish_follows_no_link(pod):
     assert not [path for path, _ in pod.store.list() if path.endswith(("model.onnx", MANIFEST))]
 
 
+@pytest.mark.parametrize("place", ["try/out", "try/out/artifact"])
+def test_publish_follows_no_link_in_place_of_a_folder(pod, place):
+    judged(pod)
+    (pod.work / place).rename(pod.work / "elsewhere")
+    (pod.work / place).symlink_to(pod.work / "elsewhere")
+    assert pod.run("publish", request=request())[1].failure.reason == Reason.UNSAFE_SOURCE
+
+
 def test_what_is_published_halfway_is_no_artifact(pod):
     manifest = judged(pod)
     (pod.work / "judge/out/evidence/reference.npz").unlink()

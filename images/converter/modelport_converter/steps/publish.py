@@ -17,7 +17,7 @@ from modelport.files import open_beneath, read_bytes
 from modelport.handover import ARTIFACT, EVIDENCE, MAX_JSON_BYTES, RECORD, read_manifest
 from modelport.jobs import TRY
 from modelport.reasons import Reason
-from modelport.steps import Context, say
+from modelport.steps import OUT, Context, say
 from modelport.store import Store, open_store, read_credentials
 
 
@@ -49,8 +49,8 @@ def publish(context: Context) -> StepResult:
 
 def _upload_artifact(store: Store, context: Context, manifest: ArtifactManifest, folder: str) -> None:
     for file in manifest.files:
-        root = context.out_of(TRY if file.role == "model" else "judge") / ARTIFACT
-        with open_beneath(root, file.path) as content:
+        root = context.work / (TRY if file.role == "model" else "judge")
+        with open_beneath(root, f"{OUT}/{ARTIFACT}/{file.path}") as content:
             store.upload_checked(f"{folder}/{file.path}", file, content)
     _upload_evidence(store, context, f"{folder}/{EVIDENCE}")
 
