@@ -192,6 +192,14 @@ def test_an_image_lies_in_the_range_of_the_users_data():
     assert 200 < rows.max() <= 255
 
 
+def test_columns_of_a_series_that_are_not_stated_lie_where_those_of_the_users_data_do():
+    series = Input(name="x", shape=["batch", "time", 2], values=Values(columns=[AGE, Column()]))
+    seen = np.stack([np.linspace(0, 9, 8), np.linspace(-40.5, -30.5, 8)], axis=-1, dtype=np.float32)[None]
+    second = np.concatenate([ways[0][0]["x"][..., 1].ravel() for ways in plan(series, data=[{"x": seen}]).usual])
+    assert -40.5 <= second.min() < -39
+    assert -32 < second.max() <= -30.5
+
+
 def test_a_series_of_any_length_lies_in_the_range_of_the_users_data():
     series = Input(name="x", shape=["batch", "time"])
     rows = np.concatenate(

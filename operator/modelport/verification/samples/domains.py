@@ -141,12 +141,12 @@ def _mask(each: Input, hint: Hint) -> tuple[float, float] | None:
 
 
 def _real(each: Input, hint: Hint, seen: Sequence[Array], rest: Column, columns: Sequence[Column]) -> Domain:
-    has_rows = len(each.shape) == 2  # noqa: PLR2004  # rows and columns
-    is_table = has_rows and width_of(each) > 0
-    if not rest.is_stated and seen and not is_table:
+    is_table = len(each.shape) == 2  # noqa: PLR2004  # rows and columns
+    is_by_column = bool(columns) or (is_table and width_of(each) > 0)
+    if not rest.is_stated and seen and not is_by_column:
         rest = observed(np.concatenate([array.ravel() for array in seen]))
-    rows = np.concatenate(seen) if seen and is_table else None
-    width = (width_of(each) or max(len(hint.thresholds), len(hint.missing))) if has_rows else 0
+    rows = np.concatenate([array.reshape(-1, width_of(each)) for array in seen]) if seen and is_by_column else None
+    width = (width_of(each) or max(len(hint.thresholds), len(hint.missing))) if is_table else 0
     found = [
         _derived(
             column,
