@@ -32,6 +32,9 @@ GATHER = node("Gather", ["table", "x"], ["y"])
         ([GATHER], TABLE, ROWS),
         ([constant("table", TABLE["table"]), GATHER], {}, ROWS),
         ([node("Gather", ["table", "x"], ["y"], axis=1)], TABLE, Hint(-4, 3)),
+        # ids with a meaning of their own are not all that a table has
+        ([constant("special", np.array([1, 2])), node("Equal", ["x", "special"], ["is"]), GATHER], TABLE, ROWS),
+        ([constant("depth", np.zeros(0, np.int64)), node("OneHot", ["x", "depth", "table"], ["y"])], TABLE, None),
         # ids are no mask where their zeros are hidden, too
         ([node("Cast", ["x"], ["shown"], to=TensorProto.BOOL), GATHER], TABLE, ROWS),
         ([node("Gather", ["table", "x"], ["y"], axis=-1)], TABLE, Hint(-4, 3)),

@@ -44,8 +44,9 @@ def _of_numbers(name: str, uses: Uses, tensors: Tensors, masks: Masks) -> Hint |
 
 
 def _merge(hints: Sequence[Hint]) -> Hint | None:
-    """Return what all consumers accept: ids whose zeros are hidden, too, are ids."""
-    hints = [each for each in hints if not each.is_mask] or hints
+    """Return what all consumers accept: rows of a table are that, whatever zeros, or some of them, mean besides."""
+    tables = [each for each in hints if each.highest is not None and each.lowest == -each.highest - 1]
+    hints = tables or [each for each in hints if not each.is_mask] or hints
     if not hints:
         return None
     lowest = [each.lowest for each in hints if each.lowest is not None]
@@ -95,7 +96,7 @@ class _Walk:
             return self._of_table(node.input[EMBED_LAYER_NORMALIZATION[position]], 0)
         if node.op_type == "OneHot" and position == 0:
             depth = self._constants.read(node.input[1])
-            return _indices(int(depth.ravel()[0])) if depth is not None else None
+            return _indices(int(depth.ravel()[0])) if depth is not None and depth.size else None
         if node.op_type == "Equal" and use.other:
             known = self._constants.read(use.other)
             # one number is a condition, many are a one-hot encoding
@@ -133,7 +134,7 @@ def _of_encoder(node: onnx.NodeProto) -> Hint | None:
     tensor = attribute_of(node, "keys_tensor")
     if tensor is not None and node.op_type == "LabelEncoder":
         keys = onnx.numpy_helper.to_array(tensor.t)
-        return _of_keys(keys.ravel().tolist(), is_strict=is_strict) if keys.dtype.kind in "OUiu" else None
+        return _of_keys(keys.ravel().tolist(), is_strict=is_strict) if keys.size and keys.dtype.kind in "OUiu" else None
     return None
 
 
