@@ -32,7 +32,9 @@ class Sample(NamedTuple):
     inputs: tuple[Tensors, ...]
     outputs: Answers
     repeats: tuple[Answers, ...] = ()
-    """The source again, asked in ways that only noise can tell apart: moved by one ulp, split, permuted. None of edges."""
+    """The source again, asked in ways that only noise can tell apart: moved by one ulp, in float64, split, permuted.
+
+    None of edges."""
     is_edge: bool = False
     """Whether its values are met at the edges alone: ties, zeros, NaN, the ends of the range."""
 

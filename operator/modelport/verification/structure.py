@@ -14,8 +14,8 @@ def check_structure(reference: Reference, tried: Tried, signature: Signature, co
     """Raise ModelportError if answers cannot be compared.
 
     ConversionFailed: the source model's own answers contradict the signature; VerificationFailed: the converted
-    model's do, or are not of the same number, names, order, types and shapes. Shapes of edges are left to be compared, as is whether
-    there is an answer to them, and the length of the axis that `counting` says, by output.
+    model's do, or are not of the same number, names, order, types and shapes. Shapes of edges are left to be compared,
+    as is whether there is an answer to them, and the length of the axis that `counting` says, by output.
     """
     if len(tried.samples) != len(reference.samples):
         found = f"{len(tried.samples)} of {len(reference.samples)} samples"
