@@ -81,16 +81,18 @@ def make_repeats(
     the question is the user's own, beside those `generated`, of which there may be many. Inputs in `movable` move; one
     unit in the last place of another is another question.
     """
-    limit = max(OTHER_QUESTION, noise_of(precision))
     often = [number for number, each in enumerate(asked[:generated]) if each.seconds <= SECONDS]
     largest = sorted(often, key=lambda number: -_size(asked[number].calls))[:WIDENED_SAMPLES]
-    repeater = _Repeater(ways, axes, limit, movable, largest)
-    kinds = repeater.kinds[: _affordable(asked)]
+    repeater = _Repeater(ways, axes, max(OTHER_QUESTION, noise_of(precision)), movable, largest)
+    plain = [each.outputs for each in asked]
     repeats = []
-    for seed, (calls, answers, _) in enumerate(asked):
-        made = tuple(kind(calls, answers, seed) for kind in kinds[: KINDS if seed in often else 1])
-        repeats.append((*made, *(answers for _ in kinds[len(made) :])))
-    return repeats
+    for position, kind in enumerate(repeater.kinds[: _affordable(asked)]):
+        found = [
+            kind.ask(calls, answers, seed) if position == 0 or seed in often else None
+            for seed, (calls, answers, _) in enumerate(asked)
+        ]
+        repeats.append(_fit_all(found, plain, kind))
+    return list(zip(*repeats, strict=True))
 
 
 def _affordable(asked: Sequence[Asked]) -> int:
@@ -102,62 +104,80 @@ def _size(calls: Calls) -> int:
     return sum(array.size for tensors in calls for array in tensors.values())
 
 
+Found = Sequence[Mapping[str, Array | None]]
+"""Answers to another question, maybe: no array where rows cannot be told apart."""
+
+
+class _Kind(NamedTuple):
+    """A way to repeat a question."""
+
+    ask: Callable[[Calls, Answers, int], Found | None]
+    """By calls, their answers, and the number of the sample; None where it does not apply."""
+    limit: float | None = None
+    """Relative RMS from which on it is another question; None: it never is."""
+    is_of_rows: bool = False
+    """Whether it is another question for all samples if it is for one: an output's rows depend on one another, or not."""
+
+    def is_other(self, found: Array | None, plain: Array) -> bool:
+        """Return whether an array answers another question; what cannot be compared answers none."""
+        return self.limit is not None and is_other(plain, _or(found, plain), self.limit, OTHER_LABELS)
+
+
 class _Repeater:
     def __init__(
         self, ways: Ways, axes: Axes, limit: float, movable: Collection[str], largest: Collection[int]
     ) -> None:
         self._ask, self._ask_moved, self._ask_wide = ways
-        self._axes, self._limit, self._movable, self._largest = axes, limit, movable, largest
-        moved = (self._moved,) if movable or ways.moved else ()
-        widened = (self._widened,) if ways.wide else ()
-        self.kinds = (*moved, *widened, self._halved, self._alone, self._permuted)
+        self._axes, self._movable, self._largest = axes, movable, largest
+        # a table of numbers that are no weights, such as places, is another one when it moves
+        moved = (_Kind(self._moved, limit if ways.moved else None),) if movable or ways.moved else ()
+        # a conversion that keeps the source's roundings is right, whatever these are: they may excuse, and not refuse
+        widened = (_Kind(self._widened, min(limit, MAX_LIMIT)),) if ways.wide else ()
+        of_rows = (_Kind(each, limit, is_of_rows=True) for each in (self._halved, self._alone, self._permuted))
+        self.kinds = (*moved, *widened, *of_rows)
 
-    def _moved(self, calls: Calls, plain: Answers, seed: int) -> Answers:
+    def _moved(self, calls: Calls, _plain: Answers, seed: int) -> Found | None:
         random = np.random.default_rng([seed])
         moved = tuple(
             {name: move_input(array, random) if name in self._movable else array for name, array in tensors.items()}
             for tensors in calls
         )
-        answers = _try(self._ask_moved or self._ask, moved)
-        # a table of numbers that are no weights, such as places, is another one when it moves
-        return plain if answers is None else _fitting(answers, plain, self._limit if self._ask_moved else None)
+        return _try(self._ask_moved or self._ask, moved)
 
-    def _widened(self, calls: Calls, plain: Answers, seed: int) -> Answers:
+    def _widened(self, calls: Calls, plain: Answers, seed: int) -> Found | None:
         """Return the answers in float64, narrowed: what else rounds than inputs and weights, such as places in a row."""
         answers = _try(self._ask_wide, calls) if self._ask_wide and seed in self._largest else None
-        # a conversion that keeps the source's roundings is right, whatever these are: they may excuse, and not refuse
-        return plain if answers is None else _fitting(_narrow(answers, plain), plain, min(self._limit, MAX_LIMIT))
+        return None if answers is None else _narrow(answers, plain)
 
-    def _halved(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
+    def _halved(self, calls: Calls, plain: Answers, _seed: int) -> Found | None:
         rows = self._rows(calls)
         middle = max(1, rows // 3)
         return self._in_pieces(calls, plain, [np.arange(middle), np.arange(middle, rows)])
 
-    def _alone(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
+    def _alone(self, calls: Calls, plain: Answers, _seed: int) -> Found | None:
         rows = self._rows(calls)
         # two rows are alone in the pieces already
-        return plain if rows > MAX_ROWS or rows == 2 else self._in_pieces(calls, plain, list(np.arange(rows)[:, None]))  # noqa: PLR2004
+        return None if rows > MAX_ROWS or rows == 2 else self._in_pieces(calls, plain, list(np.arange(rows)[:, None]))  # noqa: PLR2004
 
-    def _permuted(self, calls: Calls, plain: Answers, _seed: int) -> Answers:
+    def _permuted(self, calls: Calls, plain: Answers, _seed: int) -> Found | None:
         return self._in_pieces(calls, plain, [np.arange(self._rows(calls))[::-1]])
 
     def _rows(self, calls: Calls) -> int:
         lengths = {calls[0][name].shape[axis] for name, axis in self._axes.inputs.items()}
         return lengths.pop() if len(lengths) == 1 else 0
 
-    def _in_pieces(self, calls: Calls, plain: Answers, pieces: Sequence[Array]) -> Answers:
-        """Return the joined answers to the pieces, each an array of row numbers; `plain` where rows are not answered."""
+    def _in_pieces(self, calls: Calls, plain: Answers, pieces: Sequence[Array]) -> Found | None:
+        """Return the joined answers to the pieces, each an array of row numbers; None where rows are not answered."""
         if self._rows(calls) < 2:  # noqa: PLR2004  # nothing to split
-            return plain
+            return None
         answers = [_try(self._ask, self._take(calls, rows)) for rows in pieces]
         if any(each is None for each in answers):
-            return plain
+            return None
         order = np.argsort(np.concatenate(pieces))
-        joined = tuple(
+        return tuple(
             {name: self._join(name, [each[call][name] for each in answers if each], order) for name in outputs}
             for call, outputs in enumerate(plain)
         )
-        return _fitting(joined, plain, self._limit)
 
     def _take(self, calls: Calls, rows: Array) -> Calls:
         def take(name: str, array: Array) -> Array:
@@ -194,17 +214,28 @@ def _as(array: Array, dtype: np.dtype[Any]) -> Array:
         return array.astype(dtype) if is_float(array.dtype) and is_float(dtype) else array
 
 
-def _fitting(answers: Sequence[Mapping[str, Array | None]], plain: Answers, limit: float | None) -> Answers:
-    """Return the answers, with `plain` ones for outputs that are answers to another question."""
-    return tuple(
-        {name: _fit(found.get(name), array, limit) for name, array in expected.items()}
-        for found, expected in zip(answers, plain, strict=True)
-    )
+def _fit_all(found: Sequence[Found | None], plain: Sequence[Answers], kind: _Kind) -> list[Answers]:
+    """Return the answers of one kind, with the `plain` ones for outputs that answer another question."""
+    others = {
+        name
+        for calls, own in zip(found, plain, strict=True)
+        for given, answer in zip(calls or (), own, strict=False)
+        for name, array in answer.items()
+        if kind.is_of_rows and kind.is_other(given.get(name), array)
+    }
+    return [
+        tuple(
+            {
+                name: array if name in others or kind.is_other(given.get(name), array) else _or(given.get(name), array)
+                for name, array in answer.items()
+            }
+            for given, answer in zip(calls, own, strict=True)
+        )
+        if calls is not None
+        else own
+        for calls, own in zip(found, plain, strict=True)
+    ]
 
 
-def _fit(found: Array | None, plain: Array, limit: float | None) -> Array:
-    if found is None or found.shape != plain.shape or found.dtype != plain.dtype:
-        return plain
-    if limit is not None and is_other(plain, found, limit, OTHER_LABELS):
-        return plain
-    return found
+def _or(found: Array | None, plain: Array) -> Array:
+    return plain if found is None or (found.shape, found.dtype) != (plain.shape, plain.dtype) else found
