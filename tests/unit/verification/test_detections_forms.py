@@ -12,8 +12,8 @@ from modelport.reasons import Reason
 from modelport.verification.answers import Company
 from modelport.verification.companies import MOST_ELEMENTS, find_companies
 from modelport.verification.golden import check_golden, read_golden, write_golden
+from modelport.verification.measure.detection_rows import Place
 from modelport.verification.measure.detectors import find_detector
-from modelport.verification.measure.rows import Place
 from unit.verification.answered import measured, reference_of, signature_of
 from unit.verification.detecting import (
     ASKED,

@@ -56,8 +56,9 @@ def find_changes(model: torch.nn.Module, marks: dict[str, object]) -> list[str]:
 def move_parameters(model: torch.nn.Module) -> None:
     """Move all weights by one unit in the last place, wherever the model holds them."""
     random = np.random.default_rng(0)
-    for _, value in walk(model):
-        if isinstance(value, torch.nn.Parameter) and value.dtype in _MOVABLE:
+    held = {id(value): value for _, value in walk(model) if isinstance(value, torch.nn.Parameter)}  # tied ones once
+    for value in held.values():
+        if value.dtype in _MOVABLE:
             with torch.no_grad():
                 value.copy_(to_tensor(move_weights(to_array("", value), random)))
 

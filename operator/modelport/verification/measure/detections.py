@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from modelport.verification.arrays import Array, Tensors
+from modelport.verification.measure.detection_rows import Floats, Mask, Place, Places, Rows, count_live, few, rank_keys
 from modelport.verification.measure.metrics import CORNERS, overlap
-from modelport.verification.measure.rows import Floats, Mask, Place, Places, Rows, count_live, few, rank_keys
 
 SAME_BOX = 0.9
 """Overlap of boxes that differ by no more than noise, with much to spare."""

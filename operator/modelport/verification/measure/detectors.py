@@ -16,10 +16,10 @@ import numpy.typing as npt
 from modelport.api import Dtype
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.measure import same
+from modelport.verification.measure.detection_rows import Place, Rows, count_live, find_lowest
 from modelport.verification.measure.detections import Detector
 from modelport.verification.measure.metrics import CORNERS
 from modelport.verification.measure.precision import is_float, precision_of
-from modelport.verification.measure.rows import Place, Rows, count_live, find_lowest
 from modelport.verification.reference import Reference
 
 ENOUGH = 8
