@@ -5,6 +5,8 @@ import numpy as np
 from modelport.verification.arrays import Array
 from modelport.verification.measure.precision import is_float
 
+STEPS = 65_521
+"""Drawn at random, and then over again: a prime, so that no row of a matrix moves as the one before."""
 MATRIX = 2
 """Axes that weights have at least: a vector of numbers may be the scales of a resize, which lengths follow from."""
 
@@ -13,11 +15,13 @@ def move(array: Array, random: np.random.Generator) -> Array:
     """Return the array with each element one unit in the last place up or down; what holds no floats stays as it is."""
     if not is_float(array.dtype) or not array.any():
         return array
-    direction = random.choice(np.array([-np.inf, np.inf], array.dtype), size=array.shape)
-    with np.errstate(over="ignore"):
-        moved = np.nextafter(array, direction)
+    bits = np.ascontiguousarray(array).view(f"i{array.itemsize}")
+    # one unit in the last place is one of the bits, whatever the exponent
+    steps = random.choice(np.array([-1, 1], bits.dtype), size=min(array.size, STEPS))
+    moved = (bits + np.resize(steps, array.shape)).view(array.dtype).reshape(array.shape)
     # away from zero lies a denormal number, which some processors flush: no change of value, a large change of speed
-    kept = (array == 0) | ~np.isfinite(array) | ~np.isfinite(moved)
+    with np.errstate(invalid="ignore"):  # what follows infinity is no number
+        kept = (array == 0) | ~np.isfinite(array) | ~np.isfinite(moved)
     return np.where(kept, array, moved)
 
 

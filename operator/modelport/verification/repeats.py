@@ -32,7 +32,8 @@ WIDENED_SAMPLES = 2
 """How many samples are asked in float64, which takes a model twice as long: the largest of those that are asked in all
 ways, whose places round most."""
 KINDS = 5
-MAX_ROWS = 40
+MAX_ROWS = 12
+"""That are asked one by one; the pieces of more rows show as much."""
 SECONDS = 0.5
 MAX_BYTES = 256 << 20
 """Of all repeats; an answer that is too large for all kinds gets the first ones."""

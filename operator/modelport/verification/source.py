@@ -36,6 +36,8 @@ class Source(NamedTuple):
     run: Infer
     find_random_operations: Callable[[], Sequence[str]] = _nothing
     """Says, after runs, what makes two of them differ."""
+    run_unwatched: Infer | None = None
+    """The same, where `run` looks at what the model does, which takes longer: for what is asked for its answers alone."""
     hints: Mapping[str, Hint] = {}
     """By input."""
     precision: Dtype = "float32"
@@ -56,8 +58,8 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     Raises ModelportError: InputsNeeded or SamplesNeeded where questions cannot be made, NonDeterministic where equal
     questions get other answers, WeightsMismatch where two builds of the model do, InvalidSpec, ConversionFailed.
     """
-    run, states = _numbers_only(source.run), request.states
-    prober = Prober(run)
+    run, again, states = _numbers_only(source.run), _numbers_only(source.run_unwatched or source.run), request.states
+    prober = Prober(again)
     plan = make_plan(
         source.inputs,
         request.dimensions,
@@ -68,7 +70,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
         data=data,
     )
     asked = [ask_one(ways, run, states) for ways in [*plan.usual, *_with_states(data, source.inputs, states)]]
-    _check_deterministic(asked[: request.verification.samples // 2], run, source, states)
+    _check_deterministic(asked[: request.verification.samples // 2], again, source, states)
     _check_builds(asked[:REBUILD_SAMPLES], source, states)
     samples = [Sample(each.calls, each.outputs) for each in asked]
     movable = _movable(source, states, asked)
@@ -76,7 +78,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     repeats = make_repeats(
         asked,
         Ways(
-            partial(run_calls, run, states=states),
+            partial(run_calls, again, states=states),
             moved and partial(run_calls, moved, states=states),
             source.run_wide and partial(run_calls, source.run_wide, states=states),
         ),
@@ -87,7 +89,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     )
     samples = [sample._replace(repeats=each) for sample, each in zip(samples, repeats, strict=True)]
     edges, caveats = ask_edges(plan, run, states)
-    _check_unchanged(prober, run, source)
+    _check_unchanged(prober, again, source)
     return Reference(
         samples=(*samples, *edges),
         precision=source.precision,

@@ -67,17 +67,18 @@ def open_source(job: SourceJob) -> Source:
     def rebuild() -> Infer:
         other = build_other()
         unstored[:] = find_differences(opened.model, other)
-        return Asker(other, request.inputs, job.code).run
+        return Asker(other, request.inputs, job.code).run_unwatched
 
     def move_weights() -> Infer:
         other = build_other()
         move_parameters(other)
-        return Asker(other, request.inputs, job.code).run
+        return Asker(other, request.inputs, job.code).run_unwatched
 
     return Source(
         request.inputs,
         asker.run,
         asker.find_random_operations,
+        run_unwatched=asker.run_unwatched,
         hints=dict(asker.watch.hints),
         precision=asker.find_precision(),
         rebuild=rebuild,
