@@ -45,6 +45,9 @@ def artifact(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shared(artifact):
     with near(artifact, Limits()) as running:
+        with Client(running.port) as first:
+            # the golden samples' few bytes tell little of how long others take: what is expected to take long is queued
+            assert all(told(first.call(framed(1000)[0], path=INFER)) for _ in range(20))
         yield running
 
 
@@ -256,7 +259,8 @@ def test_all_streams_that_come_together_get_their_own_answers(place, client):
     assert int(client.answer(bad).grpc_status) == GrpcStatus.INVALID_ARGUMENT
     assert client.answer(live).is_good
     client.ping()
-    assert not client.answers[gone].heads
+    # a turn takes a millisecond: on a busy machine this one's may be over before the end of it is read
+    assert not client.answers[gone].heads or told(client.answers[gone]) == asked[0][1]
     until(lambda: place.metrics.answering == 0)
     assert within(place, lambda: place.server._held) == 0
 
