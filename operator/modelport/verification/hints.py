@@ -1,6 +1,12 @@
 """What a format tells about the values of an input."""
 
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+MaskUse = Literal["mask", "added", "number"]
+"""What is done with an input of floats: it hides, is added to what a softmax takes, or is computed with."""
+LARGE = 1_000.0
+"""What is multiplied by this and more, and added, hides."""
 
 
 class Hint(NamedTuple):
@@ -24,3 +30,10 @@ class Hint(NamedTuple):
     """By column, what trees compare a table's numbers with: they answer by jumps, and only there."""
     missing: tuple[tuple[float, ...], ...] = ()
     """By column, what stands for a number that is not known, and is computed with otherwise: NaN, or a number."""
+
+
+def hint_of_mask(uses: Collection[MaskUse]) -> Hint | None:
+    """Return the hint of an input of floats that is used so, if it is a mask."""
+    if "added" in uses and "number" not in uses:
+        return Hint(is_added=True)
+    return Hint(is_mask=True, is_number="number" in uses) if "mask" in uses else None

@@ -70,23 +70,20 @@ class _Walk:
 
     def consumers(self, name: str, uses: Uses) -> Iterator[Hint]:
         """Return the hints of all that the value reaches unchanged."""
-        names, seen = [name], set[str]()
-        while names:
-            each = names.pop()
-            if each in seen:
-                continue
-            seen.add(each)
+        for each in uses.values(name, lambda use: use.is_carried and self._function(use) is None):
             for use in uses.of(each):
-                function = self._functions.get((use.node.domain, use.node.op_type))
+                function = self._function(use)
                 if function is not None:
                     yield from self.consumers(function.input[use.position], Uses(function.node))
                     continue
                 hint = self._told(use)
                 if hint is not None:
                     yield hint
-                names += use.node.output if use.is_carried else ()
             for inner in uses.inner:
                 yield from self.consumers(each, inner)
+
+    def _function(self, use: Use) -> onnx.FunctionProto | None:
+        return self._functions.get((use.node.domain, use.node.op_type))
 
     def _told(self, use: Use) -> Hint | None:
         node, position = use

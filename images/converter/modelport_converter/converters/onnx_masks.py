@@ -1,17 +1,13 @@
 """Which inputs of floats are masks: by what the graph does with them, all the way to a softmax."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import onnx
 
-from modelport.verification.hints import Hint
+from modelport.verification.hints import LARGE, Hint, MaskUse, hint_of_mask
 from modelport_converter.converters.onnx_graphs import Constants, is_boolean
 from modelport_converter.converters.onnx_uses import Use, Uses
 
-Told = Literal["mask", "added", "number"]
-LARGE = 1_000.0
-"""What is multiplied by this and more, and added, hides."""
 SOFTMAX = ("Softmax", "LogSoftmax")
 SUMS = ("Add", "Sub")
 ON_THE_WAY = (*SUMS, "Clip", "Max", "Min")
@@ -30,31 +26,21 @@ class Masks:
 
     def hint(self, name: str) -> Hint | None:
         """Return a hint if an input of floats is used as a mask: compared with 0, taken from 1, added before a softmax."""
-        told = set(self._told_of(name, self._uses))
-        if "added" in told and "number" not in told:
-            return Hint(is_added=True)
-        return Hint(is_mask=True, is_number="number" in told) if "mask" in told else None
+        return hint_of_mask(set(self._told_of(name, self._uses)))
 
-    def _told_of(self, name: str, uses: Uses) -> Iterator[Told]:
+    def _told_of(self, name: str, uses: Uses) -> Iterator[MaskUse]:
         """Return what is done with a value, wherever it is carried."""
-        names, seen = [name], set[str]()
-        while names:
-            each = names.pop()
-            if each in seen:
-                continue
-            seen.add(each)
+        for each in uses.values(name, lambda use: use.is_carried):
             for use in uses.of(each):
                 told = self._told(use, uses)
                 if told:
                     yield told
-                elif use.is_carried:
-                    names += use.node.output
-                elif use.node.op_type not in {"Shape", "Size"}:
+                elif not use.is_carried and use.node.op_type not in {"Shape", "Size"}:
                     yield "number"
             for inner in uses.inner:
                 yield from self._told_of(each, inner)
 
-    def _told(self, use: Use, uses: Uses) -> Told | None:
+    def _told(self, use: Use, uses: Uses) -> MaskUse | None:
         node, number = use.node, self._number(use.other)
         if is_boolean(node) or (node.op_type == "Equal" and number in {0, 1}):
             return "mask"

@@ -1,6 +1,6 @@
 """Follows values of a graph to what uses them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import onnx
@@ -42,17 +42,16 @@ class Uses:
         """Return the uses of a value."""
         return self._uses.get(name, [])
 
-    def leads(self, name: str, ends: Callable[[Use], bool], goes_on: Callable[[Use], bool]) -> bool:
-        """Whether a value comes to a use that ends, by uses that go on."""
+    def values(self, name: str, goes_on: Callable[[Use], bool]) -> Iterator[str]:
+        """Return a value, and all that it becomes by uses that go on."""
         names, seen = [name], set[str]()
         while names:
             each = names.pop()
-            if each in seen:
-                continue
-            seen.add(each)
-            for use in self.of(each):
-                if ends(use):
-                    return True
-                if goes_on(use):
-                    names += use.node.output
-        return False
+            if each not in seen:
+                seen.add(each)
+                yield each
+                names += [output for use in self.of(each) if goes_on(use) for output in use.node.output]
+
+    def leads(self, name: str, ends: Callable[[Use], bool], goes_on: Callable[[Use], bool]) -> bool:
+        """Whether a value comes to a use that ends, by uses that go on."""
+        return any(ends(use) for each in self.values(name, goes_on) for use in self.of(each))

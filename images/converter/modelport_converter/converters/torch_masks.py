@@ -6,10 +6,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from modelport.verification.hints import Hint
+from modelport.verification.hints import LARGE, Hint, MaskUse, hint_of_mask
 
-LARGE = 1_000.0
-"""What is multiplied by this and more, and added, hides."""
 SOFTMAX = {"_softmax", "_log_softmax", "_safe_softmax"}
 ATTENTION = ("_scaled_dot_product", "_transformer_encoder_layer_fwd")
 """Beginnings of operators that add a mask of floats to what their softmax takes."""
@@ -19,7 +17,6 @@ SUMS = {"add", "add_", "baddbmm"}
 ON_THE_WAY = SUMS | {"sub", "clamp", "clamp_min", "maximum", "mul", "div"}
 """What may stand between the sum with a mask and the softmax."""
 COPIES = {"_to_copy", "clone", "repeat"}
-Use = Literal["mask", "added", "number"]
 
 
 class _Value(NamedTuple):
@@ -34,18 +31,13 @@ class Masks:
 
     def __init__(self, origin: Callable[[object], str | None]) -> None:
         self._origin = origin
-        self._told: dict[str, set[Use]] = {}
+        self._told: dict[str, set[MaskUse]] = {}
         self._values: dict[int, tuple[StorageWeakRef, _Value]] = {}
 
     def hints(self) -> dict[str, Hint]:
         """Return a hint for each input that hides."""
-        found = {}
-        for name, told in self._told.items():
-            if "added" in told and "number" not in told:
-                found[name] = Hint(is_added=True)
-            elif "mask" in told:
-                found[name] = Hint(is_mask=True, is_number="number" in told)
-        return found
+        found = {name: hint_of_mask(told) for name, told in self._told.items()}
+        return {name: hint for name, hint in found.items() if hint is not None}
 
     def see(self, func: Any, args: Sequence[Any], options: Mapping[str, Any], result: object) -> None:
         """Note one operator that was run."""
@@ -96,7 +88,7 @@ class Masks:
         elif operator in COPIES | ON_THE_WAY:
             self._follow(result, value)
 
-    def _tell(self, name: str, use: Use) -> None:
+    def _tell(self, name: str, use: MaskUse) -> None:
         self._told.setdefault(name, set()).add(use)
 
     def _follow(self, tensor: torch.Tensor, value: _Value) -> None:
