@@ -9,13 +9,13 @@ from modelport.api import Dtype, State
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array
-from modelport.verification.calls import Infer, run_calls
+from modelport.verification.calls import Calls, Infer, run_calls
 from modelport.verification.errors import describe_error
 from modelport.verification.measure.precision import is_float
-from modelport.verification.moving import move_input
+from modelport.verification.moving import move_calls
 from modelport.verification.reference import Answers, Sample
 from modelport.verification.sameness import is_other, noise_of
-from modelport.verification.samples.plan import Calls, Plan
+from modelport.verification.samples.plan import Plan
 from modelport.verification.samples.probing import stopwatch
 
 STEADY = 4
@@ -82,9 +82,7 @@ def _is_steady(asked: Asked, run: Infer, states: Sequence[State]) -> bool:
 
 
 def _is_same_moved(asked: Asked, run: Infer, states: Sequence[State], seed: int) -> bool:
-    random = np.random.default_rng(seed)
-    moved = tuple({name: move_input(array, random) for name, array in tensors.items()} for tensors in asked.calls)
-    again, _ = _try(moved, run, states)
+    again, _ = _try(move_calls(asked.calls, np.random.default_rng(seed)), run, states)
     return again is not None and not any(
         is_other(array, other[name], max(noise_of("float32"), _rounding(array)))
         for one, other in zip(asked.outputs, again.outputs, strict=True)

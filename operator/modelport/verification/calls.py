@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from modelport.api import State
 from modelport.verification.arrays import Tensors
 
+Calls = tuple[Tensors, ...]
+"""A question: the inputs of each call; those after the first hold no states."""
 Infer = Callable[[Tensors], Tensors]
 """Inputs by name to outputs by name, in the model's order."""
 

@@ -17,14 +17,12 @@ from modelport.contract import Message, ModelportError, decode
 from modelport.files import open_beneath
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors, read_arrays, write_arrays
-from modelport.verification.calls import Infer, iterate_calls
+from modelport.verification.calls import Calls, Infer, iterate_calls
 from modelport.verification.measure import difference
 from modelport.verification.measure.detections import Detector
 from modelport.verification.measure.labels import LabelRule
 from modelport.verification.measure.precision import is_float
 from modelport.verification.reference import Answers
-
-Calls = tuple[Tensors, ...]
 
 COUNT = 2
 CALLS = 2

@@ -1,8 +1,10 @@
 """Numbers moved by one unit in the last place: a change that no model was trained to see, so that its effect is noise."""
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 
-from modelport.verification.arrays import Array
+from modelport.verification.arrays import Array, Tensors
 from modelport.verification.measure.precision import is_float
 
 STEPS = 65_521
@@ -28,6 +30,19 @@ def move(array: Array, random: np.random.Generator) -> Array:
 def move_input(array: Array, random: np.random.Generator) -> Array:
     """Return an input moved, but for columns of whole numbers: they may be codes, or show and hide, and 2 is not nearly 1."""
     return np.where(_is_code(array), array, move(array, random)) if is_float(array.dtype) else array
+
+
+def move_calls(
+    calls: Sequence[Tensors], random: np.random.Generator, names: Collection[str] | None = None
+) -> tuple[Tensors, ...]:
+    """Return a question with these of its inputs moved, or all."""
+    return tuple(
+        {
+            name: move_input(array, random) if names is None or name in names else array
+            for name, array in tensors.items()
+        }
+        for tensors in calls
+    )
 
 
 def can_move(array: Array) -> bool:

@@ -14,13 +14,13 @@ import numpy as np
 from modelport.api import Dtype, Input, Tensor
 from modelport.verification.arrays import Array
 from modelport.verification.asking import Asked
+from modelport.verification.calls import Calls
 from modelport.verification.judge import MAX_LIMIT
 from modelport.verification.measure.precision import is_float
-from modelport.verification.moving import move_input
+from modelport.verification.moving import move_calls
 from modelport.verification.reference import Answers
 from modelport.verification.sameness import is_other, noise_of
 from modelport.verification.samples.lengths import find_batch
-from modelport.verification.samples.plan import Calls
 
 Ask = Callable[[Calls], Answers]
 
@@ -138,11 +138,7 @@ class _Repeater:
         self.kinds = (*moved, *widened, *of_rows)
 
     def _moved(self, calls: Calls, _plain: Answers, seed: int) -> Found | None:
-        random = np.random.default_rng([seed])
-        moved = tuple(
-            {name: move_input(array, random) if name in self._movable else array for name, array in tensors.items()}
-            for tensors in calls
-        )
+        moved = move_calls(calls, np.random.default_rng([seed]), self._movable)
         return _try(self._ask_moved or self._ask, moved)
 
     def _widened(self, calls: Calls, plain: Answers, seed: int) -> Found | None:

@@ -11,13 +11,13 @@ from modelport.contract import ConvertRequest, ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.asking import Asked, ask_edges, ask_one
-from modelport.verification.calls import Infer, run_calls
+from modelport.verification.calls import Calls, Infer, run_calls
 from modelport.verification.hints import Hint
 from modelport.verification.moving import can_move
 from modelport.verification.reference import Reference, Sample
 from modelport.verification.repeats import Ways, find_axes, make_repeats
 from modelport.verification.sameness import find_difference
-from modelport.verification.samples.plan import Calls, make_plan
+from modelport.verification.samples.plan import make_plan
 from modelport.verification.samples.probing import Prober
 
 __all__ = ["Hint", "Source", "ask_source", "describe_inputs", "describe_outputs"]

@@ -58,6 +58,7 @@ def open_source(job: SourceJob) -> Source:
     request = job.request
     opened = _open(request, job.model, job.code)
     asker, unstored = opened.asker, list[str]()
+    precision = asker.find_precision()
 
     @functools.cache
     def build_other() -> torch.nn.Module:
@@ -80,10 +81,10 @@ def open_source(job: SourceJob) -> Source:
         asker.find_random_operations,
         run_unwatched=asker.run_unwatched,
         hints=dict(asker.watch.hints),
-        precision=asker.find_precision(),
+        precision=precision,
         rebuild=rebuild,
         move_weights=move_weights,
-        run_wide=widen(opened.model, request.inputs, job.code) if asker.find_precision() == "float32" else None,
+        run_wide=widen(opened.model, request.inputs, job.code) if precision == "float32" else None,
         find_unstored=lambda: unstored,
     )
 

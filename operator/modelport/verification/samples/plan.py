@@ -8,6 +8,7 @@ from modelport.api import DimensionRange, Input, State
 from modelport.contract import ModelportError
 from modelport.reasons import Reason
 from modelport.verification.arrays import Tensors
+from modelport.verification.calls import Calls
 from modelport.verification.hints import Hint
 from modelport.verification.samples.domains import MASK, Domain, known_domains
 from modelport.verification.samples.edges import make_edges, make_ends
@@ -28,8 +29,6 @@ UNSURE_CYCLE = 5
 AS_NUMBERS = (1, 4)
 """Of so many samples those in which an input that may be a mask has other numbers."""
 _EDGE_LENGTH = 4
-
-Calls = tuple[Tensors, ...]
 
 
 class Plan(NamedTuple):
