@@ -177,13 +177,15 @@ def steady_state(sources: dict[str, Object]) -> Object:
     for number in range(RESOURCES):
         time_apply(resource(f"steady-{number}", sources))
     deploy("--set", f"operator.resyncSeconds={RESYNC_SECONDS}")
-    time.sleep(3 * RESYNC_SECONDS)  # the first reconciliations after a start
-    before, log_size = versions(), (PATHS.logs / "audit.log").stat().st_size
-    time.sleep(RESYNC_SECONDS * 1.1 * RESYNCS + 1)  # the resync is jittered by a tenth
-    changed = [name for name, version in versions().items() if before.get(name) != version]
-    calls = audited(log_size)
-    memory = operator_memory()
-    deploy()
+    try:
+        time.sleep(3 * RESYNC_SECONDS)  # the first reconciliations after a start
+        before, log_size = versions(), (PATHS.logs / "audit.log").stat().st_size
+        time.sleep(RESYNC_SECONDS * 1.1 * RESYNCS + 1)  # the resync is jittered by a tenth
+        changed = [name for name, version in versions().items() if before.get(name) != version]
+        calls = audited(log_size)
+        memory = operator_memory()
+    finally:
+        deploy()
     looks = calls["get modelconversions"]
     return {
         "resources": RESOURCES,
@@ -235,11 +237,13 @@ def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "modelport" / "examples"
     weights, code = prepare(cache / "pnet")
     sources = {"source": push(weights), "code": push(code)}
-    print("apply → Ready of PNet, and the floor:", flush=True)
-    measured = times(sources)
-    print("steady state:", flush=True)
-    steady = steady_state(sources)
-    clear()
+    try:
+        print("apply → Ready of PNet, and the floor:", flush=True)
+        measured = times(sources)
+        print("steady state:", flush=True)
+        steady = steady_state(sources)
+    finally:
+        clear()
     result = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}",
         "seconds": measured,

@@ -86,8 +86,14 @@ def _alone(access: Access) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def session_cluster(_alone: None, access: Access, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    """Return the cluster, for fixtures that live longer than a test."""
-    return Cluster(access, tmp_path_factory.mktemp("discovery"))
+    """Return the cluster, for fixtures that live longer than a test.
+
+    What a run left that could not end in peace is deleted first: its pods hold what the node has for those of this run.
+    """
+    cluster = Cluster(access, tmp_path_factory.mktemp("discovery"))
+    for namespace in (A, B):
+        release.clear(cluster, namespace)
+    return cluster
 
 
 @pytest.fixture

@@ -13,6 +13,15 @@ RECONCILED = '"message": "reconciled"'
 """In the line that the operator logs, at level DEBUG, for each reconciliation."""
 
 
+def clear(cluster: Cluster, namespace: str) -> None:
+    """Delete all resources of a namespace, and wait until nothing of them is left."""
+    names = [body["metadata"]["name"] for body in cluster.find("ModelConversion", namespace)]
+    for name in names:
+        cluster.delete("ModelConversion", name, namespace)
+    for name in names:
+        cluster.wait_no_children(name, namespace)
+
+
 def kill_operator(cluster: Cluster) -> None:
     """Kill the operator without a farewell; its Deployment makes another one."""
     for pod in cluster.find("Pod", SYSTEM, selector=OPERATOR):

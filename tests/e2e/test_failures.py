@@ -4,6 +4,7 @@ All cases are applied at once, because waiting for one after the other would tak
 then asserts one.
 """
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +26,8 @@ from e2e.tenant import ONE, Tenant
 from modelport.reasons import ADVICE, Reason
 
 SERVED = onnx_mlp(60)
-SECONDS = 420
+SECONDS = 540
+"""In which all cases must have come to their end."""
 Outcomes = dict[str, Body | AssertionError]
 
 
@@ -65,12 +67,13 @@ def observed(
         for name, case in CASES.items():
             serving = ONE if name in SURVIVORS else None
             module_a.apply(_name(name, run_id), case.source(given), serving=serving, **case.spec)
+        deadline = time.monotonic() + SECONDS
         for name, case in CASES.items():
-            outcomes[name] = _outcome(module_a, _name(name, run_id), case)
+            outcomes[name] = _outcome(module_a, _name(name, run_id), case, deadline - time.monotonic())
     return outcomes, seen
 
 
-def _outcome(tenant: Tenant, name: str, case: Case) -> Body | AssertionError:
+def _outcome(tenant: Tenant, name: str, case: Case, seconds: float) -> Body | AssertionError:
     """Return the resource when it is what the case expects, or when it will never be."""
     expected = has_failed_with(case.reason)
     try:
@@ -78,7 +81,7 @@ def _outcome(tenant: Tenant, name: str, case: Case) -> Body | AssertionError:
             name,
             lambda body: expected(body) or is_ready(body) or is_stalled(body),
             what=case.reason,
-            seconds=SECONDS,
+            seconds=seconds,
         )
     except AssertionError as error:
         return error
