@@ -99,6 +99,18 @@ def prepare(recipe: Recipe) -> Path:
     return python
 
 
+def installation(python: Path) -> list[Path]:
+    """Return what an environment's Python is made of: the environment, and of the Python that made it what it loads."""
+    environment = python.parents[1]
+    links = [python]
+    while links[-1].is_symlink():
+        links.append(Path(os.path.normpath(links[-1].parent / links[-1].readlink())))
+    settings = (line.partition("=") for line in (environment / "pyvenv.cfg").read_text().splitlines())
+    base = next(Path(value.strip()).parent for name, _, value in settings if name.strip() == "home")
+    # never the whole folder, which may be the user's ~/.local
+    return [environment, base / "lib", base / "lib64", *links[1:]]
+
+
 def cache_folder() -> Path:
     """Return Modelport's folder in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelport"
