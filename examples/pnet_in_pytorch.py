@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from modelport_converter.converters import torchvision_shim
+from modelport_converter.frameworks.pytorch.building import torchvision_shim
 
 EXAMPLE = Path("/example")
 

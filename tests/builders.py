@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from modelport.api import OutputStatus
-from modelport.contract import ConvertRequest
+from modelport.api.status import OutputStatus
+from modelport.jobs.requests import ConvertRequest
 
 
 def convert_request(**fields: Any) -> ConvertRequest:

@@ -14,10 +14,10 @@ from typing import Any
 import yaml
 from grpc_tools import protoc
 
-from modelport.api import API_VERSION, KIND
-from modelport.crd import resource_definition, root_schema
-from modelport.formats import CONVERTERS, FORMATS
-from modelport.reasons import ADVICE
+from modelport.api.base import API_VERSION, KIND
+from modelport.api.crd import resource_definition, root_schema
+from modelport.api.reasons import ADVICE
+from modelport.frameworks import CONVERTERS, FORMATS, framework_of
 from modelport.runtimes import RUNTIMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,10 +86,12 @@ def reasons_page() -> str:
 def formats_page() -> str:
     """Return the matrix of formats, converters and runtimes."""
     formats = [f"| `{each.name}` | {each.description} |" for each in FORMATS.values()]
-    converters = [f"| `{each.source}` | `{each.target}` | `{each.image}` |" for each in CONVERTERS.values()]
+    converters = [
+        f"| `{each.source}` | `{each.target}` | `{framework_of(each.name).image}` |" for each in CONVERTERS.values()
+    ]
     runtimes = [
         f"| {each.description} | {', '.join(f'`{name}`' for name in each.formats)} | `{each.image}` |"
-        for each in RUNTIMES
+        for each in RUNTIMES.values()
     ]
     return "\n".join(
         [

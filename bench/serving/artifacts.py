@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from modelport.api import Signature
-from modelport.contract import MANIFEST, ArtifactManifest, ReferenceFacts
-from modelport.files import describe, list_tree
-from modelport.verification.golden import Golden, write_golden
+from modelport.api.status import Signature
+from modelport.storage.files import describe, list_tree
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, ReferenceFacts
+from modelport.verification.verdict.golden import Golden, write_golden
 
 
 def write_artifact(folder: Path, model: bytes, signature: Signature, golden: list[Golden], **more: Any) -> Path:

@@ -10,8 +10,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.api import Signature, Tensor
-from modelport.verification.golden import Golden
+from modelport.api.status import Signature, Tensor
+from modelport.verification.verdict.golden import Golden
 from serving import minilm
 from serving.artifacts import write_artifact
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from modelport.artifacts import read_manifest
-from modelport.contract import MANIFEST, ArtifactManifest, File, ModelportError, artifact_folder
-from modelport.files import describe, list_tree, read_bytes, relative_parts
-from modelport.reasons import Reason
-from modelport.store import MAX_SMALL_BYTES, Store
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.storage.artifacts import read_manifest
+from modelport.storage.files import describe, list_tree, read_bytes, relative_parts
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, File, artifact_folder
+from modelport.storage.store import MAX_SMALL_BYTES, Store
 from modelport_cli.console import progress
 from modelport_cli.errors import UsageError
 from modelport_cli.stages import size

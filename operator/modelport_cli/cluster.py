@@ -14,9 +14,10 @@ import urllib3.exceptions
 from cyclopts import Parameter
 from kubernetes import client, config, watch
 
-from modelport.api import GROUP, PLURAL, VERSION
-from modelport.contract import STORE_SECRET, ModelportError
-from modelport.reasons import Reason
+from modelport.api.base import GROUP, PLURAL, VERSION
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.jobs.environment import STORE_SECRET
 from modelport_cli.errors import CommandError
 
 Namespace = Annotated[

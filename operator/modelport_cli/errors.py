@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from cyclopts import CycloptsError
 
-from modelport.contract import ModelportError
-from modelport.reasons import ADVICE, Reason
+from modelport.api.reasons import ADVICE, Reason
+from modelport.errors import ModelportError
 
 
 class Exit(IntEnum):

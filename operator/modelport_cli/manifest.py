@@ -13,7 +13,8 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from modelport.api import API_VERSION, KIND, ModelConversion, parse
+from modelport.api.base import API_VERSION, KIND
+from modelport.api.resource import ModelConversion, parse
 from modelport_cli.errors import UsageError
 from modelport_cli.rules import check_rules
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from modelport.api import NAME_PATTERN, Location, ModelConversion, Tolerance
-from modelport.requests import locations
+from modelport.api.base import NAME_PATTERN
+from modelport.api.resource import ModelConversion
+from modelport.api.spec import Location, Tolerance
+from modelport.jobs.keys import locations
 from modelport_cli.errors import UsageError
 
 Rule = Callable[[ModelConversion], str | None]

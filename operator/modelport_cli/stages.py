@@ -6,8 +6,9 @@ Pure functions of the resource; the same view for a cluster's status and for a l
 from enum import StrEnum
 from typing import NamedTuple
 
-from modelport.api import Condition, ModelConversion, Status
-from modelport.outcomes import REPORTED
+from modelport.api.resource import ModelConversion
+from modelport.api.status import Condition, Status
+from modelport.jobs.outcomes import REPORTED
 
 
 class State(StrEnum):

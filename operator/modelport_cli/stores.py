@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from modelport.store import URI_KEY, Store, open_store
+from modelport.storage.store import URI_KEY, Store, open_store
 from modelport_cli.cluster import Cluster, read_store_secret
 from modelport_cli.credentials import environment_credentials
 from modelport_cli.forwarding import reachable

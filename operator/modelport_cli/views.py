@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelport.api import Failure, ModelConversion, VerificationStatus
+from modelport.api.resource import ModelConversion
+from modelport.api.status import Failure, VerificationStatus
 from modelport_cli.console import plain_table
 from modelport_cli.stages import Stage, State, condition, is_measured, list_stages
 

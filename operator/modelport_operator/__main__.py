@@ -10,7 +10,7 @@ import kopf
 import msgspec
 import prometheus_client
 
-from modelport.formats import CONVERTERS
+from modelport.frameworks import FRAMEWORKS
 from modelport.runtimes import RUNTIMES
 from modelport_operator import logs
 from modelport_operator.controller import watches
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _check_catalogue(platform: Platform) -> None:
-    needed = {each.image for each in CONVERTERS.values()} | {each.image for each in RUNTIMES}
+    needed = {each.image for known in (FRAMEWORKS, RUNTIMES) for each in known.values()}
     missing = sorted(needed - set(platform.images))
     if missing:
         raise LookupError(f"the image catalogue lacks {', '.join(missing)}; it has {', '.join(platform.images)}")

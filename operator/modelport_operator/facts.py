@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from modelport.api import ArtifactStatus, SourceStatus, VerificationStatus
-from modelport.contract import ExitStatus
+from modelport.api.status import ArtifactStatus, SourceStatus, VerificationStatus
+from modelport.jobs.environment import ExitStatus
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

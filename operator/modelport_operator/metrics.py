@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from modelport.api import Status
+from modelport.api.status import Status
 
 STATES = ("Ready", "Reconciling", "Stalled", "Suspended", "Unknown")
 

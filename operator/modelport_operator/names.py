@@ -5,7 +5,8 @@ Nothing is copied from the resource: labels of a GitOps tool on a child would ma
 
 import hashlib
 
-from modelport.api import API_VERSION, GROUP, KIND, ModelConversion
+from modelport.api.base import API_VERSION, GROUP, KIND
+from modelport.api.resource import ModelConversion
 
 MANAGER = "modelport-operator"
 """Value of the managed-by label, and field manager of what is applied."""

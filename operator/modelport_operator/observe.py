@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from modelport.api import ModelConversion
+from modelport.api.resource import ModelConversion
 from modelport_operator import facts, reading
 from modelport_operator.kube.client import Kube, Object
 from modelport_operator.kube.errors import KubeError, NotFoundError

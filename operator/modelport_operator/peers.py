@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from modelport.api import ModelConversion
-from modelport.requests import source_key
+from modelport.api.resource import ModelConversion
+from modelport.jobs.keys import source_key
 from modelport_operator.facts import Job
 from modelport_operator.plan.verdicts import results_of
 

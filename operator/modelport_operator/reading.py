@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from modelport.api import read_status
-from modelport.contract import REQUEST_VARIABLE
+from modelport.api.status import read_status
+from modelport.jobs.environment import REQUEST_VARIABLE
 from modelport_operator import facts, names
 
 Object = dict[str, Any]

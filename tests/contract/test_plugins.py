@@ -1,71 +1,123 @@
-"""What a plug-in must have inside, what the images are built from, and what every reason tells."""
+"""What a framework and a runtime must have inside, what the images are built from, and what every reason tells."""
 
 import ast
 import importlib.util
 import json
 import re
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
-from modelport import formats, runtimes
-from modelport.api import TargetFormatName
-from modelport.contract import ModelportError
-from modelport.formats import CONVERTERS, FORMATS
-from modelport.planning import find_path
-from modelport.reasons import ADVICE, Reason
-from modelport.requests import MOVER_IMAGE
-from modelport.runtimes import RUNTIMES
-from modelport_converter import converters, inspection
+from builders import convert_request
+from modelport.api.reasons import ADVICE, Reason
+from modelport.conversion import discovery
+from modelport.conversion.base import Framework
+from modelport.conversion.paths import find_paths
+from modelport.errors import ModelportError
+from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS, framework_of
+from modelport.jobs.planning import MOVER_IMAGE
+from modelport.runtimes import RUNTIMES, TARGETS
+from modelport.verification.source.model import Source
+from modelport_converter import frameworks as package
+from modelport_converter.tasks import SourceTask
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = json.loads((ROOT / "images" / "images.json").read_text())["images"]
-TARGETS = TargetFormatName.__args__
 
 
-def modules_in(package, *besides):
-    return {path.stem for path in Path(package.__file__).parent.glob("*.py")} - {"__init__", *besides}
+def code_of(framework):
+    return Path(package.__file__).parent / framework
 
 
-def test_every_file_of_a_framework_is_in_its_table():
-    assert {module.__name__.rpartition(".")[2] for module in formats.FRAMEWORKS} == modules_in(formats, "base")
-    assert len(RUNTIMES) == len(modules_in(runtimes, "base"))
-    assert set(inspection.MODULES.values()) == modules_in(inspection)
+def module_of(converter):
+    own = framework_of(converter.name).name
+    is_own = framework_of(converter.source).name == own
+    name = f"to_{converter.target}" if is_own else f"from_{converter.source}"
+    return code_of(own) / f"{name.replace('-', '_')}.py"
 
 
 def test_names_are_given_once():
-    assert len(FORMATS) == sum(len(framework.FORMATS) for framework in formats.FRAMEWORKS)
-    assert len(CONVERTERS) == sum(len(framework.CONVERTERS) for framework in formats.FRAMEWORKS)
+    assert len(FORMATS) == sum(len(framework.formats) for framework in FRAMEWORKS.values())
+    assert len(CONVERTERS) == sum(len(framework.converters) for framework in FRAMEWORKS.values())
+    assert not set(FORMATS) & set(CONVERTERS), "framework_of takes either"
+
+
+def test_a_file_without_a_declaration_of_its_name_is_refused(monkeypatch):
+    monkeypatch.setattr(
+        discovery.importlib, "import_module", lambda _name: types.SimpleNamespace(FRAMEWORK=FRAMEWORKS["onnx"])
+    )
+    with pytest.raises(TypeError, match=r"modelport.frameworks.pytorch: expected FRAMEWORK, a Framework named pytorch"):
+        discovery.find_declared(
+            importlib.util.module_from_spec(importlib.util.find_spec("modelport.frameworks")), "FRAMEWORK", Framework
+        )
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_is_inspected_and_leads_to_every_target(name):
-    module = importlib.util.find_spec(f"{inspection.__name__}.{inspection.MODULES[name]}")
-    assert module is not None
-    assert module.origin is not None
-    assert "inspect" in names_of(Path(module.origin))
+def test_every_format_is_inspected_asked_and_leads_to_every_target(name):
+    folder = code_of(framework_of(name).name)
+    # read, not imported: a framework is in its image alone
+    assert "inspect" in names_of(folder / "inspect.py")
+    assert "open_source" in names_of(folder / "ask.py")
     for target in TARGETS:
-        assert find_path(name, target)[-1].target == target
+        assert find_paths(name, target)[0][-1].target == target
 
 
 @pytest.mark.parametrize("converter", CONVERTERS.values(), ids=CONVERTERS)
-def test_every_converter_has_formats_an_image_and_a_module(converter):
+def test_every_converter_has_formats_and_a_module(converter):
     assert {converter.source, converter.target} <= set(FORMATS)
-    assert converter.image in IMAGES
-    spec = importlib.util.find_spec(f"{converters.__name__}.{converters.MODULES[converter.name]}")
-    assert spec is not None
-    assert spec.origin is not None
-    # read, not imported: the framework is in the image alone
-    assert {"warm_up", "convert", "OPTIONS"} <= names_of(Path(spec.origin))
+    assert "convert" in names_of(module_of(converter))
 
 
-@pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS)
-def test_every_format_is_asked_in_an_image_that_has_its_framework(format_):
-    assert format_.image in IMAGES
-    path = Path(importlib.util.find_spec(f"{converters.__name__}.{converters.SOURCES[format_.name]}").origin)
-    assert {"warm_up", "open_source"} <= names_of(path)
-    assert foreign_imports(path) <= packages(format_.image)
+@pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)
+def test_every_framework_needs_only_what_its_image_has(framework):
+    files = [path for path in code_of(framework.name).rglob("*.py") if path.name != "inspect.py"]
+    assert set().union(*map(foreign_imports, files)) <= packages(framework.image)
+    assert foreign_imports(code_of(framework.name) / "inspect.py") <= packages(MOVER_IMAGE)
+
+
+@pytest.mark.parametrize("known", [*FRAMEWORKS.values(), *RUNTIMES.values()], ids=lambda each: each.image)
+def test_every_framework_and_runtime_has_an_image(known):
+    assert known.image in IMAGES
+    assert MOVER_IMAGE in IMAGES
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_runtime_has_a_backend(runtime):
+    assert importlib.util.find_spec(f"modelport_server.backends.{runtime}")
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Open a source of a format, whose framework returns this one."""
+
+    def open_one(format_name, source):
+        module = types.SimpleNamespace(open_source=lambda _task: source)
+        monkeypatch.setattr(package.importlib, "import_module", lambda _name: module)
+        return package.open_source(SourceTask(convert_request(source_format=format_name), Path(), Path()))
+
+    return open_one
+
+
+@pytest.mark.parametrize("name", [name for name, each in FORMATS.items() if not each.holds_graph])
+def test_a_file_of_weights_alone_is_built_twice_or_not_at_all(opened, name):
+    with pytest.raises(ModelportError, match="built twice") as caught:
+        opened(name, Source([], lambda inputs: inputs))
+    assert caught.value.reason is Reason.STEP_CRASHED
+    twice = Source([], lambda inputs: inputs, rebuild=lambda: lambda inputs: inputs)
+    assert opened(name, twice) is twice
+
+
+@pytest.mark.parametrize("name", [name for name, each in FORMATS.items() if each.holds_graph])
+def test_a_file_that_holds_the_graph_is_complete_by_itself(opened, name):
+    source = Source([], lambda inputs: inputs)
+    assert opened(name, source) is source
+
+
+def test_a_format_that_the_image_does_not_have_is_told():
+    with pytest.raises(ModelportError, match=r"caffe: this image does not have it, only onnx"):
+        package.prepare_source("caffe")
 
 
 def test_every_weight_of_a_file_without_a_graph_is_accounted_for():
@@ -73,22 +125,12 @@ def test_every_weight_of_a_file_without_a_graph_is_accounted_for():
 
     A later framework adds its kinds to the tests of its converter, with the reason that each must end in.
     """
-    for name, module in converters.SOURCES.items():
-        if FORMATS[name].holds_graph:
-            continue
+    for name, framework in ((name, framework_of(name).name) for name, each in FORMATS.items() if not each.holds_graph):
         folder = ROOT / "tests" / "converters"
-        framework = module.removeprefix("py")
-        ended = "".join(path.read_text() for path in folder.glob(f"test_*{framework}*.py"))
+        ended = "".join(path.read_text() for path in folder.glob(f"test_*{framework.removeprefix('py')}*.py"))
         refused = set(re.findall(r'\("(\w+)", "WeightsMismatch"', ended))
         # "list": layers outside the module tree, which nothing ever loads
         assert refused >= {"missing", "unexpected", "reshaped", "list"}, name
-
-
-def test_the_mover_image_reads_every_format():
-    assert MOVER_IMAGE in IMAGES
-    for module in inspection.MODULES.values():
-        spec = importlib.util.find_spec(f"{inspection.__name__}.{module}")
-        assert foreign_imports(Path(spec.origin)) <= packages(MOVER_IMAGE)
 
 
 def foreign_imports(path):
@@ -100,7 +142,7 @@ def foreign_imports(path):
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add(node.module.partition(".")[0])
     ours = {"modelport", "modelport_converter", "modelport_server"}
-    return {{"google": "protobuf"}.get(name, name) for name in found - ours - set(sys.stdlib_module_names)}
+    return {{"google": "protobuf"}.get(name, name.replace("_", "-")) for name in found - ours - set(sys.stdlib_module_names)}
 
 
 def names_of(path):
@@ -182,4 +224,4 @@ def test_every_reason_has_advice():
 
 def test_a_format_that_is_not_there_is_told():
     with pytest.raises(ModelportError, match="modelport formats"):
-        find_path("caffe", "onnx")
+        find_paths("caffe", "onnx")

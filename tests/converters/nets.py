@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.api import DimensionRange, Input, Values
+from modelport.api.spec import DimensionRange, Input, Values
 
 Shape = list[int | str]
 OPSET = 17

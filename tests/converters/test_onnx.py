@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.nets import NETS
-from modelport.contract import ArtifactManifest
+from modelport.storage.manifests import ArtifactManifest
 from modelport_server import backends
 
 pytestmark = pytest.mark.converters

@@ -10,12 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelport.contract import ArtifactManifest, ConvertRequest, ModelportError
-from modelport.handover import ARTIFACT, read_caveats, read_manifest
-from modelport.reasons import Reason
-from modelport.steps import Context
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.jobs.requests import ConvertRequest
+from modelport.steps.handover import ARTIFACT, read_caveats, read_manifest
+from modelport.steps.runner import Context
+from modelport.storage.manifests import ArtifactManifest
 from modelport.verification.reference import FILE_NAME, read_reference
-from modelport.verification.sameness import distance
+from modelport.verification.source.sameness import distance
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_converter.steps.judge import judge
 from modelport_server import backends

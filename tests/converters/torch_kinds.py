@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from builders import convert_request
-from modelport.api import Checkpoint, Input, Values, Verification
-from modelport.contract import CodeRequest, Hop, ModelportError
-from modelport.steps import Context
+from modelport.api.spec import Checkpoint, Input, Values, Verification
+from modelport.errors import ModelportError
+from modelport.jobs.requests import CodeRequest, Hop
+from modelport.steps.runner import Context
 from modelport_converter.steps.ask import ask
 from modelport_converter.steps.hop import hop
 

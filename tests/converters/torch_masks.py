@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from modelport_converter.converters.torch_watching import Watch
+from modelport_converter.frameworks.pytorch.watching.watch import Watch
 
 torch.manual_seed(0)
 LINEAR = torch.nn.Linear(8, 8)

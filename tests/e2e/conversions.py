@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from modelport.api import API_VERSION, KIND
-from modelport.reasons import ADVICE, Reason
+from modelport.api.base import API_VERSION, KIND
+from modelport.api.reasons import ADVICE, Reason
 
 Body = dict[str, Any]
 Predicate = Callable[[Body | None], bool]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from e2e import models
 from e2e.conversions import Body
 from e2e.stores import NamespaceStore, Uploaded
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 
 WRONG_DIGEST = "sha256:" + "ab" * 32
 WRONG_SECRET = "e2e-wrong-credentials"

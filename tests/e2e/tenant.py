@@ -9,7 +9,7 @@ from e2e.cluster import Body, Cluster
 from e2e.conversions import Predicate, check_failure, conversion, has_failed_with, is_ready, jobs_selector
 from e2e.models import Model
 from e2e.stores import NamespaceStore, Uploaded
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 
 KIND = "ModelConversion"
 ONE = {"replicas": 1}

@@ -18,7 +18,7 @@ from e2e.failure_cases import Given
 from e2e.loops import check_unbroken
 from e2e.models import Model, onnx_mlp, torch_mlp
 from e2e.tenant import ONE, Tenant
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 
 STAGES = ("Importing", "Converting", "Verifying", "Deploying")
 SLOW = {"Converting", "Verifying"}

@@ -23,7 +23,7 @@ from e2e.failure_cases import CASES, SURVIVORS, WRONG_SECRET, Case, Given
 from e2e.loops import Seen, check_unbroken
 from e2e.models import onnx_mlp
 from e2e.tenant import ONE, Tenant
-from modelport.reasons import ADVICE, Reason
+from modelport.api.reasons import ADVICE, Reason
 
 SERVED = onnx_mlp(60)
 SECONDS = 540

@@ -10,7 +10,7 @@ from e2e.conversions import STORE_SECRET, condition
 from e2e.models import onnx_mlp
 from e2e.stores import NamespaceStore
 from e2e.tenant import ONE, Tenant, cleaned
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 
 MODEL = onnx_mlp(70)
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}

@@ -6,7 +6,7 @@ from e2e.failure_cases import Given
 from e2e.loops import check_answered
 from e2e.models import answered, onnx_mlp, torch_mlp
 from e2e.tenant import ONE, Tenant
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 
 NOWHERE = "registry.invalid/modelport/converter-onnx@sha256:" + "0" * 64
 

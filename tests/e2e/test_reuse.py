@@ -3,7 +3,7 @@
 from e2e.conversions import condition
 from e2e.models import FEATURES, onnx_mlp, torch_mlp
 from e2e.tenant import ONE, Tenant
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 
 
 def test_same_work_under_another_name_is_reused_in_the_namespace_only(name: str, a: Tenant, b: Tenant) -> None:

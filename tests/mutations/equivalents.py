@@ -12,7 +12,7 @@ import onnx
 import onnx.version_converter
 from onnx import helper, numpy_helper
 
-from modelport_converter.converters.onnx_files import simplified
+from modelport_converter.onnx_graphs.files import simplified
 from mutations.graphs import (
     Graph,
     attribute,

@@ -10,17 +10,18 @@ from typing import NamedTuple
 import onnx
 
 from builders import convert_request
-from modelport.api import Signature
-from modelport.contract import ConvertRequest, ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature
+from modelport.errors import ModelportError
+from modelport.jobs.requests import ConvertRequest
 from modelport.verification.answers import Tried
 from modelport.verification.calls import Infer, run_calls
-from modelport.verification.evidence import evaluate
-from modelport.verification.judge import judge
 from modelport.verification.reference import Answers, Reference, Sample
-from modelport.verification.source import ask_source, describe_inputs, describe_outputs
-from modelport_converter import converters
-from modelport_converter.converters.job import SourceJob
+from modelport.verification.source.model import ask_source, describe_inputs, describe_outputs
+from modelport.verification.verdict.evidence import evaluate
+from modelport.verification.verdict.judgement import judge
+from modelport_converter import frameworks
+from modelport_converter.tasks import SourceTask
 from modelport_server import backends
 from mutations.models import model_of
 
@@ -52,7 +53,7 @@ def asked(name: str) -> Asked:
     request = convert_request(inputs=model.inputs, dimensions=dict(model.dimensions), states=list(model.states))
     with tempfile.TemporaryDirectory() as folder:
         onnx.save_model(model.proto, f"{folder}/{FILE}")
-        source = converters.open_source(SourceJob(request, Path(folder), Path(folder)))
+        source = frameworks.open_source(SourceTask(request, Path(folder), Path(folder)))
         reference = ask_source(source, request, model.data)
     outputs = describe_outputs(source.inputs, reference.samples)
     return Asked(request, reference, Signature(inputs=describe_inputs(source.inputs), outputs=outputs))

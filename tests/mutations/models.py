@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from modelport.api import DimensionRange, Input, State, Values
+from modelport.api.spec import DimensionRange, Input, State, Values
 from modelport.verification.arrays import Array, Tensors
 from mutations import packages
 from mutations.graphs import Graph, Shape

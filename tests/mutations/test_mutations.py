@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 from mutations.distribution import UNSEEN, broken, broken_ones
 from mutations.gate import pass_gate
 from mutations.mistakes import MISTAKES

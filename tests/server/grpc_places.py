@@ -12,7 +12,7 @@ import numpy as np
 from serving.artifacts import write_artifact
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from modelport.verification.golden import Golden
+from modelport.verification.verdict.golden import Golden
 from modelport_server import backends
 from modelport_server.artifact import open_artifact
 from modelport_server.dataplane import DataPlane, guarded

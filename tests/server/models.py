@@ -9,9 +9,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from serving.artifacts import write_artifact
 
-from modelport.api import Signature, State, Tensor
-from modelport.contract import Lengths
-from modelport.verification.golden import Golden
+from modelport.api.spec import State
+from modelport.api.status import Signature, Tensor
+from modelport.storage.manifests import Lengths
+from modelport.verification.verdict.golden import Golden
 from modelport_server.protocol.datatypes import BY_DTYPE, DATATYPES
 
 Array = npt.NDArray[Any]

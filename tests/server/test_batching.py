@@ -6,8 +6,8 @@ import threading
 import numpy as np
 import pytest
 
-from modelport.api import Signature, Tensor
-from modelport.contract import ArtifactManifest, Lengths, ReferenceFacts
+from modelport.api.status import Signature, Tensor
+from modelport.storage.manifests import ArtifactManifest, Lengths, ReferenceFacts
 from modelport_server.batching import Batching, Settings
 from modelport_server.calls import Call, clock
 from modelport_server.dataplane import guarded

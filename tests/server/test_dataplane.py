@@ -7,9 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelport.api import Dtype, Signature, Tensor
-from modelport.contract import Lengths, ModelportError
-from modelport.reasons import Reason
+from modelport.api.base import Dtype
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature, Tensor
+from modelport.errors import ModelportError
+from modelport.storage.manifests import Lengths
 from modelport_server import backends
 from modelport_server.artifact import open_artifact
 from modelport_server.calls import Call, clock

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper
 from serving.artifacts import write_artifact
 
-from modelport.api import Signature, Tensor
-from modelport.verification.golden import Golden
+from modelport.api.status import Signature, Tensor
+from modelport.verification.verdict.golden import Golden
 from server.processes import serving
 
 PAGE = Path(__file__).parents[2] / "docs" / "serving.md"

@@ -7,21 +7,16 @@ import sys
 import msgspec
 import numpy as np
 
-from modelport.api import API_VERSION, KIND, parse
-from modelport.contract import (
-    MANIFEST,
-    ArtifactManifest,
-    ExitStatus,
-    Lengths,
-    StepResult,
-    VerificationRecord,
-    artifact_folder,
-    digest_of,
-)
-from modelport.jobs import containers_of
-from modelport.outcomes import source_status
-from modelport.requests import convert_request, hops, import_request, verify_request
-from modelport.store import open_store
+from modelport.api.base import API_VERSION, KIND
+from modelport.api.resource import parse
+from modelport.encoding import digest_of
+from modelport.jobs.containers import containers_of
+from modelport.jobs.environment import ExitStatus
+from modelport.jobs.outcomes import source_status
+from modelport.jobs.planning import convert_request, import_request, paths, verify_request
+from modelport.jobs.results import StepResult
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, Lengths, VerificationRecord, artifact_folder
+from modelport.storage.store import open_store
 from modelport_server.backends import load
 from server.models import features, mlp_bytes, scores
 
@@ -73,7 +68,7 @@ def test_a_model_is_imported_converted_and_verified_once_more_on_other_samples(t
     pods = Pods(tmp_path)
     first = resource(tmp_path)
     source = source_status(pods.run("import", import_request(first))["keep"].source, key="k", uri="u")
-    path = hops(first, source.format, IMAGES)
+    path = paths(first, source.format, IMAGES)[0]
     request = convert_request(first, source, path=path, artifact=KEY, verification="b" * 32)
     results = pods.run("convert", request)
     stored, evidence = results["publish"].artifact, results["judge"].verification

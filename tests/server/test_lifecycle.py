@@ -6,8 +6,9 @@ import signal
 import msgspec
 import pytest
 
-from modelport.contract import MANIFEST, ArtifactManifest, StepResult
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.jobs.results import StepResult
+from modelport.storage.manifests import MANIFEST, ArtifactManifest
 from server.models import endless_artifact, features, mlp_artifact, stateful_artifact
 from server.processes import INFER, MODEL, read, serving, starting, tensor
 

@@ -10,30 +10,29 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelport.api import Input, Signature, Verification
-from modelport.contract import (
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input, Verification
+from modelport.api.status import Signature
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.jobs.environment import ExitStatus
+from modelport.jobs.requests import ConvertRequest, Hop, ServeRequest
+from modelport.jobs.results import StepResult
+from modelport.steps.runner import Context
+from modelport.storage.files import describe, list_tree
+from modelport.storage.manifests import (
     MANIFEST,
     ArtifactManifest,
     Candidate,
-    ConvertRequest,
-    ExitStatus,
     File,
-    Hop,
     Lengths,
-    ModelportError,
-    ServeRequest,
-    StepResult,
     VerificationRecord,
     artifact_folder,
-    digest_of,
 )
-from modelport.files import describe, list_tree
-from modelport.reasons import Reason
-from modelport.steps import Context
 from modelport.verification.answers import read_answers
-from modelport.verification.golden import check_golden, read_golden
 from modelport.verification.reference import Reference, Sample, read_reference, write_reference
-from modelport.verification.source import Source, ask_source, describe_inputs, describe_outputs
+from modelport.verification.source.model import Source, ask_source, describe_inputs, describe_outputs
+from modelport.verification.verdict.golden import check_golden, read_golden
 from modelport_server import backends
 from modelport_server.steps import trying
 from server.models import MLP, features, mlp_artifact, mlp_bytes, scores

@@ -7,8 +7,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from modelport.contract import StepResult
-from modelport.steps import Context, Step, main
+from modelport.jobs.results import StepResult
+from modelport.steps.runner import Context, Step, main
 
 ORDER = {
     "fetch": None,

@@ -6,9 +6,11 @@ import logging
 import sys
 from pathlib import Path
 
-from modelport.contract import ConvertRequest, ModelportError, StepFailure, StepResult
-from modelport.jobs import TRY, hop_names
-from modelport.steps import MAX_MESSAGE_CHARACTERS, Step, leave_message, request_from_environment, run
+from modelport.errors import ModelportError
+from modelport.jobs.containers import TRY, hop_names
+from modelport.jobs.requests import ConvertRequest
+from modelport.jobs.results import StepFailure, StepResult
+from modelport.steps.runner import MAX_MESSAGE_CHARACTERS, Step, leave_message, request_from_environment, run
 from modelport_server.limits import Limits
 
 DEFAULT_PORT = 8080

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.contract import MANIFEST, ArtifactManifest, File, ModelportError, digest_of
-from modelport.files import open_beneath
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.storage.files import open_beneath
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, File
 
 GOLDEN = "golden"
 

@@ -1,7 +1,7 @@
 """Join requests that come at the same time into one run of the model.
 
 Requests join along the first dimension of all inputs and outputs, if verification has proved that rows answer in company as
-they do alone (`modelport.verification.companies`). All other lengths and the types must be equal. A batch leaves when it is full, or when its oldest request has waited long enough and a thread is free; while all
+they do alone (`modelport.verification.verdict.companies`). All other lengths and the types must be equal. A batch leaves when it is full, or when its oldest request has waited long enough and a thread is free; while all
 are busy it goes on growing.
 """
 

@@ -6,8 +6,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from modelport import __version__
-from modelport.api import Signature
-from modelport.contract import Lengths
+from modelport.api.status import Signature
+from modelport.storage.manifests import Lengths
 from modelport_server.backends import Infer, Tensors
 from modelport_server.calls import Call, clock
 from modelport_server.errors import BadRequestError, InferenceError, NotFoundError

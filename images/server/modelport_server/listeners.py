@@ -7,8 +7,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
 from modelport_server.grpc.application import Application as GrpcApplication
 from modelport_server.grpc.http2.server import Server as GrpcServer
 from modelport_server.lifecycle import Lifecycle

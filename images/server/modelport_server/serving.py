@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from modelport.contract import ArtifactManifest
-from modelport.verification.companies import joined_dimension
-from modelport.verification.golden import check_golden, read_golden
+from modelport.storage.manifests import ArtifactManifest
+from modelport.verification.verdict.companies import joined_dimension
+from modelport.verification.verdict.golden import check_golden, read_golden
 from modelport_server import backends, batching, listeners, processors
 from modelport_server.artifact import GOLDEN, Artifact, open_artifact
 from modelport_server.batching import Batching

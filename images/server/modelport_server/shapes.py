@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from modelport.api import Tensor
-from modelport.contract import Lengths, ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.status import Tensor
+from modelport.errors import ModelportError
+from modelport.storage.manifests import Lengths
 from modelport_server.errors import BadRequestError, InferenceError
 from modelport_server.protocol.datatypes import BY_DTYPE, datatype_of
 from modelport_server.protocol.messages import Parameters, TensorMetadata

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.contract import Message, ModelportError, decode
-from modelport.files import open_beneath
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.encoding import Message, decode
+from modelport.errors import ModelportError
+from modelport.storage.files import open_beneath
 from modelport.verification.arrays import Array, Tensors, read_arrays, write_arrays
 from modelport.verification.reference import Answers
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from modelport.api import State
+from modelport.api.spec import State
 from modelport.verification.arrays import Tensors
 
 Calls = tuple[Tensors, ...]

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from modelport.formats import CONVERTERS, FORMATS
-from modelport.formats.base import Converter
+from modelport.conversion.base import Converter
+from modelport.frameworks import CONVERTERS, FORMATS, framework_of
 from modelport.runtimes import RUNTIMES
 from modelport_cli.console import plain_table, print_table, stdout
 
@@ -51,7 +51,7 @@ def describe_catalogue() -> dict[str, list[dict[str, Any]]]:
         "converters": [_describe_converter(each) for each in CONVERTERS.values()],
         "runtimes": [
             {"name": each.name, "description": each.description, "formats": list(each.formats), "image": each.image}
-            for each in RUNTIMES
+            for each in RUNTIMES.values()
         ],
     }
 
@@ -62,7 +62,7 @@ def _describe_converter(converter: Converter) -> dict[str, Any]:
         "name": converter.name,
         "source": converter.source,
         "target": converter.target,
-        "image": converter.image,
+        "image": framework_of(converter.name).image,
         "options": [
             {"name": name, "type": _type_name(schema), "description": schema.get("description", "")}
             for name, schema in properties.items()

@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.live import Live
 
-from modelport.api import ModelConversion, parse
+from modelport.api.resource import ModelConversion, parse
 from modelport_cli import console
 from modelport_cli.cluster import (
     Body,

@@ -7,13 +7,14 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from cyclopts import Parameter
 
-from modelport.api import ModelConversion
-from modelport.contract import ConvertRequest, Hop, ModelportError
-from modelport.formats import CONVERTERS, FORMATS
-from modelport.jobs import containers_of
-from modelport.reasons import Reason
-from modelport.requests import MOVER_IMAGE, import_request, source_key
-from modelport.requests import hops as make_hops
+from modelport.api.reasons import Reason
+from modelport.api.resource import ModelConversion
+from modelport.errors import ModelportError
+from modelport.frameworks import FORMATS, FRAMEWORKS
+from modelport.jobs.containers import containers_of
+from modelport.jobs.keys import source_key
+from modelport.jobs.planning import import_request, paths
+from modelport.jobs.requests import ConvertRequest, Hop
 from modelport.runtimes import RUNTIMES, runtime_for
 from modelport_cli.console import plain_table, print_table, stdout
 from modelport_cli.manifest import load_resource
@@ -59,13 +60,14 @@ def plan(manifest: Path, /, *, json: Annotated[bool, Parameter(negative="")] = F
 def describe_plan(resource: ModelConversion) -> dict[str, Any]:
     """Return what the resource leads to, as plain data. Raises ModelportError for what the schema cannot tell."""
     source_format = resource.spec.source.format or guess_format(resource.spec.source.uri)
-    hops = make_hops(resource, source_format, _image_names())
+    hops, *others = paths(resource, source_format, _image_names())
     formats = [source_format, *(hop.target for hop in hops)]
     runtime = runtime_for(formats[-1])
     return {
         "name": resource.metadata.name,
         "format": "stated" if resource.spec.source.format else "guessed from the URI; Import detects it from the files",
         "path": formats,
+        "otherPaths": [[hop.converter for hop in path] for path in others],
         "hops": [{"converter": hop.converter, "image": hop.image, "options": hop.options} for hop in hops],
         "steps": [step._asdict() for step in list_steps(resource, hops, source_format)],
         "runtime": {"name": runtime.name, "image": runtime.image},
@@ -112,8 +114,8 @@ def _hop(hops: list[Hop], step: str) -> Hop:
 
 def _image_names() -> dict[str, str]:
     """Return the names of all images, as references to themselves: a plan is made without a registry."""
-    images = [each.image for known in (CONVERTERS.values(), FORMATS.values(), RUNTIMES) for each in known]
-    return {name: name for name in (MOVER_IMAGE, *images)}
+    images = [each.image for known in (FRAMEWORKS, RUNTIMES) for each in known.values()]
+    return {name: name for name in images}
 
 
 def _print_plan(description: dict[str, Any]) -> None:
@@ -124,6 +126,8 @@ def _print_plan(description: dict[str, Any]) -> None:
     for number, hop in enumerate(description["hops"], start=1):
         options = ", ".join(f"{name}: {value}" for name, value in hop["options"].items() if value is not None)
         facts.add_row(f"Hop {number}", f"{hop['converter']} ({options or 'no options'})")
+    for path in description["otherPaths"]:
+        facts.add_row("If that fails", ", ".join(path))
     runtime = description["runtime"]
     facts.add_row(
         "Runtime", f"{runtime['name']} ({'served' if description['serving'] else 'verified only, not served'})"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from modelport.api import ArtifactStatus
+from modelport.api.status import ArtifactStatus
 from modelport_cli.artifacts import save_artifact
 from modelport_cli.cluster import Context, Namespace, connect, read_resource
 from modelport_cli.commands.get import understand

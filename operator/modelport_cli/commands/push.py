@@ -8,9 +8,11 @@ from typing import Annotated, NamedTuple
 import msgspec
 from cyclopts import Parameter
 
-from modelport.contract import STORE_SECRET, File, ModelportError
-from modelport.files import describe, describe_tree, relative_parts, tree_digest
-from modelport.store import Store
+from modelport.errors import ModelportError
+from modelport.jobs.environment import STORE_SECRET
+from modelport.storage.files import describe, describe_tree, relative_parts, tree_digest
+from modelport.storage.manifests import File
+from modelport.storage.store import Store
 from modelport_cli import console
 from modelport_cli.cluster import Context, Namespace, connect
 from modelport_cli.errors import CommandError, UsageError

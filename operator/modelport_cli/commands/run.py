@@ -7,12 +7,15 @@ from typing import Annotated, TypeVar
 import msgspec
 from cyclopts import Parameter
 
-from modelport.api import Location, ModelConversion, Status
-from modelport.store import URI_KEY, open_store
+from modelport.api.resource import ModelConversion
+from modelport.api.spec import Location
+from modelport.api.status import Status
+from modelport.storage.store import URI_KEY, open_store
 from modelport_cli import console
 from modelport_cli.artifacts import save_artifact
 from modelport_cli.errors import Exit, UsageError
 from modelport_cli.local.assembly import make_status
+from modelport_cli.local.isolation import Wanted
 from modelport_cli.local.jobs import Conversion
 from modelport_cli.local.workspace import Workspace, open_workspace
 from modelport_cli.manifest import load_resource
@@ -31,11 +34,13 @@ def run(
     data: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     work: Path | None = None,
+    isolation: Wanted = "auto",
 ) -> int:
     """Convert and verify without a cluster, in one isolated environment per image.
 
-    The environments are built once, from the images' lock files, in your cache. Code that comes with a model (trust:
-    Trusted) runs with your rights on this machine, without network.
+    The environments are built once, from the images' lock files, in your cache. Steps that open a model's files, or run
+    code that comes with it (trust: Trusted), see no files of yours, no network and no processes, by bubblewrap or
+    Landlock; the first line says which, or that there is neither.
 
     Parameters
     ----------
@@ -53,13 +58,15 @@ def run(
         Print the status as JSON, as the operator would write it.
     work
         Folder to keep the steps' files and logs in; a temporary one if not given.
+    isolation
+        What there is (auto), an error where there is none (required), or none of it: the model has your rights.
     """
     resource = load_resource(manifest)
     resource = use_local_files(resource, manifest.resolve().parent, source=source, code=code, data=data)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"--output {output}: expected a folder that does not exist or is empty")
     with open_workspace(work) as workspace:
-        status = convert(resource, workspace, output)
+        status = convert(resource, workspace, output, isolation)
     if json:
         console.stdout.out(msgspec.json.encode(status).decode())
     else:
@@ -67,9 +74,9 @@ def run(
     return Exit.FAILED if status.failure else Exit.DONE
 
 
-def convert(resource: ModelConversion, workspace: Workspace, output: Path) -> Status:
+def convert(resource: ModelConversion, workspace: Workspace, output: Path, isolation: Wanted) -> Status:
     """Return the status after a run, whose artifact is in `output` if all went well."""
-    progress = Conversion(resource, workspace).run()
+    progress = Conversion(resource, workspace, isolation).run()
     artifact = progress.artifact
     if artifact:
         save_artifact(

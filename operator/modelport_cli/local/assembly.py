@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from modelport.api import ArtifactStatus, Condition, Failure, SourceStatus, Status, VerificationStatus
-from modelport.contract import ModelportError
-from modelport.outcomes import told_of
-from modelport.reasons import ADVICE
+from modelport.api.reasons import ADVICE
+from modelport.api.status import ArtifactStatus, Condition, Failure, SourceStatus, Status, VerificationStatus
+from modelport.errors import ModelportError
+from modelport.jobs.outcomes import told_of
 from modelport_cli.local.processes import StepError
 
 READY = "Stored"

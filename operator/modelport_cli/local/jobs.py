@@ -7,31 +7,27 @@ is what stands for images and pods.
 import platform
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from modelport import requests
-from modelport.api import ModelConversion, SourceStatus
-from modelport.contract import (
-    ArtifactFacts,
-    ConvertRequest,
-    ImportRequest,
-    ModelportError,
-    SourceFacts,
-    StepResult,
-    VerificationFacts,
-)
-from modelport.formats import FORMATS
-from modelport.jobs import TRY, Container, containers_of
-from modelport.outcomes import artifact_status, source_status, verification_status
-from modelport.planning import find_path
-from modelport.reasons import Reason
-from modelport.runtimes import runtime_for
-from modelport_cli.console import progress
+from modelport.api.reasons import Reason
+from modelport.api.resource import ModelConversion
+from modelport.api.status import SourceStatus
+from modelport.errors import ModelportError
+from modelport.frameworks import FRAMEWORKS
+from modelport.jobs import keys, planning
+from modelport.jobs.containers import TRY, Container, containers_of
+from modelport.jobs.outcomes import artifact_status, source_status, verification_status
+from modelport.jobs.requests import ConvertRequest, ImportRequest
+from modelport.jobs.results import ArtifactFacts, SourceFacts, StepResult, VerificationFacts
+from modelport.runtimes import RUNTIMES
+from modelport_cli.console import print_line, progress
 from modelport_cli.local.assembly import Progress, make_failure
-from modelport_cli.local.environments import find_recipe, prepare
-from modelport_cli.local.packages import import_folder
+from modelport_cli.local.environments import find_recipe, installation, prepare
+from modelport_cli.local.isolation import View, Wanted, choose
+from modelport_cli.local.packages import import_folder, import_paths
 from modelport_cli.local.processes import StepProcess, start
 from modelport_cli.local.workspace import Workspace, write_source_credentials
 
@@ -57,19 +53,18 @@ class Plan(NamedTuple):
 def plan_conversion(resource: ModelConversion, source: SourceStatus) -> Plan:
     """Return the Convert Job for an imported source. Raises ModelportError for what the schema cannot tell."""
     target = resource.spec.target.format
-    converters = [converter.image for converter in find_path(source.format, target)]
-    images = _references(*converters, FORMATS[source.format].image, runtime_for(target).image, requests.MOVER_IMAGE)
-    hops = requests.hops(resource, source.format, images)
+    images = _references(*(each.image for known in (FRAMEWORKS, RUNTIMES) for each in known.values()))
+    hops, *_ = planning.paths(resource, source.format, images)
     machine = platform.machine()
-    inputs = requests.inputs_key(resource, source, hops, _ARCHITECTURES.get(machine, machine))
-    artifact = requests.artifact_key(inputs, hops)
-    evidence = requests.verification_key(
+    inputs = keys.inputs_key(resource, source, hops, _ARCHITECTURES.get(machine, machine))
+    artifact = keys.artifact_key(inputs, hops)
+    evidence = keys.verification_key(
         resource,
         artifact=artifact,
-        server_image=requests.server_image(target, images),
+        server_image=planning.server_image(target, images),
         cpu_level=CPU_LEVEL,
     )
-    request = requests.convert_request(resource, source, path=hops, artifact=artifact, verification=evidence)
+    request = planning.convert_request(resource, source, path=hops, artifact=artifact, verification=evidence)
     return Plan(images, [source.format, *(hop.target for hop in hops)], inputs, request)
 
 
@@ -80,10 +75,12 @@ def _references(*names: str) -> dict[str, str]:
 class Conversion:
     """One local conversion, and what it has come to."""
 
-    def __init__(self, resource: ModelConversion, workspace: Workspace) -> None:
+    def __init__(self, resource: ModelConversion, workspace: Workspace, isolation: Wanted = "auto") -> None:
         self._resource = resource
         self._workspace = workspace
-        self._key = requests.source_key(resource)
+        self._isolation = choose(prepare(find_recipe(planning.MOVER_IMAGE)), isolation)
+        print_line(self._isolation.told)
+        self._key = keys.source_key(resource)
         self._stage = "Import"
         self._progress = Progress()
 
@@ -101,10 +98,10 @@ class Conversion:
         return self._progress
 
     def _import(self) -> SourceStatus:
-        located = requests.locations(self._resource)
+        located = keys.locations(self._resource)
         write_source_credentials(self._workspace, [role for role, each in located.items() if each.secret_ref])
         results: dict[str, StepResult] = {}
-        request, images = requests.import_request(self._resource), _references(requests.MOVER_IMAGE)
+        request, images = planning.import_request(self._resource), _references(planning.MOVER_IMAGE)
         self._run("import", request, images, results.__setitem__)
         facts = _expect(results["keep"].source, SourceFacts)
         return source_status(facts, key=self._key, uri=self._resource.spec.source.uri)
@@ -131,7 +128,7 @@ class Conversion:
         named = {reference: name for name, reference in images.items()}
         containers = containers_of(request, images)
         # building an environment is no part of the Job's time, as pulling an image is not
-        pythons = {each.image: str(prepare(find_recipe(named[each.image]))) for each in containers}
+        pythons = {each.image: prepare(find_recipe(named[each.image])) for each in containers}
         content = msgspec.json.encode(request).decode()
         deadline = time.monotonic() + self._resource.spec.conversion.timeout_seconds
         with start([self._process(job, content, each, pythons[each.image]) for each in containers]) as running:
@@ -142,18 +139,24 @@ class Conversion:
                     result = process.wait(deadline=deadline)
                 note(container.name, result)
 
-    def _process(self, job: str, request: str, container: Container, python: str) -> StepProcess:
+    def _process(self, job: str, request: str, container: Container, python: Path) -> StepProcess:
         moves = "nothing" if not container.holds else "store" if "store" in container.holds else "source"
-        return StepProcess(
+        code = import_folder()
+        process = StepProcess(
             steps=container.steps,
-            command=[python, "-P", "-m", container.module, *container.steps],
+            command=[str(python), "-P", "-m", container.module, *container.steps],
             request=request,
             job=self._workspace.job(job),
             credentials=self._workspace.credentials(moves=moves),
-            scratch=self._workspace.scratch,
-            code=import_folder(),
+            scratch=self._workspace.scratch(container.name),
+            code=code,
             network=moves == "source",
         )
+        if container.holds:  # it moves bytes with the user's credentials, and opens none of them
+            return process
+        volumes = [process.job / step for step in container.reads]
+        view = View([*installation(python), *import_paths(code), *volumes], process.folders)
+        return process._replace(command=self._isolation.wrap(view, process.command))
 
 
 def _expect(facts: Facts | None, kind: type[Facts]) -> Facts:

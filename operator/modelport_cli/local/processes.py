@@ -15,22 +15,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.contract import (
-    CREDENTIALS_VARIABLE,
-    REQUEST_VARIABLE,
-    WORK_VARIABLE,
-    ModelportError,
-    StepResult,
-    decode,
-)
-from modelport.files import read_bytes
-from modelport.reasons import Reason
-from modelport.steps import MAX_RESULT_FILE_BYTES, RESULT, printable
+from modelport.api.reasons import Reason
+from modelport.encoding import decode
+from modelport.errors import ModelportError
+from modelport.jobs.environment import CREDENTIALS_VARIABLE, REQUEST_VARIABLE, WORK_VARIABLE
+from modelport.jobs.results import StepResult
+from modelport.steps.runner import MAX_RESULT_FILE_BYTES, RESULT, printable
+from modelport.storage.files import read_bytes
 from modelport_cli.interrupts import uninterrupted
 
 LOG_TAIL_BYTES = 2_048
 _GRACE_SECONDS = 5.0
-_NETWORK_VARIABLES = (
+NETWORK_VARIABLES = (
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
@@ -48,6 +44,11 @@ class StepProcess(NamedTuple):
     scratch: Path
     code: Path
     network: bool = False
+
+    @property
+    def folders(self) -> list[Path]:
+        """What it writes into."""
+        return [*(self.job / step for step in self.steps), self.scratch]
 
     @property
     def log(self) -> Path:
@@ -84,6 +85,8 @@ def start(processes: Sequence[StepProcess]) -> Iterator[list[RunningStep]]:
     """Start processes, and end them at the end with everything that they started."""
     running: list[RunningStep] = []
     try:
+        for folder in (each for process in processes for each in process.folders):
+            folder.mkdir(parents=True, exist_ok=True)  # all of them first: a process sees those that were there
         running.extend(RunningStep(process, _start(process)) for process in processes)
         yield running
     finally:
@@ -92,8 +95,6 @@ def start(processes: Sequence[StepProcess]) -> Iterator[list[RunningStep]]:
 
 
 def _start(process: StepProcess) -> subprocess.Popen[bytes]:
-    for step in process.steps:
-        (process.job / step).mkdir(parents=True, exist_ok=True)
     with process.log.open("wb") as output:
         return subprocess.Popen(
             process.command,
@@ -121,7 +122,7 @@ def step_environment(process: StepProcess) -> dict[str, str]:
         "MODELPORT_ALLOW_FILE": "1",
     }
     if process.network:
-        variables |= {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+        variables |= {name: os.environ[name] for name in NETWORK_VARIABLES if name in os.environ}
     return variables
 
 
@@ -154,9 +155,10 @@ def _read_result(process: StepProcess, step: str, status: int) -> StepResult:
 
 
 def _crash(step: str, status: int) -> str:
-    if status >= 0:
+    number = -status if status < 0 else status - 128  # of the process itself, or as bubblewrap and shells tell it
+    if number not in set(signal.Signals):
         return f"step {step} ended with exit status {status} and without a result"
-    name = signal.Signals(-status).name
+    name = signal.Signals(number).name
     cause = " (most often for want of memory)" if name == "SIGKILL" else ""
     return f"step {step} was ended by {name}{cause}"
 

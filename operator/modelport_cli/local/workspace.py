@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from modelport.store import URI_KEY
+from modelport.storage.store import URI_KEY
 from modelport_cli.credentials import environment_credentials
 from modelport_cli.errors import UsageError
 from modelport_cli.interrupts import uninterrupted
@@ -36,13 +36,12 @@ class Workspace(NamedTuple):
 
     @property
     def store_uri(self) -> str:
-        """URI of the store, for its Secret; a path as it is, which `modelport.store` takes it for."""
+        """URI of the store, for its Secret; a path as it is, which `modelport.storage.store` takes it for."""
         return f"file://{self.store}"
 
-    @property
-    def scratch(self) -> Path:
-        """Home and temporary folder of the steps."""
-        return self.root / "scratch"
+    def scratch(self, container: str) -> Path:
+        """Home and temporary folder of a container's steps, which no other reads: settings in it would be obeyed."""
+        return self.root / "scratch" / container
 
     def credentials(self, *, moves: str) -> Path:
         """Folder of the credentials of steps that move bytes from the `source` or the `store`, or move `nothing`."""
@@ -86,7 +85,7 @@ def remove(folder: Path) -> None:
 
 def prepare(workspace: Workspace) -> Workspace:
     """Make the folders and the credentials of the store."""
-    for folder in (workspace.store, workspace.scratch, workspace.credentials(moves="nothing")):
+    for folder in (workspace.store, workspace.credentials(moves="nothing")):
         folder.mkdir(parents=True)
     _write_secret(workspace.credentials(moves="store") / "store", {URI_KEY: workspace.store_uri})
     return workspace

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.api import Failure, ModelConversion
-from modelport.contract import key_of
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.resource import ModelConversion
+from modelport.api.status import Failure
+from modelport.encoding import key_of
 from modelport_operator import facts, names, reading
 from modelport_operator.kube.client import Kube, Object
 from modelport_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from modelport import api
-from modelport.api import ModelConversion, Status
-from modelport.reasons import Reason
+from modelport.api.base import API_VERSION, KIND
+from modelport.api.reasons import Reason
+from modelport.api.resource import ModelConversion, parse
+from modelport.api.status import Status
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key, Result
 from modelport_operator.kube import events
@@ -55,11 +56,11 @@ class Reconciler:
 
     async def _read(self, key: Key) -> ModelConversion | None:
         try:
-            body = await self.kube.get(api.KIND, *key)
+            body = await self.kube.get(KIND, *key)
         except NotFoundError:
             return None
         try:
-            resource = api.parse(body)
+            resource = parse(body)
         except msgspec.ValidationError as error:
             # fields that this version does not know: an older operator under a newer CRD. Nothing is touched.
             logger.critical(
@@ -74,12 +75,12 @@ class Reconciler:
         meta = resource.metadata
         if report.status != resource.status:
             body = {
-                "apiVersion": api.API_VERSION,
-                "kind": api.KIND,
+                "apiVersion": API_VERSION,
+                "kind": KIND,
                 "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
                 "status": msgspec.to_builtins(report.status),
             }
-            await self.kube.apply(api.KIND, meta.namespace, body, manager=STATUS_MANAGER, subresource="status")
+            await self.kube.apply(KIND, meta.namespace, body, manager=STATUS_MANAGER, subresource="status")
             _log(resource, report.status)
             for event in report.events:
                 await events.post(self.kube, resource, event, instance=self.instance, now=self.clock())

@@ -8,7 +8,7 @@ from typing import Any
 
 import kopf
 
-from modelport.api import GROUP, PLURAL, VERSION
+from modelport.api.base import GROUP, PLURAL, VERSION
 from modelport_operator.controller.controller import Controller, Key
 from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 from modelport_operator.peers import PeerIndex

@@ -13,7 +13,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
 
-from modelport.api import API_VERSION, PLURAL
+from modelport.api.base import API_VERSION, PLURAL
 from modelport_operator.kube.errors import KubeError, UnavailableError, error_for
 from modelport_operator.kube.kinds import KINDS
 

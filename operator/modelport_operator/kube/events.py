@@ -4,7 +4,8 @@ import datetime as dt
 import logging
 import secrets
 
-from modelport.api import API_VERSION, KIND, ModelConversion
+from modelport.api.base import API_VERSION, KIND
+from modelport.api.resource import ModelConversion
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.errors import KubeError
 from modelport_operator.names import MANAGER

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from modelport.api import API_VERSION, KIND, PLURAL
+from modelport.api.base import API_VERSION, KIND, PLURAL
 
 
 class Kind(NamedTuple):

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from modelport.api import ModelConversion
-from modelport.contract import DEFAULT_WORK, STORE_SECRET, ExitStatus, canonical
-from modelport.requests import serve_request
+from modelport.api.resource import ModelConversion
+from modelport.encoding import canonical
+from modelport.jobs.environment import DEFAULT_WORK, STORE_SECRET, ExitStatus
+from modelport.jobs.planning import serve_request
 from modelport_operator import names
 from modelport_operator.plan.pods import (
     credentials_mount,

@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 
-from modelport.api import Failure, ModelConversion
-from modelport.contract import key_of
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.resource import ModelConversion
+from modelport.api.status import Failure
+from modelport.encoding import key_of
 from modelport_operator.facts import Deployment, Observed
 from modelport_operator.plan import children
 from modelport_operator.plan.comparison import contains

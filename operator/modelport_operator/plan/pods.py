@@ -7,10 +7,12 @@ credentials are mounted only where bytes move. The pod satisfies Pod Security `r
 from collections.abc import Collection
 from typing import Any
 
-from modelport.api import Conversion, ModelConversion
-from modelport.contract import DEFAULT_CREDENTIALS, DEFAULT_WORK, REQUEST_VARIABLE, STORE_SECRET, canonical
-from modelport.jobs import Container, containers_of
-from modelport.requests import locations
+from modelport.api.resource import ModelConversion
+from modelport.api.spec import Conversion
+from modelport.encoding import canonical
+from modelport.jobs.containers import Container, containers_of
+from modelport.jobs.environment import DEFAULT_CREDENTIALS, DEFAULT_WORK, REQUEST_VARIABLE, STORE_SECRET
+from modelport.jobs.keys import locations
 from modelport_operator.names import labels
 from modelport_operator.plan.progress import Work
 from modelport_operator.plan.resources import MODEL, MOVER, Defaults, resources

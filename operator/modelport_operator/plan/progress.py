@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.api import ArtifactStatus, Failure, ModelConversion, SourceStatus, VerificationStatus
-from modelport.contract import Hop, JobRequest
+from modelport.api.resource import ModelConversion
+from modelport.api.status import ArtifactStatus, Failure, SourceStatus, VerificationStatus
+from modelport.jobs.requests import Hop, JobRequest
 from modelport_operator.facts import Observed
 from modelport_operator.names import child_name
 from modelport_operator.plan.verdicts import Verdict

@@ -7,7 +7,7 @@ on a full node takes others with it.
 import re
 from typing import NamedTuple
 
-from modelport.api import Resources
+from modelport.api.spec import Resources
 
 _UNITS = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9} | {
     prefix + suffix: float(base**power)

@@ -6,9 +6,9 @@ another catalogue of images, changes no pod. What else an operator puts into pod
 
 import msgspec
 
-from modelport.contract import canonical, key_of
-from modelport.reasons import Reason
-from modelport.requests import serve_request, server_image
+from modelport.api.reasons import Reason
+from modelport.encoding import canonical, key_of
+from modelport.jobs.planning import serve_request, server_image
 from modelport_operator.facts import Deployment, Pod
 from modelport_operator.plan import troubles
 from modelport_operator.plan.progress import Case, Progress

@@ -8,19 +8,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from modelport import outcomes, requests
-from modelport.api import ArtifactStatus, Failure, SourceStatus, VerificationStatus
-from modelport.contract import (
-    MAX_REQUEST_BYTES,
-    Hop,
-    JobRequest,
-    ModelportError,
-    VerificationFacts,
-    canonical,
-    key_of,
-)
-from modelport.reasons import Reason
-from modelport.verification.judge import is_complete, judge
+from modelport.api.reasons import Reason
+from modelport.api.status import ArtifactStatus, Failure, SourceStatus, VerificationStatus
+from modelport.encoding import canonical, key_of
+from modelport.errors import ModelportError
+from modelport.jobs import keys, outcomes, planning
+from modelport.jobs.environment import MAX_REQUEST_BYTES
+from modelport.jobs.requests import Hop, JobRequest
+from modelport.jobs.results import VerificationFacts
+from modelport.verification.verdict.judgement import is_complete, judge
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
 from modelport_operator.plan.rollout import has_grpc
 from modelport_operator.plan.troubles import Trouble, failure_of
@@ -41,9 +37,9 @@ def check_spec(case: Case, progress: Progress) -> Progress:
 def import_source(case: Case, progress: Progress) -> Progress:
     """Resolve the source once; it is pinned until the spec says something else about its bytes."""
     resource = case.resource
-    key = requests.source_key(resource)
+    key = keys.source_key(resource)
     work = _work(
-        case, Stage.IMPORT, key_of([key, resource.spec.conversion]), requests.import_request(resource), image=""
+        case, Stage.IMPORT, key_of([key, resource.spec.conversion]), planning.import_request(resource), image=""
     )
     progress = _keeping(progress, work.name)
     pinned = resource.status.source
@@ -67,7 +63,7 @@ def choose_path(case: Case, progress: Progress) -> Progress:
     hops = _hops(case, source.format)
     if isinstance(hops, Failure):
         return replace(progress, failure=hops, stage=Stage.CONVERT)
-    inputs = requests.inputs_key(case.resource, source, hops, case.platform.architecture)
+    inputs = keys.inputs_key(case.resource, source, hops, case.platform.architecture)
     return replace(progress, stage=Stage.CONVERT, hops=tuple(hops), inputs_key=inputs)
 
 
@@ -80,10 +76,10 @@ def find_artifact(case: Case, progress: Progress) -> Progress:
         name = work_name(resource, Stage.CONVERT, _outcome_key(case, own.key, evidence.key if evidence else ""))
         return _keeping(replace(progress, artifact=own), name)
     assert source is not None  # the stages before halt otherwise
-    key = requests.artifact_key(progress.inputs_key, hops)
+    key = keys.artifact_key(progress.inputs_key, hops)
     image = _server_image(case)
     evidence_key = _evidence_key(case, key, image)
-    request = requests.convert_request(resource, source, path=hops, artifact=key, verification=evidence_key)
+    request = planning.convert_request(resource, source, path=hops, artifact=key, verification=evidence_key)
     work = _work(case, Stage.CONVERT, _outcome_key(case, key, evidence_key), request, image=image)
     made = next((peer for peer in case.observed.peers if peer.artifact and peer.artifact.key == key), None)
     if made and made.artifact:
@@ -103,7 +99,7 @@ def verify(case: Case, progress: Progress) -> Progress:
     image = _server_image(case)
     evidence = _evidence(case, artifact, image)
     evidence_key = _evidence_key(case, artifact.key, image)
-    request = requests.verify_request(
+    request = planning.verify_request(
         case.resource, source, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
     )
     work = _work(case, Stage.VERIFY, _outcome_key(case, artifact.key, evidence_key), request, image=image)
@@ -112,7 +108,7 @@ def verify(case: Case, progress: Progress) -> Progress:
         # the Job that measured it, which an upgrade of the operator leaves as it is
         key = _outcome_key(case, artifact.key, evidence.key)
         progress = _keeping(progress, work_name(case.resource, Stage.VERIFY, key))
-        if evidence.judged == requests.judgement_key(case.resource.spec.verification):
+        if evidence.judged == keys.judgement_key(case.resource.spec.verification):
             return replace(progress, verification=evidence, verified=True)
         if _can_judge(case, evidence):
             return _judged(case, progress, evidence)
@@ -152,7 +148,7 @@ def advance(case: Case) -> Progress:
 
 def _hops(case: Case, source_format: str) -> list[Hop] | Failure:
     try:
-        return requests.hops(case.resource, source_format, case.platform.images)
+        return planning.paths(case.resource, source_format, case.platform.images)[0]
     except ModelportError as error:
         return _invalid(case, error)
 
@@ -169,20 +165,20 @@ def _has_begun(case: Case, work: Work) -> bool:
 def _known_source(case: Case, key: str) -> SourceStatus | None:
     """Return a source with the digests that the spec gives, from the own status or another resource's."""
     spec = case.resource.spec.source
-    wanted = {role: location.digest for role, location in requests.locations(case.resource).items()}
+    wanted = {role: location.digest for role, location in keys.locations(case.resource).items()}
     if None in wanted.values():
         return None
     for known in (case.resource.status.source, *(peer.source for peer in case.observed.peers)):
         if known is None or spec.format not in {None, known.format}:
             continue
-        found = requests.digests(known)
+        found = keys.digests(known)
         if all(found[role] == digest for role, digest in wanted.items()):
             return replace(known, key=key, uri=spec.uri, code_digest=wanted.get("code"), data_digest=wanted.get("data"))
     return None
 
 
 def _evidence_key(case: Case, artifact: str, image: str, *, samples_version: int | None = None) -> str:
-    return requests.verification_key(
+    return keys.verification_key(
         case.resource,
         artifact=artifact,
         server_image=image,
@@ -192,7 +188,7 @@ def _evidence_key(case: Case, artifact: str, image: str, *, samples_version: int
 
 
 def _server_image(case: Case) -> str:
-    return requests.server_image(case.resource.spec.target.format, case.platform.images)
+    return planning.server_image(case.resource.spec.target.format, case.platform.images)
 
 
 def _outcome_key(case: Case, artifact: str, evidence: str) -> str:
@@ -291,7 +287,7 @@ def _judged(case: Case, progress: Progress, evidence: VerificationStatus) -> Pro
     spec = case.resource.spec.verification
     finding = judge(evidence, spec) if spec.policy == "Enforce" else None
     if finding is None:
-        found = replace(evidence, judged=requests.judgement_key(spec))
+        found = replace(evidence, judged=keys.judgement_key(spec))
         return replace(progress, verification=found, verified=True)
     progress = replace(progress, verification=evidence)
     key = key_of([evidence.key, spec])

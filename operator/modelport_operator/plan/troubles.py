@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.api import Failure
-from modelport.contract import STORE_SECRET, StepResult, decode
-from modelport.jobs import may_tell
-from modelport.reasons import ADVICE, Reason
+from modelport.api.reasons import ADVICE, Reason
+from modelport.api.status import Failure
+from modelport.encoding import decode
+from modelport.jobs.containers import may_tell
+from modelport.jobs.environment import STORE_SECRET
+from modelport.jobs.results import StepResult
 from modelport_operator.facts import Container, Job, Pod
 
 MAX_MESSAGE = 1000

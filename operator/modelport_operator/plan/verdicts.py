@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.api import Failure
-from modelport.contract import StepResult
-from modelport.reasons import ADVICE, Reason
+from modelport.api.reasons import ADVICE, Reason
+from modelport.api.status import Failure
+from modelport.jobs.results import StepResult
 from modelport_operator.facts import Job, Pod, Termination
 from modelport_operator.plan import troubles
 from modelport_operator.plan.troubles import Trouble

@@ -6,7 +6,7 @@ The order is the table of conditions in docs/conditions.md: what the user must a
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
 from modelport_operator.plan.progress import Stage
 from modelport_operator.plan.verdicts import VERIFYING
 from modelport_operator.report.situation import Situation

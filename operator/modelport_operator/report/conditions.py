@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from modelport.api import Condition
-from modelport.outcomes import told_of
+from modelport.api.status import Condition
+from modelport.jobs.outcomes import told_of
 from modelport_operator.report.checks import Verdict
 from modelport_operator.report.situation import Situation
 

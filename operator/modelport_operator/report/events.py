@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from modelport.api import Condition
+from modelport.api.status import Condition
 from modelport_operator.report.checks import RETRYING
 
 _SPOKEN_FOR = frozenset({"Reconciling", "Stalled"})

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from modelport.api import Condition, Status
-from modelport.outcomes import REPORTED
+from modelport.api.status import Condition, Status
+from modelport.jobs.outcomes import REPORTED
 
 Rule = Callable[[dict[str, Condition], Status, int], bool]
 

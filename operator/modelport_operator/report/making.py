@@ -2,7 +2,7 @@
 
 import msgspec
 
-from modelport.api import Status
+from modelport.api.status import Status
 from modelport_operator.report.checks import verdict_on
 from modelport_operator.report.conditions import aspects, conditions
 from modelport_operator.report.events import Event, transitions

@@ -1,6 +1,6 @@
 """What the status says about what answers requests."""
 
-from modelport.api import ServingStatus
+from modelport.api.status import ServingStatus
 from modelport_operator.names import selector
 from modelport_operator.plan.progress import Stage
 from modelport_operator.report.situation import Situation

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from modelport.api import Failure, ModelConversion
+from modelport.api.resource import ModelConversion
+from modelport.api.status import Failure
 from modelport_operator.facts import Deployment
 from modelport_operator.plan import Plan
 from modelport_operator.plan.progress import Progress

@@ -109,7 +109,7 @@ def opens_socket() -> torch.nn.Module:
 
 def plants_links() -> torch.nn.Module:
     """Let the converter leave links beside the model, so that a later step with credentials might follow them."""
-    from modelport_converter.converters import pytorch as converter
+    from modelport_converter.frameworks.pytorch import to_onnx as converter
 
     finish = converter.finish_model
     if finish.__name__ == "finish_and_plant":  # a model is built twice

@@ -3,10 +3,12 @@
 import msgspec
 import pytest
 
-from modelport.api import Signature
-from modelport.contract import ArtifactManifest, File, ModelportError, ReferenceFacts, artifact_folder, digest_of
-from modelport.reasons import Reason
-from modelport.store import open_store
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.storage.manifests import ArtifactManifest, File, ReferenceFacts, artifact_folder
+from modelport.storage.store import open_store
 from modelport_cli.artifacts import check_artifact, save_artifact
 from modelport_cli.errors import UsageError
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from modelport.api import ArtifactStatus, SourceStatus, VerificationStatus
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.status import ArtifactStatus, SourceStatus, VerificationStatus
+from modelport.errors import ModelportError
 from modelport_cli.local.assembly import Progress, make_failure, make_status
 from modelport_cli.local.processes import StepError
 

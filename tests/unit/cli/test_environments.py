@@ -6,12 +6,11 @@ from hashlib import sha256
 
 import pytest
 
-from modelport.formats import CONVERTERS
-from modelport.requests import MOVER_IMAGE
+from modelport.frameworks import FRAMEWORKS
 from modelport.runtimes import RUNTIMES
 from modelport_cli.errors import CommandError
 from modelport_cli.local import environments
-from modelport_cli.local.environments import Recipe, environment_key, find_recipe, prepare
+from modelport_cli.local.environments import Recipe, environment_key, find_recipe, installation, prepare
 
 
 def test_the_key_follows_from_the_locks_and_their_order():
@@ -21,9 +20,7 @@ def test_the_key_follows_from_the_locks_and_their_order():
     assert key != environment_key([b"a==1b==1"])
 
 
-@pytest.mark.parametrize(
-    "image", {MOVER_IMAGE, *(each.image for each in CONVERTERS.values()), *(each.image for each in RUNTIMES)}
-)
+@pytest.mark.parametrize("image", [each.image for known in (FRAMEWORKS, RUNTIMES) for each in known.values()])
 def test_every_image_has_a_lock(image):
     assert find_recipe(image).locks
 
@@ -85,3 +82,16 @@ def test_leftovers_of_a_killed_build_are_replaced(tmp_path, cache, wheel):
     leftover.mkdir(parents=True)
     (leftover / "python").write_text("half")
     assert subprocess.check_output([prepare(recipe), "-c", "import tiny; print(tiny.ANSWER)"], text=True) == "42\n"
+
+
+def test_what_an_environment_is_made_of_is_no_more_than_it_loads(tmp_path):
+    base, environment = tmp_path / "home" / ".local", tmp_path / "venv"
+    for folder in (base, environment):
+        (folder / "bin").mkdir(parents=True)
+    (base / "bin" / "python3.11").touch()
+    (base / "bin" / "python3").symlink_to("python3.11")
+    (environment / "bin" / "python").symlink_to(base / "bin" / "python3")
+    (environment / "pyvenv.cfg").write_text(f"home = {base / 'bin'}\nversion_info = 3.11.9\n")
+    assert installation(environment / "bin" / "python") == [
+        *(environment, base / "lib", base / "lib64", base / "bin" / "python3", base / "bin" / "python3.11")
+    ]

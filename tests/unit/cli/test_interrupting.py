@@ -27,8 +27,8 @@ def run():
             request="{}",
             job=workspace.job("convert"),
             credentials=workspace.credentials(moves="nothing"),
-            scratch=workspace.scratch,
-            code=workspace.scratch,
+            scratch=workspace.scratch("all"),
+            code=workspace.root,
         )
         with start([process("hop-1"), process("try")]) as (running, _):
             running.wait(deadline=time.monotonic() + 600)
@@ -58,7 +58,7 @@ def test_nothing_is_left(tmp_path, signals):
         text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as process:
-        scratch = Path(process.stdout.readline().strip()) / "scratch"
+        scratch = Path(process.stdout.readline().strip()) / "scratch" / "all"
 
         def wait_for(name):
             while not (scratch / name).exists():

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from modelport.contract import SourceFacts, StepFailure, StepResult
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.jobs.results import SourceFacts, StepFailure, StepResult
 from modelport_cli.local.processes import StepError, StepProcess, start, step_environment
 
 SOON = 60.0
@@ -100,6 +100,7 @@ def test_a_reported_failure_comes_with_the_end_of_the_log(step):
         ("sys.exit(3)", "exit status 3"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "memory"),
+        ("sys.exit(128 + signal.SIGKILL)", "memory"),  # as bubblewrap tells it
         ("pathlib.Path(os.environ['MODELPORT_WORK'], 'keep', 'result.json').write_text('{\"step\": 7}')", "contract"),
     ],
 )

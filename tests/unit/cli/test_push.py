@@ -5,7 +5,7 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from modelport.sources import bring
+from modelport.storage.locations import bring
 from modelport_cli.commands.push import describe_upload
 from modelport_cli.errors import UsageError
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from modelport.api import parse
+from modelport.api.resource import parse
 from modelport_cli.commands.get import age, columns
 from modelport_cli.stages import State, is_ready, is_stalled, list_stages, short, size
 

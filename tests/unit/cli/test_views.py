@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from builders import output_status
-from modelport.api import VerificationStatus
+from modelport.api.status import VerificationStatus
 from modelport_cli.views import limit_lines, verification_view
 
 OUTPUT = output_status(

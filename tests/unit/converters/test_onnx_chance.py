@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from modelport_converter.converters.onnx_chance import find_random_operations
+from modelport_converter.onnx_graphs.chance import find_random_operations
 from unit.converters.onnx_models import constant, graph, model, node, value
 
 NOISE = node("RandomNormalLike", ["x"], ["noise"], "jitter")

@@ -5,11 +5,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.contract import ModelportError
-from modelport_converter.converters import onnx_files
-from modelport_converter.converters.job import the_one_file
-from modelport_converter.converters.onnx_asking import make_run
-from modelport_converter.converters.onnx_graphs import has_external_data
+from modelport.errors import ModelportError
+from modelport_converter.frameworks.onnx.answering import make_run
+from modelport_converter.onnx_graphs import files as onnx_files
+from modelport_converter.onnx_graphs.graphs import has_external_data
+from modelport_converter.tasks import the_one_file
 
 
 def linear(*nodes, output="scores", shape=("batch", 2)) -> onnx.ModelProto:

@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from modelport.onnx_sessions import make_run, open_session
-from modelport_converter.converters.onnx_files import load_whole
-from modelport_converter.converters.onnx_graphs import has_external_data, tensors_of
+from modelport.runtimes.onnxruntime.sessions import make_run, open_session
+from modelport_converter.onnx_graphs.files import load_whole
+from modelport_converter.onnx_graphs.graphs import has_external_data, tensors_of
 from unit.converters.onnx_models import constant, graph, model, node, value
 
 WEIGHT = np.arange(9, dtype=np.float32).reshape(3, 3)

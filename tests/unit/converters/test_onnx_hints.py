@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from modelport.api import Input
-from modelport.verification.source import Hint
-from modelport_converter.converters.onnx_graphs import infer_tensors
-from modelport_converter.converters.onnx_hints import find_hints
+from modelport.api.spec import Input
+from modelport.verification.source.model import Hint
+from modelport_converter.frameworks.onnx.hints.hints import find_hints
+from modelport_converter.onnx_graphs.graphs import infer_tensors
 from unit.converters.onnx_models import ML, constant, graph, model, node, value
 
 INT, STRING = TensorProto.INT64, TensorProto.STRING

@@ -7,8 +7,8 @@ import pytest
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from modelport.onnx_sessions import make_run, open_session
-from modelport_converter.converters.onnx_layouts import put_time_first
+from modelport.runtimes.onnxruntime.sessions import make_run, open_session
+from modelport_converter.frameworks.onnx.layouts import put_time_first
 from unit.converters.onnx_models import graph, model, node, value
 
 BATCH, TIME, INPUT, HIDDEN = 3, 5, 2, 4

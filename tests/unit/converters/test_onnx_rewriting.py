@@ -6,10 +6,10 @@ import onnxslim
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
-from modelport_converter.converters.onnx_files import simplified
-from modelport_converter.converters.onnx_rewriting import Comparison, with_opset
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport_converter.frameworks.onnx.rewriting import Comparison, with_opset
+from modelport_converter.onnx_graphs.files import simplified
 from unit.converters.onnx_models import constant, model, node, value
 
 WEIGHT = np.random.default_rng(1).standard_normal((3, 3)).astype(np.float32)

@@ -8,13 +8,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from builders import convert_request
-from modelport.contract import Hop, ModelportError
-from modelport.formats.onnx import OnnxOptions
-from modelport.onnx_sessions import make_run, open_session
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.conversion.onnx_options import OnnxOptions
+from modelport.errors import ModelportError
+from modelport.jobs.requests import Hop
+from modelport.runtimes.onnxruntime.sessions import make_run, open_session
 from modelport.verification.reference import FILE_NAME, Reference, Sample, write_reference
-from modelport_converter.converters.job import HopJob, SourceJob
-from modelport_converter.converters.onnx import convert, open_source
+from modelport_converter.frameworks.onnx.ask import open_source
+from modelport_converter.frameworks.onnx.to_onnx import convert
+from modelport_converter.tasks import HopTask, SourceTask
 from unit.converters.onnx_models import ML, model, node, value
 
 X = np.array([[1, -2, 3], [0.5, 0, -1]], np.float32)
@@ -34,7 +36,7 @@ class Conversion:
         self.request = convert_request(hops=hops)
 
     def open(self):
-        return open_source(SourceJob(self.request, self.folder / "source", self.folder / "code"))
+        return open_source(SourceTask(self.request, self.folder / "source", self.folder / "code"))
 
     def convert(self, questions=None):
         """Return the answers of the artifact to the questions, and what users are told."""
@@ -42,7 +44,7 @@ class Conversion:
         sample = Sample((given,), (self.open().run(given),))
         write_reference(self.folder / "asked" / FILE_NAME, Reference((sample,)))
         folders = (self.folder / name for name in ("source", "code", "asked", "out"))
-        convert(HopJob(self.request, self.request.hops[0], True, *folders), OnnxOptions(**self.options))
+        convert(HopTask(self.request, self.request.hops[0], True, *folders), OnnxOptions(**self.options))
         told = self.folder / "out" / "caveats.json"
         session = open_session(self.folder / "out" / "model" / "model.onnx", level="all")
         names = [each.name for each in session.get_outputs()]

@@ -5,10 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from modelport.api import Input
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
-from modelport_converter.converters.onnx_values import describe, read_inputs, take_probabilities
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input
+from modelport.errors import ModelportError
+from modelport_converter.frameworks.onnx.values import describe, read_inputs, take_probabilities
 from unit.converters.onnx_models import ML, model, node, value
 
 

@@ -8,7 +8,7 @@ import copy
 import itertools
 from typing import Any
 
-from modelport import api
+from modelport.api.base import API_VERSION, KIND
 from modelport_operator.kube.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -128,12 +128,12 @@ class MemoryKube:
 
     def apply_resource(self, spec: Object, name: str = "net", namespace: str = "team") -> Object:
         """Do what `kubectl apply` of a ModelConversion does."""
-        key = (api.KIND, namespace, name)
+        key = (KIND, namespace, name)
         if key not in self.objects:
             meta = {"name": name, "namespace": namespace}
             return self.put(
-                api.KIND,
-                {"apiVersion": api.API_VERSION, "metadata": meta, "spec": spec, "status": {"observedGeneration": -1}},
+                KIND,
+                {"apiVersion": API_VERSION, "metadata": meta, "spec": spec, "status": {"observedGeneration": -1}},
             )
         self.objects[key]["spec"] = spec
         self.objects[key]["metadata"]["generation"] += 1

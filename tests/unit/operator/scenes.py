@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
-from modelport import api
-from modelport.api import ModelConversion, OutputStatus, Status
-from modelport.contract import ArtifactFacts, SourceFacts, StepFailure, StepResult, VerificationFacts
-from modelport.reasons import Reason
+from modelport.api.base import API_VERSION, KIND
+from modelport.api.reasons import Reason
+from modelport.api.resource import ModelConversion, parse
+from modelport.api.status import OutputStatus, Status
+from modelport.jobs.results import ArtifactFacts, SourceFacts, StepFailure, StepResult, VerificationFacts
 from modelport_operator.facts import Container, Deployment, Job, Observed, Peer, Pod, Termination
 from modelport_operator.plan import Plan, make_plan
 from modelport_operator.platforms import Platform
@@ -60,7 +61,7 @@ def resource(
         "generation": generation,
         "annotations": annotations or {},
     }
-    parsed = api.parse({"apiVersion": api.API_VERSION, "kind": api.KIND, "metadata": meta, "spec": spec or SERVED})
+    parsed = parse({"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec or SERVED})
     return msgspec.structs.replace(parsed, status=status or Status())
 
 
@@ -199,8 +200,8 @@ def converted(case: ModelConversion, **steps: Any) -> tuple[ModelConversion, tup
 def deployed(plan: Plan, **fields: Any) -> Deployment:
     """Return the Deployment that a plan asks for, rolled out if not said otherwise."""
     assert plan.rollout
-    from modelport.contract import canonical
-    from modelport.requests import serve_request
+    from modelport.encoding import canonical
+    from modelport.jobs.planning import serve_request
 
     request = canonical(serve_request(artifact=plan.rollout.artifact_key, digest=plan.rollout.digest)).decode()
     wanted = plan.replicas or 0

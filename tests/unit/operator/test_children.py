@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelport.api import Resources
+from modelport.api.spec import Resources
 from modelport_operator.names import child_name
 from modelport_operator.plan.comparison import contains
 from modelport_operator.plan.resources import MODEL, amount, resources

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from modelport.api import Condition, Failure, Status
+from modelport.api.status import Condition, Failure, Status
 from modelport_operator import __main__ as program
 from modelport_operator import logs, reading, settings
 from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from modelport.contract import StepFailure, StepResult
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.jobs.results import StepFailure, StepResult
 from modelport_operator.facts import Container, Termination
 from unit.operator.scenes import (
     NOW,

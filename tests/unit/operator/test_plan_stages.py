@@ -3,11 +3,12 @@
 import msgspec
 import pytest
 
-from modelport import api
-from modelport.contract import StepResult
-from modelport.reasons import Reason
-from modelport.requests import SAMPLES_VERSION
-from modelport.verification.judge import Finding
+from modelport.api.reasons import Reason
+from modelport.api.resource import parse
+from modelport.api.status import Status, read_status
+from modelport.jobs.keys import SAMPLES_VERSION
+from modelport.jobs.results import StepResult
+from modelport.verification.verdict.judgement import Finding
 from modelport_operator.facts import Container, Peer, Service
 from modelport_operator.plan import Plan
 from modelport_operator.plan.children import service
@@ -487,14 +488,14 @@ def stale(status, **changes):
         body["verification"][name] = value
         if value is None:
             del body["verification"][name]
-    return api.read_status(body)
+    return read_status(body)
 
 
 @pytest.mark.parametrize("facts", [{}, {"truncated": True}, {"edges": "output y: ties"}])
 def test_an_upgrade_that_samples_and_judges_otherwise_starts_nothing_and_changes_no_pod(facts, monkeypatch):
     case, jobs = converted(resource(), **facts)
     live = deployed(plan_for(case, *jobs))
-    monkeypatch.setattr("modelport.requests.SAMPLES_VERSION", SAMPLES_VERSION + 1)
+    monkeypatch.setattr("modelport.jobs.keys.SAMPLES_VERSION", SAMPLES_VERSION + 1)
     monkeypatch.setattr("modelport_operator.plan.stages.judge", lambda *_: Finding(Reason.VERIFICATION_FAILED, "no"))
     for seen in (jobs, ()):  # with pods and Jobs, and after they were cleaned up
         plan = plan_for(case, *seen, deployment=live, platform=UPGRADED, service=Service(uid="s", body=service(case)))
@@ -535,5 +536,5 @@ def test_a_status_that_another_version_wrote_is_read_as_far_as_it_goes():
     assert (unreadable.status.verification, unreadable.status.artifact) == (None, case.status.artifact)
     assert created(plan_for(unreadable, jobs[0])) == ["net-verify"]
     body = msgspec.to_builtins(case) | {"status": {"verification": 1, "observedGeneration": 7}}
-    assert api.parse(body).status == api.Status(observed_generation=7)
-    assert api.read_status(None) == api.read_status("x") == api.read_status({"conditions": 1}) == api.Status()
+    assert parse(body).status == Status(observed_generation=7)
+    assert read_status(None) == read_status("x") == read_status({"conditions": 1}) == Status()

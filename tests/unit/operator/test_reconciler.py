@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from modelport import api
+from modelport.api.base import KIND
+from modelport.api.status import Status
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.reconciler import Reconciler
@@ -41,10 +42,10 @@ class Scene:
     async def reconcile(self, key=KEY):
         self.kube.writes.clear()
         result = await self.reconciler(key)
-        body = self.kube.objects.get((api.KIND, *key))
+        body = self.kube.objects.get((KIND, *key))
         if body:
             self.peers.note(key.namespace, key.name, body)
-            status = msgspec.convert(body["status"], api.Status)
+            status = msgspec.convert(body["status"], Status)
             assert list(violations(status, generation=body["metadata"]["generation"])) == []
         return result
 
@@ -60,7 +61,7 @@ class Scene:
             await self.reconcile(key)
 
     def ready(self, key=KEY):
-        status = self.kube.objects[(api.KIND, *key)]["status"]
+        status = self.kube.objects[(KIND, *key)]["status"]
         found = next(each for each in status["conditions"] if each["type"] == "Ready")
         return found["status"], found["reason"]
 
@@ -177,7 +178,7 @@ async def test_a_failure_tells_the_log(scene):
     said = '{"step":"fetch","failure":{"reason":"SourceNotFound","message":"expected s3://models/net.onnx, found nothing"}}'
     scene.kube.run_job("net-import", failing=said)
     await scene.reconcile()
-    failure = scene.kube.objects[(api.KIND, *KEY)]["status"]["failure"]
+    failure = scene.kube.objects[(KIND, *KEY)]["status"]["failure"]
     assert (failure["reason"], failure["logTail"]) == ("SourceNotFound", "log of fetch")
     assert scene.ready() == ("False", "SourceNotFound")
     await scene.reconcile()
@@ -210,7 +211,7 @@ async def test_a_refused_job_is_told_and_tried_again(scene):
     scene.kube.apply_resource(ONNX)
     result = await scene.reconcile()
     assert scene.ready() == ("False", "ProgressingWithRetry")
-    assert scene.kube.objects[(api.KIND, *KEY)]["status"]["failure"]["reason"] == "QuotaExceeded"
+    assert scene.kube.objects[(KIND, *KEY)]["status"]["failure"]["reason"] == "QuotaExceeded"
     assert result.look_again
     scene.kube.refuse.clear()
     await scene.reconcile()

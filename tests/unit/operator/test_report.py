@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from modelport.api import Condition, Failure, Status
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.status import Condition, Failure, Status
 from modelport_operator.facts import Container
 from modelport_operator.plan.troubles import Trouble, clean, failure_of
 from modelport_operator.report.invariants import violations

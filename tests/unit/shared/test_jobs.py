@@ -3,16 +3,9 @@
 import pytest
 
 from builders import convert_request
-from modelport.contract import (
-    MAX_EVIDENCE_BYTES,
-    POD_MESSAGES_BYTES,
-    ConvertRequest,
-    Hop,
-    ImportRequest,
-    LocationRequest,
-    ServeRequest,
-)
-from modelport.jobs import containers_of
+from modelport.jobs.containers import containers_of
+from modelport.jobs.environment import MAX_EVIDENCE_BYTES, POD_MESSAGES_BYTES
+from modelport.jobs.requests import ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
 
 IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-onnxruntime": "server@1"}
 

@@ -3,21 +3,18 @@
 import msgspec
 import pytest
 
-from modelport.api import API_VERSION, ModelConversion, SourceStatus, parse
-from modelport.contract import MAX_REQUEST_BYTES, ModelportError, canonical, decode_request
-from modelport.formats import CONVERTERS
-from modelport.planning import find_path, options_of, plan_path
-from modelport.reasons import ADVICE, Reason
-from modelport.requests import (
-    artifact_key,
-    convert_request,
-    hops,
-    import_request,
-    inputs_key,
-    source_key,
-    verification_key,
-    verify_request,
-)
+from modelport.api.base import API_VERSION
+from modelport.api.reasons import ADVICE, Reason
+from modelport.api.resource import ModelConversion, parse
+from modelport.api.status import SourceStatus
+from modelport.conversion.paths import find_paths, options_of, plan_paths
+from modelport.encoding import canonical
+from modelport.errors import ModelportError
+from modelport.frameworks import CONVERTERS
+from modelport.jobs.environment import MAX_REQUEST_BYTES
+from modelport.jobs.keys import artifact_key, inputs_key, source_key, verification_key
+from modelport.jobs.planning import convert_request, import_request, paths, verify_request
+from modelport.jobs.requests import decode_request
 
 DIGEST = "sha256:" + "a" * 64
 IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-onnxruntime": "server@1"}
@@ -41,7 +38,7 @@ def resource(**changes: object) -> ModelConversion:
 def keys(
     given: ModelConversion, images: dict[str, str] = IMAGES, source: SourceStatus = SOURCE
 ) -> tuple[str, str, str]:
-    path = hops(given, "pytorch-state-dict", images)
+    path = paths(given, "pytorch-state-dict", images)[0]
     inputs = inputs_key(given, source, path, "amd64")
     artifact = artifact_key(inputs, path)
     evidence = verification_key(
@@ -139,7 +136,7 @@ def test_refresh_annotation_imports_again() -> None:
 
 def test_requests_survive_the_wire_and_fit() -> None:
     given = resource()
-    path = hops(given, "pytorch-state-dict", IMAGES)
+    path = paths(given, "pytorch-state-dict", IMAGES)[0]
     request = convert_request(given, SOURCE, path=path, artifact="a", verification="v")
     for each in (request, import_request(given)):
         assert decode_request(canonical(each).decode()) == each
@@ -147,7 +144,7 @@ def test_requests_survive_the_wire_and_fit() -> None:
 
 
 def test_path_to_the_same_format_is_one_conversion() -> None:
-    assert [each.name for each in find_path("onnx", "onnx")] == ["onnx-to-onnx"]
+    assert [[hop.name for hop in path] for path in find_paths("onnx", "onnx")] == [["onnx-to-onnx"]]
 
 
 def test_unknown_option_names_the_nearest() -> None:
@@ -168,7 +165,7 @@ def test_impossible_option_is_refused(opset: object) -> None:
 )
 def test_a_state_dict_needs_code_and_inputs(source: dict[str, object], reason: Reason) -> None:
     with pytest.raises(ModelportError) as caught:
-        plan_path(resource(source=source).spec, "pytorch-state-dict")
+        plan_paths(resource(source=source).spec, "pytorch-state-dict")
     assert caught.value.reason is reason
 
 

@@ -4,14 +4,15 @@ import io
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import msgspec
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.contract import StepResult
-from modelport.store import open_store
+from modelport.jobs.results import StepResult
+from modelport.storage.store import open_store
 
 KEY = "a" * 32
 
@@ -36,6 +37,16 @@ def zip_bytes(files):
     return file.getvalue()
 
 
+def tar_bytes(files):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
 class Pod:
     """Runs steps of one Job, each with its own volume."""
 
@@ -47,9 +58,9 @@ class Pod:
         (self.credentials / "store" / "uri").write_text(self.store_uri)
         self.store = open_store({"uri": self.store_uri})
 
-    def start(self, step, request, **variables):
+    def start(self, step, request, command=("-m", "modelport_converter"), **variables):
         return subprocess.Popen(
-            [sys.executable, "-m", "modelport_converter", *step.split()],
+            [sys.executable, *command, *step.split()],
             env=os.environ
             | {
                 "PYTHONPATH": os.pathsep.join(sys.path),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from modelport.archives import MAX_RATIO, MIN_LIMIT_BYTES, is_archive, unpack
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.storage.archives import MAX_RATIO, MIN_LIMIT_BYTES, is_archive, unpack
 
 
 def make_zip(path: Path, members: dict[str, bytes], *, mode: int = 0) -> Path:

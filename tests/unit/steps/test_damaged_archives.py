@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
-from modelport import archives
-from modelport.archives import is_archive, unpack
-from modelport.contract import ModelportError
-from modelport.files import list_tree
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.storage import archives
+from modelport.storage.archives import is_archive, unpack
+from modelport.storage.files import list_tree
 
 FILES = {"net/model.py": b"import torch\n", "net/data.bin": os.urandom(50_000)}
 

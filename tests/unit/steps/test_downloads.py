@@ -7,11 +7,12 @@ import threading
 
 import pytest
 
-from modelport import downloads
-from modelport.contract import ModelportError, digest_of
-from modelport.downloads import is_metadata
-from modelport.reasons import Reason
-from modelport.sources import ALLOW_FILE_VARIABLE, bring
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.storage import downloads
+from modelport.storage.downloads import is_metadata
+from modelport.storage.locations import ALLOW_FILE_VARIABLE, bring
 
 CONTENT = os.urandom(3 << 20)
 PASSWORD = "a very secret one"

@@ -7,15 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelport.contract import ModelportError, digest_of
-from modelport.files import (
-    copy_beneath,
-    describe,
-    list_tree,
-    read_bytes,
-    relative_parts,
-)
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.storage.files import copy_beneath, describe, list_tree, read_bytes, relative_parts
 
 
 @pytest.fixture

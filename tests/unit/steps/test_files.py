@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from modelport.contract import ModelportError
-from modelport.files import (
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.storage.files import (
     copy_beneath,
     describe_tree,
     list_tree,
@@ -15,7 +16,6 @@ from modelport.files import (
     relative_parts,
     tree_digest,
 )
-from modelport.reasons import Reason
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import os
 import msgspec
 import pytest
 
-from modelport.contract import ModelportError
-from modelport.handover import (
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.steps.handover import (
     CANDIDATE,
     CAVEATS,
     DOUBTS,
@@ -16,7 +17,6 @@ from modelport.handover import (
     read_caveats,
     read_signature,
 )
-from modelport.reasons import Reason
 
 
 def fail(folder, reason=Reason.VERIFICATION_FAILED):

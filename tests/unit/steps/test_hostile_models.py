@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.api import Tensor
-from modelport.contract import ModelportError
-from modelport.formats import FORMATS
-from modelport.reasons import Reason
-from modelport_converter.inspection import inspect_model
+from modelport.api.reasons import Reason
+from modelport.api.status import Tensor
+from modelport.errors import ModelportError
+from modelport.frameworks import FORMATS
+from modelport_converter.frameworks import inspect_model
 
 
 def assert_fails(format_name, folder, paths, reason):

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
-from modelport_converter.inspection import inspect_model
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport_converter.frameworks import inspect_model
 
 
 def write_onnx(path: Path) -> None:

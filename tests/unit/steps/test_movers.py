@@ -11,22 +11,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelport.contract import (
-    MANIFEST,
-    CodeRequest,
-    ConvertRequest,
-    ExitStatus,
-    File,
-    Hop,
-    ImportRequest,
-    LocationRequest,
-    SourceManifest,
-    digest_of,
-    source_folder,
-)
-from modelport.files import list_tree
-from modelport.reasons import Reason
-from unit.steps.jobs import KEY, Pod, model_bytes, zip_bytes
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.jobs.environment import ExitStatus
+from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest
+from modelport.steps.runner import Context
+from modelport.storage.files import list_tree
+from modelport.storage.manifests import MANIFEST, File, SourceManifest, source_folder
+from modelport.storage.store import Store
+from modelport_converter.steps.keep import keep
+from unit.steps.jobs import KEY, Pod, model_bytes, tar_bytes, zip_bytes
 
 
 @pytest.fixture
@@ -47,7 +42,7 @@ DONE = [ExitStatus.DONE] * 3
 def kept(pod, digest):
     folder = source_folder(digest)
     manifest = msgspec.json.decode(pod.store.read(f"{folder}/{MANIFEST}"), type=SourceManifest)
-    return manifest, {file.path: pod.store.read(f"{folder}/files/{file.path}") for file in manifest.files}
+    return {file.path: pod.store.read(f"{folder}/files/{file.path}") for file in manifest.files}
 
 
 def test_one_file_is_imported_and_its_facts_are_told(pod):
@@ -58,9 +53,7 @@ def test_one_file_is_imported_and_its_facts_are_told(pod):
     assert result.source.digest == digest_of(content)
     assert (result.source.format, result.source.size_bytes) == ("onnx", len(content))
     assert [tensor.name for tensor in result.source.signature.inputs] == ["x"]
-    manifest, files = kept(pod, digest_of(content))
-    assert files == {"a net.onnx": content}
-    assert (manifest.format, manifest.signature) == ("onnx", result.source.signature)
+    assert kept(pod, digest_of(content)) == {"a net.onnx": content}
 
 
 def test_a_model_is_not_copied_by_inspect(pod):
@@ -68,17 +61,15 @@ def test_a_model_is_not_copied_by_inspect(pod):
     assert list_tree(pod.work / "inspect" / "out") == ["inspected.json"]
 
 
-def test_archive_and_code_are_unpacked_and_keep_the_archives_digests(pod):
-    model, code = model_bytes(), {"net/__init__.py": b"", "net/model.py": b"x = 1\n"}
-    archive, wheel = zip_bytes({"deep/net.onnx": model}), zip_bytes(code)
+def test_archives_are_kept_as_they_are_under_their_digests(pod):
+    archive, wheel = zip_bytes({"deep/net.onnx": model_bytes()}), zip_bytes({"net/model.py": b"x = 1\n"})
     request = import_of(pod.source("net.zip", archive), digest_of(archive), pod.source("net.whl", wheel))
     statuses, result, logs = pod.run(*IMPORT, request=request)
     assert statuses == DONE, logs
     assert (result.source.digest, result.source.code_digest) == (digest_of(archive), digest_of(wheel))
-    assert kept(pod, digest_of(archive))[1] == {"deep/net.onnx": model}
-    manifest, files = kept(pod, digest_of(wheel))
-    assert files == code
-    assert manifest.format is None
+    assert (result.source.format, result.source.size_bytes) == ("onnx", len(archive))
+    assert kept(pod, digest_of(archive)) == {"net.zip": archive}
+    assert kept(pod, digest_of(wheel)) == {"net.whl": wheel}
 
 
 def samples_bytes(**arrays):
@@ -93,15 +84,7 @@ def test_samples_are_kept_beside_the_source_and_an_npz_stays_whole(pod):
     statuses, result, logs = pod.run(*IMPORT, request=request)
     assert statuses == DONE, logs
     assert (result.source.data_digest, result.source.code_digest) == (digest_of(data), None)
-    manifest, files = kept(pod, digest_of(data))
-    assert (files, manifest.format, manifest.signature) == ({"samples.npz": data}, None, None)
-
-
-def test_an_archive_of_samples_is_unpacked(pod):
-    data = zip_bytes({"x.npy": b"one", "y.npy": b"two"})
-    request = import_of(pod.source("net.onnx", model_bytes()), data=pod.source("samples.zip", data))
-    assert pod.run(*IMPORT, request=request)[0] == DONE
-    assert kept(pod, digest_of(data))[1] == {"x.npy": b"one", "y.npy": b"two"}
+    assert kept(pod, digest_of(data)) == {"samples.npz": data}
 
 
 def test_samples_of_another_digest_are_told_by_their_field(pod):
@@ -118,7 +101,7 @@ def test_a_prefix_is_imported_under_the_digest_of_its_files(pod):
     pod.source("net/labels.txt", b"cat\n")
     statuses, result, logs = pod.run(*IMPORT, request=import_of(f"file://{pod.sources}/net/"))
     assert statuses == DONE, logs
-    assert set(kept(pod, result.source.digest)[1]) == {"net.onnx", "labels.txt"}
+    assert set(kept(pod, result.source.digest)) == {"net.onnx", "labels.txt"}
 
 
 def test_importing_again_changes_nothing(pod, tmp_path):
@@ -159,10 +142,13 @@ def test_what_cannot_be_imported_is_told_by_its_step_and_nothing_is_kept(pod, ca
     assert pod.store.list() == []
 
 
-def test_keep_publishes_no_secret_through_a_link_that_inspect_planted(pod):
-    request = import_of(pod.source("net.zip", zip_bytes({"net.onnx": model_bytes()})))
+SOURCE, CODE, OTHER = zip_bytes({"net.onnx": model_bytes()}), zip_bytes({"net.py": b"x = 1\n"}), b"another source"
+
+
+def test_keep_publishes_no_secret_through_a_link_among_the_files(pod):
+    request = import_of(pod.source("net.onnx", model_bytes()))
     assert pod.run("fetch", "inspect", request=request)[0] == DONE[:2]
-    planted = pod.work / "inspect" / "out" / "source" / "net.onnx"
+    planted = pod.work / "fetch" / "out" / "source" / "net.onnx"
     planted.unlink()
     planted.symlink_to(pod.credentials / "store" / "uri")
     statuses, result, _ = pod.run("keep", request=request)
@@ -170,45 +156,55 @@ def test_keep_publishes_no_secret_through_a_link_that_inspect_planted(pod):
     assert pod.store.list() == []
 
 
-def inspected_anew(pod, request, change):
-    """Run fetch and inspect, change what inspect left, and run keep."""
+def test_keep_stores_nothing_under_a_digest_but_what_fetch_digested(pod):
+    request = import_of(pod.source("net.onnx", model_bytes()))
     assert pod.run("fetch", "inspect", request=request)[0] == DONE[:2]
-    facts = pod.work / "inspect" / "out" / "inspected.json"
-    inspected = json.loads(facts.read_text())
-    change(inspected)
-    facts.write_text(json.dumps(inspected))
-    return pod.run("keep", request=request)[:2]
-
-
-def test_keep_reads_nothing_outside_that_inspect_named(pod):
-    def change(inspected):
-        inspected[0]["manifest"]["files"][0]["path"] = "../../../../credentials/store/uri"
-
-    request = import_of(pod.source("net.zip", zip_bytes({"net.onnx": model_bytes()})))
-    statuses, result = inspected_anew(pod, request, change)
-    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.UNSAFE_SOURCE)
+    (pod.work / "fetch" / "out" / "source" / "net.onnx").write_bytes(OTHER)
+    statuses, result, _ = pod.run("keep", request=request)
+    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
     assert pod.store.list() == []
 
 
-def test_keep_takes_no_folder_for_a_role(pod):
-    def change(inspected):
-        manifest = {"digest": "sha256:" + "0" * 64, "files": [{"path": "uri", "sizeBytes": 1, "digest": "sha256:0"}]}
-        role = str(pod.credentials / "store")
-        inspected.append({"role": role, "isUnpacked": True, "manifest": manifest})
+def exploited(pod, request, **changes):
+    """Run fetch and inspect, have inspect leave what an exploited parser would, and run keep."""
+    assert pod.run("fetch", "inspect", request=request)[0] == DONE[:2]
+    out = pod.work / "inspect" / "out"
+    for path in list_tree(out):
+        (out / path).write_bytes(OTHER)
+    lie = {"digest": digest_of(OTHER), "files": [{"path": "net.py", "sizeBytes": 14, "digest": digest_of(OTHER)}]}
+    roles = [{"role": role, "isUnpacked": True, "manifest": lie} for role in ("source", "code")]
+    (out / "inspected.json").write_text(json.dumps({"format": "onnx", "signature": None, "roles": roles} | changes))
+    return pod.run("keep", request=request)[:2]
 
-    statuses, result = inspected_anew(pod, import_of(pod.source("net.onnx", model_bytes())), change)
+
+def test_an_exploited_parser_changes_nothing_that_is_kept(pod):
+    request = import_of(pod.source("net.zip", SOURCE), code=pod.source("net.whl", CODE))
+    statuses, result = exploited(pod, request)
     assert (statuses, result.failure) == (DONE[:1], None)
-    assert not [path for path, _ in pod.store.list() if path.endswith("uri")]
+    assert (result.source.digest, result.source.code_digest) == (digest_of(SOURCE), digest_of(CODE))
+    assert (kept(pod, digest_of(SOURCE)), kept(pod, digest_of(CODE))) == ({"net.zip": SOURCE}, {"net.whl": CODE})
+    assert len(pod.store.list()) == 4  # two files, two manifests
 
 
-def test_digests_and_files_that_are_no_archive_are_those_of_fetch_whatever_inspect_says(pod):
-    def change(inspected):
-        inspected[0]["manifest"] |= {"digest": digest_of(b"another source"), "files": []}
+@pytest.mark.parametrize(("stated", "told"), [("onnx", "pytorch-state-dict"), (None, "no such format")])
+def test_keep_takes_no_format_that_was_not_asked_for_or_is_none(pod, stated, told):
+    request = import_of(pod.source("net.onnx", model_bytes()), format=stated)
+    statuses, result = exploited(pod, request, format=told)
+    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.SOURCE_CORRUPT)
+    assert pod.store.list() == []
 
-    statuses, result = inspected_anew(pod, import_of(pod.source("net.onnx", model_bytes())), change)
-    assert (statuses, result.source.digest) == (DONE[:1], digest_of(model_bytes()))
-    assert list(kept(pod, digest_of(model_bytes()))[1]) == ["net.onnx"]
-    assert not pod.store.exists(f"sources/{digest_of(b'another source').removeprefix('sha256:')}/manifest.json")
+
+@pytest.mark.parametrize("is_there_before", [True, False], ids=["before", "written meanwhile"])
+def test_keep_takes_no_other_manifest_for_what_it_kept(pod, monkeypatch, is_there_before):
+    request = import_of(pod.source("net.onnx", model_bytes()))
+    assert pod.run("fetch", "inspect", request=request)[0] == DONE[:2]
+    lie = SourceManifest(digest=digest_of(model_bytes()), files=[])
+    pod.store.upload(f"{source_folder(lie.digest)}/{MANIFEST}", msgspec.json.encode(lie))
+    if not is_there_before:
+        monkeypatch.setattr(Store, "exists", lambda *_: False)
+    with pytest.raises(ModelportError, match="delete that folder and import again") as failed:
+        keep(Context("keep", request, pod.work, pod.credentials))
+    assert failed.value.reason == Reason.DIGEST_MISMATCH
 
 
 @pytest.mark.parametrize("left", [b"[" * 100_000, b'[{"x":' + b"[" * 100_000, b"{}", b"[]", b"\xff"])
@@ -224,32 +220,84 @@ def test_facts_that_inspect_did_not_write_are_told_and_not_tried_again(pod, left
 
 
 def imported(pod):
-    """Import a model, code and samples; return the request to convert them."""
-    model, wheel, data = model_bytes(), zip_bytes({"net.py": b"x = 1\n"}), samples_bytes(x=np.ones(4))
-    uris = [pod.source(name, content) for name, content in (("net.onnx", model), ("net.whl", wheel), ("s.npz", data))]
-    pod.run(*IMPORT, request=import_of(uris[0], None, *uris[1:]))
+    """Import a model in an archive, code and samples; return the request to convert them."""
+    data = samples_bytes(x=np.ones(4))
+    files = (("net.tar.gz", TAR), ("net.whl", CODE), ("s.npz", data))
+    uris = [pod.source(name, content) for name, content in files]
+    assert pod.run(*IMPORT, request=import_of(uris[0], None, *uris[1:]))[0] == DONE
     return ConvertRequest(
         artifact_key=KEY,
         verification_key="b" * 32,
-        source_digest=digest_of(model),
+        source_digest=digest_of(TAR),
         source_format="onnx",
         target_format="onnx",
         hops=[Hop(converter="onnx-to-onnx", source="onnx", target="onnx", image="converter-onnx")],
-        code=CodeRequest(digest=digest_of(wheel), factory="net:build"),
+        code=CodeRequest(digest=digest_of(CODE), factory="net:build"),
         data_digest=digest_of(data),
     )
 
 
-def test_stage_brings_what_was_kept(pod):
+TAR = tar_bytes({"deep/net.onnx": model_bytes(), "labels.txt": b"cat\n"})
+
+
+def test_stage_brings_what_was_kept_and_unpacks_archives(pod):
     statuses, _, logs = pod.run("stage", request=imported(pod))
     assert statuses == [ExitStatus.DONE], logs
-    assert list_tree(pod.work / "stage" / "out") == ["code/net.py", "data/s.npz", "source/net.onnx"]
-    assert (pod.work / "stage" / "out" / "source" / "net.onnx").read_bytes() == model_bytes()
+    staged = pod.work / "stage" / "out"
+    assert list_tree(staged) == ["code/net.py", "data/s.npz", "source/deep/net.onnx", "source/labels.txt"]
+    assert (staged / "source" / "deep" / "net.onnx").read_bytes() == model_bytes()
+    assert sorted(path.name for path in staged.iterdir()) == ["code", "data", "source"]  # no archive takes up room
+
+
+def test_stage_brings_what_lay_below_a_prefix_and_unpacks_none_of_it(pod):
+    request, first = imported(pod), pod.work
+    pod.source("net/net.onnx", model_bytes())
+    pod.source("net/more.zip", CODE)
+    pod.work = first.with_name("work of another Job")
+    _, result, _ = pod.run(*IMPORT, request=import_of(f"file://{pod.sources}/net/"))
+    request = msgspec.structs.replace(request, source_digest=result.source.digest)
+    assert pod.run("stage", request=request)[0] == [ExitStatus.DONE]
+    assert list_tree(pod.work / "stage" / "out" / "source") == ["more.zip", "net.onnx"]
+
+
+def test_stage_unpacks_where_there_is_no_network(pod):
+    """It holds the store's credentials while it reads what a stranger packed."""
+    request = imported(pod)
+    script = (
+        "import socket, runpy, sys; from modelport.storage import archives; "
+        "archives.unpack = lambda archive, target: socket.socket(); "
+        "sys.argv = ['modelport_converter', 'stage']; runpy.run_module('modelport_converter', run_name='__main__')"
+    )
+    process = pod.start("stage", request, command=["-c", script])
+    log = process.communicate(timeout=120)[1]
+    assert "Permission denied" in log
+    assert process.returncode != ExitStatus.DONE
+
+
+@pytest.mark.parametrize("is_digest_kept", [True, False], ids=["same claim", "another claim"])
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_stage_takes_no_manifest_that_was_changed_in_the_store(pod, count, is_digest_kept):
+    request = imported(pod)
+    folder = source_folder(request.source_digest)
+    files = [File(path=f"{index}.onnx", size_bytes=len(OTHER), digest=digest_of(OTHER)) for index in range(count)]
+    for file in files:
+        pod.store.upload(f"{folder}/files/{file.path}", OTHER)
+    manifest = SourceManifest(digest=request.source_digest if is_digest_kept else digest_of(OTHER), files=files)
+    pod.store.upload(f"{folder}/{MANIFEST}", msgspec.json.encode(manifest))
+    statuses, result, _ = pod.run("stage", request=request)
+    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
+    assert request.source_digest.removeprefix("sha256:") in result.failure.message
+
+
+def test_stage_takes_no_manifest_that_is_none(pod):
+    request = imported(pod)
+    pod.store.upload(f"{source_folder(request.source_digest)}/{MANIFEST}", b"[" * 100_000)
+    assert pod.run("stage", request=request)[1].failure.reason == Reason.DIGEST_MISMATCH
 
 
 def test_stage_takes_no_file_that_was_changed_in_the_store(pod):
     request = imported(pod)
-    pod.store.upload(f"{source_folder(request.source_digest)}/files/net.onnx", b"changed")
+    pod.store.upload(f"{source_folder(request.source_digest)}/files/net.tar.gz", b"changed")
     statuses, result, _ = pod.run("stage", request=request)
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
 
@@ -257,7 +305,7 @@ def test_stage_takes_no_file_that_was_changed_in_the_store(pod):
 def test_stage_follows_no_manifest_out_of_its_folder(pod):
     request = imported(pod)
     folder = source_folder(request.source_digest)
-    file = File(path="../../../out", size_bytes=1, digest=digest_of(b"x"))
+    file = File(path="../../../out", size_bytes=1, digest=request.source_digest)
     manifest = SourceManifest(digest=request.source_digest, files=[file])
     pod.store.upload(f"{folder}/{MANIFEST}", msgspec.json.encode(manifest))
     assert pod.run("stage", request=request)[1].failure.reason == Reason.UNSAFE_SOURCE

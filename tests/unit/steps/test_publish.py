@@ -3,20 +3,13 @@
 import msgspec
 import pytest
 
-from modelport.api import Signature
-from modelport.contract import (
-    MANIFEST,
-    ArtifactManifest,
-    ConvertRequest,
-    ExitStatus,
-    File,
-    Hop,
-    ReferenceFacts,
-    StepResult,
-    artifact_folder,
-    digest_of,
-)
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature
+from modelport.encoding import digest_of
+from modelport.jobs.environment import ExitStatus
+from modelport.jobs.requests import ConvertRequest, Hop
+from modelport.jobs.results import StepResult
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, File, ReferenceFacts, artifact_folder
 from unit.steps.jobs import KEY, Pod, model_bytes
 
 MODEL, GOLDEN = model_bytes(), b"sample"

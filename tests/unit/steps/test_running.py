@@ -13,26 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import output_status
-from modelport.api import Signature, Tensor
-from modelport.contract import (
-    MAX_EVIDENCE_BYTES,
-    MAX_RESULT_BYTES,
-    ExitStatus,
-    ImportRequest,
-    ModelportError,
-    SourceFacts,
-    StepFailure,
-    StepResult,
-    VerificationFacts,
-)
-from modelport.reasons import ADVICE, Reason
-from modelport.steps import fit
+from modelport.api.reasons import ADVICE, Reason
+from modelport.api.status import Signature, Tensor
+from modelport.errors import ModelportError
+from modelport.jobs.environment import MAX_EVIDENCE_BYTES, MAX_RESULT_BYTES, ExitStatus
+from modelport.jobs.requests import ImportRequest
+from modelport.jobs.results import SourceFacts, StepFailure, StepResult, VerificationFacts
+from modelport.steps.runner import fit
 
 SCRIPT = """
 import errno, os, signal, socket, sys
-from modelport.contract import ModelportError, StepResult
-from modelport.reasons import Reason
-from modelport.steps import Step, main, say
+from modelport.errors import ModelportError
+from modelport.jobs.results import StepResult
+from modelport.api.reasons import Reason
+from modelport.steps.runner import Step, main, say
 name, waits_for, work = sys.argv[1], sys.argv[2] or None, sys.argv[3]
 def function(context):
     {body}
@@ -129,7 +123,7 @@ def test_a_step_whose_predecessor_was_killed_is_skipped_and_so_are_all_after_it(
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_advice_decides_the_exit_status(reason, tmp_path, monkeypatch):
-    from modelport import steps  # in this process: one process for each reason would take long
+    from modelport.steps import runner as steps
 
     monkeypatch.setattr(steps, "_end_on_sigterm", lambda: None)
     for name, value in (

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-PRELUDE = "import ctypes, os, socket, subprocess, sys, threading\nfrom modelport.sandbox import enter_sandbox\n"
+PRELUDE = "import ctypes, os, socket, subprocess, sys, threading\nfrom modelport.steps.sandbox import enter_sandbox\n"
 
 
 def run(code: str) -> str:
@@ -28,14 +28,19 @@ def attempt(family):
 
 @pytest.mark.parametrize(
     ("family", "expected"),
-    [("AF_INET", "refused"), ("AF_INET6", "refused"), ("AF_NETLINK", "refused"), ("AF_UNIX", "open")],
+    [("AF_INET", "refused"), ("AF_INET6", "refused"), ("AF_NETLINK", "refused"), ("AF_UNIX", "refused")],
 )
-def test_sockets_but_unix_are_refused(family: str, expected: str) -> None:
+def test_sockets_are_refused(family: str, expected: str) -> None:
     assert run(f"{TRY}\nenter_sandbox()\nprint(attempt(socket.{family}))") == expected
 
 
-def test_without_the_filter_the_socket_opens() -> None:
-    assert run(f"{TRY}\nprint(attempt(socket.AF_INET))") == "open"
+@pytest.mark.parametrize("family", ["AF_INET", "AF_UNIX"])
+def test_without_the_filter_the_socket_opens(family: str) -> None:
+    assert run(f"{TRY}\nprint(attempt(socket.{family}))") == "open"
+
+
+def test_pairs_of_sockets_are_left() -> None:
+    assert run("enter_sandbox()\none, other = socket.socketpair()\none.send(b'x')\nprint(other.recv(1))") == "b'x'"
 
 
 def test_threads_that_were_there_before_are_held_too() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 PREPARE = """
 import ctypes, os, socket, subprocess, sys, threading
-from modelport.sandbox import enter_sandbox
+from modelport.steps.sandbox import enter_sandbox
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65532); os.setuid(65532)  # as in a pod: no capabilities
 """
@@ -27,8 +27,8 @@ def python(code):
     return ended.stdout.strip()
 
 
-@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET", "AF_VSOCK"])
-def test_sockets_of_all_other_families_are_refused(family):
+@pytest.mark.parametrize("family", ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET", "AF_VSOCK"])
+def test_sockets_of_all_families_are_refused(family):
     kind = "SOCK_RAW" if family in {"AF_NETLINK", "AF_PACKET"} else "SOCK_STREAM"
     assert (
         python(f"""
@@ -65,13 +65,18 @@ print(subprocess.run(["/bin/bash", "-c", ": < /dev/tcp/127.0.0.1/1"], capture_ou
     assert "Permission denied" in python(code)
 
 
-@pytest.mark.parametrize("call", ["io_uring_setup", "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd"])
+REFUSED = (
+    *("socket", "io_uring_setup", "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd"),
+    *("add_key", "request_key", "keyctl"),
+)
+
+
+@pytest.mark.parametrize("call", REFUSED)
 def test_ways_around_it_are_refused(call):
     code = f"""
 import errno, platform
-from modelport import sandbox
-names = ["io_uring_setup", "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd"]
-number = sandbox._MACHINES[platform.machine()].refused[names.index("{call}")]
+from modelport.steps import sandbox
+number = sandbox._MACHINES[platform.machine()].refused[{REFUSED.index(call)}]
 library = ctypes.CDLL(None, use_errno=True)
 arguments = [ctypes.c_long(value) for value in (number, 0, 0, 0, 0, 0, 0)]
 enter_sandbox()
@@ -91,7 +96,7 @@ print([line.split()[1] for line in open("/proc/self/status") if line.startswith(
 def test_an_unknown_machine_is_refused_instead_of_left_open():
     code = """
 import platform
-from modelport.sandbox import SandboxError
+from modelport.steps.sandbox import SandboxError
 platform.machine = lambda: "riscv64"
 try:
     enter_sandbox()

@@ -11,16 +11,18 @@ import msgspec
 import pytest
 
 from builders import output_status
-from modelport.api import Signature, Tensor
-from modelport.contract import ImportRequest, SourceFacts, StepFailure, StepResult, VerificationFacts
-from modelport.reasons import Reason
-from modelport.steps import fit
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature, Tensor
+from modelport.jobs.requests import ImportRequest
+from modelport.jobs.results import SourceFacts, StepFailure, StepResult, VerificationFacts
+from modelport.steps.runner import fit
 
 SCRIPT = """
 import os, sys, time
-from modelport.contract import ModelportError, StepResult
-from modelport.reasons import Reason
-from modelport.steps import Step, main
+from modelport.errors import ModelportError
+from modelport.jobs.results import StepResult
+from modelport.api.reasons import Reason
+from modelport.steps.runner import Step, main
 
 names, waits_for, what = sys.argv[1].split(), sys.argv[2] or None, sys.argv[3]
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from modelport.contract import File, ModelportError, digest_of
-from modelport.reasons import Reason
-from modelport.sources import bring
-from modelport.store import open_store, read_credentials
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.storage.locations import bring
+from modelport.storage.manifests import File
+from modelport.storage.store import open_store, read_credentials
 
 
 @pytest.fixture
@@ -35,6 +37,13 @@ def test_a_changed_file_is_refused(store, tmp_path: Path) -> None:
     with pytest.raises(ModelportError, match="expected sha256:0000") as caught:
         store.fetch("folder", File(path="model", size_bytes=1, digest="sha256:" + "0" * 64), tmp_path / "copy")
     assert caught.value.reason is Reason.DIGEST_MISMATCH
+
+
+def test_of_an_object_that_grew_no_more_is_fetched_than_tells(store, tmp_path: Path) -> None:
+    store.upload("folder/model", bytes(60 << 20))
+    with pytest.raises(ModelportError, match="it was changed"):
+        store.fetch("folder", File(path="model", size_bytes=1, digest=digest_of(b"x")), tmp_path / "copy")
+    assert (tmp_path / "copy").stat().st_size < 20 << 20
 
 
 @pytest.mark.parametrize("size", [0, 1, 8 << 20, (20 << 20) + 1])

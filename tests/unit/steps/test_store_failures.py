@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from modelport import store as module
-from modelport.contract import ModelportError, digest_of
-from modelport.reasons import Reason
-from modelport.store import open_store, read_credentials
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.storage import store as module
+from modelport.storage.store import open_store, read_credentials
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI-a-secret"
 

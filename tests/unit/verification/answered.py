@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from builders import convert_request
-from modelport.api import DimensionRange, Signature, Tensor, Verification
+from modelport.api.spec import DimensionRange, Verification
+from modelport.api.status import Signature, Tensor
 from modelport.verification.answers import Company, Tried
 from modelport.verification.arrays import Tensors
-from modelport.verification.evidence import Evidence, evaluate
-from modelport.verification.judge import Finding, judge
 from modelport.verification.reference import Reference, Sample
-from modelport.verification.structure import dtype_name
+from modelport.verification.verdict.evidence import Evidence, evaluate
+from modelport.verification.verdict.judgement import Finding, judge
+from modelport.verification.verdict.structure import dtype_name
 
 Model = Callable[[Tensors], Tensors]
 BATCHES = (1, 2, 3, 11, 1, 2, 3, 11)

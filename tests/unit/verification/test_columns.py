@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from modelport.api import Column, Input, State, Values
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Column, Input, State, Values
+from modelport.errors import ModelportError
 from modelport.verification.hints import Hint
 from modelport.verification.samples.columns import limits_of
 from modelport.verification.samples.plan import make_plan

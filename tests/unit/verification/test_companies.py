@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from modelport.api import Signature, Tensor
-from modelport.verification import companies as module
-from modelport.verification.companies import MOST_ELEMENTS, find_companies, joined_dimension
+from modelport.api.status import Signature, Tensor
 from modelport.verification.reference import Reference, Sample
+from modelport.verification.verdict import companies as module
+from modelport.verification.verdict.companies import MOST_ELEMENTS, find_companies, joined_dimension
 
 FEATURES = 4
 WEIGHTS = np.random.default_rng(1).standard_normal((FEATURES, 5)).astype(np.float32)

@@ -6,10 +6,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from modelport.api import DimensionRange, Input
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
-from modelport.verification.data import read_data
+from modelport.api.reasons import Reason
+from modelport.api.spec import DimensionRange, Input
+from modelport.errors import ModelportError
+from modelport.verification.source.data import read_data
 
 IMAGE = Input(name="image", shape=["batch", 3, "height", "width"])
 LABEL = Input(name="label", dtype="int64", shape=["batch"])
@@ -161,7 +161,7 @@ def test_files_that_are_no_plain_arrays_are_refused(tmp_path, content, is_packed
 
 def test_an_npz_that_unpacks_into_too_much_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "s.npz", label=np.zeros(100_000, np.int64))
-    monkeypatch.setattr("modelport.verification.data.MAX_BYTES", 500_000)
+    monkeypatch.setattr("modelport.verification.source.data.MAX_BYTES", 500_000)
     with pytest.raises(ModelportError, match="at most"):
         read_data(tmp_path, [LABEL])
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
 from modelport.verification.measure.detectors import find_detector
 from unit.verification.answered import measured, questions, reference_of
 

@@ -6,14 +6,14 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from modelport.api import Tolerance
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Tolerance
+from modelport.errors import ModelportError
 from modelport.verification.answers import Company
-from modelport.verification.companies import MOST_ELEMENTS, find_companies
-from modelport.verification.golden import check_golden, read_golden, write_golden
 from modelport.verification.measure.detection_rows import Place
 from modelport.verification.measure.detectors import find_detector
+from modelport.verification.verdict.companies import MOST_ELEMENTS, find_companies
+from modelport.verification.verdict.golden import check_golden, read_golden, write_golden
 from unit.verification.answered import measured, reference_of, signature_of
 from unit.verification.detecting import (
     ASKED,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from builders import convert_request
-from modelport.api import Column, Input, Values
-from modelport.verification.source import Source, ask_source
+from modelport.api.spec import Column, Input, Values
+from modelport.verification.source.model import Source, ask_source
 
 ROWS = Input(name="x", shape=["batch", 4])
 

@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import convert_request
-from modelport.api import DimensionRange, OutputStatus, Signature, Tensor, Tolerance
-from modelport.contract import Lengths, ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import DimensionRange, Tolerance
+from modelport.api.status import OutputStatus, Signature, Tensor
+from modelport.errors import ModelportError
+from modelport.storage.manifests import Lengths
 from modelport.verification.answers import Company, Tried
-from modelport.verification.companies import find_companies
-from modelport.verification.evidence import evaluate
-from modelport.verification.golden import check_golden
 from modelport.verification.reference import Reference, Sample
+from modelport.verification.verdict.companies import find_companies
+from modelport.verification.verdict.evidence import evaluate
+from modelport.verification.verdict.golden import check_golden
 from unit.verification.answered import measured, questions, reference_of, signature_of, verdict
 
 RANDOM = np.random.default_rng(3)

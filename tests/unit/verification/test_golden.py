@@ -6,12 +6,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from modelport.api import State
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import State
+from modelport.errors import ModelportError
 from modelport.verification.calls import run_calls
-from modelport.verification.golden import Golden, check_golden, choose_golden, read_golden, write_golden
 from modelport.verification.reference import Reference, Sample
+from modelport.verification.verdict.golden import Golden, check_golden, choose_golden, read_golden, write_golden
 from unit.verification.answered import measured, questions
 
 OUTPUTS = {"scores": np.array([[0.2, 0.5, 0.5 - 1e-7], [0.1, 0.8, 0.1]], np.float32), "label": np.array([1, 1])}

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from builders import output_status
-from modelport.api import OutputStatus, Tolerance, Verification
-from modelport.reasons import Reason
-from modelport.verification.judge import Finding, is_complete, judge
+from modelport.api.reasons import Reason
+from modelport.api.spec import Tolerance, Verification
+from modelport.api.status import OutputStatus
+from modelport.verification.verdict.judgement import Finding, is_complete, judge
 
 GOOD = output_status(relative_rms="4e-07", max_absolute_error="3e-07", excess="0.08", limit="6e-06", spread="0.5")
 EXACT = output_status(relative_rms="0", max_absolute_error="0", excess="0", limit="0", noise_floor="0")
@@ -168,5 +169,5 @@ def test_the_message_says_how_to_repeat_and_fits():
 
 
 def test_the_operator_needs_no_numpy():
-    code = "import sys, modelport.verification.judge; sys.exit('numpy' in sys.modules)"
+    code = "import sys, modelport.verification.verdict.judgement; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelport.api import Input, Values
+from modelport.api.spec import Input, Values
 from modelport.verification.hints import Hint
 from modelport.verification.samples.plan import make_plan
 from modelport.verification.samples.probing import Prober

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from modelport.verification.moving import can_move, move_input
+from modelport.verification.source.moving import can_move, move_input
 
 RANDOM = np.random.default_rng(1)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from modelport.verification.nearness import is_near
 from modelport.verification.reference import Reference, Sample
+from modelport.verification.verdict.nearness import is_near
 from unit.verification.answered import reference_of
 from unit.verification.detecting import ASKED, look, padded, swapped, take
 

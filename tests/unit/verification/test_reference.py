@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
 from modelport.verification.reference import Reference, Sample, read_reference, write_reference
 
 RANDOM = np.random.default_rng(0)

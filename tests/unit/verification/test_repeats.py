@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from builders import convert_request
-from modelport.api import DimensionRange, Input, State, Values
-from modelport.verification.moving import move, move_weights
-from modelport.verification.sameness import is_other
-from modelport.verification.source import Source, ask_source
+from modelport.api.spec import DimensionRange, Input, State, Values
+from modelport.verification.source.model import Source, ask_source
+from modelport.verification.source.moving import move, move_weights
+from modelport.verification.source.sameness import is_other
 from unit.verification.answered import measured
 
 FEATURES = [Input(name="x", shape=["batch", 4])]
@@ -235,7 +235,7 @@ def test_the_users_own_samples_are_moved_alone():
 
 
 def test_large_answers_are_repeated_in_fewer_ways(monkeypatch):
-    monkeypatch.setattr("modelport.verification.repeats.MAX_BYTES", 2_000)
+    monkeypatch.setattr("modelport.verification.source.repeats.MAX_BYTES", 2_000)
     samples = ask_source(Source(FEATURES, lambda tensors: {"y": tensors["x"] @ WEIGHTS}), convert_request(), []).usual
     assert {len(sample.repeats) for sample in samples} == {3}
 

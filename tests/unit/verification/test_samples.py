@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelport.api import DimensionRange, Input, Values
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import DimensionRange, Input, Values
+from modelport.errors import ModelportError
 from modelport.verification.hints import Hint
 from modelport.verification.samples.lengths import find_batch
 from modelport.verification.samples.limits import Cost
@@ -419,7 +419,7 @@ def test_edges_have_ties_zeros_large_values_and_what_is_no_number():
 
 QUESTIONS = """
 import hashlib
-from modelport.api import Column, Input, Values
+from modelport.api.spec import Column, Input, Values
 from modelport.verification.hints import Hint
 from modelport.verification.samples.plan import make_plan
 from modelport.verification.samples.probing import Prober

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from builders import convert_request
-from modelport.api import Input, Verification
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input, Verification
+from modelport.errors import ModelportError
 from modelport.verification.errors import describe_error
-from modelport.verification.source import Source, ask_source, describe_outputs
+from modelport.verification.source.model import Source, ask_source, describe_outputs
 
 FEATURES = [Input(name="x", shape=["batch", 4])]
 WEIGHTS = np.random.default_rng(1).standard_normal((4, 3)).astype(np.float32)

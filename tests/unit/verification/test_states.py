@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from builders import convert_request
-from modelport.api import Input, State
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input, State
+from modelport.errors import ModelportError
 from modelport.verification.calls import run_calls
-from modelport.verification.source import Source, ask_source
+from modelport.verification.source.model import Source, ask_source
 
 INPUTS = [Input(name="x", shape=["batch", 4]), Input(name="h", shape=[1, "batch", 4])]
 STATES = [State(input="h", output="hn")]

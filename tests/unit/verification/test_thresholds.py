@@ -3,8 +3,8 @@
 import numpy as np
 
 from builders import convert_request
-from modelport.api import Input
-from modelport.verification.source import Hint, Source, ask_source
+from modelport.api.spec import Input
+from modelport.verification.source.model import Hint, Source, ask_source
 
 THRESHOLD = np.float32(0.3)
 

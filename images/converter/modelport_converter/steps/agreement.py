@@ -1,8 +1,9 @@
 """Whether new evidence about a stored artifact bears out what its manifest says: it may prove more, never less."""
 
-from modelport.contract import ArtifactManifest, Candidate, Lengths, ModelportError
-from modelport.reasons import Reason
-from modelport.verification.evidence import Evidence
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.storage.manifests import ArtifactManifest, Candidate, Lengths
+from modelport.verification.verdict.evidence import Evidence
 
 
 def check_agreement(manifest: ArtifactManifest, candidate: Candidate, evidence: Evidence) -> None:

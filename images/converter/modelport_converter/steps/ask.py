@@ -2,22 +2,23 @@
 
 import msgspec
 
-from modelport.api import Signature
-from modelport.contract import ConvertRequest, JobRequest, StepResult
-from modelport.handover import SIGNATURE
-from modelport.steps import Context, say
-from modelport.verification.data import read_data
+from modelport.api.status import Signature
+from modelport.jobs.requests import ConvertRequest, JobRequest
+from modelport.jobs.results import StepResult
+from modelport.steps.handover import SIGNATURE
+from modelport.steps.runner import Context, say
 from modelport.verification.reference import FILE_NAME, write_reference
-from modelport.verification.source import ask_source, describe_inputs, describe_outputs
-from modelport_converter import converters
-from modelport_converter.converters.job import SourceJob
+from modelport.verification.source.data import read_data
+from modelport.verification.source.model import ask_source, describe_inputs, describe_outputs
+from modelport_converter import frameworks
+from modelport_converter.tasks import SourceTask
 
 
 def ask(context: Context) -> StepResult:
     """Leave the questions and answers, and the signature that they show."""
     request, staged = context.request, context.out_of("stage")
     assert isinstance(request, ConvertRequest)
-    source = converters.open_source(SourceJob(request, staged / "source", staged / "code"))
+    source = frameworks.open_source(SourceTask(request, staged / "source", staged / "code"))
     fed_back = {state.input for state in request.states}
     given = [each for each in source.inputs if each.name not in fed_back]
     data = read_data(staged / "data", given, request.dimensions) if request.data_digest else []
@@ -34,4 +35,4 @@ def ask(context: Context) -> StepResult:
 def prepare(request: JobRequest) -> None:
     """Load the framework while the source is being staged."""
     assert isinstance(request, ConvertRequest)
-    converters.prepare_source(request.source_format)
+    frameworks.prepare_source(request.source_format)

@@ -2,11 +2,15 @@
 
 import msgspec
 
-from modelport.contract import File, ImportRequest, LocationRequest, Message, ModelportError, StepResult
-from modelport.reasons import Reason
-from modelport.sources import bring
-from modelport.steps import Context, say
-from modelport.store import read_credentials
+from modelport.api.reasons import Reason
+from modelport.encoding import Message
+from modelport.errors import ModelportError
+from modelport.jobs.requests import ImportRequest, LocationRequest, Role
+from modelport.jobs.results import StepResult
+from modelport.steps.runner import Context, say
+from modelport.storage.locations import bring
+from modelport.storage.manifests import SourceManifest
+from modelport.storage.store import read_credentials
 
 FACTS = "locations.json"
 
@@ -14,10 +18,8 @@ FACTS = "locations.json"
 class Fetched(Message, frozen=True, kw_only=True):
     """What came from one location; its files lie in the folder named after the role."""
 
-    role: str
-    digest: str
-    files: list[File]
-    is_prefix: bool
+    role: Role
+    manifest: SourceManifest
 
 
 def fetch(context: Context) -> StepResult:
@@ -36,7 +38,7 @@ def _fetch(context: Context, location: LocationRequest) -> Fetched:
         message = f"spec.{_FIELDS[location.role]}.digest: expected {location.digest}, found {digest}"
         raise ModelportError(Reason.DIGEST_MISMATCH, message)
     say(context.name, f"{location.role}: {len(files)} files, {sum(file.size_bytes for file in files)} bytes")
-    return Fetched(role=location.role, digest=digest, files=files, is_prefix=location.uri.endswith("/"))
+    return Fetched(role=location.role, manifest=SourceManifest(digest=digest, files=files))
 
 
 _FIELDS = {"source": "source", "code": "source.code", "data": "verification.data"}

@@ -1,10 +1,11 @@
 """Step hop-n: one conversion. It opens model files and may run their code, so it has no network and no credentials."""
 
-from modelport.contract import ConvertRequest, JobRequest, StepResult
-from modelport.handover import MODEL
-from modelport.steps import Context
-from modelport_converter import converters
-from modelport_converter.converters.job import HopJob
+from modelport.jobs.requests import ConvertRequest, JobRequest
+from modelport.jobs.results import StepResult
+from modelport.steps.handover import MODEL
+from modelport.steps.runner import Context
+from modelport_converter import frameworks
+from modelport_converter.tasks import HopTask
 
 
 def index_of(step: str) -> int:
@@ -21,8 +22,8 @@ def hop(context: Context) -> StepResult:
     """Convert what the step before left."""
     assert isinstance(context.request, ConvertRequest)
     index, staged = index_of(context.name), context.out_of("stage")
-    converters.run_converter(
-        HopJob(
+    frameworks.run_converter(
+        HopTask(
             request=context.request,
             hop=context.request.hops[index - 1],
             is_first=index == 1,
@@ -38,4 +39,4 @@ def hop(context: Context) -> StepResult:
 def prepare(step: str, request: JobRequest) -> None:
     """Load the framework while the step before works."""
     assert isinstance(request, ConvertRequest)
-    converters.prepare(request, index_of(step))
+    frameworks.prepare_hop(request, index_of(step))

@@ -1,20 +1,25 @@
 """Step inspect: find out what was fetched. It opens what strangers made, so it has no network and no credentials.
 
-Archives are unpacked into `out/<role>/`; what is no archive stays where fetch left it, so that large models are not
-copied. inspected.json says which of the two holds for each role.
+Archives are unpacked to be looked at: what is kept is what fetch brought. Content is read and nothing of it run, be the
+source trusted or not.
 """
 
 from pathlib import Path
 
 import msgspec
 
-from modelport.archives import is_archive, unpack
-from modelport.contract import ImportRequest, Message, ModelportError, SourceManifest, StepResult
-from modelport.files import describe_tree, read_bytes
-from modelport.formats import FORMATS
-from modelport.reasons import Reason
-from modelport.steps import Context, say
-from modelport_converter.inspection import inspect_model
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature
+from modelport.encoding import Message
+from modelport.errors import ModelportError
+from modelport.frameworks import FORMATS
+from modelport.jobs.requests import ImportRequest
+from modelport.jobs.results import StepResult
+from modelport.steps.runner import Context, say
+from modelport.storage.archives import unpack
+from modelport.storage.files import list_tree, read_bytes
+from modelport.storage.sources import find_archive
+from modelport_converter.frameworks import inspect_model
 from modelport_converter.steps.fetch import FACTS as FETCHED
 from modelport_converter.steps.fetch import Fetched
 
@@ -24,53 +29,49 @@ HEAD_BYTES = 4_096
 
 
 class Inspected(Message, frozen=True, kw_only=True):
-    """What one role holds."""
+    """What the source is. Whoever reads it must mind that a hostile source may have written it."""
 
-    role: str
-    is_unpacked: bool
-    manifest: SourceManifest
+    format: str
+    signature: Signature | None
 
 
 def inspect(context: Context) -> StepResult:
     """Unpack archives, detect the format, read the signature."""
     assert isinstance(context.request, ImportRequest)
     facts = read_bytes(context.out_of("fetch"), FETCHED, MAX_FACTS_BYTES)
-    inspected = [_inspect(context, fetched) for fetched in msgspec.json.decode(facts, type=list[Fetched])]
+    folders = {each.role: _open(context, each) for each in msgspec.json.decode(facts, type=list[Fetched])}
+    source = folders["source"]
+    paths = list_tree(source)
+    name = context.request.format or _detect(source, paths)
+    say(context.name, f"format {name}")
+    inspected = Inspected(format=name, signature=inspect_model(name, source, paths))
     (context.out / FACTS).write_bytes(msgspec.json.encode(inspected))
     return StepResult(step=context.name)
 
 
-def _inspect(context: Context, fetched: Fetched) -> Inspected:
-    assert isinstance(context.request, ImportRequest)
+def _open(context: Context, fetched: Fetched) -> Path:
+    """Return the folder with a role's files: where fetch left them, so that large models are not copied."""
     folder = context.out_of("fetch") / fetched.role
-    files = fetched.files
-    is_unpacked = not fetched.is_prefix and is_archive(files[0].path)
-    if is_unpacked:
-        archive, folder = folder / files[0].path, context.out / fetched.role
-        folder.mkdir()
-        unpack(archive, folder)
-        files = describe_tree(folder)
-        say(context.name, f"{fetched.role}: {len(files)} files unpacked")
-    manifest = SourceManifest(digest=fetched.digest, files=[msgspec.structs.replace(f, role="source") for f in files])
-    if fetched.role == "source":
-        name = context.request.format or _detect(folder, manifest)
-        signature = inspect_model(name, folder, [file.path for file in files])
-        manifest = msgspec.structs.replace(manifest, format=name, signature=signature)
-        say(context.name, f"format {name}")
-    return Inspected(role=fetched.role, is_unpacked=is_unpacked, manifest=manifest)
+    archive = find_archive(fetched.manifest)
+    if archive is None:
+        return folder
+    target = context.out / fetched.role
+    target.mkdir()
+    unpack(folder / archive, target)
+    say(context.name, f"{fetched.role} is unpacked")
+    return target
 
 
-def _detect(folder: Path, manifest: SourceManifest) -> str:
+def _detect(folder: Path, paths: list[str]) -> str:
     recognised = {
         each.name
-        for file in manifest.files
+        for path in paths
         for each in FORMATS.values()
-        if each.recognise(file.path.rpartition("/")[2], _head(folder / file.path))
+        if each.recognise(path.rpartition("/")[2], _head(folder / path))
     }
     if len(recognised) == 1:
         return recognised.pop()
-    names = ", ".join(file.path for file in manifest.files)[:200]
-    found = f"several: {', '.join(sorted(recognised))}" if recognised else f"none in {names}"
+    found = f"several: {', '.join(sorted(recognised))}" if recognised else f"none in {', '.join(paths)[:200]}"
     raise ModelportError(Reason.UNKNOWN_FORMAT, f"spec.source.format: expected one known format, found {found}")
 
 

@@ -8,21 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from modelport.contract import (
-    MANIFEST,
-    ArtifactManifest,
-    Candidate,
-    ConvertRequest,
-    File,
-    ModelportError,
-    ReferenceFacts,
-    StepResult,
-    VerificationFacts,
-    VerificationRecord,
-    digest_of,
-)
-from modelport.files import copy_beneath, describe, list_tree
-from modelport.handover import (
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.jobs.containers import TRY, hop_names
+from modelport.jobs.keys import SAMPLES_VERSION
+from modelport.jobs.requests import ConvertRequest
+from modelport.jobs.results import StepResult, VerificationFacts
+from modelport.runtimes import runtime_for
+from modelport.steps.handover import (
     ARTIFACT,
     EVIDENCE,
     GOLDEN,
@@ -33,19 +27,17 @@ from modelport.handover import (
     read_manifest,
     read_signature,
 )
-from modelport.jobs import TRY, hop_names
-from modelport.reasons import Reason
-from modelport.requests import SAMPLES_VERSION
-from modelport.runtimes import runtime_for
-from modelport.steps import Context, printable, say
+from modelport.steps.runner import Context, printable, say
+from modelport.storage.files import copy_beneath, describe, list_tree
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, Candidate, File, ReferenceFacts, VerificationRecord
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import read_answers
 from modelport.verification.arrays import MAX_FILE_BYTES
-from modelport.verification.evidence import evaluate
-from modelport.verification.golden import write_golden
-from modelport.verification.judge import judge as find_fault
 from modelport.verification.reference import FILE_NAME as REFERENCE
 from modelport.verification.reference import read_reference
+from modelport.verification.verdict.evidence import evaluate
+from modelport.verification.verdict.golden import write_golden
+from modelport.verification.verdict.judgement import judge as find_fault
 from modelport_converter.steps.agreement import check_agreement
 
 MAX_CAVEATS = 8

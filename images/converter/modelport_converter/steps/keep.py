@@ -1,28 +1,24 @@
-"""Step keep: put what was imported into the store, under its digest. It parses nothing but our own facts.
+"""Step keep: put what was fetched into the store, under its digest. It parses nothing but our own facts.
 
-Fetch has opened nothing, so roles and digests are its; of inspect, which opened what a stranger made, it takes format
-and signature, and the files of an archive.
+Fetch has opened nothing, so bytes, roles and digests are its, and each file is checked while it is sent. An archive is
+kept whole: what is below a digest is what that digest is of, whoever unpacks it, and a parser that a hostile source took
+over in inspect has no say in what another resource of the namespace gets. Of inspect are format and signature alone,
+which nobody but the resource itself believes.
 """
-
-from collections.abc import Iterator
 
 import msgspec
 
-from modelport.contract import (
-    MANIFEST,
-    ImportRequest,
-    ModelportError,
-    SourceFacts,
-    SourceManifest,
-    StepResult,
-    Value,
-    decode,
-    source_folder,
-)
-from modelport.files import open_beneath, read_bytes
-from modelport.reasons import Reason
-from modelport.steps import Context, say
-from modelport.store import Store, open_store, read_credentials
+from modelport.api.reasons import Reason
+from modelport.encoding import Value, decode
+from modelport.errors import ModelportError
+from modelport.frameworks import FORMATS
+from modelport.jobs.requests import ImportRequest
+from modelport.jobs.results import SourceFacts, StepResult
+from modelport.steps.runner import Context, say
+from modelport.storage.files import open_beneath, read_bytes
+from modelport.storage.manifests import MANIFEST, SourceManifest, source_folder
+from modelport.storage.sources import read_manifest
+from modelport.storage.store import Store, open_store, read_credentials
 from modelport_converter.steps.fetch import FACTS as FETCHED
 from modelport_converter.steps.fetch import Fetched
 from modelport_converter.steps.inspect import FACTS as INSPECTED
@@ -32,34 +28,26 @@ from modelport_converter.steps.inspect import MAX_FACTS_BYTES, Inspected
 def keep(context: Context) -> StepResult:
     """Upload files, then the manifest; what is there already is not sent again."""
     assert isinstance(context.request, ImportRequest)
+    fetched = {each.role: each.manifest for each in _read(context, "fetch", FETCHED, list[Fetched])}
+    inspected = _read(context, "inspect", INSPECTED, Inspected)
+    if inspected.format != (context.request.format or inspected.format) or inspected.format not in FORMATS:
+        message = f"{INSPECTED}: expected {context.request.format or 'a known format'}, found {inspected.format:.64}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
     store = open_store(read_credentials(context.credentials("store")))
-    manifests = {}
-    for fetched, inspected in _facts(context):
-        manifests[fetched.role] = _manifest(fetched, inspected)
-        _keep(context, store, inspected, manifests[fetched.role])
-    source = manifests["source"]
-    digests = {role: manifest.digest for role, manifest in manifests.items()}
+    for role, manifest in fetched.items():
+        _keep(context, store, role, manifest)
+    source = fetched["source"]
     return StepResult(
         step=context.name,
         source=SourceFacts(
             digest=source.digest,
-            format=source.format or "",
+            format=inspected.format,
             size_bytes=sum(file.size_bytes for file in source.files),
-            code_digest=digests.get("code"),
-            data_digest=digests.get("data"),
-            signature=source.signature,
+            code_digest=fetched["code"].digest if "code" in fetched else None,
+            data_digest=fetched["data"].digest if "data" in fetched else None,
+            signature=inspected.signature,
         ),
     )
-
-
-def _facts(context: Context) -> Iterator[tuple[Fetched, Inspected]]:
-    """Yield what fetch and inspect found, by role."""
-    found = {each.role: each for each in _read(context, "inspect", INSPECTED, list[Inspected])}
-    for each in _read(context, "fetch", FETCHED, list[Fetched]):
-        if each.role not in found:
-            message = f"{INSPECTED}: expected what was fetched as {each.role}, found nothing about it"
-            raise ModelportError(Reason.SOURCE_CORRUPT, message)
-        yield each, found[each.role]
 
 
 def _read(context: Context, step: str, name: str, kind: type[Value]) -> Value:
@@ -70,21 +58,16 @@ def _read(context: Context, step: str, name: str, kind: type[Value]) -> Value:
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 
-def _manifest(fetched: Fetched, inspected: Inspected) -> SourceManifest:
-    manifest = msgspec.structs.replace(inspected.manifest, digest=fetched.digest)
-    if inspected.is_unpacked:
-        return manifest
-    return msgspec.structs.replace(manifest, files=[msgspec.structs.replace(f, role="source") for f in fetched.files])
-
-
-def _keep(context: Context, store: Store, inspected: Inspected, manifest: SourceManifest) -> None:
-    target = source_folder(manifest.digest)
-    if store.exists(f"{target}/{MANIFEST}"):
-        say(context.name, f"{inspected.role} is in the store already")
-        return
-    root = context.out_of("inspect" if inspected.is_unpacked else "fetch") / inspected.role
-    for file in manifest.files:
-        with open_beneath(root, file.path) as content:
-            store.upload(f"{target}/files/{file.path}", content)
-    store.claim(f"{target}/{MANIFEST}", msgspec.json.encode(manifest))
-    say(context.name, f"{inspected.role} is kept in the store")
+def _keep(context: Context, store: Store, role: str, manifest: SourceManifest) -> None:
+    folder = source_folder(manifest.digest)
+    path = f"{folder}/{MANIFEST}"
+    if not store.exists(path):
+        for file in manifest.files:
+            with open_beneath(context.out_of("fetch") / role, file.path) as content:
+                store.upload_checked(f"{folder}/files/{file.path}", file, content)
+        found = store.claim(path, msgspec.json.encode(manifest))
+        say(context.name, f"{role} is kept in the store")
+    else:
+        found = store.read(path)
+        say(context.name, f"{role} is in the store already")
+    read_manifest(found, manifest.digest, store.uri)

@@ -3,22 +3,17 @@
 Manifest, golden samples and evidence are judge's; the model's files are try's, if they are what the manifest says.
 """
 
-from modelport.contract import (
-    MANIFEST,
-    ArtifactFacts,
-    ArtifactManifest,
-    ConvertRequest,
-    ModelportError,
-    StepResult,
-    artifact_folder,
-    digest_of,
-)
-from modelport.files import open_beneath, read_bytes
-from modelport.handover import ARTIFACT, EVIDENCE, MAX_JSON_BYTES, RECORD, read_manifest
-from modelport.jobs import TRY
-from modelport.reasons import Reason
-from modelport.steps import OUT, Context, say
-from modelport.store import Store, open_store, read_credentials
+from modelport.api.reasons import Reason
+from modelport.encoding import digest_of
+from modelport.errors import ModelportError
+from modelport.jobs.containers import TRY
+from modelport.jobs.requests import ConvertRequest
+from modelport.jobs.results import ArtifactFacts, StepResult
+from modelport.steps.handover import ARTIFACT, EVIDENCE, MAX_JSON_BYTES, RECORD, read_manifest
+from modelport.steps.runner import OUT, Context, say
+from modelport.storage.files import open_beneath, read_bytes
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, artifact_folder
+from modelport.storage.store import Store, open_store, read_credentials
 
 
 def publish(context: Context) -> StepResult:

@@ -1,16 +1,23 @@
-"""Step stage: bring from the store what the Job works on, every file checked against its manifest."""
+"""Step stage: bring from the store what the Job works on, proved by the digests in the request, which are fetch's.
 
+Archives are unpacked here, so that what a digest stands for needs no witness. A stranger packed them and this container
+holds the store's credentials: it goes into the sandbox once it needs the store no more.
+"""
+
+import shutil
 from pathlib import Path
 
-import msgspec
-
-from modelport.artifacts import download_artifact
-from modelport.contract import MANIFEST, ConvertRequest, ModelportError, SourceManifest, StepResult, source_folder
-from modelport.files import relative_parts
-from modelport.handover import ARTIFACT
-from modelport.reasons import Reason
-from modelport.steps import Context, say
-from modelport.store import Store, open_store, read_credentials
+from modelport.jobs.requests import ConvertRequest
+from modelport.jobs.results import StepResult
+from modelport.steps.handover import ARTIFACT
+from modelport.steps.runner import Context, say
+from modelport.steps.sandbox import enter_sandbox
+from modelport.storage.archives import unpack
+from modelport.storage.artifacts import download_artifact
+from modelport.storage.files import relative_parts
+from modelport.storage.manifests import MANIFEST, source_folder
+from modelport.storage.sources import find_archive, read_manifest
+from modelport.storage.store import Store, open_store, read_credentials
 
 
 def stage(context: Context) -> StepResult:
@@ -19,22 +26,33 @@ def stage(context: Context) -> StepResult:
     assert isinstance(request, ConvertRequest)
     store = open_store(read_credentials(context.credentials("store")))
     code = request.code.digest if request.code else None
-    for role, digest in (("source", request.source_digest), ("code", code), ("data", request.data_digest)):
-        if digest:
-            _stage(store, digest, context.out / role)
+    digests = {"source": request.source_digest, "code": code, "data": request.data_digest}
+    archives = [_bring(store, digest, context.out / role) for role, digest in digests.items() if digest]
     if request.artifact_digest:
         target = context.out / ARTIFACT
         download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)
+    enter_sandbox()
+    for archive in filter(None, archives):
+        _unpack(archive)
     say(context.name, "the files are here")
     return StepResult(step=context.name)
 
 
-def _stage(store: Store, digest: str, target: Path) -> None:
+def _bring(store: Store, digest: str, target: Path) -> Path | None:
+    """Bring what is kept under a digest; return the path of what is to be unpacked."""
     folder = source_folder(digest)
-    manifest = msgspec.json.decode(store.read(f"{folder}/{MANIFEST}"), type=SourceManifest)
-    if manifest.digest != digest:
-        message = f"{store.uri}/{folder}/{MANIFEST}: expected {digest}, found {manifest.digest}"
-        raise ModelportError(Reason.DIGEST_MISMATCH, message)
+    manifest = read_manifest(store.read(f"{folder}/{MANIFEST}"), digest, store.uri)
     target.mkdir()
     for file in manifest.files:
         store.fetch(f"{folder}/files", file, target.joinpath(*relative_parts(file.path)))
+    archive = find_archive(manifest)
+    return None if archive is None else target / archive
+
+
+def _unpack(archive: Path) -> None:
+    """Put the content of an archive in its place."""
+    folder = archive.parent
+    packed = folder.rename(folder.with_name(f"{folder.name}.packed"))
+    folder.mkdir()
+    unpack(packed / archive.name, folder)
+    shutil.rmtree(packed)

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
 
 Tensors = dict[str, npt.NDArray[Any]]
 Infer = Callable[[Tensors], Tensors]

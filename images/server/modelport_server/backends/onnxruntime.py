@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from modelport.contract import ModelportError
-from modelport.onnx_sessions import Run, make_run, open_session
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.runtimes.onnxruntime.sessions import Run, make_run, open_session
 from modelport_server.backends import LoadOptions, Tensors
 
 DISABLED, OPTIMIZATION = "disabled_optimizers", "optimization"

@@ -2,10 +2,11 @@
 
 import shutil
 
-from modelport.artifacts import download_artifact
-from modelport.contract import ServeRequest, StepResult
-from modelport.steps import Context, say
-from modelport.store import open_store, read_credentials
+from modelport.jobs.requests import ServeRequest
+from modelport.jobs.results import StepResult
+from modelport.steps.runner import Context, say
+from modelport.storage.artifacts import download_artifact
+from modelport.storage.store import open_store, read_credentials
 
 
 def fetch(context: Context) -> StepResult:

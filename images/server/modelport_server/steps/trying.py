@@ -12,22 +12,25 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelport.contract import ArtifactManifest, Candidate, ConvertRequest, File, JobRequest, ModelportError, StepResult
-from modelport.files import copy_beneath, list_tree
-from modelport.handover import ARTIFACT, CANDIDATE, MODEL, SPARE, naming_doubts, read_manifest, read_signature
-from modelport.jobs import candidate_step
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.conversion.base import Runtime
+from modelport.errors import ModelportError
+from modelport.jobs.containers import candidate_step
+from modelport.jobs.requests import ConvertRequest, JobRequest
+from modelport.jobs.results import StepResult
 from modelport.runtimes import runtime_for
-from modelport.runtimes.base import Runtime
-from modelport.steps import Context, say
+from modelport.steps.handover import ARTIFACT, CANDIDATE, MODEL, SPARE, naming_doubts, read_manifest, read_signature
+from modelport.steps.runner import Context, say
+from modelport.storage.files import copy_beneath, list_tree
+from modelport.storage.manifests import ArtifactManifest, Candidate, File
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import Tried, write_answers
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import run_calls
-from modelport.verification.companies import find_companies
-from modelport.verification.nearness import is_near
 from modelport.verification.reference import FILE_NAME as REFERENCE
 from modelport.verification.reference import Answers, Reference, Sample, read_reference
+from modelport.verification.verdict.companies import find_companies
+from modelport.verification.verdict.nearness import is_near
 from modelport_server import backends, processors
 
 

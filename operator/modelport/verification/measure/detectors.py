@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from modelport.api import Dtype
+from modelport.api.base import Dtype
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.measure import same
 from modelport.verification.measure.detection_rows import Place, Rows, count_live, find_lowest

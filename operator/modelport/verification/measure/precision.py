@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modelport.api import Dtype
+from modelport.api.base import Dtype
 
 
 class Precision(NamedTuple):

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modelport.api import Input, Numbers
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input, Numbers
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Array
 
 MAX_CATEGORIES = 64

@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from modelport.api import Input, State, Values
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input, State, Values
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.hints import Hint
 from modelport.verification.samples.columns import (

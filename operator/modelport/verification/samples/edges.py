@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from modelport.api import Input
+from modelport.api.spec import Input
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.samples.columns import Column, limits_of
 from modelport.verification.samples.domains import Domain

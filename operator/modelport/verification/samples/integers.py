@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from modelport.api import Input
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Array
 from modelport.verification.samples.domains import Domain
 from modelport.verification.samples.probing import Probe, Prober

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modelport.api import DimensionRange, Input
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import DimensionRange, Input
+from modelport.errors import ModelportError
 from modelport.verification.samples.values import SEED
 
 STEPS = (0, 1, 3, 8)

@@ -5,9 +5,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from modelport.api import DimensionRange, Input
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import DimensionRange, Input
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Tensors
 from modelport.verification.samples.lengths import (
     LARGE,

@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from modelport.api import DimensionRange, Input, State
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import DimensionRange, Input, State
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Calls
 from modelport.verification.hints import Hint

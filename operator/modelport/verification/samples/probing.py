@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from modelport.contract import ModelportError
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.errors import describe_error

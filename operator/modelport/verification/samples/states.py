@@ -4,9 +4,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from modelport.api import Input, State
-from modelport.contract import ModelportError
-from modelport.reasons import Reason
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input, State
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.samples.columns import is_float
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from modelport.api import Input
+from modelport.api.spec import Input
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.samples.columns import Column
 from modelport.verification.samples.domains import MASK, Domain

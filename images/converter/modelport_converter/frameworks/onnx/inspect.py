@@ -1,0 +1,52 @@
+"""ONNX: the signature from the graph; external data must lie beside the model."""
+
+from pathlib import Path, PurePosixPath
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature
+from modelport.errors import ModelportError
+from modelport.storage.files import relative_parts
+from modelport_converter.frameworks.onnx.values import describe, take_probabilities
+from modelport_converter.onnx_graphs.graphs import tensors_of
+
+
+def inspect(folder: Path, paths: list[str]) -> Signature:
+    """Return inputs and outputs of the one ONNX file. Raises ModelportError."""
+    models = [path for path in paths if path.endswith(".onnx")] or paths[:1]
+    if len(models) != 1:
+        raise ModelportError(Reason.SOURCE_CORRUPT, f"expected one *.onnx file, found {', '.join(models):.200}")
+    path = folder / models[0]
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (DecodeError, ValueError) as error:
+        message = f"{models[0]}: expected an ONNX model, found: {error!s:.200}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    if not model.graph.output or not model.opset_import:
+        message = f"{models[0]}: expected a graph with outputs and operator sets, found none"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
+    for tensor in tensors_of(model):
+        _check_external_data(tensor, models[0], folder, paths)
+    take_probabilities(model)
+    return describe(model)
+
+
+def _check_external_data(tensor: onnx.TensorProto, model: str, folder: Path, paths: list[str]) -> None:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    if "location" not in entries:
+        return
+    wanted = PurePosixPath(model).parent.joinpath(*relative_parts(entries["location"])).as_posix()
+    if wanted not in paths:
+        message = f"{model:.100}: expected its external data {wanted:.200} beside it, found no such file"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
+    try:
+        end = int(entries.get("offset", "0")) + int(entries.get("length", "0"))
+    except ValueError as error:
+        message = f"{model:.100}: expected offset and length of external data as numbers, found: {error!s:.100}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    size = (folder / wanted).stat().st_size
+    if end > size:
+        message = f"{wanted:.200}: expected at least {end} bytes of external data, found {size}; the file is truncated"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)

@@ -1,0 +1,49 @@
+"""PyTorch models are asked in eager mode."""
+
+import functools
+
+import torch
+
+from modelport.verification.calls import Infer
+from modelport.verification.source.model import Source
+from modelport_converter.frameworks.pytorch.answering import Asker, widen
+from modelport_converter.frameworks.pytorch.building.loading import fresh_imports
+from modelport_converter.frameworks.pytorch.building.state import find_differences, move_parameters
+from modelport_converter.frameworks.pytorch.load import load_model, open_model
+from modelport_converter.tasks import SourceTask
+
+
+def open_source(job: SourceTask) -> Source:
+    """Build the model and load its weights. Raises ModelportError."""
+    request = job.request
+    opened = open_model(request, job.model, job.code)
+    asker, unstored = opened.asker, list[str]()
+    precision = asker.find_precision()
+
+    @functools.cache
+    def build_other() -> torch.nn.Module:
+        with fresh_imports(job.code):
+            return load_model(request, job.model, job.code, seed=1)
+
+    def rebuild() -> Infer:
+        other = build_other()
+        unstored[:] = find_differences(opened.model, other)
+        return Asker(other, request.inputs, job.code).run_unwatched
+
+    def move_weights() -> Infer:
+        other = build_other()
+        move_parameters(other)
+        return Asker(other, request.inputs, job.code).run_unwatched
+
+    return Source(
+        request.inputs,
+        asker.run,
+        asker.find_random_operations,
+        run_unwatched=asker.run_unwatched,
+        hints=dict(asker.watch.hints),
+        precision=precision,
+        rebuild=rebuild,
+        move_weights=move_weights,
+        run_wide=widen(opened.model, request.inputs, job.code) if precision == "float32" else None,
+        find_unstored=lambda: unstored,
+    )

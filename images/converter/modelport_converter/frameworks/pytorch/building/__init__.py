@@ -1,0 +1,1 @@
+"""From code and weights to a model that answers."""

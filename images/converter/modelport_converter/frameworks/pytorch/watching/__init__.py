@@ -1,0 +1,1 @@
+"""What a model does with its inputs, seen while it answers."""

@@ -1,0 +1,1 @@
+"""Weights as torch.save writes them, read without running anything of them."""

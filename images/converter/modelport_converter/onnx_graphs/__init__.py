@@ -1,0 +1,1 @@
+"""ONNX graphs, for every framework that writes them."""

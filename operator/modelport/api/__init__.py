@@ -1,0 +1,1 @@
+"""The ModelConversion resource: its types, its CRD, and the reasons of failures."""

@@ -1,0 +1,1 @@
+"""What the operator and a Job say to each other: requests, results, keys, and the containers of a Job."""

@@ -1,0 +1,98 @@
+"""Three keys decide what is done again: pure functions, the same for the operator and for `modelport run`.
+
+`source_key`: what the spec says about bytes to import. `artifact_key`: everything that the converted model follows
+from. `verification_key`: everything that the evidence follows from, but not the tolerance, because stored errors are
+judged anew for another tolerance where they are complete.
+"""
+
+from modelport.api.base import REFRESH_ANNOTATION
+from modelport.api.resource import ModelConversion
+from modelport.api.spec import Location, Verification
+from modelport.api.status import SourceStatus
+from modelport.encoding import key_of
+from modelport.jobs.requests import Hop, Role
+
+SAMPLES_VERSION = 3
+"""Raised when the generated samples change: evidence of another version is not comparable."""
+
+
+def locations(resource: ModelConversion) -> dict[Role, Location]:
+    """Return what is to be imported, by role."""
+    source, data = resource.spec.source, resource.spec.verification.data
+    found: dict[Role, Location | None] = {"source": source, "code": source.code, "data": data}
+    return {role: location for role, location in found.items() if location}
+
+
+def digests(source: SourceStatus) -> dict[Role, str | None]:
+    """Return the digests of what was imported, by role."""
+    return {"source": source.digest, "code": source.code_digest, "data": source.data_digest}
+
+
+def source_key(resource: ModelConversion) -> str:
+    """Return the key of the bytes to import: URIs, digests, credentials, format, and the refresh annotation."""
+    return key_of(
+        {
+            "locations": {role: [each.uri, each.digest, each.secret_ref] for role, each in locations(resource).items()},
+            "format": resource.spec.source.format,
+            "refresh": resource.metadata.annotations.get(REFRESH_ANNOTATION),
+        }
+    )
+
+
+def inputs_key(resource: ModelConversion, source: SourceStatus, path: list[Hop], architecture: str) -> str:
+    """Return the key of what the spec asks for, whatever images do it."""
+    spec = resource.spec.source
+    code = spec.code
+    return key_of(
+        {
+            "source": [source.digest, source.format],
+            "code": [source.code_digest, code.path, code.factory, code.arguments] if code else None,
+            "checkpoint": spec.checkpoint,
+            "inputs": spec.inputs,
+            "dimensions": spec.dimensions,
+            "states": spec.states,
+            # lengths of the user's own samples are among those that the manifest lets a server take
+            "data": source.data_digest if resource.spec.verification.data else None,
+            "path": [[hop.converter, hop.options] for hop in path],
+            # a converter keeps doubts (a branch that was baked in) where they are only reported, and refuses them else
+            "doubts": resource.spec.verification.policy == "Report",
+            "architecture": architecture,
+        }
+    )
+
+
+def artifact_key(inputs: str, path: list[Hop]) -> str:
+    """Return the key of the artifact: the inputs, and the images that convert them."""
+    return key_of({"inputs": inputs, "images": [hop.image for hop in path]})
+
+
+def verification_key(
+    resource: ModelConversion,
+    *,
+    artifact: str,
+    server_image: str,
+    cpu_level: str,
+    samples_version: int | None = None,
+) -> str:
+    """Return the key of the evidence about the artifact with key `artifact`; the tolerance is no part of it.
+
+    The key of the artifact stands for its digest, which is not known before the Job that verifies it ends. Image and
+    version of the samples (today's if not said) are those that the evidence is of, so that an upgrade of the operator
+    alone makes it no other.
+    """
+    version = SAMPLES_VERSION if samples_version is None else samples_version
+    return key_of(
+        {
+            "artifact": artifact,
+            "server": server_image,
+            "samples": [version, resource.spec.verification.samples],
+            "cpu": cpu_level,
+        }
+    )
+
+
+def judgement_key(verification: Verification) -> str:
+    """Return the key of a verdict about evidence: tolerances, and what is enforced; none where nothing is judged."""
+    if verification.policy == "Report":
+        return ""
+    return key_of([verification.edges, verification.tolerance, verification.outputs])

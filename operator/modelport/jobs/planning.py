@@ -1,0 +1,98 @@
+"""From the resource to requests, and which image does what: pure functions, the same for the operator and for `modelport run`."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from modelport.api.resource import ModelConversion
+from modelport.api.status import SourceStatus
+from modelport.conversion.paths import PlannedPath, plan_paths
+from modelport.frameworks import framework_of
+from modelport.jobs.keys import locations
+from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
+from modelport.runtimes import runtime_for
+
+Images = Mapping[str, str]
+"""Image references by name (`converter-onnx`, `server-onnxruntime`, …), by digest on a cluster."""
+
+MOVER_IMAGE = "converter-onnx"
+"""The image of the steps that move bytes or look at them: the smallest that reads every signature."""
+
+
+def import_request(resource: ModelConversion) -> ImportRequest:
+    """Return the request of the Import Job."""
+    return ImportRequest(
+        locations=[
+            LocationRequest(role=role, uri=each.uri, digest=each.digest) for role, each in locations(resource).items()
+        ],
+        format=resource.spec.source.format,
+    )
+
+
+def paths(resource: ModelConversion, source_format: str, images: Images) -> list[list[Hop]]:
+    """Return the ways to convert, the best first. Raises ModelportError for what the schema cannot tell."""
+    return [_hops(path, images) for path in plan_paths(resource.spec, source_format)]
+
+
+def _hops(path: PlannedPath, images: Images) -> list[Hop]:
+    return [
+        Hop(
+            converter=converter.name,
+            source=converter.source,
+            target=converter.target,
+            by=converter.by,
+            image=images[framework_of(converter.name).image],
+            options=msgspec.to_builtins(options),
+        )
+        for converter, options in path
+    ]
+
+
+def convert_request(
+    resource: ModelConversion, source: SourceStatus, *, path: list[Hop], artifact: str, verification: str
+) -> ConvertRequest:
+    """Return the request of the Convert Job."""
+    spec = resource.spec.source
+    code = spec.code
+    return ConvertRequest(
+        artifact_key=artifact,
+        verification_key=verification,
+        source_digest=source.digest,
+        source_format=source.format,
+        target_format=resource.spec.target.format,
+        hops=path,
+        checkpoint=spec.checkpoint,
+        code=CodeRequest(
+            digest=source.code_digest or "", factory=code.factory, path=code.path, arguments=code.arguments
+        )
+        if code
+        else None,
+        data_digest=source.data_digest if resource.spec.verification.data else None,
+        inputs=spec.inputs,
+        dimensions=spec.dimensions,
+        states=spec.states,
+        verification=resource.spec.verification,
+    )
+
+
+def verify_request(
+    resource: ModelConversion, source: SourceStatus, *, artifact: str, digest: str, verification: str
+) -> ConvertRequest:
+    """Return the request of the Verify Job, about a stored artifact."""
+    request = convert_request(resource, source, path=[], artifact=artifact, verification=verification)
+    return msgspec.structs.replace(request, artifact_digest=digest)
+
+
+def serve_request(*, artifact: str, digest: str) -> ServeRequest:
+    """Return the request of a server's fetch."""
+    return ServeRequest(artifact_key=artifact, artifact_digest=digest)
+
+
+def server_image(format_name: str, images: Images) -> str:
+    """Return the image that serves, and verifies, a format."""
+    return images[runtime_for(format_name).image]
+
+
+def ask_image(format_name: str, images: Images) -> str:
+    """Return the image that answers for models of a source format."""
+    return images[framework_of(format_name).image]

@@ -1,0 +1,85 @@
+"""What the operator asks of a Job: one JSON in the environment of its containers."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from modelport.api.spec import Checkpoint, DimensionRange, Input, State, Verification
+from modelport.encoding import Message
+
+Role = Literal["source", "code", "data"]
+"""What a location is: the model, the code that builds it, samples of the user's own (`verification.data`)."""
+
+
+class LocationRequest(Message, frozen=True, kw_only=True):
+    """One thing to import."""
+
+    role: Role
+    uri: str
+    digest: str | None = None
+
+
+class ImportRequest(Message, frozen=True, kw_only=True, tag="import", tag_field="job"):
+    """Bring sources into the store: fetch → inspect → keep."""
+
+    locations: list[LocationRequest]
+    format: str | None = None
+
+
+class Hop(Message, frozen=True, kw_only=True):
+    """One conversion from a format to another."""
+
+    converter: str
+    source: str
+    target: str
+    by: str = ""
+    image: str
+    options: dict[str, Any] = {}
+
+
+class CodeRequest(Message, frozen=True, kw_only=True):
+    """Code that builds the model."""
+
+    digest: str
+    factory: str
+    path: str | None = None
+    arguments: dict[str, Any] = {}
+
+
+class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_field="job"):
+    """Convert and verify what Import kept: stage → ask → hop-1 … hop-n → try → judge → publish.
+
+    With `artifact_digest` a stored artifact is verified once more, by another server image or on other samples: the
+    same steps without the hops. The source is asked anew, so that evidence is never of other samples than asked for.
+    """
+
+    artifact_key: str
+    verification_key: str
+    source_digest: str
+    source_format: str
+    target_format: str
+    hops: list[Hop]
+    artifact_digest: str | None = None
+    checkpoint: Checkpoint | None = None
+    code: CodeRequest | None = None
+    data_digest: str | None = None
+    inputs: list[Input] = []
+    dimensions: dict[str, DimensionRange] = {}
+    states: list[State] = []
+    verification: Verification = Verification()
+
+
+class ServeRequest(Message, frozen=True, kw_only=True, tag="serve", tag_field="job"):
+    """Fetch an artifact for a server, trusting the digest here and nothing in the store."""
+
+    artifact_key: str
+    artifact_digest: str
+
+
+JobRequest = ImportRequest | ConvertRequest | ServeRequest
+
+
+def decode_request(text: str) -> JobRequest:
+    """Return the request in `text`. Raises msgspec.ValidationError with the path of the wrong field."""
+    request: JobRequest = msgspec.json.decode(text, type=JobRequest)
+    return request

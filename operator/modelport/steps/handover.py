@@ -1,0 +1,93 @@
+"""What steps leave for each other beside arrays: names of the files, and readers that trust nothing that is in them.
+
+Ask, hops and try have opened a model, so that whatever they leave may be hostile: regular files only, not larger than
+what is said here, JSON of the types below.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature
+from modelport.encoding import Value, decode
+from modelport.errors import ModelportError
+from modelport.storage.files import MAX_FILES, read_bytes, relative_parts
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, Candidate
+
+MODEL = "model"
+"""Folder of a hop's files."""
+SPARE = "spare"
+"""Folder of the same model in another form, if a hop has one: tried where the first is not near the source."""
+ARTIFACT = "artifact"
+"""Folder of try's model files, of judge's manifest and golden samples, and of a staged artifact."""
+GOLDEN = "golden"
+"""Folder of the golden samples in an artifact."""
+EVIDENCE = "evidence/reference.npz"
+SIGNATURE = "signature.json"
+CAVEATS = "caveats.json"
+DOUBTS = "doubts.json"
+"""What is told only where a verification fails: what may be the cause."""
+CANDIDATE = "tried.json"
+RECORD = "record.json"
+MAX_JSON_BYTES = 8 << 20
+MAX_CAVEATS_BYTES = 65_536
+_OURS = (GOLDEN, "evidence", "verifications")
+
+
+def read_signature(folder: Path) -> Signature:
+    """Return the signature that ask left. Raises ModelportError (ConversionFailed)."""
+    return _read(folder, SIGNATURE, MAX_JSON_BYTES, Signature)
+
+
+def read_caveats(folder: Path) -> list[str]:
+    """Return what a hop wants users to know; a hop without a file has nothing to say."""
+    return _read_told(folder, CAVEATS)
+
+
+@contextmanager
+def naming_doubts(hops: Iterable[Path]) -> Iterator[None]:
+    """Have a failed verification end with what the hops in these folders doubt of their models."""
+    try:
+        yield
+    except ModelportError as error:
+        if error.reason != Reason.VERIFICATION_FAILED:
+            raise
+        doubts = [doubt for folder in hops for doubt in _read_told(folder, DOUBTS)]
+        if not doubts:
+            raise
+        message = f"{error.message:.290}; {' '.join('; '.join(doubts).split()):.200}"
+        raise ModelportError(error.reason, message) from error
+
+
+def read_candidate(folder: Path) -> Candidate:
+    """Return what try loaded. Raises ModelportError for names that a model's file cannot have."""
+    candidate = _read(folder, CANDIDATE, MAX_JSON_BYTES, Candidate)
+    paths = [relative_parts(file.path) for file in candidate.files]
+    taken = [parts for parts in paths if parts == (MANIFEST,) or parts[0] in _OURS or paths.count(parts) > 1]
+    if taken or not 0 < len(paths) <= MAX_FILES:
+        names = ", ".join("/".join(parts) for parts in taken) or f"{len(paths)} files"
+        message = f"the model's files: expected 1 to {MAX_FILES}, none named {MANIFEST} or in {', '.join(_OURS)}"
+        raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; found {names:.200}")
+    return candidate
+
+
+def read_manifest(folder: Path) -> tuple[ArtifactManifest, bytes]:
+    """Return the manifest in a folder, and its bytes."""
+    content = read_bytes(folder, MANIFEST, MAX_JSON_BYTES)
+    return msgspec.json.decode(content, type=ArtifactManifest), content
+
+
+def _read_told(folder: Path, name: str) -> list[str]:
+    return _read(folder, name, MAX_CAVEATS_BYTES, list[str]) if os.path.lexists(folder / name) else []
+
+
+def _read(folder: Path, name: str, limit: int, kind: type[Value]) -> Value:
+    try:
+        return decode(read_bytes(folder, name, limit), kind)
+    except (FileNotFoundError, msgspec.DecodeError) as error:
+        message = f"{name}: expected what the step before leaves, found: {error!s:.200}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error

@@ -1,0 +1,36 @@
+"""Sources in a store, trusting the digest that is asked for and nothing that the store says."""
+
+import msgspec
+
+from modelport.api.reasons import Reason
+from modelport.encoding import decode
+from modelport.errors import ModelportError
+from modelport.storage.archives import is_archive
+from modelport.storage.files import tree_digest
+from modelport.storage.manifests import MANIFEST, SourceManifest, source_folder
+
+
+def read_manifest(content: bytes, digest: str, store: str) -> SourceManifest:
+    """Return what the store at the URI `store` holds as the manifest of a digest, if this digest proves it.
+
+    Raises ModelportError (DigestMismatch).
+    """
+    try:
+        manifest = decode(content, SourceManifest)
+        is_proved = manifest.digest == digest and (_is_one_file(manifest) or tree_digest(manifest.files) == digest)
+    except msgspec.DecodeError:
+        is_proved = False
+    if not is_proved:
+        message = f"{store}/{source_folder(digest)}/{MANIFEST}: expected the files of this digest, found others"
+        raise ModelportError(Reason.DIGEST_MISMATCH, f"{message}; delete that folder and import again")
+    return manifest
+
+
+def find_archive(manifest: SourceManifest) -> str | None:
+    """Return the path of the archive that a source is; what lies below a prefix is not unpacked."""
+    path = manifest.files[0].path if _is_one_file(manifest) else ""
+    return path if is_archive(path) else None
+
+
+def _is_one_file(manifest: SourceManifest) -> bool:
+    return [file.digest for file in manifest.files] == [manifest.digest]

@@ -1,0 +1,1 @@
+"""Evidence from two sets of answers, and the judgement of it."""
