@@ -5,6 +5,7 @@ Steps ask and try differ in the options alone, so that what differs in their ans
 
 import ctypes
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it sends what runs where to its maker
 import onnxruntime
 
 from modelport.runtimes.onnxruntime.refusals import explain
