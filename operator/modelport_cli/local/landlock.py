@@ -39,7 +39,7 @@ _library = ctypes.CDLL(None, use_errno=True)
 
 def version() -> int:
     """Return the kernel's version of Landlock, 0 where there is none."""
-    return max(0, _call(_CREATE_RULESET, None, 0, _ASK_VERSION))
+    return max(0, _call(_CREATE_RULESET, None, 0, _ASK_VERSION)) if sys.platform == "linux" else 0
 
 
 def hold(*, reads: list[str], writes: list[str], network: bool) -> None:

@@ -36,10 +36,6 @@ def connect(family, address):
     with socket.socket(family) as connection:
         connection.connect(address)
 
-def shared():
-    from multiprocessing import Lock
-    Lock()
-
 own = pathlib.Path(os.environ["MODELPORT_WORK"], "ask")
 print(json.dumps({
     "read a key": attempt(pathlib.Path(home, ".ssh", "id_rsa").read_text),
@@ -61,8 +57,9 @@ print(json.dumps({
 }))
 """
 FREE = {"read what it may", "write what it may", "use a temporary file", "use /dev/null", "start a program"}
-STRICT_ENOUGH = {"connect to an abstract socket", "end a process", "signal the parent"}
-"""What Landlock of an old kernel leaves to the seccomp filter, or open."""
+OUTSIDE_LANDLOCK = {"connect to a socket's file"}
+OUTSIDE_OLD_LANDLOCK = {"connect to an abstract socket", "end a process", "signal the parent"}
+"""What is left open, or to the sandbox's filter, which refuses all sockets."""
 
 
 def available(mechanism: Isolation) -> Isolation:
@@ -125,10 +122,9 @@ def outcomes(tmp_path: Path, mechanism: Isolation, victim: list[str]) -> dict[st
 def test_hostile_code_gets_nothing_and_a_good_step_what_it_needs(tmp_path, mechanism, victim):
     told = outcomes(tmp_path, available(mechanism), victim)
     left = {what for what, outcome in told.items() if outcome == "done"}
-    open_on_old_kernels = STRICT_ENOUGH if mechanism is LANDLOCK and landlock.version() < landlock.SCOPES else set()
-    # the filter of the sandbox refuses files of sockets, which Landlock does not know
-    beside = {"connect to a socket's file"} if mechanism is LANDLOCK else set()
-    assert left - open_on_old_kernels - beside == FREE, told
+    old = landlock.version() < landlock.SCOPES
+    outside = OUTSIDE_LANDLOCK | (OUTSIDE_OLD_LANDLOCK if old else set())
+    assert left - (outside if mechanism is LANDLOCK else set()) == FREE, told
     assert (tmp_path / "work/convert/ask/out").read_text() == "mine"
     assert (Path(victim[0]) / "notes").read_text() == "notes"
 

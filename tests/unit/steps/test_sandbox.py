@@ -26,12 +26,9 @@ def attempt(family):
 """
 
 
-@pytest.mark.parametrize(
-    ("family", "expected"),
-    [("AF_INET", "refused"), ("AF_INET6", "refused"), ("AF_NETLINK", "refused"), ("AF_UNIX", "refused")],
-)
-def test_sockets_are_refused(family: str, expected: str) -> None:
-    assert run(f"{TRY}\nenter_sandbox()\nprint(attempt(socket.{family}))") == expected
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"])
+def test_sockets_are_refused(family: str) -> None:
+    assert run(f"{TRY}\nenter_sandbox()\nprint(attempt(socket.{family}))") == "refused"
 
 
 @pytest.mark.parametrize("family", ["AF_INET", "AF_UNIX"])
