@@ -1,7 +1,8 @@
 """Compile what each request goes through: typed Python by mypyc, lists of numbers by the C compiler.
 
 Images do it when they are built, `make compiled` for the tests. Nothing depends on it but speed: without the compiled
-modules, the same code is interpreted. Modules that define msgspec's structs stay as they are, which mypyc does not know.
+modules, the same code is interpreted. Modules that define msgspec's structs stay as they are, which mypyc does not know, and
+so do backends, so that they may be any Python.
 """
 
 import argparse
@@ -12,10 +13,11 @@ import sys
 from pathlib import Path
 
 HOT = (
-    "backends/onnxruntime",
-    "calls",
-    "dataplane",
-    "execution",
+    "dataplane/calls",
+    "dataplane/plane",
+    "dataplane/shapes",
+    "execution/adapting",
+    "execution/running",
     "grpc/application",
     "grpc/codec",
     "grpc/contents",
@@ -31,20 +33,20 @@ HOT = (
     "grpc/metadata",
     "grpc/service",
     "grpc/wire",
-    "listener",
-    "metrics",
-    "observation",
+    "observation/metrics",
+    "observation/observers",
     "protocol/bodies",
     "protocol/cutting",
     "protocol/datatypes",
     "protocol/json_data",
     "protocol/payloads",
+    "protocol/strings",
     "rest/application",
     "rest/connection",
     "rest/large_bodies",
     "rest/server",
-    "shapes",
-    "turns",
+    "transport/listener",
+    "transport/turns",
 )
 NUMBERS = Path("modelport_server/protocol/numbers.c")
 CFLAGS = ("-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")

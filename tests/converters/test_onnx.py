@@ -10,7 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converters.nets import NETS
 from modelport.storage.manifests import ArtifactManifest
-from modelport_server import backends
+from modelport_server.backends.base import How
+from modelport_server.execution import loading
 
 pytestmark = pytest.mark.converters
 
@@ -103,7 +104,7 @@ def served(status, **inputs):
     folder = Path(status["artifact"]["uri"].removeprefix("file://"))
     manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=ArtifactManifest)
     files = [file.path for file in manifest.files if file.role == "model"]
-    return backends.load(manifest.runtime, folder, files, 1, manifest.load_options).infer(inputs)
+    return loading.load(manifest.runtime, folder, files, How(manifest.load_options))(inputs)
 
 
 def test_what_the_runtimes_optimiser_breaks_is_loaded_without_that_rewrite(convert):

@@ -20,7 +20,8 @@ from modelport.verification.reference import FILE_NAME, read_reference
 from modelport.verification.source.sameness import distance
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_converter.steps.judge import judge
-from modelport_server import backends
+from modelport_server.backends.base import How
+from modelport_server.execution import loading
 from modelport_server.steps.trying import try_model
 
 pytestmark = pytest.mark.converters
@@ -94,9 +95,10 @@ def test_gives_pytorchs_own_answers(kinds, name):
     manifest = verify(folder / name)
     assert [each.name for each in manifest.signature.outputs] == CONVERTED[name]
     files = [file.path for file in manifest.files if file.role == "model"]
-    backend = backends.load(manifest.runtime, folder / name / "try" / "out" / ARTIFACT, files, 1, manifest.load_options)
+    served = folder / name / "try" / "out" / ARTIFACT
+    infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
     right = np.load(folder / name / "right.npz")
-    found = backend.infer({key.removeprefix("in."): right[key] for key in right if key.startswith("in.")})
+    found = infer({key.removeprefix("in."): right[key] for key in right if key.startswith("in.")})
     for number, array in enumerate(found.values()):
         wanted = right[f"out.{number}"]
         coarse = wanted.dtype == np.float16 or name == "bfloat"

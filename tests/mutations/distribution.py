@@ -10,7 +10,7 @@ import onnx
 
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer
-from modelport_server import backends
+from modelport_server.execution import loading
 from mutations.equivalents import FORMS
 from mutations.gate import RUNTIME
 from mutations.graphs import copied, hoisted
@@ -56,7 +56,7 @@ def broken(model: str, mistake: str) -> onnx.ModelProto | None:
 def right_ones(model: str) -> Iterator[Candidate]:
     """Yield the model loaded in each way, written otherwise, and asked with other batches."""
     proto = model_of(model).proto
-    for options, threads in itertools.product(backends.ways(RUNTIME), THREADS):
+    for options, threads in itertools.product(loading.find(RUNTIME).WAYS, THREADS):
         shown = ", ".join([*options.values(), f"{threads} threads"])
         yield Candidate(shown, {"candidate": proto, "options": options, "threads": threads})
     for name, form in FORMS.items():

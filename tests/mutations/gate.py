@@ -22,7 +22,8 @@ from modelport.verification.verdict.evidence import evaluate
 from modelport.verification.verdict.judgement import judge
 from modelport_converter import frameworks
 from modelport_converter.tasks import SourceTask
-from modelport_server import backends
+from modelport_server.backends.base import DEFAULT, How
+from modelport_server.execution import loading
 from mutations.models import model_of
 
 RUNTIME, FILE = "onnxruntime", "model.onnx"
@@ -72,8 +73,7 @@ def pass_gate(
     try:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / FILE).write_bytes(candidate.SerializeToString())
-            backend = backends.load(RUNTIME, Path(folder), [FILE], threads, options or {})
-            infer = wrap(backend.infer)
+            infer = wrap(loading.load(RUNTIME, Path(folder), [FILE], How(options or DEFAULT, threads)))
             answers = tuple(_ask(sample, infer, request) for sample in reference.samples)
         # whether rows may be joined refuses nothing, so their company is left out
         facts = evaluate(reference, Tried(answers), signature, request).facts

@@ -13,17 +13,18 @@ from serving.artifacts import write_artifact
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from modelport.verification.verdict.golden import Golden
-from modelport_server import backends
-from modelport_server.artifact import open_artifact
-from modelport_server.dataplane import DataPlane, guarded
-from modelport_server.execution import Execution
+from modelport_server.backends.base import How
+from modelport_server.dataplane.plane import DataPlane
+from modelport_server.execution import loading
+from modelport_server.execution.running import Execution, guarded
 from modelport_server.grpc.application import Application
 from modelport_server.grpc.http2.server import Server
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.metrics import Metrics
-from modelport_server.observation import Observation
+from modelport_server.observation.metrics import Metrics
+from modelport_server.observation.observers import Observation
 from modelport_server.protocol.datatypes import BY_DTYPE
+from modelport_server.serving.local_artifact import open_artifact
+from modelport_server.transport.limits import Limits
 from server.models import LOOP, loop_bytes
 from server.processes import MODEL, serving
 
@@ -78,14 +79,15 @@ def near(artifact: Path, limits: Limits) -> Iterator[Near]:
 def ready(artifact: Path) -> Iterator[Lifecycle]:
     """Return the life of a server that is ready."""
     opened = open_artifact(artifact)
-    backend = backends.load(opened.manifest.runtime, artifact, opened.model_files, 1, {})
-    execution = Execution(guarded(backend.infer), threads=1, max_queue=Limits().max_queue)
+    infer = loading.load(opened.manifest.runtime, artifact, opened.model_files, How())
+    execution = Execution(guarded(infer), runs=1, max_queue=Limits().max_queue)
     lifecycle = Lifecycle(MODEL)
     lifecycle.plane = DataPlane(
         name=MODEL,
-        platform=backend.platform,
+        platform=loading.find(opened.manifest.runtime).TRAITS.platform,
         signature=opened.manifest.signature,
         lengths=opened.manifest.lengths,
+        takes_bytes=False,
         runner=execution,
     )
     yield lifecycle

@@ -8,10 +8,10 @@ import pytest
 import uvloop
 
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
 from modelport_server.rest.messages import Answer
 from modelport_server.rest.server import Server
-from modelport_server.turns import MOST
+from modelport_server.transport.limits import Limits
+from modelport_server.transport.turns import MOST
 
 GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE = Answer((b"a" * 30_000_000,))

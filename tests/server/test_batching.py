@@ -8,12 +8,11 @@ import pytest
 
 from modelport.api.status import Signature, Tensor
 from modelport.storage.manifests import ArtifactManifest, Lengths, ReferenceFacts
-from modelport_server.batching import Batching, Settings
-from modelport_server.calls import Call, clock
-from modelport_server.dataplane import guarded
+from modelport_server.dataplane.calls import Call, clock
 from modelport_server.errors import ClientLeftError, DeadlineError, InferenceError, OverloadedError
-from modelport_server.execution import Execution
-from modelport_server.serving import decide_joins
+from modelport_server.execution.batching import Batching, Settings
+from modelport_server.execution.running import Execution, guarded
+from modelport_server.serving.serve import decide_joins
 
 
 class Model:
@@ -31,8 +30,8 @@ class Model:
         return {"y": inputs["x"] * 2}
 
 
-def batching_of(model, *, max_size=4, max_delay=0.02, max_queue=100, threads=1):
-    execution = Execution(guarded(model), threads=threads, max_queue=max_queue)
+def batching_of(model, *, max_size=4, max_delay=0.02, max_queue=100, runs=1):
+    execution = Execution(guarded(model), runs=runs, max_queue=max_queue)
     return Batching(execution, Settings(max_size, max_delay), max_queue=max_queue)
 
 

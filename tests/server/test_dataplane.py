@@ -12,26 +12,29 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Signature, Tensor
 from modelport.errors import ModelportError
 from modelport.storage.manifests import Lengths
-from modelport_server import backends
-from modelport_server.artifact import open_artifact
-from modelport_server.calls import Call, clock
-from modelport_server.dataplane import DataPlane, guarded
+from modelport_server.backends.base import How
+from modelport_server.dataplane.calls import Call, clock
+from modelport_server.dataplane.plane import DataPlane
 from modelport_server.errors import BadRequestError, InferenceError, NotFoundError
-from modelport_server.execution import Execution
+from modelport_server.execution import loading
+from modelport_server.execution.running import Execution, guarded
 from modelport_server.protocol import bodies
+from modelport_server.serving.local_artifact import open_artifact
 from server.models import features, identity, identity_artifact, mlp_artifact, scores
 from server.processes import tensor
 
 
 def plane_of(folder):
     artifact = open_artifact(folder)
-    backend = backends.load(artifact.manifest.runtime, folder, artifact.model_files, 1, {})
-    return plane_around(backend.infer, artifact.manifest.signature)
+    infer = loading.load(artifact.manifest.runtime, folder, artifact.model_files, How())
+    return plane_around(infer, artifact.manifest.signature)
 
 
 def plane_around(infer, signature, lengths=None):
-    execution = Execution(guarded(infer), threads=1, max_queue=1)
-    return DataPlane(name="net", platform="numpy", signature=signature, lengths=lengths or {}, runner=execution)
+    execution = Execution(guarded(infer), runs=1, max_queue=1)
+    return DataPlane(
+        name="net", platform="numpy", signature=signature, lengths=lengths or {}, takes_bytes=True, runner=execution
+    )
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import threading
 import numpy as np
 import pytest
 
-from modelport_server.calls import Call, clock
+from modelport_server.dataplane.calls import Call, clock
 from modelport_server.errors import BadRequestError, ClientLeftError, DeadlineError, OverloadedError
-from modelport_server.execution import Execution
+from modelport_server.execution.running import Execution
 
 INPUTS = {"x": np.zeros(4, np.float32)}
 
@@ -21,7 +21,7 @@ def test_short_runs_stay_in_the_loop_and_long_ones_go_to_a_thread():
         wait.wait(0.01 if inputs["x"].size > 4 else 0)
         return inputs
 
-    execution = Execution(infer, threads=1, max_queue=1)
+    execution = Execution(infer, runs=1, max_queue=1)
     execution.measure(INPUTS)
     seen.clear()
 
@@ -48,7 +48,7 @@ class Slow:
 
 def test_the_line_is_bounded_and_moves_on():
     model = Slow()
-    execution = Execution(model, threads=1, max_queue=1)
+    execution = Execution(model, runs=1, max_queue=1)
 
     async def story():
         first, second = (asyncio.create_task(execution.run(INPUTS, Call(clock()))) for _ in range(2))
@@ -68,7 +68,7 @@ def test_the_line_is_bounded_and_moves_on():
 
 def test_deadlines_and_clients_that_leave_end_the_wait():
     model = Slow()
-    execution = Execution(model, threads=1, max_queue=9)
+    execution = Execution(model, runs=1, max_queue=9)
 
     async def leaves():
         await asyncio.sleep(0.03)

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2_grpc
 
-from modelport_server.limits import Limits
+from modelport_server.transport.limits import Limits
 from server.grpc_places import near, request
 from server.models import features, mlp_artifact
 

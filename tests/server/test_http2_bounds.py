@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
-from modelport_server.calls import Call, clock
+from modelport_server.dataplane.calls import Call, clock
 from modelport_server.errors import BadRequestError, GrpcStatus
 from modelport_server.grpc.http2 import connection
 from modelport_server.grpc.http2.connection import MAX_HEAD_BYTES
@@ -23,8 +23,8 @@ from modelport_server.grpc.http2.hpack import Decoder
 from modelport_server.grpc.http2.receiver import MAX_NUISANCES, STREAM_WINDOW
 from modelport_server.grpc.http2.requests import READ, read_request
 from modelport_server.grpc.streams import STOPPING, Stream, Streams
-from modelport_server.limits import STALLED_SECONDS, Limits
 from modelport_server.rest.connection import Connection as RestConnection
+from modelport_server.transport.limits import STALLED_SECONDS, Limits
 from server import http2_client as h2
 from server.grpc_places import near, request
 from server.http2_client import EMPTY, NO_ERROR, PREFACE, REQUEST, SECONDS, Client, data, frame, head

@@ -17,7 +17,8 @@ from modelport.jobs.planning import convert_request, import_request, paths, veri
 from modelport.jobs.results import StepResult
 from modelport.storage.manifests import MANIFEST, ArtifactManifest, Lengths, VerificationRecord, artifact_folder
 from modelport.storage.store import open_store
-from modelport_server.backends import load
+from modelport_server.backends.base import How
+from modelport_server.execution.loading import load
 from server.models import features, mlp_bytes, scores
 
 IMAGES = {"converter-onnx": "onnx@1", "server-onnxruntime": "server@1"}
@@ -98,6 +99,6 @@ def test_a_model_is_imported_converted_and_verified_once_more_on_other_samples(t
     assert pods.store.read(f"{folder}/{MANIFEST}") == content
 
     served = tmp_path / "convert" / "try" / "out" / "artifact"
-    backend = load(manifest.runtime, served, ["model.onnx"], 1, manifest.load_options)
+    infer = load(manifest.runtime, served, ["model.onnx"], How(manifest.load_options))
     question = features(3, seed=9)
-    np.testing.assert_allclose(backend.infer({"features": question})["scores"], scores(question), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(infer({"features": question})["scores"], scores(question), rtol=1e-5, atol=1e-6)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from modelport_server.processors import available
+from modelport_server.execution.processors import available
 
 USABLE = len(os.sched_getaffinity(0))
 

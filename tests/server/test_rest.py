@@ -10,6 +10,7 @@ import pytest
 import tritonclient.http as triton
 
 from modelport import __version__
+from modelport_server.execution import processors
 from server.models import features, identity, identity_artifact, mlp_artifact, scores
 from server.processes import INFER, MODEL, serving, tensor
 
@@ -32,7 +33,8 @@ def test_tritonclient_finds_and_asks_the_model(client):
     assert metadata == {"name": "modelport", "version": __version__, "extensions": ["binary_tensor_data"]}
     assert config["batching"] is None
     assert config["max_queue"] == 256
-    assert config["threads"] >= 1
+    assert config["device"] == "cpu"
+    assert 1 <= config["runs"] * config["threads_per_run"] <= processors.available()
     assert client.get_model_metadata(MODEL) == {
         "name": MODEL,
         "versions": ["1"],

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import weakref
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -33,7 +34,8 @@ from modelport.verification.answers import read_answers
 from modelport.verification.reference import Reference, Sample, read_reference, write_reference
 from modelport.verification.source.model import Source, ask_source, describe_inputs, describe_outputs
 from modelport.verification.verdict.golden import check_golden, read_golden
-from modelport_server import backends
+from modelport_server.backends.base import DTYPES, How, Traits
+from modelport_server.execution import loading
 from modelport_server.steps import trying
 from server.models import MLP, features, mlp_artifact, mlp_bytes, scores
 
@@ -156,8 +158,8 @@ def test_judge_leaves_all_but_the_model_and_its_bytes_follow_from_the_inputs(tmp
     assert (manifest.key, manifest.runtime, manifest.signature) == (KEY, "onnxruntime", MLP)
     assert (manifest.has_independent_rows, manifest.lengths) == (True, {"batch": Lengths(min=1)})
     assert (manifest.load_options, manifest.caveats) == ({}, ["the length 8 was baked in"])
-    backend = backends.load("onnxruntime", work / "try" / "out" / "artifact", ["model.onnx"], 1, {})
-    check_golden(read_golden(out / "artifact" / "golden"), backend.infer, [])
+    infer = loading.load("onnxruntime", work / "try" / "out" / "artifact", ["model.onnx"], How())
+    check_golden(read_golden(out / "artifact" / "golden"), infer, [])
 
 
 @pytest.mark.parametrize("wrong", [0.5, 0.001])
@@ -367,17 +369,22 @@ def test_other_files_than_the_stored_ones_are_not_judged(tmp_path):
 
 
 class Scripted:
-    """A backend that answers as it is told: right, far from right, or not at all."""
-
-    platform = "scripted"
+    """A model that answers as it is told: right, far from right, or not at all."""
 
     def __init__(self, how):
         self._how = how
 
-    def infer(self, inputs):
+    def __call__(self, inputs):
         if self._how == "fails" or (self._how == "fails on edges" and np.isnan(inputs["features"]).any()):
             raise RuntimeError("no kernel for this")
         return {"scores": scores(inputs["features"]) + np.float32(0.1 if self._how == "far" else 0)}
+
+
+def script(monkeypatch, load, *ways):
+    """Have models loaded like that, by default and in other ways."""
+    backend = SimpleNamespace(TRAITS=Traits("scripted", DTYPES, DTYPES), WAYS=({}, *ways))
+    monkeypatch.setattr(trying.loading, "find", lambda _runtime: backend)
+    monkeypatch.setattr(trying.loading, "load", load)
 
 
 @pytest.fixture
@@ -385,14 +392,13 @@ def attempt(tmp_path, monkeypatch):
     """Try a model with a backend of these ways; return what was left."""
 
     def try_ways(*ways):
-        def load(_runtime, _folder, _files, _threads, options):
-            how = options.get("how", ways[0])
-            if how == "does not load":
-                raise ModelportError(Reason.RUNTIME_UNSUPPORTED, f"no kernel, {options}")
-            return Scripted(how)
+        def load(_runtime, _folder, _files, how):
+            told = how.options.get("how", ways[0])
+            if told == "does not load":
+                raise ModelportError(Reason.RUNTIME_UNSUPPORTED, f"no kernel, {how.options}")
+            return Scripted(told)
 
-        monkeypatch.setattr(trying.backends, "ways", lambda _runtime: ({}, *({"how": how} for how in ways[1:])))
-        monkeypatch.setattr(trying.backends, "load", load)
+        script(monkeypatch, load, *({"how": how} for how in ways[1:]))
         context = Context("try", request_of(), converted(tmp_path), tmp_path)
         context.out.mkdir(parents=True)
         trying.try_model(context)
@@ -468,10 +474,7 @@ def test_the_spare_form_is_taken_where_it_alone_is_near(tmp_path, monkeypatch, h
         folder = tmp_path / "hop-1" / "out" / name
         folder.mkdir(exist_ok=True)
         (folder / "model.onnx").write_text(content)
-    monkeypatch.setattr(trying.backends, "ways", lambda _runtime: ({},))
-    monkeypatch.setattr(
-        trying.backends, "load", lambda _, folder, files, *_more: Scripted((folder / files[0]).read_text())
-    )
+    script(monkeypatch, lambda _, folder, files, _how: Scripted((folder / files[0]).read_text()))
     context = Context("try", request_of(), tmp_path, tmp_path)
     context.out.mkdir(parents=True)
     trying.try_model(context)
@@ -498,8 +501,7 @@ def test_what_is_no_folder_of_files_is_unsafe(tmp_path, monkeypatch, name, kind)
         source.mkdir()
     else:
         source.symlink_to(tmp_path / ("other" if kind == "link" else "none"))
-    monkeypatch.setattr(trying.backends, "ways", lambda _runtime: ({},))
-    monkeypatch.setattr(trying.backends, "load", lambda *_: Scripted("far"))
+    script(monkeypatch, lambda *_: Scripted("far"))
     context = Context("try", request_of(), tmp_path, tmp_path)
     context.out.mkdir(parents=True)
     with pytest.raises(ModelportError, match=f"{name}: expected a folder with files") as caught:

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from modelport_server.tracing import wants_traces
+from modelport_server.observation.tracing import wants_traces
 from server.models import features, mlp_artifact
 from server.processes import INFER, serving, tensor
 

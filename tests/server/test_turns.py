@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from modelport_server import turns
-from modelport_server.turns import MAX_SECONDS, MOST, Turns
+from modelport_server.transport import turns
+from modelport_server.transport.turns import MAX_SECONDS, MOST, Turns
 
 
 class Clock:

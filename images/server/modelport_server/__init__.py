@@ -1,1 +1,1 @@
-"""The inference server: transport (rest/) → protocol/ → data plane → backends/, and the steps verify and fetch."""
+"""The inference server: grpc/ and rest/ → dataplane/ → execution/ → backends/; and the steps fetch and try."""

@@ -11,7 +11,7 @@ from modelport.jobs.containers import TRY, hop_names
 from modelport.jobs.requests import ConvertRequest
 from modelport.jobs.results import StepFailure, StepResult
 from modelport.steps.runner import MAX_MESSAGE_CHARACTERS, Step, leave_message, request_from_environment, run
-from modelport_server.limits import Limits
+from modelport_server.transport.limits import Limits
 
 DEFAULT_PORT = 8080
 DEFAULT_DRAIN_SECONDS = 5.0
@@ -27,8 +27,8 @@ def main() -> int:
 def _serve(options: argparse.Namespace) -> int:
     import uvloop
 
-    from modelport_server.batching import Settings
-    from modelport_server.serving import Options, serve
+    from modelport_server.execution.batching import Settings
+    from modelport_server.serving.serve import Options, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     given = Options(
@@ -39,7 +39,8 @@ def _serve(options: argparse.Namespace) -> int:
         grpc_port=options.grpc_port,
         grpc_transport=options.grpc_transport,
         drain_seconds=options.drain_seconds,
-        threads=options.threads,
+        processors=options.threads,
+        device=options.device,
         limits=Limits(
             max_body_bytes=options.max_body_bytes,
             body_seconds=options.body_seconds,
@@ -99,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--drain-seconds", type=float, default=DEFAULT_DRAIN_SECONDS, help="how long to go on answering after SIGTERM"
     )
-    serve.add_argument("--threads", type=int, help="threads of the runtime, and runs at once (as many as processors)")
+    serve.add_argument("--threads", type=int, help="of all runs at once together (as many as processors)")
+    serve.add_argument("--device", default="cpu", help="where the runtime computes (cpu)")
     serve.add_argument("--max-batch-size", type=int, default=1, help="rows of requests that run together (1: alone)")
     serve.add_argument(
         "--max-batch-delay-milliseconds", type=float, default=2.0, help="how long a request waits for others (2)"

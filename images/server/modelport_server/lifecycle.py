@@ -11,7 +11,7 @@ import os
 import signal
 from typing import Any
 
-from modelport_server.dataplane import DataPlane
+from modelport_server.dataplane.plane import DataPlane
 from modelport_server.errors import NotReadyError
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from modelport_server.calls import Call, clock
-from modelport_server.dataplane import Outputs, Question
+from modelport_server.dataplane.calls import Call, clock
+from modelport_server.dataplane.plane import Outputs, Question
 from modelport_server.errors import EncodingError, GrpcStatus, RequestError
 from modelport_server.grpc import codec, metadata
 from modelport_server.grpc.frames import Messages, Reader, frame
@@ -15,8 +15,8 @@ from modelport_server.grpc.service import INFER, STREAM, Service
 from modelport_server.grpc.statuses import OK, Status, status_of
 from modelport_server.grpc.streams import Streams
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.observation import Observation
+from modelport_server.observation.observers import Observation
+from modelport_server.transport.limits import Limits
 
 GRPC = b"application/grpc"
 ACCEPTED = (b"grpc-accept-encoding", metadata.ACCEPTED.encode())

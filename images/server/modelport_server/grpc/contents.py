@@ -8,7 +8,8 @@ import numpy as np
 from modelport_server.errors import BadRequestError
 from modelport_server.grpc import schema
 from modelport_server.protocol.datatypes import Datatype
-from modelport_server.protocol.payloads import Array, strings, to_text
+from modelport_server.protocol.payloads import Array
+from modelport_server.protocol.strings import strings, to_string
 
 FIELDS: Mapping[str, str] = {
     "BOOL": "bool_contents",
@@ -48,7 +49,7 @@ class TypedPayload:
             told = f"expected {count} elements for shape {shape}, found {len(values)}"
             raise BadRequestError(f"{field}.contents.{name}: {told}"[:500])
         if datatype.is_string:
-            return strings([to_text(value, f"{field}.contents.{name}") for value in values])
+            return strings([to_string(value) for value in values])
         kind = datatype.numpy
         array = np.fromiter(values, _WIDE.get(name, kind), count)
         if array.dtype == kind:

@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # its types are a package of their own, which lags behind
 
-from modelport_server.calls import Call, clock
+from modelport_server.dataplane.calls import Call, clock
 from modelport_server.grpc.service import INFER, STREAM, Service
 from modelport_server.grpc.statuses import Status, status_of
 from modelport_server.grpc.streams import Streams
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.observation import Observation
+from modelport_server.observation.observers import Observation
+from modelport_server.transport.limits import Limits
 
 Context = Any
 """A grpc.aio.ServicerContext; the library has no types."""

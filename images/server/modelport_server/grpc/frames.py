@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from modelport_server.errors import BadRequestError, TooLargeError, TooSlowError
-from modelport_server.limits import Limits
 from modelport_server.protocol.compression import compressed, decompressed
 from modelport_server.protocol.payloads import Buffer
+from modelport_server.transport.limits import Limits
 
 _PREFIX = struct.Struct(">BI")
 PREFIX_BYTES = _PREFIX.size

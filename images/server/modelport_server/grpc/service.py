@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
-from modelport_server.calls import Call, clock
-from modelport_server.dataplane import VERSION, Outputs, Question, server_metadata
+from modelport_server.dataplane.calls import Call, clock
+from modelport_server.dataplane.plane import VERSION, Outputs, Question, server_metadata
 from modelport_server.errors import GrpcStatus, NotFoundError, NotReadyError, RequestError, UnknownMethodError
 from modelport_server.grpc import codec, schema
 from modelport_server.grpc.statuses import status_of
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.observation import Observation
+from modelport_server.observation.observers import Observation
 from modelport_server.protocol.payloads import Buffer
 
 PREFIX = "/inference.GRPCInferenceService/"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from modelport_server.calls import Call
+from modelport_server.dataplane.calls import Call
 from modelport_server.errors import GrpcStatus
 from modelport_server.grpc.service import Service
 from modelport_server.grpc.statuses import OK, Status, status_of

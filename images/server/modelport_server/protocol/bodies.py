@@ -66,7 +66,9 @@ def encode(body: Body, named: bytes, outputs: Sequence[tuple[str, Array]]) -> En
     for name, array in outputs:
         pieces += (mark, _head(name, datatype_of(array).name, array.shape))
         content = raw.get(name)
-        pieces.append(_data(array) if content is None else b'"parameters":{"binary_data_size":%d}}' % len(content))
+        pieces.append(
+            _data(name, array) if content is None else b'"parameters":{"binary_data_size":%d}}' % len(content)
+        )
         mark = b","
     pieces.append(b"]}")
     return Encoded([*pieces, *raw.values()], sum(map(len, pieces))) if raw else Encoded(pieces, None)
@@ -83,8 +85,12 @@ def _head(name: str, datatype: str, shape: tuple[int, ...]) -> bytes:
     return orjson.dumps({"name": name, "datatype": datatype, "shape": shape})[:-1] + b","
 
 
-def _data(array: Array) -> bytes:
-    text = orjson.dumps(to_json_data(array, exactly=False), option=orjson.OPT_SERIALIZE_NUMPY)
+def _data(name: str, array: Array) -> bytes:
+    try:
+        text = orjson.dumps(to_json_data(array, exactly=False), option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:  # bytes that are no text; looking at each beforehand would cost more
+        told = "holds bytes that are no UTF-8, for which JSON has no place; ask for binary_data_output"
+        raise BadRequestError(f"outputs[{name}]: {told} (the binary tensor data extension)") from error
     if b"null" in text:  # elements that JSON cannot say; looking at each beforehand would cost more
         text = orjson.dumps(to_json_data(array, exactly=True))
     return b'"data":%b}' % text

@@ -19,7 +19,7 @@ class Datatype:
         """The type of arrays."""
         self.is_float = "FP" in name or name == "BF16"
         self.is_string = name == "BYTES"
-        """Whether elements have no size of their own; they are `str` objects."""
+        """Whether elements have no size of their own (`strings`)."""
 
 
 BYTES = Datatype("BYTES", "string", object)

@@ -1,7 +1,7 @@
 """Elements of a tensor as they travel, and as arrays: raw bytes, which REST's binary extension and gRPC share.
 
 Raw elements are little-endian and in row-major order; elements of BYTES are a length of four bytes and as many bytes
-of UTF-8 each. Source: the binary tensor data extension of the protocol.
+each. Source: the binary tensor data extension of the protocol.
 """
 
 import struct
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from modelport_server.errors import BadRequestError
 from modelport_server.protocol.datatypes import Datatype, datatype_of
+from modelport_server.protocol.strings import strings, to_bytes, to_string
 
 Array = npt.NDArray[Any]
 Buffer = bytes | memoryview
@@ -61,24 +62,9 @@ def address_of(content: Buffer) -> int:
 def to_raw(array: Array) -> Buffer:
     """Return the raw bytes of an array; a view where they are in memory as they travel."""
     if datatype_of(array).is_string:
-        encoded = [each.encode() if isinstance(each, str) else bytes(each) for each in array.ravel()]
+        encoded = [to_bytes(each) for each in array.ravel().tolist()]
         return b"".join(part for each in encoded for part in (_LENGTH.pack(len(each)), each))
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def to_text(content: bytes, field: str) -> str:
-    """Return an element of BYTES. Raises BadRequestError."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise BadRequestError(f"{field}: expected elements of UTF-8, found one that is not: {error.reason}") from error
-
-
-def strings(values: list[str]) -> Array:
-    """Return an array of strings."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
 
 
 def _read_strings(content: Buffer, count: int, field: str) -> Array:
@@ -91,7 +77,7 @@ def _read_strings(content: Buffer, count: int, field: str) -> Array:
         position += _LENGTH.size
         if position + length > end:
             raise BadRequestError(f"{field}: expected an element of {length} bytes, found {end - position}")
-        values.append(to_text(bytes(content[position : position + length]), field))
+        values.append(to_string(bytes(content[position : position + length])))
         position += length
     if len(values) != count:
         raise BadRequestError(f"{field}: expected {count} elements of BYTES, found {len(values)}")

@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 
-from modelport_server import metrics
-from modelport_server.calls import Call, clock
-from modelport_server.dataplane import VERSION, Outputs, Question, server_metadata
+from modelport_server.dataplane.calls import Call, clock
+from modelport_server.dataplane.plane import VERSION, Outputs, Question, server_metadata
 from modelport_server.errors import BadRequestError, MethodNotAllowedError, NotFoundError, RequestError
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.observation import Observation
+from modelport_server.observation import metrics
+from modelport_server.observation.observers import Observation
 from modelport_server.protocol import bodies
 from modelport_server.protocol.compression import compressed, decompressed
 from modelport_server.protocol.messages import ErrorMessage
 from modelport_server.rest.messages import JSON, Answer, RawHeaders, Request
+from modelport_server.transport.limits import Limits
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from urllib.parse import unquote
 
 import httptools
 
-from modelport_server.calls import clock
+from modelport_server.dataplane.calls import clock
 from modelport_server.errors import BadRequestError, OverloadedError, RequestError, TooLargeError, TooSlowError
-from modelport_server.limits import HEAD_SECONDS, STALLED_SECONDS
 from modelport_server.protocol.payloads import Buffer
 from modelport_server.rest.application import JSON_LENGTH, refusal
 from modelport_server.rest.large_bodies import LARGE, LargeBody
 from modelport_server.rest.messages import Answer, Headers, Request
+from modelport_server.transport.limits import HEAD_SECONDS, STALLED_SECONDS
 
 if TYPE_CHECKING:
     from modelport_server.rest.server import Server

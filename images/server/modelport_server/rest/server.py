@@ -6,11 +6,11 @@ from email.utils import formatdate
 from typing import Any, Protocol
 
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.listener import Listener
 from modelport_server.rest.connection import Connection
 from modelport_server.rest.messages import Answer, Request
-from modelport_server.turns import SMALL, Turns
+from modelport_server.transport.limits import Limits
+from modelport_server.transport.listener import Listener
+from modelport_server.transport.turns import SMALL, Turns
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ what publish uploads, whatever the step before does to its files afterwards. Not
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,19 +26,20 @@ from modelport.storage.manifests import ArtifactManifest, Candidate, File
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import Tried, write_answers
 from modelport.verification.arrays import Tensors
-from modelport.verification.calls import run_calls
+from modelport.verification.calls import Infer, run_calls
 from modelport.verification.reference import FILE_NAME as REFERENCE
 from modelport.verification.reference import Answers, Reference, Sample, read_reference
 from modelport.verification.verdict.companies import find_companies
 from modelport.verification.verdict.nearness import is_near
-from modelport_server import backends, processors
+from modelport_server.backends.base import How, LoadOptions
+from modelport_server.execution import loading, processors
 
 
 class _Attempt(NamedTuple):
     """One way to load the model, and what came of it."""
 
-    options: Mapping[str, str]
-    backend: backends.Backend | None = None
+    options: LoadOptions
+    infer: Infer | None = None
     answers: tuple[Answers, ...] | None = None
     error: ModelportError | None = None
     is_near: bool = False
@@ -67,17 +68,19 @@ def try_model(context: Context) -> StepResult:
         request=request,
         reference=read_reference(asked / REFERENCE),
     )
+    backend = loading.find(model.runtime.name)
+    loading.check_types(model.runtime.name, backend.TRAITS, signature)
     # a stored artifact is served as its manifest says, so it is tried in that way alone
-    ways = [stored.load_options] if stored else backends.ways(model.runtime.name)
+    ways = [stored.load_options] if stored else backend.WAYS
     attempts = _attempt(context, model, ways)
     spare = context.out_of(candidate_step(request)) / SPARE
     if not attempts[-1].is_near and os.path.lexists(spare):
         model, attempts = _try_spare(context, spare, model, ways) or (model, attempts)
     with naming_doubts([context.out_of(candidate_step(request))]):
         chosen = _choose(attempts)
-    assert chosen.backend is not None
+    assert chosen.infer is not None
     assert chosen.answers is not None
-    companies = find_companies(chosen.backend.infer, model.reference, signature)
+    companies = find_companies(chosen.infer, model.reference, signature)
     write_answers(context.out / ANSWERS, Tried(chosen.answers, companies))
     candidate = Candidate(
         runtime=model.runtime.name,
@@ -93,7 +96,7 @@ def try_model(context: Context) -> StepResult:
 def prepare(request: JobRequest) -> None:
     """Load the runtime while the model is still being converted."""
     assert isinstance(request, ConvertRequest)
-    backends.ways(runtime_for(request.target_format).name)
+    loading.find(runtime_for(request.target_format).name)
 
 
 def _copy(context: Context, request: ConvertRequest, stored: ArtifactManifest | None) -> list[File]:
@@ -113,7 +116,7 @@ def _copy_tree(source: Path, target: Path) -> list[File]:
 
 
 def _try_spare(
-    context: Context, source: Path, model: _Model, ways: Sequence[Mapping[str, str]]
+    context: Context, source: Path, model: _Model, ways: Sequence[LoadOptions]
 ) -> tuple[_Model, list[_Attempt]] | None:
     """Return the model's other form in its place, and how it was tried, if that one is near the source."""
     folder = context.out / SPARE
@@ -128,13 +131,13 @@ def _try_spare(
     return model._replace(files=files), attempts
 
 
-def _attempt(context: Context, model: _Model, ways: Sequence[Mapping[str, str]]) -> list[_Attempt]:
+def _attempt(context: Context, model: _Model, ways: Sequence[LoadOptions]) -> list[_Attempt]:
     """Load the model and ask it, in one way after the other until one answers nearly as the source does."""
     attempts: list[_Attempt] = []
     for options in ways:
         last = _try(model, options)
         if not last.is_near and any(each.answers for each in attempts):
-            last = last._replace(backend=None, answers=None)  # never chosen, and a large model's memory is missed
+            last = last._replace(infer=None, answers=None)  # never chosen, and a large model's memory is missed
         attempts.append(last)
         if last.is_near:
             break
@@ -143,19 +146,19 @@ def _attempt(context: Context, model: _Model, ways: Sequence[Mapping[str, str]])
     return attempts
 
 
-def _try(model: _Model, options: Mapping[str, str]) -> _Attempt:
+def _try(model: _Model, options: LoadOptions) -> _Attempt:
     samples, paths = model.reference.samples, [file.path for file in model.files]
     try:
-        backend = backends.load(model.runtime.name, model.folder, paths, processors.available(), options)
-        answers = tuple(_ask(number, each, backend, model.request) for number, each in enumerate(samples))
+        infer = loading.load(model.runtime.name, model.folder, paths, How(options, processors.available()))
+        answers = tuple(_ask(number, each, infer, model.request) for number, each in enumerate(samples))
     except ModelportError as error:
         return _Attempt(options, error=error)
-    return _Attempt(options, backend, answers, is_near=is_near(model.reference, answers))
+    return _Attempt(options, infer, answers, is_near=is_near(model.reference, answers))
 
 
-def _ask(number: int, sample: Sample, backend: backends.Backend, request: ConvertRequest) -> Answers:
+def _ask(number: int, sample: Sample, infer: Infer, request: ConvertRequest) -> Answers:
     try:
-        return run_calls(backend.infer, sample.inputs, request.states)
+        return run_calls(infer, sample.inputs, request.states)
     except Exception as error:  # a runtime's errors have no common base
         if sample.is_edge:
             return tuple({} for _ in sample.inputs)  # no answer; judge tells it as what edges differ in
@@ -181,7 +184,7 @@ def _caveats(runtime: Runtime, first: _Attempt, chosen: _Attempt) -> list[str]:
     return [f"{runtime.description} {fault} in its default way; it is loaded with {_shown(chosen.options)}"]
 
 
-def _shown(options: Mapping[str, str]) -> str:
+def _shown(options: LoadOptions) -> str:
     return ", ".join(f"{name}={value}" for name, value in options.items()) or "as it loads by itself"
 
 

@@ -4,13 +4,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
-from modelport_server.calls import clock
+from modelport_server.dataplane.calls import clock
 from modelport_server.grpc.http2 import framing
 from modelport_server.grpc.http2.framing import ConnectionFailedError, StreamFailedError
 from modelport_server.grpc.http2.hpack import Decoder
 from modelport_server.grpc.http2.receiver import CONNECTION_WINDOW, MAX_STREAMS, STREAM_WINDOW, Receiver
 from modelport_server.grpc.http2.sender import MAX_UNSENT_BYTES, Sender
-from modelport_server.limits import HEAD_SECONDS, STALLED_SECONDS
+from modelport_server.transport.limits import HEAD_SECONDS, STALLED_SECONDS
 
 if TYPE_CHECKING:
     from modelport_server.grpc.http2.server import Server

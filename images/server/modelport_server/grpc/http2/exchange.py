@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from modelport_server.calls import clock
+from modelport_server.dataplane.calls import clock
 from modelport_server.errors import RequestError
 
 if TYPE_CHECKING:

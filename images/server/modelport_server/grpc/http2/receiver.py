@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from modelport_server.calls import clock
+from modelport_server.dataplane.calls import clock
 from modelport_server.errors import OverloadedError, RequestError, TooLargeError, TooSlowError
 from modelport_server.grpc.http2 import framing
 from modelport_server.grpc.http2.exchange import Answer, Exchange
@@ -17,7 +17,7 @@ from modelport_server.grpc.http2.framing import ConnectionFailedError, StreamFai
 from modelport_server.grpc.http2.hpack import Field
 from modelport_server.grpc.http2.requests import read_request
 from modelport_server.grpc.http2.sender import Sender
-from modelport_server.limits import STALLED_SECONDS
+from modelport_server.transport.limits import STALLED_SECONDS
 
 if TYPE_CHECKING:
     from modelport_server.grpc.http2.server import Server

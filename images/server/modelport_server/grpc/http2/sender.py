@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from modelport_server.calls import clock
+from modelport_server.dataplane.calls import clock
 from modelport_server.grpc.http2 import framing
 from modelport_server.grpc.http2.exchange import Answer, Exchange
 from modelport_server.grpc.http2.framing import ConnectionFailedError

@@ -10,9 +10,9 @@ from modelport_server.grpc.frames import PREFIX_BYTES
 from modelport_server.grpc.http2.connection import Connection
 from modelport_server.grpc.http2.exchange import Answer, Application, Exchange
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.listener import Listener
-from modelport_server.turns import SMALL, Turns
+from modelport_server.transport.limits import Limits
+from modelport_server.transport.listener import Listener
+from modelport_server.transport.turns import SMALL, Turns
 
 logger = logging.getLogger(__name__)
 

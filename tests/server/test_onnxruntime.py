@@ -1,6 +1,4 @@
-"""What runs models: their answers, what a runtime refuses, and the ways to load a model that its optimiser breaks."""
-
-from pathlib import Path
+"""ONNX Runtime: what it refuses, and the ways to load a model that its optimiser breaks."""
 
 import ml_dtypes
 import numpy as np
@@ -10,8 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport_server import backends
-from server.models import features, mlp_artifact, scores
+from modelport_server.backends import onnxruntime
+from modelport_server.backends.base import DEFAULT, How
 
 FILES = ["model.onnx"]
 ROW = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
@@ -21,13 +19,13 @@ def value(name, dtype=TensorProto.FLOAT, shape=("batch", 3)):
     return helper.make_tensor_value_info(name, dtype, list(shape))
 
 
-def load(folder, nodes, inputs, outputs, *, weights=(), options=None, opset=17, ir_version=8, domain=""):
+def load(folder, nodes, inputs, outputs, *, weights=(), options=DEFAULT, opset=17, ir_version=8, domain=""):
     """Write a model of arrays by name and load it."""
     tensors = [numpy_helper.from_array(np.asarray(each), name) for name, each in dict(weights).items()]
     graph = helper.make_graph(nodes, "net", inputs, outputs, tensors)
     opsets = [helper.make_opsetid("", opset), *([helper.make_opsetid(domain, 1)] if domain else [])]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=ir_version), folder / "model.onnx")
-    return backends.load("onnxruntime", folder, FILES, 1, options or {})
+    return onnxruntime.load(folder, FILES, How(options))
 
 
 def refusal(*args, **more) -> str:
@@ -37,24 +35,10 @@ def refusal(*args, **more) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("options", backends.ways("onnxruntime"), ids=str)
-def test_answers_are_those_of_numpy_in_every_way(tmp_path: Path, options) -> None:
-    folder = mlp_artifact(tmp_path / "artifact")
-    asked = {"features": features(3, seed=5)}
-    answers = backends.load("onnxruntime", folder, FILES, 1, options).infer(asked)
-    assert list(answers) == ["scores"]
-    np.testing.assert_allclose(answers["scores"], scores(asked["features"]), rtol=1e-4, atol=1e-6)
-
-
 @pytest.mark.parametrize("files", [[], ["a.txt"], ["a.onnx", "b.onnx"]])
 def test_one_model_is_expected(tmp_path, files):
     with pytest.raises(ModelportError, match=r"^expected one \*\.onnx file"):
-        backends.load("onnxruntime", tmp_path, files, 1, {})
-
-
-def test_a_runtime_of_another_image_is_told(tmp_path):
-    with pytest.raises(ModelportError, match="expected one of onnxruntime, found tvm"):
-        backends.load("tvm", tmp_path, [], 1, {})
+        onnxruntime.load(tmp_path, files, How())
 
 
 @pytest.mark.parametrize("operator", ["Cast", "Identity", "Dropout"])
@@ -66,12 +50,12 @@ def test_the_second_way_loads_what_the_optimiser_breaks(tmp_path, operator):
         helper.make_node("Mul", ["mid", "f"], ["y"]),
     ]
     weights = {"one": np.float32(1), "d": np.float32(16)}
-    first, second, *_ = backends.ways("onnxruntime")
+    first, second, *_ = onnxruntime.WAYS
     assert first == {}
     # once this loads, the second way has done its work and can go
     assert "'mid'" in refusal(tmp_path, nodes, [value("x")], [value("y")], weights=weights, options=first)
-    backend = load(tmp_path, nodes, [value("x")], [value("y")], weights=weights, options=second)
-    np.testing.assert_array_equal(backend.infer({"x": ROW})["y"], ROW / 4)
+    infer = load(tmp_path, nodes, [value("x")], [value("y")], weights=weights, options=second)
+    np.testing.assert_array_equal(infer({"x": ROW})["y"], ROW / 4)
 
 
 def test_an_operator_without_a_kernel_is_named_with_node_and_type(tmp_path):
@@ -115,7 +99,7 @@ def test_what_the_runtime_does_not_know_is_told(tmp_path):
     assert "operator set versions of ai.onnx up to" in refusal(tmp_path, relu, [value("x")], [value("y")], opset=99)
     (tmp_path / "model.onnx").write_bytes(b"\x08garbage")
     with pytest.raises(ModelportError, match=r"^ONNX Runtime does not load the model: ") as caught:
-        backends.load("onnxruntime", tmp_path, FILES, 1, {})
+        onnxruntime.load(tmp_path, FILES, How())
     assert str(tmp_path) not in caught.value.message
 
 
@@ -126,9 +110,9 @@ def test_what_the_runtime_does_not_know_is_told(tmp_path):
 )
 def test_types_that_numpy_or_python_lack_go_in_and_out(tmp_path, dtype, kind):
     nodes = [helper.make_node("Concat", ["x", "x"], ["y"], axis=0)]
-    backend = load(tmp_path, nodes, [value("x", kind)], [value("y", kind)])
+    infer = load(tmp_path, nodes, [value("x", kind)], [value("y", kind)])
     asked = np.array([["a", "ü", ""]], object) if dtype is object else ROW.astype(dtype)
-    answer = backend.infer({"x": asked})["y"]
+    answer = infer({"x": asked})["y"]
     assert answer.dtype == dtype
     np.testing.assert_array_equal(answer, np.concatenate([asked, asked]))
 
@@ -139,11 +123,11 @@ def test_answers_are_the_callers_own(tmp_path, kind):
     nodes = [helper.make_node("Identity", ["z"], ["y"])]
     inputs = [value("x"), value("z", kind)]
     outputs = [value("x"), value("w", shape=(3,)), value("y", kind)]
-    backend = load(tmp_path, nodes, inputs, outputs, weights={"w": ROW[0]})
+    infer = load(tmp_path, nodes, inputs, outputs, weights={"w": ROW[0]})
     asked = {"x": ROW.copy(), "z": ROW.astype(np.float32 if kind == TensorProto.FLOAT else ml_dtypes.bfloat16)}
-    first = backend.infer(asked)
+    first = infer(asked)
     kept = {name: array.copy() for name, array in first.items()}
-    second = backend.infer({name: array + array for name, array in asked.items()})
+    second = infer({name: array + array for name, array in asked.items()})
     for array in first.values():
         assert not any(np.shares_memory(array, each) for each in (*asked.values(), *second.values()))
     np.testing.assert_equal(first, kept)

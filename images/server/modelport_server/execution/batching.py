@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modelport_server.backends import Tensors
-from modelport_server.calls import Call, clock
+from modelport.verification.arrays import Tensors
+from modelport_server.dataplane.calls import Call, clock
 from modelport_server.errors import InferenceError
-from modelport_server.execution import Execution, check_room
+from modelport_server.execution.running import Execution, check_room
 
 Key = tuple[tuple[str, tuple[int, ...]], ...]
 

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 from modelport import __version__
 from modelport.api.status import Signature
 from modelport.storage.manifests import Lengths
-from modelport_server.backends import Infer, Tensors
-from modelport_server.calls import Call, clock
-from modelport_server.errors import BadRequestError, InferenceError, NotFoundError
+from modelport.verification.arrays import Tensors
+from modelport_server.dataplane.calls import Call, clock
+from modelport_server.dataplane.shapes import Expected
+from modelport_server.errors import BadRequestError, NotFoundError
 from modelport_server.protocol.messages import InputTensor, ModelMetadata, ServerMetadata
 from modelport_server.protocol.payloads import Array
-from modelport_server.shapes import Expected
+from modelport_server.protocol.strings import is_text
 
 VERSION = "1"
 """A resource serves one artifact at a time; the artifact's digest is in the manifest, not in the protocol's version."""
@@ -37,11 +38,21 @@ class DataPlane:
     """One loaded model."""
 
     def __init__(
-        self, *, name: str, platform: str, signature: Signature, lengths: Mapping[str, Lengths], runner: Runner
+        self,
+        *,
+        name: str,
+        platform: str,
+        signature: Signature,
+        lengths: Mapping[str, Lengths],
+        takes_bytes: bool,
+        runner: Runner,
     ) -> None:
-        """Serve a model under a name, for the lengths of free dimensions that were verified. Raises ModelportError."""
+        """Serve a model under a name, for the lengths of free dimensions that were verified.
+
+        Without `takes_bytes`, elements of BYTES must be text. Raises ModelportError.
+        """
         self.name = name
-        self._platform, self._runner = platform, runner
+        self._platform, self._takes_bytes, self._runner = platform, takes_bytes, runner
         self._inputs = {tensor.name: Expected(tensor, lengths) for tensor in signature.inputs}
         self._outputs = {tensor.name: Expected(tensor, {}) for tensor in signature.outputs}
         self._all = list(self._outputs.values())
@@ -112,6 +123,9 @@ class DataPlane:
             expected.check_given(shape, lengths)
             count = math.prod(shape)
             elements = tensor.payload.read(known, shape, count, f"inputs[{name}]")
+            if known.is_string and not self._takes_bytes and not all(map(is_text, elements.tolist())):
+                told = "expected strings of UTF-8, which are all that the model's runtime takes, found other bytes"
+                raise BadRequestError(f"inputs[{name}]: {told}")
             try:
                 tensors[name] = elements.reshape(shape)
             except (ValueError, OverflowError) as error:  # no elements, and lengths that no array can have
@@ -165,19 +179,6 @@ class Question:
         self.run()
         outputs = self.result()
         return outputs if isinstance(outputs, list) else await outputs
-
-
-def guarded(infer: Infer) -> Infer:
-    """Return what runs the model and raises InferenceError for whatever the runtime raises."""
-
-    def guard(inputs: Tensors) -> Tensors:
-        try:
-            return infer(inputs)
-        except Exception as error:  # runtimes' errors have no common base
-            told = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InferenceError(f"the model fails on this request: {told[:300]}") from error
-
-    return guard
 
 
 def server_metadata(config: dict[str, Any]) -> ServerMetadata:

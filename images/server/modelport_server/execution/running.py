@@ -1,16 +1,18 @@
 """When and where the model runs.
 
 A run that is expected to be short happens at once, in the event loop: handing it to a thread would take longer. All
-others happen in as many threads as there are processors, one line in front of them; the line is bounded, and who waits
-in it leaves it when the deadline passes or the client goes away.
+others happen in threads, one line in front of them; the line is bounded, and who waits in it leaves it when the deadline
+passes or the client goes away. There are never more runs at once than were shared out (`threads`), those in the event
+loop included.
 """
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from modelport_server.backends import Infer, Tensors
-from modelport_server.calls import Call, clock
-from modelport_server.errors import OverloadedError
+from modelport.verification.arrays import Tensors
+from modelport.verification.calls import Infer
+from modelport_server.dataplane.calls import Call, clock
+from modelport_server.errors import BadRequestError, InferenceError, OverloadedError
 
 SHORT_SECONDS = 0.001
 """A run up to this happens in the event loop: probes and other connections wait no longer than for any request."""
@@ -20,11 +22,11 @@ MEASURED_RUNS = 5
 class Execution:
     """Runs one model; all methods are for the event loop's thread."""
 
-    def __init__(self, infer: Infer, *, threads: int, max_queue: int) -> None:
-        """Run in up to `threads` threads at once, with up to `max_queue` requests waiting."""
+    def __init__(self, infer: Infer, *, runs: int, max_queue: int) -> None:
+        """Run up to so many requests at once, with up to `max_queue` waiting."""
         self._infer = infer
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="infer")
-        self._slots = threads
+        self._threads = ThreadPoolExecutor(runs, thread_name_prefix="infer")
+        self._slots = runs
         self._max_queue = max_queue
         self._taken = 0
         self._seconds_per_byte = float("inf")
@@ -45,8 +47,10 @@ class Execution:
             self._run(inputs, Call(clock()))
 
     def run_now(self, inputs: Tensors, call: Call) -> Tensors | None:
-        """Run the model if that is expected to be short; None if not. Raises as `run` does."""
-        return self._run(inputs, call) if _size(inputs) * self._seconds_per_byte <= SHORT_SECONDS else None
+        """Run the model if nobody has to wait and it is expected to be short; else None. Raises as `run` does."""
+        if self.is_busy or _size(inputs) * self._seconds_per_byte > SHORT_SECONDS:
+            return None
+        return self._run(inputs, call)
 
     async def run(self, inputs: Tensors, call: Call) -> Tensors:
         """Run the model. Raises OverloadedError, DeadlineError, and what the model raises."""
@@ -86,6 +90,22 @@ class Execution:
         known = self._seconds_per_byte
         # one slow run on a busy machine says little: several have to follow each other before runs go to the threads
         self._seconds_per_byte = measured if known == float("inf") else (known + min(measured, 2 * known)) / 2
+
+
+def guarded(infer: Infer) -> Infer:
+    """Return what runs the model and raises RequestError for whatever the runtime raises."""
+
+    def guard(inputs: Tensors) -> Tensors:
+        try:
+            return infer(inputs)
+        except UnicodeDecodeError as error:
+            told = "expected outputs that the model's runtime can give, found strings that are no UTF-8"
+            raise BadRequestError(told) from error
+        except Exception as error:  # runtimes' errors have no common base
+            told = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InferenceError(f"the model fails on this request: {told[:300]}") from error
+
+    return guard
 
 
 def check_room(waiting: int, most: int) -> None:

@@ -10,16 +10,19 @@ from typing import NamedTuple
 from modelport.storage.manifests import ArtifactManifest
 from modelport.verification.verdict.companies import joined_dimension
 from modelport.verification.verdict.golden import check_golden, read_golden
-from modelport_server import backends, batching, listeners, processors
-from modelport_server.artifact import GOLDEN, Artifact, open_artifact
-from modelport_server.batching import Batching
-from modelport_server.dataplane import DataPlane, guarded
-from modelport_server.execution import Execution
+from modelport_server.backends.base import How, Traits
+from modelport_server.dataplane.plane import DataPlane
+from modelport_server.execution import batching, loading, processors
+from modelport_server.execution.batching import Batching
+from modelport_server.execution.running import Execution, guarded
+from modelport_server.execution.threads import Threads, share
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.metrics import Metrics
-from modelport_server.observation import Observation, Tell, log_access
-from modelport_server.tracing import Tracing, wants_traces
+from modelport_server.observation.metrics import Metrics
+from modelport_server.observation.observers import Observation, Tell, log_access
+from modelport_server.observation.tracing import Tracing, wants_traces
+from modelport_server.serving import listeners
+from modelport_server.serving.local_artifact import GOLDEN, LocalArtifact, open_artifact
+from modelport_server.transport.limits import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,8 @@ class Options(NamedTuple):
     grpc_port: int | None
     grpc_transport: str
     drain_seconds: float
-    threads: int | None
+    processors: int | None
+    device: str
     limits: Limits
     batching: batching.Settings | None
     access_log: bool
@@ -83,9 +87,9 @@ class Joins(NamedTuple):
 class _Model(NamedTuple):
     """A model that has answered its golden samples."""
 
-    artifact: Artifact
-    platform: str
-    threads: int
+    artifact: LocalArtifact
+    traits: Traits
+    threads: Threads
     execution: Execution
     joins: Joins
 
@@ -93,18 +97,21 @@ class _Model(NamedTuple):
 def _load(options: Options, metrics: Metrics) -> _Model:
     started = time.perf_counter()
     artifact = open_artifact(options.folder)
-    threads = options.threads or processors.available()
     manifest = artifact.manifest
-    backend = backends.load(manifest.runtime, artifact.folder, artifact.model_files, threads, manifest.load_options)
-    infer = guarded(backend.infer)
+    traits = loading.find(manifest.runtime).TRAITS
+    loading.check_types(manifest.runtime, traits, manifest.signature)
+    threads = share(options.processors or processors.available(), traits.most_threads)
+    how = How(manifest.load_options, threads.per_run, options.device)
+    infer = guarded(loading.load(manifest.runtime, artifact.folder, artifact.model_files, how, runs=threads.runs))
     golden = read_golden(artifact.folder / GOLDEN)
     check_golden(golden, infer, manifest.states)
-    execution = Execution(infer, threads=threads, max_queue=options.limits.max_queue)
+    execution = Execution(infer, runs=threads.runs, max_queue=options.limits.max_queue)
     execution.measure(golden[0].inputs[0])
-    model = _Model(artifact, backend.platform, threads, execution, decide_joins(options.batching, manifest))
+    model = _Model(artifact, traits, threads, execution, decide_joins(options.batching, manifest))
     metrics.load_seconds = time.perf_counter() - started
     metrics.is_ready = True
-    logger.info("artifact %s, %d threads, golden samples agree", artifact.digest, threads)
+    told = "artifact %s, %d at once with %d threads each, golden samples agree"
+    logger.info(told, artifact.digest, threads.runs, threads.per_run)
     return model
 
 
@@ -136,9 +143,10 @@ def _plane(options: Options, model: _Model, metrics: Metrics) -> DataPlane:
     manifest = model.artifact.manifest
     return DataPlane(
         name=options.name,
-        platform=model.platform,
+        platform=model.traits.platform,
         signature=manifest.signature,
         lengths=manifest.lengths,
+        takes_bytes=model.traits.takes_bytes,
         runner=runner,
     )
 
@@ -148,7 +156,9 @@ def _config(options: Options, model: _Model) -> dict[str, object]:
     joined, refused = model.joins
     return {
         "artifact": model.artifact.digest,
-        "threads": model.threads,
+        "device": options.device,
+        "runs": model.threads.runs,
+        "threads_per_run": model.threads.per_run,
         "max_body_bytes": limits.max_body_bytes,
         "max_queue": limits.max_queue,
         "batching": joined and {"max_size": joined.max_size, "max_delay_milliseconds": joined.max_delay_seconds * 1e3},

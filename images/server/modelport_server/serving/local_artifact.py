@@ -15,7 +15,7 @@ from modelport.storage.manifests import MANIFEST, ArtifactManifest, File
 GOLDEN = "golden"
 
 
-class Artifact(NamedTuple):
+class LocalArtifact(NamedTuple):
     """A folder with a manifest."""
 
     folder: Path
@@ -28,7 +28,7 @@ class Artifact(NamedTuple):
         return [file.path for file in self.manifest.files if file.role == "model"]
 
 
-def open_artifact(folder: Path) -> Artifact:
+def open_artifact(folder: Path) -> LocalArtifact:
     """Read the manifest, and see that its files are there. Raises ModelportError.
 
     Digests are not computed here: `fetch` and the command line have checked them, and a start would wait for them.
@@ -44,7 +44,7 @@ def open_artifact(folder: Path) -> Artifact:
         raise ModelportError(Reason.SOURCE_CORRUPT, f"{path}: expected an artifact's manifest: {error}") from error
     for file in manifest.files:
         _check_file(folder, file)
-    return Artifact(folder, manifest, digest_of(content))
+    return LocalArtifact(folder, manifest, digest_of(content))
 
 
 def _check_file(folder: Path, file: File) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from modelport_server.calls import Call, clock
+from modelport_server.dataplane.calls import Call, clock
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter

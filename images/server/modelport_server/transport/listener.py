@@ -7,10 +7,10 @@ import socket
 from contextlib import suppress
 from typing import Any, Protocol
 
-from modelport_server.calls import clock
+from modelport_server.dataplane.calls import clock
 from modelport_server.errors import OverloadedError
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import BACKLOG, Limits
+from modelport_server.transport.limits import BACKLOG, Limits
 
 logger = logging.getLogger(__name__)
 

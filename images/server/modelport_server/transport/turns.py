@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar
 
-from modelport_server.calls import clock
+from modelport_server.dataplane.calls import clock
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from modelport.errors import ModelportError
 from modelport_server.grpc.application import Application as GrpcApplication
 from modelport_server.grpc.http2.server import Server as GrpcServer
 from modelport_server.lifecycle import Lifecycle
-from modelport_server.limits import Limits
-from modelport_server.observation import Observation
+from modelport_server.observation.observers import Observation
 from modelport_server.rest.application import Application as RestApplication
 from modelport_server.rest.server import Server as RestServer
+from modelport_server.transport.limits import Limits
 
 FINISH_SECONDS = 15.0
 """How long requests under way may take once the server stops; gRPC ends first, then REST, within the pod's 40 s."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from modelport_server.calls import Call
-from modelport_server.metrics import Metrics
+from modelport_server.dataplane.calls import Call
+from modelport_server.observation.metrics import Metrics
 
 access = logging.getLogger("modelport.access")
 

@@ -1,0 +1,1 @@
+"""What a request asks and is answered, whatever transport brought it."""

@@ -1,0 +1,1 @@
+"""When, where and by what the model runs."""

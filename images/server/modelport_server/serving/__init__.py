@@ -1,0 +1,1 @@
+"""The command `serve`: an artifact on disk becomes a server."""
