@@ -24,7 +24,7 @@ import msgspec
 
 from modelport.api.reasons import ADVICE, Reason
 from modelport.encoding import decode
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.environment import (
     CREDENTIALS_VARIABLE,
     DEFAULT_CREDENTIALS,
@@ -143,12 +143,14 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
     except _SkippedError as skipped:
         say(step.name, f"skipped: {skipped}")
         return None, ExitStatus.SKIPPED
-    except ModelportError as error:
-        return _failed(step.name, error.reason, error.message)
-    except MemoryError:
-        return _failed(step.name, Reason.OUT_OF_MEMORY, f"step {step.name}: expected enough memory, found its limit")
     # the one place where a step's unknown errors end: told, never passed over. Foreign code may also call sys.exit.
     except (Exception, SystemExit) as error:  # noqa: BLE001
+        if lacks_memory(error):
+            return _failed(
+                step.name, Reason.OUT_OF_MEMORY, f"step {step.name}: expected enough memory, found its limit"
+            )
+        if isinstance(error, ModelportError):
+            return _failed(step.name, error.reason, error.message)
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return _failed(
                 step.name, Reason.STORAGE_EXCEEDED, f"step {step.name}: expected room for its files, found none"

@@ -145,6 +145,11 @@ def test_advice_decides_the_exit_status(reason, tmp_path, monkeypatch):
     ("body", "reason", "told"),
     [
         ("raise MemoryError", Reason.OUT_OF_MEMORY, "memory"),
+        ("raise RuntimeError('Failed to allocate memory for requested buffer')", Reason.OUT_OF_MEMORY, "memory"),
+        (
+            "raise ModelportError(Reason.FACTORY_FAILED, 'factory net:build') from MemoryError()",
+            *(Reason.OUT_OF_MEMORY, "memory"),
+        ),
         (f"raise OSError({errno.ENOSPC}, 'no space')", Reason.STORAGE_EXCEEDED, "room"),
         (f"raise OSError({errno.EDQUOT}, 'quota')", Reason.STORAGE_EXCEEDED, "room"),
         ("raise KeyError('weights')", Reason.STEP_CRASHED, "KeyError: 'weights'"),

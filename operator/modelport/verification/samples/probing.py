@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.errors import describe_error
@@ -62,9 +62,9 @@ class Prober:
         spent = stopwatch()
         try:
             outputs = self._infer(tensors)
-        except ModelportError:
-            raise
-        except Exception as error:  # noqa: BLE001  # a framework's errors have no common base; each one is the answer no
+        except Exception as error:  # a framework's errors have no common base; each one is the answer no
+            if isinstance(error, ModelportError) or lacks_memory(error):
+                raise
             seconds = spent()
             self._refused += seconds
             return Probe(None, describe_error(error), seconds)

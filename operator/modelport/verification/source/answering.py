@@ -8,7 +8,7 @@ import numpy as np
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import State
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.arrays import Array
 from modelport.verification.calls import Calls, Infer, run_calls
 from modelport.verification.errors import describe_error
@@ -103,9 +103,9 @@ def _try(calls: Calls, run: Infer, states: Sequence[State]) -> tuple[Asked | Non
     spent = stopwatch()
     try:
         return Asked(calls, run_calls(run, calls, states), spent()), ""
-    except ModelportError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a framework's errors have no common base; each one is the answer no
+    except Exception as error:  # a framework's errors have no common base; each one is the answer no
+        if isinstance(error, ModelportError) or lacks_memory(error):
+            raise
         return None, describe_error(error)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from modelport.api.base import Dtype
 from modelport.api.spec import Input
 from modelport.api.status import Tensor
+from modelport.errors import lacks_memory
 from modelport.verification.arrays import Array
 from modelport.verification.calls import Calls
 from modelport.verification.measure.precision import is_float
@@ -197,7 +198,9 @@ class _Repeater:
 def _try(ask: Ask, calls: Calls) -> Answers | None:
     try:
         return ask(calls)
-    except Exception:  # noqa: BLE001  # a batch that the source does not take is a repeat that cannot be made
+    except Exception as error:  # a batch that the source does not take is a repeat that cannot be made
+        if lacks_memory(error):
+            raise
         return None
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from modelport.api.status import Signature
+from modelport.errors import lacks_memory
 from modelport.verification.answers import Company
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
@@ -127,7 +128,9 @@ def _others(pool: Tensors, size: int, random: np.random.Generator) -> Tensors:
 def _ask_alone(infer: Infer, rows: Tensors) -> list[Tensors] | None:
     try:
         return [infer(_rows(rows, np.array([number]))) for number in range(_count(rows))]
-    except Exception:  # noqa: BLE001 - runtimes' errors have no common base; each one is the answer no
+    except Exception as error:  # runtimes' errors have no common base; each one is the answer no
+        if lacks_memory(error):
+            raise
         return None
 
 
@@ -136,7 +139,9 @@ def _ask(infer: Infer, batch: _Batch, alone: Sequence[Tensors]) -> Company | Non
     size = _count(batch.inputs)
     try:
         outputs = infer(batch.inputs)
-    except Exception:  # noqa: BLE001 - as above
+    except Exception as error:  # as above
+        if lacks_memory(error):
+            raise
         company = _rows(batch.inputs, np.setdiff1d(np.arange(size), batch.places))
         return Company(alone[0], {}) if _ask_alone(infer, company) is not None else None
     if not all(array.ndim and _have_one_shape([each[name] for each in alone]) for name, array in outputs.items()):

@@ -11,6 +11,7 @@ import torch
 
 from modelport.api.base import Dtype
 from modelport.api.spec import DimensionRange, Input
+from modelport.errors import lacks_memory
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.samples.domains import known_domains
@@ -88,7 +89,9 @@ def probe(
     for length in PROBE_LENGTHS:
         try:
             asker.run({each.name: _example(each, dimensions, length) for each in inputs})
-        except Exception:  # noqa: BLE001, S112  # the samples will tell, with words of their own
+        except Exception as error:  # the samples will tell, with words of their own
+            if lacks_memory(error):
+                raise
             continue
         break
     return asker

@@ -21,7 +21,7 @@ import torch
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.api.status import Tensor
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, lacks_memory
 from modelport.steps.handover import SPARE
 from modelport.steps.runner import say
 from modelport.verification.arrays import Tensors
@@ -186,6 +186,8 @@ def _call(exporter: Callable[[Export], None], export: Export, *, is_asked: bool)
             warnings.simplefilter("always", torch.jit.TracerWarning)
             exporter(export)
     except Exception as error:  # the exporters' errors have no common base
+        if lacks_memory(error):
+            raise
         raise _RefusedError(_describe(error, export.code)) from error
     found = read_opset(export.path)
     if is_asked and found != export.opset:

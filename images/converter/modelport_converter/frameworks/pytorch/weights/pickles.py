@@ -48,7 +48,7 @@ def read_pickle(file: IO[bytes], refer: Callable[[Any], object]) -> object:
                 return machine.stack.pop()
             machine.step(opcode.name, argument)
     except (AttributeError, IndexError, KeyError, TypeError, RecursionError, MemoryError, OverflowError) as error:
-        raise ValueError(f"a damaged pickle ({type(error).__name__})") from error
+        raise ValueError(f"a damaged pickle ({type(error).__name__})") from None  # its lengths are no lack of memory
     raise ValueError("a pickle without an end")
 
 
