@@ -80,7 +80,7 @@ ADVICE: dict[Reason, Advice] = {
     Reason.STORE_NOT_CONFIGURED: Advice(True, "Create Secret modelport-store in this namespace; see docs/store.md."),
     Reason.UNSAFE_SOURCE: Advice(
         False,
-        "Archives: pack regular files only, no links, devices, absolute names or names with '..'. PyTorch: save model.state_dict() alone.",
+        "Give the source without what the message names: it would lead outside the source, run code, or fill the machine.",
     ),
     Reason.UNKNOWN_FORMAT: Advice(False, "State spec.source.format; `modelport formats` lists the formats."),
     Reason.SOURCE_CORRUPT: Advice(False, "Upload the file again: it is truncated or not what its format says."),

@@ -50,7 +50,9 @@ class _Bounded(io.BufferedIOBase):
         found = self._file.read(self.left + 1 if size is None or size < 0 else min(size, self.left + 1))
         self.left -= len(found)
         if self.left < 0:
-            message = f"{self._name}: expected short names, attributes and padding, found more than is read of them"
+            message = (
+                f"{self._name}: expected short names, attributes and padding, found more than is read; pack it anew"
+            )
             raise ModelportError(Reason.UNSAFE_SOURCE, message)
         return found
 
@@ -78,7 +80,9 @@ def unpack(archive: Path, target: Path) -> None:
             path = PurePosixPath(*relative_parts(member.path))
             places.update((path, *path.parents[:-1]))
             if max(count, len(places)) > MAX_FILES:
-                message = f"{archive.name}: expected at most {MAX_FILES} files and folders, found more"
+                message = (
+                    f"{archive.name}: expected at most {MAX_FILES} files and folders, found more; pack one model alone"
+                )
                 raise ModelportError(Reason.UNSAFE_SOURCE, message)
             if member.content is not None:
                 left -= _write(path, member.content, target, left, archive.name)
@@ -135,7 +139,7 @@ def _tarred(name: str, file: IO[bytes]) -> Iterator[_Member]:
 
 
 def _not_regular(archive: str, name: str) -> ModelportError:
-    message = f"{archive}: expected regular files and folders, found a link, a device or holes: {name!r:.200}"
+    message = f"{archive}: expected regular files and folders, found a link, a device or holes: {name!r:.200}; pack it without"
     return ModelportError(Reason.UNSAFE_SOURCE, message)
 
 
@@ -144,13 +148,13 @@ def _write(path: PurePosixPath, content: IO[bytes], target: Path, limit: int, ar
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.exists():
         raise ModelportError(
-            Reason.UNSAFE_SOURCE, f"{archive}: expected each name once, found {str(path)!r:.200} twice"
+            Reason.UNSAFE_SOURCE, f"{archive}: expected each name once, found {str(path)!r:.200} twice; pack it anew"
         )
     with place.open("xb") as file:
         while chunk := content.read(CHUNK_BYTES):
             if file.tell() + len(chunk) > limit:
                 shutil.rmtree(target)
-                message = f"{archive}: expected at most {MAX_RATIO} times its size when unpacked, found more"
+                message = f"{archive}: expected at most {MAX_RATIO} times its size when unpacked, found more; give the files as they are"
                 raise ModelportError(Reason.UNSAFE_SOURCE, message)
             file.write(chunk)
         return file.tell()

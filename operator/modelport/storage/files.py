@@ -32,7 +32,7 @@ def relative_parts(path: str) -> tuple[str, ...]:
         message = f"expected a relative path of printable characters without '..', found {path!a:.200}"
         raise ModelportError(Reason.UNSAFE_SOURCE, message)
     if len(parts) > MAX_FOLDERS_DEEP + 1:
-        message = f"{path:.200}…: expected at most {MAX_FOLDERS_DEEP} folders deep, found {len(parts) - 1}"
+        message = f"{path:.200}…: expected at most {MAX_FOLDERS_DEEP} folders deep, found {len(parts) - 1}; move it up"
         raise ModelportError(Reason.UNSAFE_SOURCE, message)
     return parts
 

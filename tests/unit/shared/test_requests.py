@@ -172,3 +172,10 @@ def test_a_state_dict_needs_code_and_inputs(source: dict[str, object], reason: R
 def test_every_reason_has_advice() -> None:
     assert set(ADVICE) == set(Reason)
     assert all(advice.hint for advice in ADVICE.values())
+
+
+def test_the_hint_of_an_unsafe_source_fits_an_archive_and_a_pickle() -> None:
+    """Each message says what to do about what it names."""
+    hint = ADVICE[Reason.UNSAFE_SOURCE].hint
+    assert "the message names" in hint
+    assert not {"Archives:", "PyTorch:"} & set(hint.split())

@@ -66,6 +66,7 @@ def test_hostile_archives_are_refused(tmp_path: Path, make) -> None:
     with pytest.raises(ModelportError) as caught:
         unpack(make(tmp_path), tmp_path / "out")
     assert caught.value.reason is Reason.UNSAFE_SOURCE
+    assert any(word in caught.value.message for word in ("pack it", "give the files", "expected a relative path"))
 
 
 def test_the_bomb_would_unpack_below_no_sane_ratio() -> None:
