@@ -211,7 +211,7 @@ class Plane:
     """A case behind the data plane."""
 
     def __init__(self, infer, traits: Traits, case, runs: int) -> None:
-        self.execution = Execution(guarded(infer), runs=runs, max_queue=99)
+        self.execution = Execution(guarded(infer), runs=runs, max_queue=99, takes_more=traits.has_one_instance)
         self.plane = DataPlane(
             name="net",
             platform=traits.platform,

@@ -66,6 +66,37 @@ def test_the_line_is_bounded_and_moves_on():
     execution.close()
 
 
+@pytest.mark.parametrize("takes_more", [True, False])
+def test_a_short_run_while_all_are_busy_waits_unless_the_model_takes_more(takes_more):
+    running, most, begun, end = [], [], threading.Event(), threading.Event()
+
+    def infer(inputs):
+        running.append(1)
+        most.append(len(running))
+        if inputs["x"].size > 4:
+            begun.set()
+            end.wait(10)
+        running.pop()
+        return inputs
+
+    execution = Execution(infer, runs=1, max_queue=9, takes_more=takes_more)
+    execution.measure(INPUTS)
+    long = {"x": np.zeros(4_000_000, np.float32)}
+
+    async def story():
+        busy = asyncio.create_task(execution.run(long, Call(clock())))
+        assert await asyncio.to_thread(begun.wait, 10)
+        short = asyncio.create_task(execution.run(INPUTS, Call(clock())))
+        await asyncio.sleep(0)
+        assert short.done() == takes_more
+        end.set()
+        await asyncio.gather(busy, short)
+
+    asyncio.run(story())
+    execution.close()
+    assert max(most) == 1 + takes_more
+
+
 def test_deadlines_and_clients_that_leave_end_the_wait():
     model = Slow()
     execution = Execution(model, runs=1, max_queue=9)

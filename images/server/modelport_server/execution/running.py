@@ -2,8 +2,8 @@
 
 A run that is expected to be short happens at once, in the event loop: handing it to a thread would take longer. All
 others happen in threads, one line in front of them; the line is bounded, and who waits in it leaves it when the deadline
-passes or the client goes away. There are never more runs at once than were shared out (`threads`), those in the event
-loop included.
+passes or the client goes away. There are no more runs at once than were shared out (`threads`), those in the event loop
+included; but while all threads are busy, a model with one instance for everybody still makes one short run more, there.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ MEASURED_RUNS = 5
 class Execution:
     """Runs one model; all methods are for the event loop's thread."""
 
-    def __init__(self, infer: Infer, *, runs: int, max_queue: int) -> None:
-        """Run up to so many requests at once, with up to `max_queue` waiting."""
-        self._infer = infer
+    def __init__(self, infer: Infer, *, runs: int, max_queue: int, takes_more: bool = False) -> None:
+        """Run up to so many requests at once, with up to `max_queue` waiting; `infer` may take more at once, or none."""
+        self._infer, self._takes_more = infer, takes_more
         self._threads = ThreadPoolExecutor(runs, thread_name_prefix="infer")
         self._slots = runs
         self._max_queue = max_queue
@@ -47,8 +47,8 @@ class Execution:
             self._run(inputs, Call(clock()))
 
     def run_now(self, inputs: Tensors, call: Call) -> Tensors | None:
-        """Run the model if nobody has to wait and it is expected to be short; else None. Raises as `run` does."""
-        if self.is_busy or _size(inputs) * self._seconds_per_byte > SHORT_SECONDS:
+        """Run the model if that is expected to be short and need not wait; None if not. Raises as `run` does."""
+        if _size(inputs) * self._seconds_per_byte > SHORT_SECONDS or (self.is_busy and not self._takes_more):
             return None
         return self._run(inputs, call)
 

@@ -105,7 +105,9 @@ def _load(options: Options, metrics: Metrics) -> _Model:
     infer = guarded(loading.load(manifest.runtime, artifact.folder, artifact.model_files, how, runs=threads.runs))
     golden = read_golden(artifact.folder / GOLDEN)
     check_golden(golden, infer, manifest.states)
-    execution = Execution(infer, runs=threads.runs, max_queue=options.limits.max_queue)
+    execution = Execution(
+        infer, runs=threads.runs, max_queue=options.limits.max_queue, takes_more=traits.has_one_instance
+    )
     execution.measure(golden[0].inputs[0])
     model = _Model(artifact, traits, threads, execution, decide_joins(options.batching, manifest))
     metrics.load_seconds = time.perf_counter() - started
