@@ -66,7 +66,7 @@ format: install ## Format the code and mend what the linter can
 	$(run)/ruff check --fix .
 
 .PHONY: generate
-generate: install ## Write the generated files: CRD, chart CRD, reference pages
+generate: install ## Write the generated files: CRD, images, parts of the chart, reference pages
 	$(run)/python tools/generate.py
 
 .PHONY: verify

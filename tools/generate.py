@@ -1,10 +1,13 @@
 """Write the files that follow from the code: `make generate`; with --check, fail if one is stale: `make verify`.
 
 The CRD comes from the types, the chart's copy from the CRD, the reference pages from the types, reasons and formats,
-the descriptors of gRPC from its messages' definitions.
+the images and the chart's values for them from frameworks and runtimes, the descriptors of gRPC from its messages'
+definitions.
 """
 
 import argparse
+import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +16,7 @@ from typing import Any
 
 import yaml
 from grpc_tools import protoc
+from image_list import images
 
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.crd import resource_definition, root_schema
@@ -114,6 +118,43 @@ def formats_page() -> str:
     )
 
 
+def image_declarations() -> str:
+    """Return what the images are built from."""
+    return json.dumps({"images": dict(sorted(images().items()))}, indent=2) + "\n"
+
+
+def chart_values() -> str:
+    """Return the chart's values with a place for each image."""
+    lines = "".join(f'  {name}: ""\n' for name in images())
+    return _replaced(VALUES, r"^images:\n(?:  [^\n]*\n)*", f"images:\n{lines}")
+
+
+def chart_schema() -> str:
+    """Return the schema of the chart's values, which wants each image but the store's, and no other."""
+    properties = {name: {"type": "string", **({} if name == "store" else {"minLength": 1})} for name in images()}
+    lines = [f"        {json.dumps(name)}: {json.dumps(schema)}" for name, schema in properties.items()]
+    required = json.dumps([name for name in properties if name != "store"])
+    schema = [
+        '    "images": {',
+        '      "type": "object",',
+        '      "additionalProperties": false,',
+        f'      "required": {required},',
+        '      "properties": {',
+        ",\n".join(lines),
+        "      }",
+        "    },",
+        "",
+    ]
+    return _replaced(VALUES_SCHEMA, r'^    "images": \{\n.*?^    \},\n', "\n".join(schema))
+
+
+def _replaced(file: str, pattern: str, text: str) -> str:
+    """Return a file with the one part of it that is made here; people write the rest."""
+    made, count = re.subn(pattern, lambda _: text, (ROOT / file).read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert count == 1, f"{file}: expected {pattern!r} once, found {count}"
+    return made
+
+
 def protoset() -> bytes:
     """Return the descriptors of gRPC's messages, for servers, clients and tools."""
     with tempfile.TemporaryDirectory() as folder:
@@ -125,6 +166,7 @@ def protoset() -> bytes:
 
 
 PROTOCOL = "images/server/modelport_server/protocol"
+VALUES, VALUES_SCHEMA = "charts/modelport/values.yaml", "charts/modelport/values.schema.json"
 PROTOS = ("health.proto", "inference.proto")
 FILES: dict[str, Callable[[], str | bytes]] = {
     "crds/modelconversions.modelport.dev.yaml": crd,
@@ -132,6 +174,9 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "docs/reference/modelconversion.md": resource_page,
     "docs/reference/reasons.md": reasons_page,
     "docs/reference/formats.md": formats_page,
+    "images/images.json": image_declarations,
+    VALUES: chart_values,
+    VALUES_SCHEMA: chart_schema,
     f"{PROTOCOL}/inference.protoset": protoset,
 }
 

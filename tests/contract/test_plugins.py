@@ -25,6 +25,7 @@ from modelport_converter.tasks import SourceTask
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = json.loads((ROOT / "images" / "images.json").read_text())["images"]
+OURS = {"modelport", "modelport_converter", "modelport_server"}
 
 
 def code_of(framework):
@@ -133,16 +134,27 @@ def test_every_weight_of_a_file_without_a_graph_is_accounted_for():
         assert refused >= {"missing", "unexpected", "reshaped", "list"}, name
 
 
-def foreign_imports(path):
-    """Return the packages that a file imports from elsewhere."""
+def imports(path):
+    """Return the modules that a file imports, and what it takes from them, which may be modules."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module.partition(".")[0])
-    ours = {"modelport", "modelport_converter", "modelport_server"}
-    return {{"google": "protobuf"}.get(name, name.replace("_", "-")) for name in found - ours - set(sys.stdlib_module_names)}
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def own_imports(path):
+    return {module for module in imports(path) if module.partition(".")[0] in OURS}
+
+
+def foreign_imports(path):
+    """Return the packages that a file imports from elsewhere."""
+    found = {module.partition(".")[0] for module in imports(path)}
+    return {
+        {"google": "protobuf"}.get(name, name.replace("_", "-")) for name in found - OURS - set(sys.stdlib_module_names)
+    }
 
 
 def names_of(path):
@@ -163,8 +175,9 @@ def names_of(path):
 
 def locks(image):
     folder = ROOT / Path(IMAGES[image]["dockerfile"]).parent / "locks"
-    name = next(iter(IMAGES[image].get("args", {}).values()), None)
-    return sorted(folder.glob(f"{name}*.txt" if name else "*.txt"))
+    args = IMAGES[image].get("args", {})
+    name = args.get("FRAMEWORK") or args.get("RUNTIME")
+    return sorted([*folder.glob(f"{name}.txt"), *folder.glob(f"{name}-*.txt")] if name else folder.glob("*.txt"))
 
 
 def pins(text):
@@ -205,6 +218,38 @@ def test_an_image_is_built_from_what_it_declares(image):
     for source in " ".join(copied).split():
         folder = source.rstrip("/")
         assert any(pattern.startswith(folder) for pattern in declared["inputs"]), f"{source} is no input of {image}"
+
+
+def inputs(image):
+    return {path for pattern in IMAGES[image]["inputs"] for path in ROOT.glob(pattern) if path.suffix == ".py"}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_has_all_of_our_modules_that_it_imports(image):
+    files = inputs(image)
+    roots = [ROOT / each for each in ("operator", "images/converter", "images/server")]
+    lacking = set()
+    for module in set().union(*map(own_imports, files)):
+        paths = {root / f"{module.replace('.', '/')}{end}" for root in roots for end in (".py", "/__init__.py")}
+        lacking |= {path for path in paths if path.exists()} - files
+    assert not lacking
+
+
+def test_an_image_is_made_of_no_other_frameworks_or_runtimes_code():
+    """Else each new one would have all others built anew."""
+    plugins = {"converter": FRAMEWORKS, "server": RUNTIMES}
+    for image in set(IMAGES) - {MOVER_IMAGE}:
+        role, _, own = image.partition("-")
+        code = [path for path in inputs(image) if f"modelport_{role}" in path.parts]
+        for other in set(plugins.get(role, ())) - {own}:
+            assert not [path for path in code if other in {path.stem, *path.parts}]
+
+
+@pytest.mark.parametrize("known", [*FRAMEWORKS.values(), *RUNTIMES.values()], ids=lambda each: each.image)
+def test_an_image_installs_the_packages_that_are_declared(known):
+    assert IMAGES[known.image]["args"].get("PACKAGES", "").split() == list(known.packages)
+    dockerfile = (ROOT / IMAGES[known.image]["dockerfile"]).read_text()
+    assert re.search(r"^ARG PACKAGES=.*\nRUN apt-get update .*\n.* install .* \$PACKAGES", dockerfile, re.MULTILINE)
 
 
 @pytest.mark.parametrize("image", IMAGES)
