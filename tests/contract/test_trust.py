@@ -13,7 +13,7 @@ from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS
 from modelport.frameworks.onnx import FRAMEWORK
 from modelport.jobs.planning import paths
-from modelport_cli.local.jobs import plan_conversion
+from modelport_cli.local.jobs import plan_conversions
 from unit.operator.scenes import import_steps, job_of, plan_for, pod
 from unit.operator.scenes import resource as resource_of
 
@@ -64,8 +64,9 @@ def test_a_path_leads_to_it_only_with_trust(monkeypatch):
 def test_a_run_on_this_machine_opens_it_only_with_trust():
     source = SourceStatus(key="k", uri="file:///net.joblib", digest="sha256:" + "a" * 64, format="joblib", size_bytes=1)
     with pytest.raises(ModelportError, match=TRUST):
-        plan_conversion(resource(), source)
-    assert plan_conversion(resource("Trusted"), source).path == ["joblib", "onnx"]
+        plan_conversions(resource(), source)
+    hops = [[hop.converter for hop in plan.request.hops] for plan in plan_conversions(resource("Trusted"), source)]
+    assert hops == [["joblib-to-onnx"]]
 
 
 @pytest.mark.parametrize("trust", ["Untrusted", "Trusted"])

@@ -167,6 +167,15 @@ class ServingStatus(Observed, frozen=True, kw_only=True):
     selector: Annotated[str, Meta(description="Label selector of the pods, for autoscalers.", max_length=512)] = ""
 
 
+class RefusedPath(Observed, frozen=True, kw_only=True):
+    """A path that failed, so that the next one was taken."""
+
+    key: Annotated[str, Meta(description="Hash of what failed.", max_length=64)]
+    path: Annotated[str, Meta(description="Formats on the way.", max_length=256)]
+    reason: Annotated[str, Meta(description="Cause.", max_length=64)]
+    message: Annotated[str, Meta(description="Cause for people.", max_length=256)]
+
+
 class Failure(Observed, frozen=True, kw_only=True):
     """What went wrong, and what to do about it."""
 
@@ -174,6 +183,7 @@ class Failure(Observed, frozen=True, kw_only=True):
         str, Meta(description="Hash of what failed; the same work is not tried again until it changes.", max_length=64)
     ]
     stage: Annotated[str, Meta(description="Import, Convert, Verify or Serve.", max_length=32)]
+    step: Annotated[str, Meta(description="Step that failed.", max_length=32)] = ""
     reason: Annotated[str, Meta(description="Cause, one of a closed set.", max_length=64)]
     message: Annotated[str, Meta(description="What was expected and what was found.", max_length=1024)]
     hint: Annotated[str, Meta(description="What to do.", max_length=512)] = ""
@@ -197,6 +207,9 @@ class Status(Observed, frozen=True, kw_only=True):
     source: Annotated[SourceStatus | None, Meta(description="The source that the URI was resolved to.")] = None
     path: Annotated[
         list[Annotated[str, Meta(max_length=64)]], Meta(description="Formats on the way, in order.", max_length=16)
+    ] = []
+    refused: Annotated[
+        list[RefusedPath], Meta(description="Better paths, and why they were not taken.", max_length=8)
     ] = []
     artifact: Annotated[ArtifactStatus | None, Meta(description="The converted model.")] = None
     verification: Annotated[VerificationStatus | None, Meta(description="Evidence that it is right.")] = None

@@ -20,5 +20,9 @@ FRAMEWORK = Framework(
             needs=("code", "inputs"),
         ),
     ),
-    converters=(Converter("pytorch-state-dict", "onnx", OnnxOptions, cost=10),),
+    converters=(
+        Converter("pytorch-state-dict", "onnx", OnnxOptions, cost=10),
+        # torch.onnx.export(dynamo=True) alone: slower, and right where a trace is not
+        Converter("pytorch-state-dict", "onnx", OnnxOptions, cost=20, by="dynamo"),
+    ),
 )

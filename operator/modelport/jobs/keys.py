@@ -5,6 +5,8 @@ from. `verification_key`: everything that the evidence follows from, but not the
 judged anew for another tolerance where they are complete.
 """
 
+from collections.abc import Sequence
+
 from modelport.api.base import REFRESH_ANNOTATION
 from modelport.api.resource import ModelConversion
 from modelport.api.spec import Location, Verification
@@ -39,7 +41,7 @@ def source_key(resource: ModelConversion) -> str:
     )
 
 
-def inputs_key(resource: ModelConversion, source: SourceStatus, path: list[Hop], architecture: str) -> str:
+def inputs_key(resource: ModelConversion, source: SourceStatus, path: Sequence[Hop], architecture: str) -> str:
     """Return the key of what the spec asks for, whatever images do it."""
     spec = resource.spec.source
     code = spec.code
@@ -61,7 +63,7 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: list[Hop],
     )
 
 
-def artifact_key(inputs: str, path: list[Hop]) -> str:
+def artifact_key(inputs: str, path: Sequence[Hop]) -> str:
     """Return the key of the artifact: the inputs, and the images that convert them."""
     return key_of({"inputs": inputs, "images": [hop.image for hop in path]})
 

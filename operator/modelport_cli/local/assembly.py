@@ -3,7 +3,15 @@
 from dataclasses import dataclass, field
 
 from modelport.api.reasons import ADVICE
-from modelport.api.status import ArtifactStatus, Condition, Failure, SourceStatus, Status, VerificationStatus
+from modelport.api.status import (
+    ArtifactStatus,
+    Condition,
+    Failure,
+    RefusedPath,
+    SourceStatus,
+    Status,
+    VerificationStatus,
+)
 from modelport.errors import ModelportError
 from modelport.jobs.outcomes import told_of
 from modelport_cli.local.processes import StepError
@@ -18,6 +26,7 @@ class Progress:
 
     source: SourceStatus | None = None
     path: list[str] = field(default_factory=list)
+    refused: list[RefusedPath] = field(default_factory=list)
     artifact: ArtifactStatus | None = None
     verification: VerificationStatus | None = None
     failure: Failure | None = None
@@ -40,6 +49,7 @@ def make_status(progress: Progress, *, generation: int, now: str) -> Status:
         ],
         source=progress.source,
         path=progress.path,
+        refused=progress.refused,
         artifact=progress.artifact,
         verification=progress.verification,
         failure=progress.failure,
@@ -73,6 +83,7 @@ def make_failure(error: ModelportError, *, stage: str, key: str) -> Failure:
     return Failure(
         key=key,
         stage=stage,
+        step=error.step if isinstance(error, StepError) else "",
         reason=error.reason,
         message=error.message,
         hint=advice.hint,

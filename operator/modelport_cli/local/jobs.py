@@ -20,7 +20,8 @@ from modelport.frameworks import FRAMEWORKS
 from modelport.jobs import keys, planning
 from modelport.jobs.containers import TRY, Container, containers_of
 from modelport.jobs.outcomes import artifact_status, source_status, verification_status
-from modelport.jobs.requests import ConvertRequest, ImportRequest
+from modelport.jobs.refusals import is_of_path, name_path, refuse, tell_all
+from modelport.jobs.requests import ConvertRequest, Hop, ImportRequest
 from modelport.jobs.results import ArtifactFacts, SourceFacts, StepResult, VerificationFacts
 from modelport.runtimes import RUNTIMES
 from modelport_cli.console import print_line, progress
@@ -28,7 +29,7 @@ from modelport_cli.local.assembly import Progress, make_failure
 from modelport_cli.local.environments import find_recipe, installation, prepare
 from modelport_cli.local.isolation import View, Wanted, choose
 from modelport_cli.local.packages import import_folder, import_paths
-from modelport_cli.local.processes import StepProcess, start
+from modelport_cli.local.processes import StepError, StepProcess, start
 from modelport_cli.local.workspace import Workspace, write_source_credentials
 
 CPU_LEVEL = "local"
@@ -45,27 +46,31 @@ class Plan(NamedTuple):
 
     images: dict[str, str]
     """References by name."""
-    path: list[str]
     inputs_key: str
     request: ConvertRequest
 
 
-def plan_conversion(resource: ModelConversion, source: SourceStatus) -> Plan:
-    """Return the Convert Job for an imported source. Raises ModelportError for what the schema cannot tell."""
-    target = resource.spec.target.format
+def plan_conversions(resource: ModelConversion, source: SourceStatus) -> list[Plan]:
+    """Return a Convert Job for each path of an imported source, the best first.
+
+    Raises ModelportError for what the schema cannot tell.
+    """
     images = _references(*(each.image for known in (FRAMEWORKS, RUNTIMES) for each in known.values()))
-    hops, *_ = planning.paths(resource, source.format, images)
+    return [_plan(resource, source, hops, images) for hops in planning.paths(resource, source.format, images)]
+
+
+def _plan(resource: ModelConversion, source: SourceStatus, hops: list[Hop], images: dict[str, str]) -> Plan:
     machine = platform.machine()
     inputs = keys.inputs_key(resource, source, hops, _ARCHITECTURES.get(machine, machine))
     artifact = keys.artifact_key(inputs, hops)
     evidence = keys.verification_key(
         resource,
         artifact=artifact,
-        server_image=planning.server_image(target, images),
+        server_image=planning.server_image(resource.spec.target.format, images),
         cpu_level=CPU_LEVEL,
     )
     request = planning.convert_request(resource, source, path=hops, artifact=artifact, verification=evidence)
-    return Plan(images, [source.format, *(hop.target for hop in hops)], inputs, request)
+    return Plan(images, inputs, request)
 
 
 def _references(*names: str) -> dict[str, str]:
@@ -89,10 +94,12 @@ class Conversion:
         try:
             source = self._progress.source = self._import()
             self._stage = "Convert"
-            plan = plan_conversion(self._resource, source)
-            self._key = plan.request.artifact_key
-            self._progress.path = plan.path
-            self._convert(plan)
+            for number, plan in enumerate(plans := plan_conversions(self._resource, source), start=1):
+                try:
+                    self._convert(plan, number)
+                    break
+                except StepError as error:
+                    self._refuse(plan, error, is_last=number == len(plans))
         except ModelportError as error:
             self._progress.failure = make_failure(error, stage=self._stage, key=self._key)
         return self._progress
@@ -106,7 +113,22 @@ class Conversion:
         facts = _expect(results["keep"].source, SourceFacts)
         return source_status(facts, key=self._key, uri=self._resource.spec.source.uri)
 
-    def _convert(self, plan: Plan) -> None:
+    def _refuse(self, plan: Plan, error: StepError, *, is_last: bool) -> None:
+        """Remember a path that failed for a reason of its own; raise any other error."""
+        hops, refused = plan.request.hops, self._progress.refused
+        failure = make_failure(error, stage=self._stage, key=self._key)
+        if not is_of_path(failure):
+            raise error
+        if not is_last:
+            refused.append(refuse(hops, failure, key=self._key))
+            print_line(f"{refused[-1].path} fails, the next path is tried: {failure.reason}: {failure.message}")
+            return
+        self._progress.failure = tell_all(refused, failure, name_path(hops))
+
+    def _convert(self, plan: Plan, number: int) -> None:
+        self._stage, self._key = "Convert", plan.request.artifact_key
+        self._progress.path = name_path(plan.request.hops)
+
         def note(name: str, result: StepResult) -> None:
             if name == "judge":
                 evidence = _expect(result.verification, VerificationFacts)
@@ -118,10 +140,10 @@ class Conversion:
                     _expect(result.artifact, ArtifactFacts),
                     key=plan.request.artifact_key,
                     inputs_key=plan.inputs_key,
-                    format_name=plan.path[-1],
+                    format_name=plan.request.target_format,
                 )
 
-        self._run("convert", plan.request, plan.images, note)
+        self._run("convert" if number == 1 else f"convert-{number}", plan.request, plan.images, note)
 
     def _run(self, job: str, request: ImportRequest | ConvertRequest, images: Mapping[str, str], note: Note) -> None:
         """Run a Job: start all its containers, and wait for one after the other. Raises StepError."""
@@ -133,7 +155,7 @@ class Conversion:
         deadline = time.monotonic() + self._resource.spec.conversion.timeout_seconds
         with start([self._process(job, content, each, pythons[each.image]) for each in containers]) as running:
             for container, process in zip(containers, running, strict=True):
-                if job == "convert":
+                if self._stage != "Import":
                     self._stage = "Verify" if container.name in _VERIFYING else "Convert"
                 with progress(f"{job} {', '.join(container.steps)} ({named[container.image]})"):
                     result = process.wait(deadline=deadline)

@@ -57,10 +57,11 @@ class StepProcess(NamedTuple):
 
 
 class StepError(ModelportError):
-    """A step failed; with the last lines of its log."""
+    """A step failed: which, and the last lines of its log."""
 
-    def __init__(self, reason: Reason, message: str, log_tail: str) -> None:
+    def __init__(self, reason: Reason, message: str, *, step: str, log_tail: str) -> None:
         super().__init__(reason, message)
+        self.step = step
         self.log_tail = log_tail
 
 
@@ -76,7 +77,8 @@ class RunningStep(NamedTuple):
             status = self.child.wait(timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired as error:
             message = f"step {self.process.steps[-1]} was not done within conversion.timeoutSeconds"
-            raise StepError(Reason.DEADLINE_EXCEEDED, message, tail(self.process.log)) from error
+            step = self.process.steps[-1]
+            raise StepError(Reason.DEADLINE_EXCEEDED, message, step=step, log_tail=tail(self.process.log)) from error
         return [_read_result(self.process, step, status) for step in self.process.steps][-1]
 
 
@@ -143,14 +145,14 @@ def _read_result(process: StepProcess, step: str, status: int) -> StepResult:
     try:
         result = decode(read_bytes(path.parent, path.name, MAX_RESULT_FILE_BYTES), StepResult)
     except FileNotFoundError:
-        raise StepError(Reason.STEP_CRASHED, _crash(step, status), tail(log)) from None
+        raise StepError(Reason.STEP_CRASHED, _crash(step, status), step=step, log_tail=tail(log)) from None
     except (msgspec.DecodeError, ModelportError) as error:  # a hop writes it, and a hop runs foreign code
         message = f"step {step}: its result is not what the contract says: {error}"
-        raise StepError(Reason.STEP_CRASHED, message, tail(log)) from error
+        raise StepError(Reason.STEP_CRASHED, message, step=step, log_tail=tail(log)) from error
     if result.failure:
-        raise StepError(result.failure.reason, result.failure.message, tail(log))
+        raise StepError(result.failure.reason, result.failure.message, step=step, log_tail=tail(log))
     if status != 0 and step == process.steps[-1]:
-        raise StepError(Reason.STEP_CRASHED, _crash(step, status), tail(log))
+        raise StepError(Reason.STEP_CRASHED, _crash(step, status), step=step, log_tail=tail(log))
     return result
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import msgspec
 
 from modelport.api.resource import ModelConversion
-from modelport.api.status import ArtifactStatus, Failure, SourceStatus, VerificationStatus
+from modelport.api.status import ArtifactStatus, Failure, RefusedPath, SourceStatus, VerificationStatus
+from modelport.jobs.refusals import name_path
 from modelport.jobs.requests import Hop, JobRequest
 from modelport_operator.facts import Observed
 from modelport_operator.names import child_name
@@ -48,7 +49,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Stage = Stage.IMPORT
     source: SourceStatus | None = None
+    paths: tuple[tuple[Hop, ...], ...] = ()
+    """The ways there are, the best first,"""
+    refused: tuple[RefusedPath, ...] = ()
+    """those of them that failed,"""
     hops: tuple[Hop, ...] = ()
+    """and the one that is taken."""
     inputs_key: str = ""
     artifact: ArtifactStatus | None = None
     verification: VerificationStatus | None = None
@@ -69,7 +75,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def path(self) -> list[str]:
         """The formats on the way."""
-        return [self.hops[0].source, *(hop.target for hop in self.hops)] if self.hops else []
+        return name_path(self.hops)
 
 
 def work_name(resource: ModelConversion, stage: Stage, key: str) -> str:

@@ -14,7 +14,8 @@ from modelport.encoding import canonical, key_of
 from modelport.errors import ModelportError
 from modelport.jobs import keys, outcomes, planning
 from modelport.jobs.environment import MAX_REQUEST_BYTES
-from modelport.jobs.requests import Hop, JobRequest
+from modelport.jobs.refusals import is_of_path, name_path, refuse, tell_all
+from modelport.jobs.requests import ConvertRequest, Hop, JobRequest
 from modelport.jobs.results import VerificationFacts
 from modelport.verification.verdict.judgement import is_complete, judge
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
@@ -30,8 +31,8 @@ def check_spec(case: Case, progress: Progress) -> Progress:
     given = case.resource.spec.source.format
     if given is None:
         return progress
-    hops = _hops(case, given)
-    return replace(progress, failure=hops, stage=Stage.IMPORT) if isinstance(hops, Failure) else progress
+    paths = _paths(case, given)
+    return replace(progress, failure=paths, stage=Stage.IMPORT) if isinstance(paths, Failure) else progress
 
 
 def import_source(case: Case, progress: Progress) -> Progress:
@@ -57,37 +58,78 @@ def import_source(case: Case, progress: Progress) -> Progress:
 
 
 def choose_path(case: Case, progress: Progress) -> Progress:
-    """Choose the cheapest path from the format that was found, and check the options of its hops."""
-    source = progress.source
+    """Find the paths from the format that was found; the one that an artifact of ours came by stays the only one."""
+    source, own = progress.source, case.resource.status.artifact
     assert source is not None  # the stage before halts otherwise
-    hops = _hops(case, source.format)
-    if isinstance(hops, Failure):
-        return replace(progress, failure=hops, stage=Stage.CONVERT)
-    inputs = keys.inputs_key(case.resource, source, hops, case.platform.architecture)
-    return replace(progress, stage=Stage.CONVERT, hops=tuple(hops), inputs_key=inputs)
+    paths = _paths(case, source.format)
+    if isinstance(paths, Failure):
+        return replace(progress, failure=paths, stage=Stage.CONVERT)
+    progress = replace(progress, stage=Stage.CONVERT, paths=tuple(map(tuple, paths)))
+    for hops in progress.paths:
+        if own and own.inputs_key == _inputs_key(case, source, hops):
+            return replace(progress, paths=(hops,), refused=tuple(case.resource.status.refused))
+    return progress
 
 
 def find_artifact(case: Case, progress: Progress) -> Progress:
+    """Take the best path that does not fail for a reason of its own; what failed is remembered in the status."""
+    remembered = {each.key: each for each in case.resource.status.refused}
+    refused, current = list(progress.refused), progress.current
+    for hops in progress.paths[:-1]:
+        work = _conversion(case, progress, hops)
+        current |= {work.name}
+        if work.key not in remembered:
+            taken = _along(case, replace(progress, refused=tuple(refused), current=current), hops)
+            if not _is_refused(taken):
+                return taken
+            assert taken.failure is not None
+            remembered[work.key] = refuse(hops, taken.failure, key=work.key)
+        refused.append(remembered[work.key])
+    last = progress.paths[-1]
+    taken = _along(case, replace(progress, refused=tuple(refused), current=current), last)
+    failure = taken.failure
+    # what is remembered of a Job that is gone tells of all paths already
+    if failure is None or failure is case.resource.status.failure or not _is_refused(taken):
+        return taken
+    return replace(taken, failure=tell_all(refused, failure, name_path(last)))
+
+
+def _is_refused(progress: Progress) -> bool:
+    failure = progress.failure
+    return failure is not None and not failure.retryable and is_of_path(failure)
+
+
+def _conversion(case: Case, progress: Progress, hops: tuple[Hop, ...]) -> Work:
+    """Return the Convert Job of a path."""
+    source, image = progress.source, _server_image(case)
+    assert source is not None  # the stages before halt otherwise
+    key = keys.artifact_key(_inputs_key(case, source, hops), hops)
+    evidence_key = _evidence_key(case, key, image)
+    request = planning.convert_request(case.resource, source, path=list(hops), artifact=key, verification=evidence_key)
+    return _work(case, Stage.CONVERT, _outcome_key(case, key, evidence_key), request, image=image)
+
+
+def _along(case: Case, progress: Progress, hops: tuple[Hop, ...]) -> Progress:
     """Keep an artifact of the same inputs, whatever images made it, or reuse another resource's, or convert."""
-    resource, source, hops = case.resource, progress.source, list(progress.hops)
-    own = resource.status.artifact
+    resource, source, own = case.resource, progress.source, case.resource.status.artifact
+    assert source is not None  # the stages before halt otherwise
+    progress = replace(progress, hops=hops, inputs_key=_inputs_key(case, source, hops))
     if own and own.inputs_key == progress.inputs_key:
         evidence = resource.status.verification
         name = work_name(resource, Stage.CONVERT, _outcome_key(case, own.key, evidence.key if evidence else ""))
         return _keeping(replace(progress, artifact=own), name)
-    assert source is not None  # the stages before halt otherwise
-    key = keys.artifact_key(progress.inputs_key, hops)
-    image = _server_image(case)
-    evidence_key = _evidence_key(case, key, image)
-    request = planning.convert_request(resource, source, path=hops, artifact=key, verification=evidence_key)
-    work = _work(case, Stage.CONVERT, _outcome_key(case, key, evidence_key), request, image=image)
+    work = _conversion(case, progress, hops)
+    request = work.request
+    assert isinstance(request, ConvertRequest)
+    key = request.artifact_key
     made = next((peer for peer in case.observed.peers if peer.artifact and peer.artifact.key == key), None)
     if made and made.artifact:
         return replace(progress, artifact=replace(made.artifact, inputs_key=progress.inputs_key, reused=True))
     if len(canonical(request)) > MAX_REQUEST_BYTES:
         message = f"spec: expected a request of at most {MAX_REQUEST_BYTES} bytes, found {len(canonical(request))}"
         return replace(progress, failure=_invalid(case, ModelportError(Reason.INVALID_SPEC, message)))
-    return _converted(case, _pursue(case, _keeping(progress, work.name), work), key=key, evidence_key=evidence_key)
+    progress = _pursue(case, _keeping(progress, work.name), work)
+    return _converted(case, progress, key=key, evidence_key=request.verification_key)
 
 
 def verify(case: Case, progress: Progress) -> Progress:
@@ -146,15 +188,19 @@ def advance(case: Case) -> Progress:
 # --- parts of the stages --------------------------------------------------------------------------------------------
 
 
-def _hops(case: Case, source_format: str) -> list[Hop] | Failure:
+def _paths(case: Case, source_format: str) -> list[list[Hop]] | Failure:
     try:
-        return planning.paths(case.resource, source_format, case.platform.images)[0]
+        return planning.paths(case.resource, source_format, case.platform.images)
     except ModelportError as error:
         return _invalid(case, error)
 
 
 def _invalid(case: Case, error: ModelportError) -> Failure:
     return failure_of(Trouble(error.reason, error.message), stage=Stage.CONVERT, key=key_of(case.resource.spec))
+
+
+def _inputs_key(case: Case, source: SourceStatus, hops: tuple[Hop, ...]) -> str:
+    return keys.inputs_key(case.resource, source, hops, case.platform.architecture)
 
 
 def _has_begun(case: Case, work: Work) -> bool:

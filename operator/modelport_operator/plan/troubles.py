@@ -35,7 +35,7 @@ class Trouble(NamedTuple):
     message: str
     log_tail: str = ""
     step: str = ""
-    """The container that failed, where one did: the last of its steps."""
+    """The step that failed, where one did: the last one of its container, if it does not say which."""
 
 
 def clean(text: str, limit: int, *, tail: bool = False) -> str:
@@ -50,6 +50,7 @@ def failure_of(trouble: Trouble, *, stage: str, key: str, attempts: int = 1, ret
     return Failure(
         key=key,
         stage=stage,
+        step=clean(trouble.step, MAX_STEP),
         reason=trouble.reason,
         message=clean(trouble.message, MAX_MESSAGE),
         hint=advice.hint,
@@ -78,10 +79,10 @@ def _step_tells(pod: Pod) -> Trouble | None:
     if pod.culprit is None or result is None or result.failure is None:
         return None
     message = result.failure.message
-    # steps that share a container say which of them it was; to the decisions it stays the container
+    # steps that share a container say which of them it was
     step = result.step if may_tell(pod.culprit.name, result.step) else pod.culprit.name
     told = message if message.startswith(f"step {step}") else f"step {clean(step, MAX_STEP)}: {message}"
-    return Trouble(result.failure.reason, told, step=pod.culprit.name)
+    return Trouble(result.failure.reason, told, step=step)
 
 
 def _deadline_passed(pod: Pod) -> Trouble | None:

@@ -28,6 +28,7 @@ def make_report(case: Situation, *, now: str, domain: str = "cluster.local") -> 
         # what is known from before stays until something takes its place: the conditions say what is of this spec
         source=progress.source or old.source,
         path=progress.path or old.path,
+        refused=list(progress.refused) if progress.paths else old.refused,
         artifact=progress.artifact or old.artifact,
         verification=progress.verification or (old.verification if progress.artifact in {None, old.artifact} else None),
         serving=serving_status(case, domain=domain),

@@ -16,7 +16,7 @@ PATH = ["onnx", "onnx"]
 
 
 def failed(stage, **facts):
-    error = StepError(Reason.VERIFICATION_FAILED, "expected a, found b", "last line")
+    error = StepError(Reason.VERIFICATION_FAILED, "expected a, found b", step="judge", log_tail="last line")
     return Progress(**facts, failure=make_failure(error, stage=stage, key="k"))
 
 

@@ -18,37 +18,37 @@ from modelport_converter.onnx_graphs.precision import find_precision
 from modelport_converter.tasks import SourceTask, the_one_file
 
 
-def open_source(job: SourceTask) -> Source:
+def open_source(task: SourceTask) -> Source:
     """Return the source model, loaded. Raises ModelportError."""
-    path = the_one_file(job.model, MODELS)
+    path = the_one_file(task.model, MODELS)
     check_model(path)
     model = read_model(path, is_whole=False)
-    inputs = read_inputs(model.proto, job.request.inputs)
+    inputs = read_inputs(model.proto, task.request.inputs)
     tensors = infer_tensors(model.proto)
     return Source(
         inputs,
-        _make_run(job, model),
+        _make_run(task, model),
         lambda: find_random_operations(model.proto),
         hints=find_hints(model.proto, inputs, tensors),
         precision=find_precision(model.proto, tensors),
-        move_weights=lambda: _move_weights(job, path),
+        move_weights=lambda: _move_weights(task, path),
     )
 
 
-def _make_run(job: SourceTask, model: Model) -> Infer:
+def _make_run(task: SourceTask, model: Model) -> Infer:
     try:
         return make_run(model.proto, model.path)
     except ModelportError as refusal:
         # what will not be served is not asked; it may have been asked for in float32, or be verified once more
-        hops = job.request.hops
+        hops = task.request.hops
         if "float64" not in refusal.message or (hops and not hops[0].options.get("precision")):
             raise
         say(SPEAKER, f"asked by onnx's own evaluator, which is slow: {refusal.message}")
         return make_slow_run(read_model(model.path, is_whole=True).proto, refusal)
 
 
-def _move_weights(job: SourceTask, path: Path) -> Infer:
+def _move_weights(task: SourceTask, path: Path) -> Infer:
     with TemporaryDirectory() as folder:
         moved = Path(folder) / path.name
         write_moved(path, moved)
-        return _make_run(job, read_model(moved, is_whole=False))
+        return _make_run(task, read_model(moved, is_whole=False))

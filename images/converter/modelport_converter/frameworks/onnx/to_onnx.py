@@ -20,10 +20,10 @@ from modelport_converter.onnx_graphs.precision import compute_in_float32
 from modelport_converter.tasks import MODEL, HopTask, the_one_file
 
 
-def convert(job: HopTask, options: OnnxOptions) -> None:
+def convert(task: HopTask, options: OnnxOptions) -> None:
     """Write what was asked for."""
-    path = the_one_file(job.model, MODELS)
-    target = job.out / MODEL / "model.onnx"
+    path = the_one_file(task.model, MODELS)
+    target = task.out / MODEL / "model.onnx"
     target.parent.mkdir()
     model = read_model(path, is_whole=False)
     opset = options.opset or opset_of(model.proto)
@@ -33,21 +33,21 @@ def convert(job: HopTask, options: OnnxOptions) -> None:
         target.write_bytes(path.read_bytes())
         return
     model = read_model(path, is_whole=True)
-    write_model(_rewritten(job, model, options) if is_rewritten else model.proto, target)
+    write_model(_rewritten(task, model, options) if is_rewritten else model.proto, target)
     if model.caveats:
-        (job.out / CAVEATS).write_bytes(msgspec.json.encode(model.caveats))
+        (task.out / CAVEATS).write_bytes(msgspec.json.encode(model.caveats))
 
 
 def _is_kept(proto: onnx.ModelProto) -> bool:
     return proto.ir_version <= MAX_IR_VERSION and not has_external_data(proto)
 
 
-def _rewritten(job: HopTask, model: Model, options: OnnxOptions) -> onnx.ModelProto:
+def _rewritten(task: HopTask, model: Model, options: OnnxOptions) -> onnx.ModelProto:
     proto, opset = model.proto, opset_of(model.proto)
     if options.precision:
         say(SPEAKER, f"computes in {options.precision}")
         compute_in_float32(proto)
-    questions = [sample.inputs[0] for sample in read_reference(job.asked / FILE_NAME).usual]
+    questions = [sample.inputs[0] for sample in read_reference(task.asked / FILE_NAME).usual]
     comparison = Comparison(questions, model.path)
     if options.opset and options.opset != opset:
         say(SPEAKER, f"operator set version {opset} becomes {options.opset}")

@@ -13,27 +13,27 @@ from modelport_converter.frameworks.pytorch.load import load_model, open_model
 from modelport_converter.tasks import SourceTask
 
 
-def open_source(job: SourceTask) -> Source:
+def open_source(task: SourceTask) -> Source:
     """Build the model and load its weights. Raises ModelportError."""
-    request = job.request
-    opened = open_model(request, job.model, job.code)
+    request = task.request
+    opened = open_model(request, task.model, task.code)
     asker, unstored = opened.asker, list[str]()
     precision = asker.find_precision()
 
     @functools.cache
     def build_other() -> torch.nn.Module:
-        with fresh_imports(job.code):
-            return load_model(request, job.model, job.code, seed=1)
+        with fresh_imports(task.code):
+            return load_model(request, task.model, task.code, seed=1)
 
     def rebuild() -> Infer:
         other = build_other()
         unstored[:] = find_differences(opened.model, other)
-        return Asker(other, request.inputs, job.code).run_unwatched
+        return Asker(other, request.inputs, task.code).run_unwatched
 
     def move_weights() -> Infer:
         other = build_other()
         move_parameters(other)
-        return Asker(other, request.inputs, job.code).run_unwatched
+        return Asker(other, request.inputs, task.code).run_unwatched
 
     return Source(
         request.inputs,
@@ -44,6 +44,6 @@ def open_source(job: SourceTask) -> Source:
         precision=precision,
         rebuild=rebuild,
         move_weights=move_weights,
-        run_wide=widen(opened.model, request.inputs, job.code) if precision == "float32" else None,
+        run_wide=widen(opened.model, request.inputs, task.code) if precision == "float32" else None,
         find_unstored=lambda: unstored,
     )

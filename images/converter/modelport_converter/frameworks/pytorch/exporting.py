@@ -3,7 +3,8 @@
 The tracing exporter comes first: it needs a tenth of the time of the other and keeps operators plain. It runs the model
 once, so that what follows from values of that run is baked in; it warns where that may be. Then, or if it refuses, the
 graph-capturing exporter is tried. If both write, the trace is the spare one: each has faults that the other has not. If
-that one refuses, the trace is what there is, and the gate tells its worth.
+that one refuses, the trace is what there is, and the gate tells its worth. Where it is not worth enough, the next path is the
+graph-capturing exporter alone.
 """
 
 import shutil
@@ -82,7 +83,6 @@ class Exported(NamedTuple):
     """Where Python looked at a number or a length, which a trace bakes in, and capture may, if it is a length."""
     wholes: tuple[str, ...] = ()
     """Where the trace, kept or spare, turned tensors into lists or arrays, whose values are baked in."""
-    is_captured: bool = False
 
 
 class _RefusedError(Exception):
@@ -113,16 +113,17 @@ def pick_example(reference: Reference, inputs: Sequence[Input]) -> Tensors:
     return min((sample.inputs[0] for sample in reference.usual), key=rank)
 
 
-def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Exported:
+def export_model(export: Export, *, is_traced: bool, is_doubtful: bool, is_asked: bool) -> Exported:
     """Write the ONNX file. Raises ModelportError.
 
-    `is_doubtful` says that the model's code looks at values of tensors, `is_asked` that no other operator set will do.
+    `is_traced` says whether a trace is tried, `is_doubtful` that the model's code looks at values of tensors, `is_asked`
+    that no other operator set will do.
     """
     refusals: list[str] = []
     spare = export.path.parent.with_name(SPARE)
     caught: list[warnings.WarningMessage] | None = None
     with _plain_operators():
-        if export.opset <= LAST_TRACED_OPSET:
+        if is_traced and export.opset <= LAST_TRACED_OPSET:
             caught = _attempt("trace", _trace, export, refusals, is_asked=is_asked)
             if caught == [] and not is_doubtful:
                 return Exported()
@@ -134,7 +135,7 @@ def export_model(export: Export, *, is_doubtful: bool, is_asked: bool) -> Export
         if not is_asked:
             export = export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
         if _attempt("capture", _capture, export, refusals, is_asked=is_asked) is not None:
-            return Exported("", _places(caught or ()), _places(filter(_is_whole, caught or ())), is_captured=True)
+            return Exported("", _places(caught or ()), _places(filter(_is_whole, caught or ())))
     if caught is None:
         raise ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
     shutil.rmtree(export.path.parent)

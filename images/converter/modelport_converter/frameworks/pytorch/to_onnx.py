@@ -15,7 +15,6 @@ from modelport.verification.reference import FILE_NAME, Reference, read_referenc
 from modelport_converter.frameworks.pytorch.answering import Asker
 from modelport_converter.frameworks.pytorch.doubts import find_baked, find_changing, is_check, tell_packings
 from modelport_converter.frameworks.pytorch.exporting import (
-    LAST_TRACED_OPSET,
     Export,
     Exported,
     Flattened,
@@ -31,30 +30,32 @@ __all__ = ["convert", "warm_up"]
 DEFAULT_OPSET = 17
 
 
-def convert(job: HopTask, options: OnnxOptions) -> None:
+def convert(task: HopTask, options: OnnxOptions) -> None:
     """Export the model that was asked. Raises ModelportError (ConversionFailed)."""
-    opened = open_model(job.request, job.model, job.code)
-    reference, inputs = read_reference(job.asked / FILE_NAME), job.request.inputs
-    path = job.out / MODEL / "model.onnx"
+    opened = open_model(task.request, task.model, task.code)
+    reference, inputs = read_reference(task.asked / FILE_NAME), task.request.inputs
+    path = task.out / MODEL / "model.onnx"
     path.parent.mkdir()
     export = Export(
         Flattened(opened.model, inputs),
         pick_example(reference, inputs),
         inputs,
-        read_signature(job.asked).outputs,
+        read_signature(task.asked).outputs,
         options.opset or DEFAULT_OPSET,
         path,
-        job.code,
+        task.code,
     )
     watch = opened.asker.watch
     looks = [place for place in watch.looks if not is_check(place.file, place.line)]
     try:
-        exported = export_model(export, is_doubtful=bool(looks), is_asked=options.opset is not None)
+        exported = export_model(
+            export, is_traced=task.hop.by != "dynamo", is_doubtful=bool(looks), is_asked=options.opset is not None
+        )
     except ModelportError as refusal:
         raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
-    _tell_doubts(job, opened.model, reference, exported)
+    _tell_doubts(task, opened.model, reference, exported)
     finish_model(path, simplify=options.simplify, precision=options.precision)
-    spare = job.out / SPARE
+    spare = task.out / SPARE
     if spare.exists():
         try:
             finish_model(spare / path.name, simplify=options.simplify, precision=options.precision)
@@ -63,32 +64,29 @@ def convert(job: HopTask, options: OnnxOptions) -> None:
             shutil.rmtree(spare)
 
 
-def _tell_doubts(job: HopTask, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
+def _tell_doubts(task: HopTask, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
     """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed.
 
     What may be baked in besides is left as doubts: the gate says whether it matters. A spare trace has no such excuse.
     """
-    places, packings, spare = dict.fromkeys(exported.places), list[str](), job.out / SPARE
+    places, packings, spare = dict.fromkeys(exported.places), list[str](), task.out / SPARE
     if exported.refusal or spare.exists():
-        asker = Asker(model, job.request.inputs, job.code)
+        asker = Asker(model, task.request.inputs, task.code)
         for sample in reference.usual:
-            run_calls(asker.run, sample.inputs, job.request.states)
+            run_calls(asker.run, sample.inputs, task.request.states)
         baked = find_baked(asker.watch.looks)
         if not exported.refusal and (baked or exported.wholes):
             shutil.rmtree(spare)
         elif exported.refusal:
-            _tell_baked(job, baked, exported)
+            _tell_baked(task, baked, exported)
             places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
             packings = tell_packings(asker.watch.packings)
-    if not exported.refusal and not exported.is_captured:
-        doubts = [f"PyTorch's other exporter may do better: options.opset: {LAST_TRACED_OPSET + 1}"]
-    else:
-        doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"] * bool(places)
-    (job.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
+    doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"] * bool(places)
+    (task.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
 
 
-def _tell_baked(job: HopTask, baked: list[str], trace: Exported) -> None:
-    if baked and job.request.verification.policy == "Enforce":
+def _tell_baked(task: HopTask, baked: list[str], trace: Exported) -> None:
+    if baked and task.request.verification.policy == "Enforce":
         refusal = trace.refusal.removeprefix("capture: ").partition(".  ")[0]
         message = (
             f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in; torch.export would not, but refuses:"
@@ -99,4 +97,4 @@ def _tell_baked(job: HopTask, baked: list[str], trace: Exported) -> None:
     caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
     caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in trace.wholes]
     if caveats:
-        (job.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))
+        (task.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))
