@@ -16,7 +16,7 @@ from modelport.conversion import discovery
 from modelport.conversion.base import Framework
 from modelport.conversion.paths import find_paths
 from modelport.errors import ModelportError
-from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS, framework_of
+from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS, SOURCES, framework_of
 from modelport.jobs.planning import MOVER_IMAGE
 from modelport.runtimes import RUNTIMES, TARGETS
 from modelport.verification.source.model import Source
@@ -55,7 +55,7 @@ def test_a_file_without_a_declaration_of_its_name_is_refused(monkeypatch):
         )
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", SOURCES)
 def test_every_format_is_inspected_asked_and_leads_to_every_target(name):
     folder = code_of(framework_of(name).name)
     # read, not imported: a framework is in its image alone
@@ -101,7 +101,7 @@ def opened(monkeypatch):
     return open_one
 
 
-@pytest.mark.parametrize("name", [name for name, each in FORMATS.items() if not each.holds_graph])
+@pytest.mark.parametrize("name", [name for name, each in SOURCES.items() if not each.holds_graph])
 def test_a_file_of_weights_alone_is_built_twice_or_not_at_all(opened, name):
     with pytest.raises(ModelportError, match="built twice") as caught:
         opened(name, Source([], lambda inputs: inputs))
@@ -110,7 +110,7 @@ def test_a_file_of_weights_alone_is_built_twice_or_not_at_all(opened, name):
     assert opened(name, twice) is twice
 
 
-@pytest.mark.parametrize("name", [name for name, each in FORMATS.items() if each.holds_graph])
+@pytest.mark.parametrize("name", [name for name, each in SOURCES.items() if each.holds_graph])
 def test_a_file_that_holds_the_graph_is_complete_by_itself(opened, name):
     source = Source([], lambda inputs: inputs)
     assert opened(name, source) is source
@@ -126,7 +126,7 @@ def test_every_weight_of_a_file_without_a_graph_is_accounted_for():
 
     A later framework adds its kinds to the tests of its converter, with the reason that each must end in.
     """
-    for name, framework in ((name, framework_of(name).name) for name, each in FORMATS.items() if not each.holds_graph):
+    for name, framework in ((name, framework_of(name).name) for name, each in SOURCES.items() if not each.holds_graph):
         folder = ROOT / "tests" / "converters"
         ended = "".join(path.read_text() for path in folder.glob(f"test_*{framework.removeprefix('py')}*.py"))
         refused = set(re.findall(r'\("(\w+)", "WeightsMismatch"', ended))

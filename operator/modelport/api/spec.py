@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from modelport.api.base import Digest, Dtype, InputDimension, Object, Quantity, TensorName, Uri
-from modelport.frameworks import FORMATS
+from modelport.frameworks import SOURCES
 from modelport.runtimes import TARGETS
 
 if TYPE_CHECKING:
     FormatName = str
     TargetFormatName = str
 else:  # a format is there because its framework's file is
-    FormatName = Literal[tuple(sorted(FORMATS))]
+    FormatName = Literal[tuple(sorted(SOURCES))]
     TargetFormatName = Literal[TARGETS]
 
 

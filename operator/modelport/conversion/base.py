@@ -15,8 +15,8 @@ class Format(NamedTuple):
 
     name: str
     description: str
-    recognise: Callable[[str, bytes], bool]
-    """Whether a file with this name and these first 4,096 bytes is such a model."""
+    recognise: Callable[[str, bytes], bool] | None = None
+    """Whether a file with this name and these first 4,096 bytes is such a model; None: it is only made, and no source."""
     holds_graph: bool = False
     """Whether the file itself says what is done with every weight in it.
 

@@ -7,6 +7,8 @@ from modelport.conversion.discovery import find_declared
 
 FRAMEWORKS: dict[str, Framework] = find_declared(sys.modules[__name__], "FRAMEWORK", Framework)
 FORMATS: dict[str, Format] = {each.name: each for framework in FRAMEWORKS.values() for each in framework.formats}
+SOURCES: dict[str, Format] = {name: each for name, each in FORMATS.items() if each.recognise}
+"""Formats that a model can be given in."""
 CONVERTERS: dict[str, Converter] = {
     each.name: each for framework in FRAMEWORKS.values() for each in framework.converters
 }

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion
 from modelport.errors import ModelportError
-from modelport.frameworks import FORMATS, FRAMEWORKS
+from modelport.frameworks import FRAMEWORKS, SOURCES
 from modelport.jobs.containers import containers_of
 from modelport.jobs.keys import source_key
 from modelport.jobs.planning import import_request, paths
@@ -80,12 +80,12 @@ def guess_format(uri: str) -> str:
     """Return the format that a file of this name most likely has. Raises ModelportError (UnknownFormat)."""
     name = re.split(r"[?#]", uri)[0].rstrip("/").rpartition("/")[2]
     for head in (b"\x08\x00", b"PK\x03\x04", b""):  # how files of the known formats begin
-        for candidate in FORMATS.values():
-            if candidate.recognise(name, head):
+        for candidate in SOURCES.values():
+            if candidate.recognise and candidate.recognise(name, head):
                 return candidate.name
     raise ModelportError(
         Reason.UNKNOWN_FORMAT,
-        f"spec.source.format: the name {name or uri!r} does not tell; expected {' or '.join(FORMATS)}",
+        f"spec.source.format: the name {name or uri!r} does not tell; expected {' or '.join(SOURCES)}",
     )
 
 

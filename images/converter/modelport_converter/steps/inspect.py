@@ -12,7 +12,7 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.encoding import Message
 from modelport.errors import ModelportError
-from modelport.frameworks import FORMATS
+from modelport.frameworks import SOURCES
 from modelport.jobs.requests import ImportRequest
 from modelport.jobs.results import StepResult
 from modelport.steps.runner import Context, say
@@ -66,8 +66,8 @@ def _detect(folder: Path, paths: list[str]) -> str:
     recognised = {
         each.name
         for path in paths
-        for each in FORMATS.values()
-        if each.recognise(path.rpartition("/")[2], _head(folder / path))
+        for each in SOURCES.values()
+        if each.recognise and each.recognise(path.rpartition("/")[2], _head(folder / path))
     }
     if len(recognised) == 1:
         return recognised.pop()

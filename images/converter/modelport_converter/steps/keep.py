@@ -11,7 +11,7 @@ import msgspec
 from modelport.api.reasons import Reason
 from modelport.encoding import Value, decode
 from modelport.errors import ModelportError
-from modelport.frameworks import FORMATS
+from modelport.frameworks import SOURCES
 from modelport.jobs.requests import ImportRequest
 from modelport.jobs.results import SourceFacts, StepResult
 from modelport.steps.runner import Context, say
@@ -30,7 +30,7 @@ def keep(context: Context) -> StepResult:
     assert isinstance(context.request, ImportRequest)
     fetched = {each.role: each.manifest for each in _read(context, "fetch", FETCHED, list[Fetched])}
     inspected = _read(context, "inspect", INSPECTED, Inspected)
-    if inspected.format != (context.request.format or inspected.format) or inspected.format not in FORMATS:
+    if inspected.format != (context.request.format or inspected.format) or inspected.format not in SOURCES:
         message = f"{INSPECTED}: expected {context.request.format or 'a known format'}, found {inspected.format:.64}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message)
     store = open_store(read_credentials(context.credentials("store")))
