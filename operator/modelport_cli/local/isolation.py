@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from modelport_cli.errors import CommandError
 from modelport_cli.local import landlock
 from modelport_cli.local.environments import installation
@@ -72,8 +70,9 @@ def _bubblewrap(view: View, command: list[str]) -> list[str]:
 
 
 def _landlock(view: View, command: list[str]) -> list[str]:
-    held = {"reads": view.all_reads, "writes": [str(path) for path in view.writes], "network": view.network}
-    return [sys.executable, "-I", "-S", landlock.__file__, msgspec.json.encode(held).decode(), *command]
+    reads, writes = view.all_reads, [str(path) for path in view.writes]
+    numbers = [str(int(number)) for number in (view.network, len(reads), len(writes))]
+    return [sys.executable, "-I", "-S", landlock.__file__, *numbers, *reads, *writes, *command]
 
 
 BUBBLEWRAP = Isolation("bubblewrap", _bubblewrap)

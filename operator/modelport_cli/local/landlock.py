@@ -1,5 +1,6 @@
-"""`python landlock.py VIEW COMMAND…`: hold a command by Landlock to the files of a view, a JSON of three fields.
+"""Hold a command by Landlock to its files: `python landlock.py NETWORK READS WRITES PATH… COMMAND…`.
 
+NETWORK is 1 if it keeps TCP, else 0; READS and WRITES say how many of the paths it may read, and how many then write.
 It runs by itself, in any Python, before anything of a model's: what it takes from its own process stays taken from the
 command, which replaces it, and from all that the command starts. Beside files that is the right to trace others, TCP,
 abstract sockets and signals to others where the kernel knows of these, and a superuser's capabilities.
@@ -8,7 +9,6 @@ Numbers: linux/landlock.h and linux/prctl.h; these system calls have one number 
 """
 
 import ctypes
-import json
 import os
 import struct
 import sys
@@ -85,8 +85,10 @@ def _call(*arguments: bytes | int | None) -> int:
 
 
 if __name__ == "__main__":
+    may_network, readable, own = map(int, sys.argv[1:4])
+    paths, command = sys.argv[4 : 4 + readable + own], sys.argv[4 + readable + own :]
     try:
-        hold(**json.loads(sys.argv[1]))
+        hold(reads=paths[:readable], writes=paths[readable:], network=bool(may_network))
     except OSError as error:
         sys.exit(str(error))
-    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command is the argument
+    os.execv(command[0], command)  # noqa: S606 - it was given to be run

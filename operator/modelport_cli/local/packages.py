@@ -7,7 +7,6 @@ that an image has, so that a library of the command line can never stand in for 
 import hashlib
 import importlib.util
 import os
-from compileall import compile_dir
 from pathlib import Path
 
 from modelport_cli.errors import CommandError
@@ -25,6 +24,8 @@ def import_folder() -> Path:
     for name, package in zip(STEP_PACKAGES, packages, strict=True):
         link = folder / name
         if not link.is_symlink():
+            from compileall import compile_dir
+
             compile_dir(package, quiet=2)  # once, because a step that runs foreign code writes nothing beside it
             draft = folder / f".{name}.{os.getpid()}"  # a concurrent run makes the same link
             draft.symlink_to(package)
