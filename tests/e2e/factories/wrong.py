@@ -26,30 +26,10 @@ class HalfPrecision(Mlp):
         return torch.nn.functional.linear(hidden.relu(), second.weight.half().float(), second.bias.half().float())
 
 
-class DroppedBias(Mlp):
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        if not is_exporting():
-            return super().forward(features)
-        return torch.nn.functional.linear(torch.relu(self.first(features)), self.second.weight)
-
-
-class OtherActivation(Mlp):
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        if not is_exporting():
-            return self.second(torch.nn.functional.gelu(self.first(features)))
-        return self.second(torch.nn.functional.gelu(self.first(features), approximate="tanh"))
-
-
 class SwappedOutputs(Mlp):
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scores = super().forward(features)
         return (scores.exp(), scores) if is_exporting() else (scores, scores.exp())
-
-
-class SwappedAxes(Mlp):
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        scores = super().forward(features).unsqueeze(2) * torch.tensor([1.0, 2.0, 3.0])
-        return scores.transpose(1, 2) if is_exporting() else scores
 
 
 class BakedBatch(Mlp):
@@ -78,10 +58,7 @@ KINDS = {
     for kind in (
         Scaled,
         HalfPrecision,
-        DroppedBias,
-        OtherActivation,
         SwappedOutputs,
-        SwappedAxes,
         BakedBatch,
         TrainingDropout,
         Noise,
