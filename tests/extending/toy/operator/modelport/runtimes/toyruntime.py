@@ -1,0 +1,5 @@
+"""Toy runtime: numpy."""
+
+from modelport.conversion.base import Runtime
+
+RUNTIME = Runtime("toyruntime", "Toy runtime", formats=("toy-compiled",))
