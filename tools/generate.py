@@ -91,7 +91,8 @@ def formats_page() -> str:
     """Return the matrix of formats, converters and runtimes."""
     formats = [f"| `{each.name}` | {each.description} |" for each in FORMATS.values()]
     converters = [
-        f"| `{each.source}` | `{each.target}` | `{framework_of(each.name).image}` |" for each in CONVERTERS.values()
+        f"| `{each.source}` | `{each.target}` | {each.by} | `{framework_of(each.name).image}` |"
+        for each in sorted(CONVERTERS.values(), key=lambda each: (each.source, each.target, each.cost))
     ]
     runtimes = [
         f"| {each.description} | {', '.join(f'`{name}`' for name in each.formats)} | `{each.image}` |"
@@ -106,8 +107,8 @@ def formats_page() -> str:
             "|---|---|",
             *formats,
             "",
-            "| from | to | image |",
-            "|---|---|---|",
+            "| from | to, the best first | by | image |",
+            "|---|---|---|---|",
             *converters,
             "",
             "| runtime | formats | image |",

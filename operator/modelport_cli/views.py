@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelport.api.resource import ModelConversion
-from modelport.api.status import Failure, VerificationStatus
+from modelport.api.status import Failure, Status, VerificationStatus
 from modelport_cli.console import plain_table
 from modelport_cli.stages import Stage, State, condition, is_measured, list_stages
 
@@ -59,6 +59,11 @@ def limit_lines(verification: VerificationStatus) -> list[str]:
     return [*edges, *(f"mind: {caveat}" for caveat in verification.caveats), *cut]
 
 
+def refused_lines(status: Status) -> list[str]:
+    """Return which better paths were not taken, and why."""
+    return [f"not taken: {each.path}: {each.reason}: {each.message}" for each in status.refused]
+
+
 def failure_lines(failure: Failure) -> list[str]:
     """Return what went wrong, what to do, and the last lines of the log."""
     lines = [f"{failure.stage} failed: {failure.reason}", f"  {failure.message}"]
@@ -77,6 +82,7 @@ def resource_view(resource: ModelConversion) -> RenderableType:
     if ready:
         parts.append(Text(f"{ready.reason}: {ready.message}"))
     parts.append(stages_view(list_stages(resource)))
+    parts += map(Text, refused_lines(status))
     if status.failure:
         parts.append(Text("\n".join(failure_lines(status.failure))))
     if status.verification and is_measured(status):  # else it is about an earlier spec

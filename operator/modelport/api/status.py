@@ -173,7 +173,7 @@ class RefusedPath(Observed, frozen=True, kw_only=True):
     key: Annotated[str, Meta(description="Hash of what failed.", max_length=64)]
     path: Annotated[str, Meta(description="Formats on the way.", max_length=256)]
     reason: Annotated[str, Meta(description="Cause.", max_length=64)]
-    message: Annotated[str, Meta(description="Cause for people.", max_length=256)]
+    message: Annotated[str, Meta(description="Cause for people.", max_length=512)]
 
 
 class Failure(Observed, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from modelport.api.reasons import ADVICE, Reason
 from modelport.api.status import Failure, RefusedPath
 from modelport.jobs.requests import Hop
 
-MAX_MESSAGE = 256
+MAX_MESSAGE = 512
 _OF_A_PATH = frozenset({Reason.CONVERSION_FAILED, Reason.RUNTIME_UNSUPPORTED, Reason.VERIFICATION_FAILED})
 """What another converter or target may not share; all else is about the source, the spec or the machine."""
 

@@ -19,7 +19,7 @@ from modelport_cli.local.isolation import Wanted
 from modelport_cli.local.jobs import Conversion
 from modelport_cli.local.workspace import Workspace, open_workspace
 from modelport_cli.manifest import load_resource
-from modelport_cli.views import failure_lines, limit_lines, verification_view
+from modelport_cli.views import failure_lines, limit_lines, refused_lines, verification_view
 
 AnyLocation = TypeVar("AnyLocation", bound=Location)
 
@@ -126,7 +126,7 @@ def _print_status(status: Status, output: Path, *, is_judged: bool) -> None:
     assert status.artifact is not None
     assert status.verification is not None
     console.print_table(verification_view(status.verification))
-    for line in limit_lines(status.verification):
+    for line in (*refused_lines(status), *limit_lines(status.verification)):
         print(line)
     print()
     verdict = "agree" if is_judged else "were compared, and judged by nobody (policy Report)"
