@@ -32,12 +32,24 @@ EXPECTED = {
 }
 
 
-def test_masks_are_told_from_numbers():
-    command = [prepare(find_recipe("converter-pytorch")), "-W", "ignore", Path(__file__).with_name("torch_masks.py")]
+def printed_by(script):
+    command = [prepare(find_recipe("converter-pytorch")), "-W", "ignore", Path(__file__).with_name(script)]
     paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter"))
     ended = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=120
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
-    found = json.loads(ended.stdout)
+    return json.loads(ended.stdout)
+
+
+def test_masks_are_told_from_numbers():
+    found = printed_by("torch_masks.py")
     assert found == {name: {} if hint is None else {"m": hint} for name, hint in EXPECTED.items()}
+
+
+def test_what_is_watched_is_not_kept_alive():
+    """Layers of attention take the memory of one, watched or not."""
+    found = printed_by("torch_memory.py")
+    assert found["masks"] == ["m"]
+    assert 2 * found["scores"] <= found["unwatched"] <= 6 * found["scores"]
+    assert found["watched"] <= 1.1 * found["unwatched"]

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
 
 from modelport.verification.hints import LARGE, Hint, MaskUse, hint_of_mask
+from modelport_converter.frameworks.pytorch.watching.known import Known
 
 SOFTMAX = {"_softmax", "_log_softmax", "_safe_softmax"}
 ATTENTION = ("_scaled_dot_product", "_transformer_encoder_layer_fwd")
@@ -32,7 +32,7 @@ class Masks:
     def __init__(self, origin: Callable[[object], str | None]) -> None:
         self._origin = origin
         self._told: dict[str, set[MaskUse]] = {}
-        self._values: dict[int, tuple[StorageWeakRef, _Value]] = {}
+        self._values = Known[_Value]()
 
     def hints(self) -> dict[str, Hint]:
         """Return a hint for each input that hides."""
@@ -46,7 +46,7 @@ class Masks:
         operator = func._schema.name.removeprefix("aten::")  # noqa: SLF001
         tensors = [each for each in [*args, *options.values()] if isinstance(each, torch.Tensor)]
         for position, tensor in enumerate(tensors):
-            name, value = self._origin(tensor), self._value(tensor)
+            name, value = self._origin(tensor), self._values.of(tensor)
             if name and tensor.is_floating_point():
                 self._see_input(operator, name, position, [*args, *options.values()], result)
             elif value is not None:
@@ -60,13 +60,13 @@ class Masks:
         elif (operator in {"eq", "ne"} and numbers and numbers[0] in {0, 1}) or operator == "logical_not":
             self._tell(name, "mask")
         elif operator in {"rsub", "sub"} and numbers[:1] == [1.0]:
-            self._follow(result, _Value("complement", name))
+            self._values.note(result, _Value("complement", name))
         elif operator == "mul" and _is_large(numbers):
-            self._follow(result, _Value("large", name))
+            self._values.note(result, _Value("large", name))
         elif operator.startswith(ATTENTION) and position >= QUERY_KEY_VALUE:
             self._tell(name, "added")
         elif operator in SUMS and any(self._origin(each) == "" for each in given):
-            self._follow(result, _Value("added", name))
+            self._values.note(result, _Value("added", name))
         else:
             self._tell(name, "number")
 
@@ -78,28 +78,18 @@ class Masks:
             if (operator == "mul" and _is_large(numbers)) or options.get("dtype") == torch.bool:
                 self._tell(value.name, "mask")
             elif operator in COPIES:
-                self._follow(result, value)
+                self._values.note(result, value)
         elif value.kind == "large" and operator in SUMS | {"sub"}:
-            self._follow(result, _Value("hiding", value.name))
+            self._values.note(result, _Value("hiding", value.name))
         elif value.kind == "large" and operator in SOFTMAX:
             self._tell(value.name, "number")  # divided by a temperature
         elif operator in SOFTMAX or operator.startswith(ATTENTION):
             self._tell(value.name, "added" if value.kind == "added" else "mask")
         elif operator in COPIES | ON_THE_WAY:
-            self._follow(result, value)
+            self._values.note(result, value)
 
     def _tell(self, name: str, use: MaskUse) -> None:
         self._told.setdefault(name, set()).add(use)
-
-    def _follow(self, tensor: torch.Tensor, value: _Value) -> None:
-        storage = tensor.untyped_storage()
-        self._values[storage.data_ptr()] = (StorageWeakRef(storage), value)
-
-    def _value(self, tensor: torch.Tensor) -> _Value | None:
-        if tensor.layout != torch.strided or tensor.is_nested:
-            return None
-        found = self._values.get(tensor.untyped_storage().data_ptr())
-        return None if found is None or found[0].expired() else found[1]
 
 
 def _is_large(numbers: Iterable[float]) -> bool:

@@ -11,10 +11,10 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from modelport.verification.source.model import Hint
+from modelport_converter.frameworks.pytorch.watching.known import Known
 from modelport_converter.frameworks.pytorch.watching.masks import Masks
 
 MAX_VALUES = 64
@@ -56,8 +56,9 @@ class Watch(TorchDispatchMode):
         self._tables: dict[str, Hint] = {}
         self._code = str(code.resolve())
         self._precisions: set[torch.dtype] = set()
-        self._origins: dict[int, tuple[StorageWeakRef, str]] = {}
-        self._masks = Masks(self._origin)
+        self._origins = Known[str]()
+        """The input that a tensor is, an empty string if it only follows from inputs."""
+        self._masks = Masks(self._origins.of)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -76,20 +77,20 @@ class Watch(TorchDispatchMode):
 
     def expect(self, inputs: Mapping[str, torch.Tensor]) -> None:
         """Begin a run: what follows from these tensors is data."""
-        self._origins = {}
+        self._origins.forget()
         for name, tensor in inputs.items():
-            self._follow(tensor, name)
+            self._origins.note(tensor, name)
 
     def __torch_dispatch__(
         self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
         origins = [
-            origin for each in _tensors([*args, *options.values()]) if (origin := self._origin(each)) is not None
+            origin for each in _tensors([*args, *options.values()]) if (origin := self._origins.of(each)) is not None
         ]
-        if func in _TABLES and self._origin(args[0]) is None:
+        if func in _TABLES and self._origins.of(args[0]) is None:
             self._hint(args[_TABLES[func]], args[0], args[1] if _TABLES[func] > 1 else 0)
-        elif func is torch.ops.aten.index.Tensor and self._origin(args[0]) is None:
+        elif func is torch.ops.aten.index.Tensor and self._origins.of(args[0]) is None:
             for axis, indices in enumerate(args[1]):
                 self._hint(indices, args[0], axis)
         if func is _PACKING:
@@ -101,27 +102,17 @@ class Watch(TorchDispatchMode):
         self._masks.see(func, args, options, result)
         for tensor in _tensors([result]):
             self._precisions.add(tensor.dtype)
-            if origins:
-                self._follow(tensor, origins[0] if func in _COPIES else "", is_new=func._schema.is_mutable)  # noqa: SLF001
+            # a view stays what its base is
+            if origins and (func._schema.is_mutable or self._origins.of(tensor) is None):  # noqa: SLF001
+                self._origins.note(tensor, origins[0] if func in _COPIES else "")
         if origins and func in _LOOKS:
             values = self.looks.setdefault(self._place(), set())
             if len(values) < MAX_VALUES:
                 values.add(result)
         return result
 
-    def _follow(self, tensor: torch.Tensor, origin: str, *, is_new: bool = False) -> None:
-        storage = _storage(tensor)
-        if storage is not None and (is_new or self._origin(tensor) is None):  # a view stays what its base is
-            self._origins[storage.data_ptr()] = (StorageWeakRef(storage), origin)
-
-    def _origin(self, tensor: object) -> str | None:
-        """Return the input that a tensor is, an empty string if it only follows from inputs, None if it does not."""
-        storage = _storage(tensor)
-        found = None if storage is None else self._origins.get(storage.data_ptr())
-        return None if found is None or found[0].expired() else found[1]
-
     def _hint(self, indices: object, table: torch.Tensor, axis: int) -> None:
-        if (name := self._origin(indices)) and isinstance(indices, torch.Tensor) and indices.dtype != torch.bool:
+        if (name := self._origins.of(indices)) and isinstance(indices, torch.Tensor) and indices.dtype != torch.bool:
             known = self._tables.get(name, Hint(highest=sys.maxsize))
             self._tables[name] = Hint(lowest=0, highest=min(known.highest or 0, table.shape[axis] - 1))
 
@@ -157,10 +148,3 @@ def _tensors(values: Iterable[object]) -> Iterable[torch.Tensor]:
             yield value
         elif isinstance(value, (list, tuple)):
             yield from _tensors(value)
-
-
-def _storage(tensor: object) -> torch.UntypedStorage | None:
-    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_nested:
-        return None
-    storage = tensor.untyped_storage()
-    return storage if storage.data_ptr() else None
