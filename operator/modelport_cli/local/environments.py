@@ -107,8 +107,10 @@ def installation(python: Path) -> list[Path]:
         links.append(Path(os.path.normpath(links[-1].parent / links[-1].readlink())))
     settings = (line.partition("=") for line in (environment / "pyvenv.cfg").read_text().splitlines())
     base = next(Path(value.strip()).parent for name, _, value in settings if name.strip() == "home")
-    # never the whole folder, which may be the user's ~/.local
-    return [environment, base / "lib", base / "lib64", *links[1:]]
+    # never the whole folder, which may be the user's ~/.local; by both names where one is a link, since libraries are
+    # found by either
+    libraries = [folder / name for folder in dict.fromkeys((base, base.resolve())) for name in ("lib", "lib64")]
+    return [environment, *libraries, *links[1:]]
 
 
 def cache_folder() -> Path:

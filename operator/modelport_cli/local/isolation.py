@@ -5,6 +5,7 @@ environment, our code and the volumes that it reads, and its own folders. Where 
 Landlock holds it to the same view; what it cannot hold is said. Where there is neither, that is said.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -62,9 +63,12 @@ def _bubblewrap(view: View, command: list[str]) -> list[str]:
     seen = [*((path, "--ro-bind-try") for path in view.all_reads), *((str(path), "--bind") for path in view.writes)]
     binds = [word for path, option in sorted(seen) for word in (option, path, path)]  # folders before what is in them
     network = [] if view.network else ["--unshare-net"]
+    capabilities = (
+        [] if os.geteuid() else ["--cap-drop", "ALL"]
+    )  # a superuser's; nobody else may say it in old versions
     return [
-        *("bwrap", "--die-with-parent", "--cap-drop", "ALL", "--unshare-user", "--unshare-pid", "--unshare-ipc"),
-        *("--unshare-uts", *network, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - its own
+        *("bwrap", "--die-with-parent", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
+        *(*network, *capabilities, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - its own
         *(*binds, "--remount-ro", "/", "--", *command),
     ]
 

@@ -43,7 +43,7 @@ def version() -> int:
 
 
 def hold(*, reads: list[str], writes: list[str], network: bool) -> None:
-    """Keep this process to these paths, as far as they exist; `network` leaves it TCP. Raises OSError."""
+    """Keep this process to these paths, those that can be reached; `network` leaves it TCP. Raises OSError."""
     known = version()
     if known < OLDEST:
         raise OSError(f"expected version {OLDEST} (Linux 6.2) or newer, found {known or 'none'}")
@@ -64,7 +64,7 @@ def hold(*, reads: list[str], writes: list[str], network: bool) -> None:
 def _allow(rules: int, path: str, access: int) -> None:
     try:
         file = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:  # it is not there, or out of reach: then it stays so
         return
     if not S_ISDIR(os.fstat(file).st_mode):
         access &= _OF_FILES

@@ -85,13 +85,15 @@ def test_leftovers_of_a_killed_build_are_replaced(tmp_path, cache, wheel):
 
 
 def test_what_an_environment_is_made_of_is_no_more_than_it_loads(tmp_path):
-    base, environment = tmp_path / "home" / ".local", tmp_path / "venv"
-    for folder in (base, environment):
+    real, base, environment = tmp_path / "home" / "3.11.9", tmp_path / "home" / "3.11", tmp_path / "venv"
+    for folder in (real, environment):
         (folder / "bin").mkdir(parents=True)
+    base.symlink_to(real)
     (base / "bin" / "python3.11").touch()
     (base / "bin" / "python3").symlink_to("python3.11")
     (environment / "bin" / "python").symlink_to(base / "bin" / "python3")
     (environment / "pyvenv.cfg").write_text(f"home = {base / 'bin'}\nversion_info = 3.11.9\n")
     assert installation(environment / "bin" / "python") == [
-        *(environment, base / "lib", base / "lib64", base / "bin" / "python3", base / "bin" / "python3.11")
+        *(environment, base / "lib", base / "lib64", real / "lib", real / "lib64"),
+        *(base / "bin" / "python3", base / "bin" / "python3.11"),
     ]
