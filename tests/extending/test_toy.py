@@ -21,6 +21,7 @@ from modelport_cli.local.environments import cache_folder
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(__file__).with_name("toy")
 COPIED = ("operator", "images", "tools", "crds", "charts", "docs/reference")
+TESTS = ("bench", "tests/contract", "tests/converters", "tests/server", "tests/builders.py", "pyproject.toml")
 LOCKS = {
     "converter/locks/toy.txt": (
         "converter/locks/onnx.txt",
@@ -51,10 +52,14 @@ X = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]], np.float32)
 LAYERS = ((W1, B1), (W2, B2))
 
 
-def copy_of_it(folder):
+def copy_to(folder, names=COPIED):
     """Copy what a framework and a runtime are added to."""
-    for name in COPIED:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, folder / name)
+        else:
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
@@ -81,7 +86,7 @@ def generate(folder, *options):
 
 
 def test_what_is_stale_is_named_and_made(tmp_path):
-    folder = copy_of_it(tmp_path / "copy")
+    folder = copy_to(tmp_path / "copy")
     assert generate(folder).returncode == 0
     add_toy(folder)
     checked = generate(folder, "--check")
@@ -98,6 +103,18 @@ def test_what_is_stale_is_named_and_made(tmp_path):
     assert "server-toyruntime" in formats["required"]
 
 
+def test_the_suites_that_all_must_pass_take_it_in(tmp_path):
+    folder = copy_to(tmp_path / "copy", COPIED + TESTS)
+    add_toy(folder)
+    assert generate(folder).returncode == 0
+    suites = ["tests/contract/test_plugins.py", "tests/server/test_backend_contract.py"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-k", "toy", *suites]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=variables(folder))
+    assert ended.returncode == 0, ended.stdout
+    assert "test_every_converter_has_formats_and_a_module[onnx-to-toy-compiled] PASSED" in ended.stdout
+    assert "test_answers_are_right_in_every_way[toyruntime] PASSED" in ended.stdout
+
+
 # --- the copy at work -----------------------------------------------------------------------------------------------
 
 
@@ -110,7 +127,7 @@ def modelport(tmp_path_factory):
     (folder / "cache" / "modelport").mkdir(parents=True)
     (folder / "cache" / "modelport" / "venvs").symlink_to(environments)
     shared = os.environ.get("UV_CACHE_DIR") or environments.parents[1] / "uv"
-    add_toy(copy_of_it(folder / "copy"))
+    add_toy(copy_to(folder / "copy"))
     environment = variables(folder / "copy") | {
         "XDG_CACHE_HOME": str(folder / "cache"),
         "UV_CACHE_DIR": str(shared),

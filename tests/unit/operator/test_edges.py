@@ -8,6 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from modelport.api.status import Condition, Failure, Status
+from modelport.frameworks import FRAMEWORKS
+from modelport.runtimes import RUNTIMES
 from modelport_operator import __main__ as program
 from modelport_operator import logs, reading, settings
 from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
@@ -30,7 +32,8 @@ def test_wrong_settings_are_refused(name, value):
 
 def test_the_catalogue_is_read_and_checked(tmp_path):
     file = tmp_path / "images.json"
-    file.write_text('{"converter-onnx": "a", "converter-pytorch": "b", "server-onnxruntime": "c"}')
+    images = {each.image: "a" for known in (FRAMEWORKS, RUNTIMES) for each in known.values()}
+    file.write_bytes(msgspec.json.encode(images))
     platform = settings.read(
         {
             "MODELPORT_IMAGES_FILE": str(file),
@@ -40,10 +43,9 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
     ).platform()
     assert (platform.pull_secrets, platform.otlp_endpoint) == (("a", "b"), "http://o")
     program._check_catalogue(platform)
+    del images["server-onnxruntime"]
     with pytest.raises(LookupError, match="lacks server-onnxruntime"):
-        program._check_catalogue(
-            msgspec.structs.replace(platform, images={"converter-onnx": "a", "converter-pytorch": "b"})
-        )
+        program._check_catalogue(msgspec.structs.replace(platform, images=images))
 
 
 def test_a_wrong_catalogue_ends_the_process(tmp_path, monkeypatch, capsys):
