@@ -103,6 +103,7 @@ def test_what_is_stale_is_named_and_made(tmp_path):
     assert "server-toyruntime" in formats["required"]
 
 
+@pytest.mark.converters
 def test_the_suites_that_all_must_pass_take_it_in(tmp_path):
     folder = copy_to(tmp_path / "copy", COPIED + TESTS)
     add_toy(folder)
