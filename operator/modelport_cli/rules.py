@@ -9,7 +9,9 @@ import msgspec
 from modelport.api.base import NAME_PATTERN
 from modelport.api.resource import ModelConversion
 from modelport.api.spec import Location, Tolerance
+from modelport.frameworks import SOURCES
 from modelport.jobs.keys import locations
+from modelport.runtimes import TARGETS
 from modelport_cli.errors import UsageError
 
 Rule = Callable[[ModelConversion], str | None]
@@ -138,8 +140,20 @@ def _non_finite(node: object, path: str) -> str | None:
     return next((found for name, each in inner.items() if (found := _non_finite(each, name))), None)
 
 
+def _formats_are_known(resource: ModelConversion) -> str | None:
+    spec = resource.spec
+    for path, name, known in (
+        ("spec.source.format", spec.source.format, SOURCES),
+        ("spec.target.format", spec.target.format, TARGETS),
+    ):
+        if name is not None and name not in known:
+            return f"{path}: expected one of {', '.join(sorted(known))}, found {name!r:.80}"
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _name_fits,
+    _formats_are_known,
     _scheme_is_known,
     _uri_has_no_credentials,
     _plain_http_has_digest,

@@ -7,6 +7,7 @@ from modelport.api.reasons import Reason
 from modelport.api.resource import parse
 from modelport.api.status import SourceStatus
 from modelport.conversion.base import Converter, Format
+from modelport.conversion.detection import Evidence
 from modelport.conversion.onnx_options import OnnxOptions
 from modelport.conversion.paths import check_trust
 from modelport.errors import ModelportError
@@ -18,7 +19,7 @@ from unit.operator.scenes import import_steps, job_of, plan_for, pod
 from unit.operator.scenes import resource as resource_of
 
 IMAGES = {"converter-onnx": "onnx@1"}
-JOBLIB = Format("joblib", "Estimators", lambda name, _head: name.endswith(".joblib"))
+JOBLIB = Format("joblib", "Estimators", lambda tree: Evidence({"model": tree.paths[0]}))
 CONVERTER = Converter("joblib", "onnx", OnnxOptions, cost=1)
 BACK = Converter("onnx", "joblib", OnnxOptions, cost=1)
 TRUST = "spec.source.trust: expected Trusted, because opening joblib runs code"

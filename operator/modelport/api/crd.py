@@ -11,6 +11,8 @@ import msgspec
 from modelport.api.base import GROUP, KIND, NAME_PATTERN, PLURAL, VERSION
 from modelport.api.spec import Spec
 from modelport.api.status import Status
+from modelport.frameworks import SOURCES
+from modelport.runtimes import TARGETS
 
 Schema = dict[str, Any]
 
@@ -169,6 +171,9 @@ def root_schema() -> Schema:
         part = _at(status, path)
         del part["properties"]
         part["x-kubernetes-preserve-unknown-fields"] = True
+    spec = structural(Spec)
+    for path, names in (("source.format", SOURCES), ("target.format", TARGETS)):
+        _at(spec, path)["enum"] = sorted(names)
     # kstatus: a resource that nobody has looked at yet is in progress, not current
     status["default"] = {"observedGeneration": -1}
     return {
@@ -179,7 +184,7 @@ def root_schema() -> Schema:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural(Spec),
+            "spec": spec,
             "status": status,
         },
     }

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     # looking at the source
     UNSAFE_SOURCE = "UnsafeSource"
     UNKNOWN_FORMAT = "UnknownFormat"
+    AMBIGUOUS_FORMAT = "AmbiguousFormat"
     SOURCE_CORRUPT = "SourceCorrupt"
     # converting
     WEIGHTS_MISMATCH = "WeightsMismatch"
@@ -83,6 +84,9 @@ ADVICE: dict[Reason, Advice] = {
         "Give the source without what the message names: it would lead outside the source, run code, or fill the machine.",
     ),
     Reason.UNKNOWN_FORMAT: Advice(False, "State spec.source.format; `modelport formats` lists the formats."),
+    Reason.AMBIGUOUS_FORMAT: Advice(
+        False, "State spec.source.format, or give the files of one model alone; the message names what was found."
+    ),
     Reason.SOURCE_CORRUPT: Advice(False, "Upload the file again: it is truncated or not what its format says."),
     Reason.WEIGHTS_MISMATCH: Advice(
         False,

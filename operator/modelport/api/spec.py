@@ -1,19 +1,13 @@
 """What a user asks for: `spec` of a ModelConversion."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from modelport.api.base import Digest, Dtype, InputDimension, Object, Quantity, TensorName, Uri
-from modelport.frameworks import SOURCES
-from modelport.runtimes import TARGETS
 
-if TYPE_CHECKING:
-    FormatName = str
-    TargetFormatName = str
-else:  # a format is there because its framework's file is
-    FormatName = Literal[tuple(sorted(SOURCES))]
-    TargetFormatName = Literal[TARGETS]
+FormatName = Annotated[str, Meta(max_length=64)]
+"""One of those that frameworks declare; `modelport.api.crd` lists them in the schema."""
 
 
 class SecretReference(Object, frozen=True, kw_only=True):
@@ -168,9 +162,7 @@ class Source(Location, frozen=True, kw_only=True):
 class Target(Object, frozen=True, kw_only=True):
     """What the model becomes."""
 
-    format: Annotated[TargetFormatName, Meta(description="Format of the converted model; its runtime serves it.")] = (
-        "onnx"
-    )
+    format: Annotated[FormatName, Meta(description="Format of the converted model; its runtime serves it.")] = "onnx"
     options: Annotated[
         dict[str, Any],
         Meta(

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from modelport.conversion.detection import Evidence, Tree
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Base of a converter's options; fields become keys of `target.options`."""
@@ -15,8 +17,10 @@ class Format(NamedTuple):
 
     name: str
     description: str
-    recognise: Callable[[str, bytes], bool] | None = None
-    """Whether a file with this name and these first 4,096 bytes is such a model; None: it is only made, and no source."""
+    detect: Callable[[Tree], Evidence | None] | None = None
+    """Looks for such a model among files; None: it is only made, and no source."""
+    suffixes: tuple[str, ...] = ()
+    """How names of such files mostly end."""
     holds_graph: bool = False
     """Whether the file itself says what is done with every weight in it.
 

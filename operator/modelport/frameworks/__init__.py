@@ -7,7 +7,7 @@ from modelport.conversion.discovery import find_declared
 
 FRAMEWORKS: dict[str, Framework] = find_declared(sys.modules[__name__], "FRAMEWORK", Framework)
 FORMATS: dict[str, Format] = {each.name: each for framework in FRAMEWORKS.values() for each in framework.formats}
-SOURCES: dict[str, Format] = {name: each for name, each in FORMATS.items() if each.recognise}
+SOURCES: dict[str, Format] = {name: each for name, each in FORMATS.items() if each.detect}
 """Formats that a model can be given in."""
 CONVERTERS: dict[str, Converter] = {
     each.name: each for framework in FRAMEWORKS.values() for each in framework.converters

@@ -49,14 +49,14 @@ def read_caveats(folder: Path) -> list[str]:
 
 
 @contextmanager
-def naming_doubts(hops: Iterable[Path]) -> Iterator[None]:
-    """Have a failed verification end with what the hops in these folders doubt of their models."""
+def naming_doubts(steps: Iterable[Path]) -> Iterator[None]:
+    """Have a failed verification end with what steps, in these folders, doubt of their models."""
     try:
         yield
     except ModelportError as error:
         if error.reason != Reason.VERIFICATION_FAILED:
             raise
-        doubts = [doubt for folder in hops for doubt in _read_told(folder, DOUBTS)]
+        doubts = [doubt for folder in steps for doubt in _read_told(folder, DOUBTS)]
         if not doubts:
             raise
         message = f"{error.message:.290}; {' '.join('; '.join(doubts).split()):.200}"

@@ -71,6 +71,12 @@ def is_archive(name: str) -> bool:
     return name.endswith(SUFFIXES)
 
 
+def list_zip(name: str, file: IO[bytes]) -> list[str]:
+    """Return the names in a zip archive. Raises ModelportError (UnsafeSource) and zipfile.BadZipFile."""
+    with zipfile.ZipFile(_Bounded(file, name, MAX_DIRECTORY_BYTES)) as opened:
+        return opened.namelist()
+
+
 def unpack(archive: Path, target: Path) -> None:
     """Unpack all files into `target`. Raises ModelportError (UnsafeSource, SourceCorrupt)."""
     left = max(MIN_LIMIT_BYTES, archive.stat().st_size * MAX_RATIO)

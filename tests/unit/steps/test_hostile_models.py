@@ -12,8 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from modelport.api.reasons import Reason
 from modelport.api.status import Tensor
+from modelport.conversion.detection import Evidence, detect
 from modelport.errors import ModelportError
-from modelport.frameworks import FORMATS
+from modelport.frameworks import SOURCES
+from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks import inspect_model
 
 
@@ -297,6 +299,7 @@ def test_what_torch_never_wrote_is_corrupt(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["weights.pt", "weights.pth", "weights.bin", "weights.ckpt"])
 @pytest.mark.parametrize("wrap", [zip_of, legacy_of])
-def test_both_ways_to_save_are_recognised(name, wrap):
-    found = [each.name for each in FORMATS.values() if each.recognise(name, wrap(state_dict_pickle())[:4096])]
-    assert found == ["pytorch-state-dict"]
+def test_both_ways_to_save_are_detected(tmp_path, name, wrap):
+    (tmp_path / name).write_bytes(wrap(state_dict_pickle()))
+    format_, evidence = detect(FolderTree(tmp_path, (name,)), SOURCES.values())
+    assert (format_.name, evidence) == ("pytorch-state-dict", Evidence({"weights": name}))

@@ -124,10 +124,10 @@ def test_importing_again_changes_nothing(pod, tmp_path):
         ("net.zip", zip_bytes({"../net.onnx": model_bytes()}), None, "inspect", Reason.UNSAFE_SOURCE),
         (
             "net.zip",
-            zip_bytes({"a.onnx": model_bytes(), "b.pt": b"PK\x03\x04"}),
+            zip_bytes({"a.onnx": model_bytes(), "b.pt": zip_bytes({"best/data.pkl": b""})}),
             None,
             "inspect",
-            Reason.UNKNOWN_FORMAT,
+            Reason.AMBIGUOUS_FORMAT,
         ),
         ("net.zip", zip_bytes({}), None, "inspect", Reason.UNKNOWN_FORMAT),
     ],

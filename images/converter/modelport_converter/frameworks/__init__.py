@@ -20,13 +20,21 @@ import msgspec
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.conversion.base import Converter
+from modelport.conversion.detection import detect
 from modelport.errors import ModelportError
-from modelport.frameworks import CONVERTERS, FORMATS, framework_of
+from modelport.frameworks import CONVERTERS, FORMATS, SOURCES, framework_of
 from modelport.jobs.requests import ConvertRequest
+from modelport.storage.trees import FolderTree
 from modelport_converter.tasks import HopTask, SourceTask
 
 if TYPE_CHECKING:
     from modelport.verification.source.model import Source
+
+
+def is_model(folder: Path, archive: str, format_name: str | None) -> bool:
+    """Whether an archive is a model as a whole, of this format or, if none is given, of any: then nobody unpacks it."""
+    asked = SOURCES.values() if format_name is None else [SOURCES[format_name]] if format_name in SOURCES else []
+    return detect(FolderTree(folder, (archive,)), asked) is not None
 
 
 def inspect_model(format_name: str, folder: Path, paths: list[str]) -> Signature | None:

@@ -18,6 +18,7 @@ from modelport.storage.files import relative_parts
 from modelport.storage.manifests import MANIFEST, source_folder
 from modelport.storage.sources import find_archive, read_manifest
 from modelport.storage.store import Store, open_store, read_credentials
+from modelport_converter.frameworks import is_model
 
 
 def stage(context: Context) -> StepResult:
@@ -27,13 +28,14 @@ def stage(context: Context) -> StepResult:
     store = open_store(read_credentials(context.credentials("store")))
     code = request.code.digest if request.code else None
     digests = {"source": request.source_digest, "code": code, "data": request.data_digest}
-    archives = [_bring(store, digest, context.out / role) for role, digest in digests.items() if digest]
+    archives = {role: _bring(store, digest, context.out / role) for role, digest in digests.items() if digest}
     if request.artifact_digest:
         target = context.out / ARTIFACT
         download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)
     enter_sandbox()
-    for archive in filter(None, archives):
-        _unpack(archive)
+    for role, archive in archives.items():
+        if archive and not (role == "source" and is_model(archive.parent, archive.name, request.source_format)):
+            _unpack(archive)
     say(context.name, "the files are here")
     return StepResult(step=context.name)
 

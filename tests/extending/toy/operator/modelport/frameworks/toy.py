@@ -1,10 +1,12 @@
 """Toy: small perceptrons, as a text for people, as bytes, and compiled."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from msgspec import Meta
 
 from modelport.conversion.base import Converter, Format, Framework, Options
+from modelport.conversion.detection import Evidence, Tree
 
 
 class CompileOptions(Options, frozen=True, kw_only=True):
@@ -13,12 +15,20 @@ class CompileOptions(Options, frozen=True, kw_only=True):
     digits: Annotated[int, Meta(description="Decimal digits that the weights keep.", ge=0, le=9)] = 9
 
 
+def _begins(magic: bytes) -> Callable[[Tree], Evidence | None]:
+    def detect(tree: Tree) -> Evidence | None:
+        found = [path for path in tree.paths if tree.read(path).startswith(magic)]
+        return Evidence({"model": found[0]}) if found else None
+
+    return detect
+
+
 FRAMEWORK = Framework(
     "toy",
     "Toy",
     formats=(
-        Format("toy-text", "Toy model as text", lambda _, head: head.startswith(b"toy\n"), holds_graph=True),
-        Format("toy-binary", "Toy model as bytes", lambda _, head: head.startswith(b"TOYB"), holds_graph=True),
+        Format("toy-text", "Toy model as text", _begins(b"toy\n"), (".toy",), holds_graph=True),
+        Format("toy-binary", "Toy model as bytes", _begins(b"TOYB"), (".toyb",), holds_graph=True),
         Format("toy-compiled", "Toy model, compiled"),
     ),
     converters=(

@@ -1,0 +1,131 @@
+"""Formats are told by what is in files; archives of models stay whole, and what could be two things is a question."""
+
+import io
+import zipfile
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from modelport.api.reasons import Reason
+from modelport.conversion.detection import detect
+from modelport.errors import ModelportError
+from modelport.frameworks import SOURCES
+from modelport.storage.trees import FolderTree
+from modelport_converter.frameworks import is_model
+
+
+def onnx_bytes(**fields):
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "net", [value], [value])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], **fields).SerializeToString()
+
+
+def zip_bytes(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"content")
+    return file.getvalue()
+
+
+CHECKPOINT = zip_bytes("best/data.pkl", "best/byteorder", "best/data/0")
+DL4J = zip_bytes("configuration.json", "coefficients.bin", "updaterState.bin")
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Return name, parts and certainty of what is detected in files."""
+
+    def look(**files):
+        for name, content in files.items():
+            (tmp_path / name.replace("_dot_", ".")).write_bytes(content)
+        names = tuple(sorted(path.name for path in tmp_path.iterdir()))
+        answer = detect(FolderTree(tmp_path, names), SOURCES.values())
+        return answer and (answer[0].name, dict(answer[1].parts), answer[1].is_sure)
+
+    return look
+
+
+@pytest.mark.parametrize("fields", [{}, {"producer_name": "p" * 200}, {"doc_string": "d" * 9_000}], ids=str)
+@pytest.mark.parametrize("name", ["net_dot_onnx", "net_dot_pb", "model"])
+def test_an_onnx_model_is_one_under_any_name(found, name, fields):
+    path = name.replace("_dot_", ".")
+    assert found(**{name: onnx_bytes(**fields)}) == ("onnx", {"model": path}, True)
+
+
+def test_what_lost_its_end_is_told_by_its_name_alone(found):
+    assert found(net_dot_onnx=onnx_bytes()[:40]) == ("onnx", {"model": "net.onnx"}, False)
+
+
+def test_an_onnx_model_that_lost_its_end_and_its_name_is_none(found):
+    assert found(net=onnx_bytes()[:40]) is None
+
+
+@pytest.mark.parametrize("name", ["best_dot_pt", "best_dot_zip", "best"])
+def test_a_checkpoint_is_one_under_any_name(found, name):
+    assert found(**{name: CHECKPOINT}) == ("pytorch-state-dict", {"weights": name.replace("_dot_", ".")}, True)
+
+
+def test_weights_that_lost_their_end_are_told_by_their_name_alone(found):
+    assert found(best_dot_pt=CHECKPOINT[:60]) == ("pytorch-state-dict", {"weights": "best.pt"}, False)
+
+
+@pytest.mark.parametrize("name", ["net_dot_zip", "net_dot_bin", "net_dot_pt"])
+def test_another_frameworks_archive_is_no_checkpoint(found, name):
+    assert found(**{name: DL4J}) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08", b"\x08\x07", b"\x08" * 900, b"a text", b"\x80\x02}q\x00."])
+def test_what_is_nothing_is_nothing(found, content):
+    assert found(file=content) is None
+
+
+def test_what_content_says_outweighs_a_name(found):
+    assert found(a_dot_onnx=onnx_bytes()[:40], b_dot_pt=CHECKPOINT) == ("pytorch-state-dict", {"weights": "b.pt"}, True)
+
+
+def test_two_that_are_sure_are_a_question(found):
+    with pytest.raises(ModelportError, match=r"onnx \(a.onnx\); pytorch-state-dict \(b.pt\); state which") as caught:
+        found(a_dot_onnx=onnx_bytes(), b_dot_pt=CHECKPOINT)
+    assert caught.value.reason is Reason.AMBIGUOUS_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("content", "asked", "whole"),
+    [
+        (CHECKPOINT, None, True),
+        (CHECKPOINT, "pytorch-state-dict", True),
+        (CHECKPOINT, "onnx", False),
+        (DL4J, None, False),
+        (zip_bytes("net.onnx"), None, False),
+    ],
+)
+def test_an_archive_is_a_model_if_a_format_claims_it_whole(tmp_path, content, asked, whole):
+    (tmp_path / "net.zip").write_bytes(content)
+    assert is_model(tmp_path, "net.zip", asked) is whole
+
+
+def test_links_are_not_followed(tmp_path):
+    (tmp_path / "net.onnx").symlink_to("/proc/self/environ")
+    with pytest.raises((ModelportError, OSError)):
+        detect(FolderTree(tmp_path, ("net.onnx",)), SOURCES.values())
+
+
+def test_the_model_need_not_be_read_as_a_whole(tmp_path):
+    tensor = helper.make_tensor("w", TensorProto.FLOAT, [500_000], b"\0" * 2_000_000, raw=True)
+    value = helper.make_tensor_value_info("w", TensorProto.FLOAT, [500_000])
+    graph = helper.make_graph([], "net", [], [value], initializer=[tensor])
+    (tmp_path / "net").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+
+    class Counting(FolderTree):
+        __slots__ = ()
+        taken = 0
+
+        def read(self, path, offset=0):
+            content = super().read(path, offset)
+            Counting.taken += len(content)
+            return content
+
+    assert detect(Counting(tmp_path, ("net",)), SOURCES.values())[0].name == "onnx"
+    assert Counting.taken < 100_000
