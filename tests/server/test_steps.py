@@ -1,5 +1,6 @@
 """The steps of the server image, and the judge behind them, as a pod runs them: processes, with files and an environment."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input, Verification
 from modelport.api.status import Signature
 from modelport.encoding import digest_of
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.environment import ExitStatus
 from modelport.jobs.requests import ConvertRequest, Hop, ServeRequest
 from modelport.jobs.results import StepResult
@@ -430,8 +431,11 @@ def test_a_model_that_is_wrong_in_every_way_is_left_to_the_judge(attempt):
     assert attempt("far", "far")[:2] == ({}, [])
 
 
-def test_a_way_that_answers_at_all_is_better_than_none(attempt):
-    assert attempt("does not load", "far")[0] == {"how": "far"}
+def test_a_way_that_answers_at_all_is_better_than_none_and_doubted(attempt, tmp_path):
+    options, caveats, _ = attempt("does not load", "far")
+    assert options == {"how": "far"}
+    assert "does not load or run this model" in caveats[0]
+    assert json.loads((tmp_path / "try" / "out" / "doubts.json").read_bytes()) == caveats
 
 
 def test_models_that_are_not_chosen_are_let_go(attempt, monkeypatch):
@@ -509,20 +513,32 @@ def test_what_is_no_folder_of_files_is_unsafe(tmp_path, monkeypatch, name, kind)
     assert caught.value.reason == Reason.UNSAFE_SOURCE
 
 
-def test_no_answer_on_edges_is_an_answer(attempt, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        trying,
-        "read_reference",
-        lambda _path: Reference(
-            tuple(
-                Sample(({"features": x},), ({"scores": scores(x)},), is_edge=bool(np.isnan(x).any()))
-                for x in (features(1), np.full((1, 4), np.nan, np.float32))
-            )
-        ),
+@pytest.fixture
+def edged(monkeypatch):
+    """Have the source asked at an edge, too."""
+    samples = tuple(
+        Sample(({"features": x},), ({"scores": scores(x)},), is_edge=bool(np.isnan(x).any()))
+        for x in (features(1), np.full((1, 4), np.nan, np.float32))
     )
+    monkeypatch.setattr(trying, "read_reference", lambda _path: Reference(samples))
+
+
+def test_no_answer_on_edges_is_an_answer(attempt, edged):
     options, caveats, answers = attempt("fails on edges")
     assert (options, caveats) == ({}, [])
     assert [list(call) for sample in answers.samples for call in sample] == [["scores"], []]
+
+
+def test_a_lack_of_memory_on_edges_is_none(attempt, edged, monkeypatch):
+    def answer(_self, inputs):
+        if np.isnan(inputs["features"]).any():
+            raise MemoryError
+        return {"scores": scores(inputs["features"])}
+
+    monkeypatch.setattr(Scripted, "__call__", answer)
+    with pytest.raises(ModelportError) as caught:
+        attempt("right")
+    assert lacks_memory(caught.value)
 
 
 # --- fetch ----------------------------------------------------------------------------------------------------------

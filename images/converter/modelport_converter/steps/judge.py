@@ -47,7 +47,7 @@ MAX_CAVEAT_CHARACTERS = 256
 def judge(context: Context) -> StepResult:
     """Judge a conversion, or a stored artifact once more; leave manifest, golden samples, evidence and record."""
     assert isinstance(context.request, ConvertRequest)
-    with naming_doubts([context.out_of(hop) for hop in hop_names(context.request)]):
+    with naming_doubts([context.out_of(step) for step in (*hop_names(context.request), TRY)]):
         return _judge(context, context.request)
 
 

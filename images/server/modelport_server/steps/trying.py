@@ -14,12 +14,21 @@ import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.conversion.base import Runtime
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.containers import candidate_step
 from modelport.jobs.requests import ConvertRequest, JobRequest
 from modelport.jobs.results import StepResult
 from modelport.runtimes import runtime_for
-from modelport.steps.handover import ARTIFACT, CANDIDATE, MODEL, SPARE, naming_doubts, read_manifest, read_signature
+from modelport.steps.handover import (
+    ARTIFACT,
+    CANDIDATE,
+    DOUBTS,
+    MODEL,
+    SPARE,
+    naming_doubts,
+    read_manifest,
+    read_signature,
+)
 from modelport.steps.runner import Context, say
 from modelport.storage.files import copy_beneath, list_tree
 from modelport.storage.manifests import ArtifactManifest, Candidate, File
@@ -82,11 +91,14 @@ def try_model(context: Context) -> StepResult:
     assert chosen.answers is not None
     companies = find_companies(chosen.infer, model.reference, signature)
     write_answers(context.out / ANSWERS, Tried(chosen.answers, companies))
+    caveats = _caveats(model.runtime, attempts[0], chosen)
+    if caveats:  # what a runtime refused comes before what it then answered wrongly
+        (context.out / DOUBTS).write_bytes(msgspec.json.encode(caveats))
     candidate = Candidate(
         runtime=model.runtime.name,
         files=model.files,
         load_options=dict(chosen.options),
-        caveats=_caveats(model.runtime, attempts[0], chosen),
+        caveats=caveats,
     )
     (context.out / CANDIDATE).write_bytes(msgspec.json.encode(candidate))
     say(context.name, f"{len(chosen.answers)} samples are answered")
@@ -160,7 +172,7 @@ def _ask(number: int, sample: Sample, infer: Infer, request: ConvertRequest) -> 
     try:
         return run_calls(infer, sample.inputs, request.states)
     except Exception as error:  # a runtime's errors have no common base
-        if sample.is_edge:
+        if sample.is_edge and not lacks_memory(error):
             return tuple({} for _ in sample.inputs)  # no answer; judge tells it as what edges differ in
         told = error.message if isinstance(error, ModelportError) else " ".join(str(error).split())
         message = f"sample {number} ({_shapes(sample.inputs[0])}): the converted model fails: {told:.300}"
