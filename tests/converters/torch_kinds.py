@@ -18,6 +18,7 @@ import torch
 from builders import convert_request
 from modelport.api.spec import Checkpoint, Input, Values, Verification
 from modelport.errors import ModelportError
+from modelport.frameworks import CONVERTERS
 from modelport.jobs.requests import CodeRequest, Hop
 from modelport.steps.runner import Context
 from modelport_converter.steps.ask import ask
@@ -257,6 +258,8 @@ class Case(NamedTuple):
     checkpoint: Checkpoint | None = None
     verification: Verification = Verification()
     options: Mapping[str, Any] = {}
+    by: str = ""
+    """Of the converters to ONNX, which; the first one if not said."""
 
 
 def kind(name: str, **more: Any) -> Case:
@@ -316,6 +319,7 @@ CASES = (
     *(kind(name) for name in ("list", "table", "module", "closure", "state", "counter", "dropout")),
     *(kind(name) for name in ("float", "complex", "sparse", "branch", "both", "few", "floor")),
     kind("floor", called="floor21", options={"opset": 21}),
+    kind("floor", called="floor_dynamo", by="dynamo"),
     *(Case(f"packed_{kind}", {"kind": kind}, net="Packed", inputs=SEQUENCES) for kind in ("longest", "last", "total")),
     kind("branch", called="branch_reported", verification=Verification(policy="Report")),
     beside("numpy", np.float64(0.5)),
@@ -357,6 +361,9 @@ CASES = (
 SAVED = {"old": {"_use_new_zipfile_serialization": False}, "protocol4": {"pickle_protocol": 4}}
 
 
+ENDS = ("pytorch-state-dict", "onnx")
+
+
 def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     """Ask and convert one model, and return what came of it."""
     torch.manual_seed(1)
@@ -367,10 +374,19 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     (staged / "code" / "net.py").write_text(CODE)
     content = case.save(model) if case.save else model.state_dict()
     torch.save(content, staged / "source" / "weights.pt", **SAVED.get(case.name, {}))
-    converter, options = "pytorch-state-dict-to-onnx", dict(case.options)
+    (converter,) = (each for each in CONVERTERS.values() if each[:2] == ENDS and each.by == case.by)
     request = convert_request(
         source_format="pytorch-state-dict",
-        hops=[Hop(converter=converter, source="s", target="onnx", image="i", options=options)],
+        hops=[
+            Hop(
+                converter=converter.name,
+                source=converter.source,
+                target=converter.target,
+                by=converter.by,
+                image="i",
+                options=dict(case.options),
+            )
+        ],
         checkpoint=case.checkpoint,
         code=CodeRequest(digest="d", factory=f"net:{case.factory or case.net}", arguments=dict(case.arguments)),
         inputs=list(case.inputs),
