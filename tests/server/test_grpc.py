@@ -271,7 +271,6 @@ def test_refusals_name_the_field(stub, asked, code, told):
         ("int_contents", "int16", -32769, "expected numbers of INT16"),
         ("uint_contents", "uint8", 256, "expected numbers of UINT8, from 0 to 255"),
         ("uint_contents", "uint16", 1 << 31, "expected numbers of UINT16"),
-        ("bytes_contents", "string", b"\xff", "expected strings of UTF-8"),
     ],
 )
 def test_elements_beyond_their_type_are_refused(typed, field, name, value, told):
