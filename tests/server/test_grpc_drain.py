@@ -60,7 +60,7 @@ def test_requests_under_way_are_answered(tmp_path):
                 assert each.result(timeout=60).raw_output_contents[0] == np.float32(1_000_000).tobytes()
             assert not next(stream).error_message
             # a client that still sends when the connection ends may be told by its own side
-            with pytest.raises(grpc.RpcError, match="the server stops|GOAWAY received") as caught:
+            with pytest.raises(grpc.RpcError, match=r"the server stops|GOAWAY received") as caught:
                 next(stream)
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
             stopped.set()
