@@ -138,8 +138,8 @@ def test_json_and_binary_tensors_in_one_request(server):
     [
         ("br", b"", 415, "content-encoding: expected gzip, deflate or identity, found br"),
         ("gzip", b"{}", 400, "body: expected gzip"),
-        ("gzip", gzip.compress(b"{}")[:-3], 400, "body: expected gzip, found it cut off"),
-        ("gzip", gzip.compress(b"{}") + b"x", 400, "after its end"),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-3], 400, "body: expected gzip, found it cut off"),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"x", 400, "after its end"),
         ("deflate", zlib.compress(b"{}"), 400, "missing required field `inputs`"),
         (
             "gzip",

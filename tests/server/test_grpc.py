@@ -358,13 +358,17 @@ def test_a_stream_tells_which_request_failed_and_ends_well(stub):
 
 def test_deadlines_pass_where_the_model_waits(slow):
     with triton.InferenceServerClient(slow.address) as client, stub_at(slow.address) as stub:
+        busy = stub.ModelInfer.future(request(rounds=np.array(10_000_000)))
+        _wait_for(slow, "modelport_requests_in_flight", 1)
         given = triton.InferInput("rounds", [], "INT64")
-        given.set_data_from_numpy(np.array(3_000_000))
+        given.set_data_from_numpy(np.array(1))
         with pytest.raises(InferenceServerException, match=r"(?i)deadline"):
             client.infer(MODEL, [given], client_timeout=0.05)
         asked = request(rounds=np.array(1))
         asked.parameters["timeout"].int64_param = 1000
         refused(stub.ModelInfer, asked, Code.DEADLINE_EXCEEDED, "the deadline passed")
+        assert not busy.done()
+        busy.cancel()
         stub.ModelInfer(request(rounds=np.array(1)))
     counted = slow.metrics()
     assert 'code="DEADLINE_EXCEEDED"' in counted or 'code="CANCELLED"' in counted

@@ -153,6 +153,7 @@ def test_compression_of_requests_and_answers(tmp_path, name, pack):
         (gzip.compress(GOOD) + b"a", INVALID, "body: expected gzip, found 1 bytes after its end"),
         (GOOD, INVALID, "body: expected gzip, found what is not"),
     ],
+    ids=["too large", "cut off", "more", "none"],
 )
 def test_wrong_compression_is_told(place, message, code, told):
     found, text = ask(place, framed(message, flag=1), grpc_encoding=b"gzip").status

@@ -15,15 +15,21 @@ def read_manifest(content: bytes, digest: str, store: str) -> SourceManifest:
 
     Raises ModelportError (DigestMismatch).
     """
+    manifest = prove_manifest(content, digest)
+    if manifest is None:
+        message = f"{store}/{source_folder(digest)}/{MANIFEST}: expected the files of this digest, found others"
+        raise ModelportError(Reason.DIGEST_MISMATCH, f"{message}; import again")
+    return manifest
+
+
+def prove_manifest(content: bytes, digest: str) -> SourceManifest | None:
+    """Return the manifest that a digest is of; none where it is of another, or this version reads none in it."""
     try:
         manifest = decode(content, SourceManifest)
-        is_proved = manifest.digest == digest and (_is_one_file(manifest) or tree_digest(manifest.files) == digest)
     except msgspec.DecodeError:
-        is_proved = False
-    if not is_proved:
-        message = f"{store}/{source_folder(digest)}/{MANIFEST}: expected the files of this digest, found others"
-        raise ModelportError(Reason.DIGEST_MISMATCH, f"{message}; delete that folder and import again")
-    return manifest
+        return None
+    is_proved = manifest.digest == digest and (_is_one_file(manifest) or tree_digest(manifest.files) == digest)
+    return manifest if is_proved else None
 
 
 def find_archive(manifest: SourceManifest) -> str | None:

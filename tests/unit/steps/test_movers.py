@@ -13,14 +13,10 @@ import pytest
 
 from modelport.api.reasons import Reason
 from modelport.encoding import digest_of
-from modelport.errors import ModelportError
 from modelport.jobs.environment import ExitStatus
 from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest
-from modelport.steps.runner import Context
 from modelport.storage.files import list_tree
 from modelport.storage.manifests import MANIFEST, File, SourceManifest, source_folder
-from modelport.storage.store import Store
-from modelport_converter.steps.keep import keep
 from unit.steps.jobs import KEY, Pod, model_bytes, tar_bytes, zip_bytes
 
 
@@ -194,17 +190,23 @@ def test_keep_takes_no_format_that_was_not_asked_for_or_is_none(pod, stated, tol
     assert pod.store.list() == []
 
 
-@pytest.mark.parametrize("is_there_before", [True, False], ids=["before", "written meanwhile"])
-def test_keep_takes_no_other_manifest_for_what_it_kept(pod, monkeypatch, is_there_before):
-    request = import_of(pod.source("net.onnx", model_bytes()))
-    assert pod.run("fetch", "inspect", request=request)[0] == DONE[:2]
-    lie = SourceManifest(digest=digest_of(model_bytes()), files=[])
-    pod.store.upload(f"{source_folder(lie.digest)}/{MANIFEST}", msgspec.json.encode(lie))
-    if not is_there_before:
-        monkeypatch.setattr(Store, "exists", lambda *_: False)
-    with pytest.raises(ModelportError, match="delete that folder and import again") as failed:
-        keep(Context("keep", request, pod.work, pod.credentials))
-    assert failed.value.reason == Reason.DIGEST_MISMATCH
+@pytest.mark.parametrize(
+    "planted",
+    [
+        msgspec.json.encode(SourceManifest(digest=digest_of(model_bytes()), files=[])),
+        msgspec.json.encode(SourceManifest(digest=digest_of(OTHER), files=[])),
+        json.dumps({"digest": digest_of(model_bytes()), "files": [], "of": "another version"}).encode(),
+        b"",
+    ],
+    ids=["no files", "another digest", "other fields", "empty"],
+)
+def test_keep_mends_what_is_not_what_its_digest_is_of(pod, planted):
+    folder = source_folder(digest_of(model_bytes()))
+    pod.store.upload(f"{folder}/{MANIFEST}", planted)
+    pod.store.upload(f"{folder}/files/net.onnx", OTHER)
+    statuses, result, logs = pod.run(*IMPORT, request=import_of(pod.source("net.onnx", model_bytes())))
+    assert (statuses, result.failure) == (DONE, None), logs
+    assert kept(pod, digest_of(model_bytes())) == {"net.onnx": model_bytes()}
 
 
 @pytest.mark.parametrize("left", [b"[" * 100_000, b'[{"x":' + b"[" * 100_000, b"{}", b"[]", b"\xff"])

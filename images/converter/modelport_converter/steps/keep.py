@@ -17,7 +17,7 @@ from modelport.jobs.results import SourceFacts, StepResult
 from modelport.steps.runner import Context, say
 from modelport.storage.files import open_beneath, read_bytes
 from modelport.storage.manifests import MANIFEST, SourceManifest, source_folder
-from modelport.storage.sources import read_manifest
+from modelport.storage.sources import prove_manifest
 from modelport.storage.store import Store, open_store, read_credentials
 from modelport_converter.steps.fetch import FACTS as FETCHED
 from modelport_converter.steps.fetch import Fetched
@@ -26,7 +26,7 @@ from modelport_converter.steps.inspect import MAX_FACTS_BYTES, Inspected
 
 
 def keep(context: Context) -> StepResult:
-    """Upload files, then the manifest; what is there already is not sent again."""
+    """Upload files, then the manifest; what is proved to be there already is not sent again."""
     assert isinstance(context.request, ImportRequest)
     fetched = {each.role: each.manifest for each in _read(context, "fetch", FETCHED, list[Fetched])}
     inspected = _read(context, "inspect", INSPECTED, Inspected)
@@ -59,15 +59,17 @@ def _read(context: Context, step: str, name: str, kind: type[Value]) -> Value:
 
 
 def _keep(context: Context, store: Store, role: str, manifest: SourceManifest) -> None:
+    """Write what the digest is of, also over what is there under it and is something else.
+
+    So a store that was changed, or that another version wrote, is mended by importing again.
+    """
     folder = source_folder(manifest.digest)
     path = f"{folder}/{MANIFEST}"
-    if not store.exists(path):
-        for file in manifest.files:
-            with open_beneath(context.out_of("fetch") / role, file.path) as content:
-                store.upload_checked(f"{folder}/files/{file.path}", file, content)
-        found = store.claim(path, msgspec.json.encode(manifest))
-        say(context.name, f"{role} is kept in the store")
-    else:
-        found = store.read(path)
+    if store.exists(path) and prove_manifest(store.read(path), manifest.digest):
         say(context.name, f"{role} is in the store already")
-    read_manifest(found, manifest.digest, store.uri)
+        return
+    for file in manifest.files:
+        with open_beneath(context.out_of("fetch") / role, file.path) as content:
+            store.upload_checked(f"{folder}/files/{file.path}", file, content)
+    store.upload(path, msgspec.json.encode(manifest))
+    say(context.name, f"{role} is kept in the store")
