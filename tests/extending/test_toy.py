@@ -108,7 +108,7 @@ def test_the_suites_that_all_must_pass_take_it_in(tmp_path):
     folder = copy_to(tmp_path / "copy", COPIED + TESTS)
     add_toy(folder)
     assert generate(folder).returncode == 0
-    suites = ["tests/contract/test_plugins.py", "tests/server/test_backend_contract.py"]
+    suites = ["tests/contract/test_plugins.py", "tests/server/backends/test_backend_contract.py"]
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-k", "toy", *suites]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=variables(folder))
     assert ended.returncode == 0, ended.stdout

@@ -1,6 +1,6 @@
 """What every backend must pass: those of `modelport_server.backends`, and nasty ones (`nasty/`).
 
-A runtime joins with one file that gives models: `backend_cases/<runtime>.py`.
+A runtime joins with one file that gives models: `cases/<runtime>.py`.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from modelport_server.execution.threads import share
 from modelport_server.protocol.messages import InputTensor
 from modelport_server.protocol.payloads import RawPayload, to_raw
 from modelport_server.protocol.strings import strings, to_string
-from server.backend_cases import cases_of, identity_case, identity_of
+from server.backends.cases import cases_of, identity_case, identity_of
 from server.models import BY_DTYPE
 
 NASTY = Path(__file__).with_name("nasty")

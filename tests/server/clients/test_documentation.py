@@ -15,7 +15,7 @@ from modelport.api.status import Signature, Tensor
 from modelport.verification.verdict.golden import Golden
 from server.processes import serving
 
-PAGE = Path(__file__).parents[2] / "docs" / "serving.md"
+PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 SIGNATURE = Signature(
     inputs=[Tensor(name="x", dtype="float32", shape=["n", 3])],
     outputs=[Tensor(name="y", dtype="float32", shape=["n", 3])],

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from modelport.api.status import Signature, Tensor
-from server.backend_cases import Case, values
+from server.backends.cases import Case, values
 
 WEIGHTS = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 OFFSETS = np.array([0.5, -0.5], np.float32)

@@ -25,9 +25,9 @@ from modelport_server.grpc.http2.requests import READ, read_request
 from modelport_server.grpc.streams import STOPPING, Stream, Streams
 from modelport_server.rest.connection import Connection as RestConnection
 from modelport_server.transport.limits import STALLED_SECONDS, Limits
-from server import http2_client as h2
-from server.grpc_places import near, request
-from server.http2_client import EMPTY, NO_ERROR, PREFACE, REQUEST, SECONDS, Client, data, frame, head
+from server.grpc.grpc_places import near, request
+from server.grpc.http2 import http2_client as h2
+from server.grpc.http2.http2_client import EMPTY, NO_ERROR, PREFACE, REQUEST, SECONDS, Client, data, frame, head
 from server.models import identity, identity_artifact
 
 INFER, STREAM = (f"/inference.GRPCInferenceService/{name}" for name in ("ModelInfer", "ModelStreamInfer"))

@@ -14,9 +14,9 @@ from tritonclient.grpc import service_pb2
 from modelport_server.errors import GrpcStatus
 from modelport_server.grpc.streams import IN_FLIGHT
 from modelport_server.transport.limits import Limits
-from server import http2_client
-from server.grpc_places import near, request
-from server.http2_client import FIRST_WINDOW, PREFACE, WHOLE, Client, data, window_update
+from server.grpc.grpc_places import near, request
+from server.grpc.http2 import http2_client
+from server.grpc.http2.http2_client import FIRST_WINDOW, PREFACE, WHOLE, Client, data, window_update
 from server.models import features, identity, identity_artifact, mlp_artifact, scores
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"

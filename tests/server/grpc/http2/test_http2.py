@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
-from server import http2_client as h2
-from server.http2_client import (
+from server.grpc.http2 import http2_client as h2
+from server.grpc.http2.http2_client import (
     ACK,
     CHECK,
     CLOSED,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
-from server.grpc_places import request, slow_artifact, stub_at
+from server.grpc.grpc_places import request, slow_artifact, stub_at
 from server.models import endless_artifact, features, mlp_artifact
 from server.processes import MODEL, serving, starting
 

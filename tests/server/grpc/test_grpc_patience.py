@@ -7,7 +7,7 @@ import pytest
 from tritonclient.grpc import service_pb2_grpc
 
 from modelport_server.transport.limits import Limits
-from server.grpc_places import near, request
+from server.grpc.grpc_places import near, request
 from server.models import features, mlp_artifact
 
 

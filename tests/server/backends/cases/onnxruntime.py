@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from modelport_server.backends.base import DTYPES
-from server.backend_cases import Case, identity_case, identity_of
+from server.backends.cases import Case, identity_case, identity_of
 from server.models import MLP, features, identity_bytes, mlp_bytes, scores
 
 

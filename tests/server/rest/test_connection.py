@@ -6,7 +6,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from server.grpc_places import slow_artifact
+from server.grpc.grpc_places import slow_artifact
 from server.models import features, mlp_artifact
 from server.processes import INFER, connected, serving, tensor
 

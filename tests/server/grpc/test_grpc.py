@@ -15,7 +15,7 @@ from modelport import __version__
 from modelport_server.grpc import schema
 from modelport_server.grpc.contents import FIELDS
 from modelport_server.protocol.datatypes import BY_DTYPE, DATATYPES
-from server.grpc_places import TRANSPORTS, placed, request, slow_artifact, stub_at
+from server.grpc.grpc_places import TRANSPORTS, placed, request, slow_artifact, stub_at
 from server.models import features, identity, identity_artifact, mlp_artifact, scores
 from server.processes import MODEL
 

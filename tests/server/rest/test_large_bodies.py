@@ -9,7 +9,7 @@ import pytest
 from serving.memory import memory_of
 
 from modelport_server.rest.large_bodies import ALIGNMENT, LARGE, LargeBody
-from server.grpc_places import slow_artifact
+from server.grpc.grpc_places import slow_artifact
 from server.models import identity, identity_artifact
 from server.processes import INFER, connected, serving, tensor
 

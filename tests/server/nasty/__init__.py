@@ -1,1 +1,0 @@
-"""Backends that do what no caller expects and some runtime does; what they compute is right. See `backend_cases.nasty`."""
