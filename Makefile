@@ -51,7 +51,7 @@ lint: install verify ## Lint, types, import rules, spelling, freshness of genera
 	$(run)/ruff check .
 	$(run)/ruff format --check .
 	$(run)/mypy
-	$(run)/lint-imports --no-logo
+	PYTHONPATH=cluster $(run)/lint-imports --no-logo
 	$(run)/codespell README.md CHANGELOG.md docs operator images charts/modelport/values.yaml cluster/devcluster tests
 
 .PHONY: check

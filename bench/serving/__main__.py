@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from devcluster.progress import say
+from devcluster.machine.progress import say
 from serving import commands, others, table
 from serving.cases import CASES, Effort, Row, measure_cases
 from serving.others import Setting

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from devcluster.progress import say
+from devcluster.machine.progress import say
 from serving import requests
 from serving.image import Place
 from serving.loads import Load, load

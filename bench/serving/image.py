@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from devcluster.containers import ctr, ctr_command
 from devcluster.deployment import provide_images
-from devcluster.locks import locked
-from devcluster.progress import step
+from devcluster.images.containers import ctr, ctr_command
+from devcluster.machine.locks import locked
+from devcluster.machine.progress import step
 from serving.places import CACHE, PATHS
 
 IMAGE = "server-onnxruntime"

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median as middle
 from typing import NamedTuple
 
-from devcluster.progress import say
+from devcluster.machine.progress import say
 from serving import requests
 from serving.cases import Contestant, Effort, Row, median, take_turns
 from serving.image import Place

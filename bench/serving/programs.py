@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from devcluster.locks import locked
-from devcluster.progress import step
+from devcluster.machine.locks import locked
+from devcluster.machine.progress import step
 from serving.places import CACHE, HERE, BenchError
 
 GHZ = "0.120.0"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from devcluster.progress import step
+from devcluster.machine.progress import step
 from serving.image import Place
 from serving.models import Model
 from serving.places import HERE, BenchError, free_port

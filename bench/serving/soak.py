@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from devcluster.progress import say
+from devcluster.machine.progress import say
 from serving import commands, faults, requests, table
 from serving.clients import Client
 from serving.faults import FAULTS

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.commands import run
 from devcluster.errors import InvalidInputError, MissingPrerequisiteError
-from devcluster.locks import locked
+from devcluster.machine.commands import run
+from devcluster.machine.locks import locked
+from devcluster.machine.progress import step
 from devcluster.paths import SOURCE, Paths
-from devcluster.progress import step
 
 
 @dataclass(frozen=True)

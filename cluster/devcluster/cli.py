@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from devcluster import binaries, lifecycle
-from devcluster.commands import end_all
+from devcluster import binaries
 from devcluster.errors import ClusterError, ClusterNotRunningError
+from devcluster.kubernetes import lifecycle
+from devcluster.machine.commands import end_all
 from devcluster.paths import Paths, find_paths
 
 _INTERRUPTED = 130
@@ -59,7 +60,7 @@ def _tools(_options: argparse.Namespace, paths: Paths) -> None:
 
 def _build_images(options: argparse.Namespace, paths: Paths) -> None:
     from devcluster.deployment import provide_images
-    from devcluster.images import render_catalogue
+    from devcluster.images.declarations import render_catalogue
 
     references = provide_images(paths, options.cluster, options.names)
     if options.catalog:

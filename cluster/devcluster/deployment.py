@@ -6,13 +6,21 @@ The steps are the same everywhere; only the way in which images get to the nodes
 import os
 from pathlib import Path
 
-from devcluster import binaries, lifecycle
-from devcluster.builder import build_images
-from devcluster.commands import run
+from devcluster import binaries
 from devcluster.errors import ClusterNotRunningError, MissingPrerequisiteError
-from devcluster.images import Image, content_key, context_folder, declared_images, render_catalogue, stage_context
+from devcluster.images.builder import build_images
+from devcluster.images.declarations import (
+    Image,
+    content_key,
+    context_folder,
+    declared_images,
+    render_catalogue,
+    stage_context,
+)
+from devcluster.kubernetes import lifecycle
+from devcluster.machine.commands import run
+from devcluster.machine.progress import say, step
 from devcluster.paths import REPOSITORY, SOURCE, Paths
-from devcluster.progress import say, step
 
 CHART = REPOSITORY / "charts" / "modelport"
 RELEASE = "modelport"

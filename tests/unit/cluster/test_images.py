@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from devcluster.errors import InvalidInputError
-from devcluster.images import Image, content_key, declared_images, input_files, render_catalogue, stage_context
+from devcluster.images.declarations import (
+    Image,
+    content_key,
+    declared_images,
+    input_files,
+    render_catalogue,
+    stage_context,
+)
 
 IMAGE = Image(
     name="store",

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.addons import forward_line
 from devcluster.binaries import COREDNS, HELM, KUBE, GoProgram, program_key
-from devcluster.leftovers import find_shims, mounts_below
-from devcluster.packages import PACKAGES, missing_packages
+from devcluster.kubernetes.addons import forward_line
+from devcluster.machine.leftovers import find_shims, mounts_below
+from devcluster.machine.packages import PACKAGES, missing_packages
 from devcluster.paths import find_paths
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import processes
-from devcluster.processes import Record
+from devcluster.machine import processes
+from devcluster.machine.processes import Record
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
 

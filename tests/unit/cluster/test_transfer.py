@@ -4,8 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from devcluster.scratch import write_scratch_image
-from devcluster.transfer import digest_of, make_layout
+from devcluster.images.scratch import write_scratch_image
+from devcluster.images.transfer import digest_of, make_layout
 
 TAG = "localhost/modelport/store:abc"
 

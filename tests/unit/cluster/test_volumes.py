@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from devcluster.volumes import PROVISIONER, volumes_to_make, volumes_to_wipe
+from devcluster.kubernetes.volumes import PROVISIONER, volumes_to_make, volumes_to_wipe
 
 CLASSES = [
     {"metadata": {"name": "standard"}, "provisioner": PROVISIONER},

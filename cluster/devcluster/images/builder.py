@@ -10,13 +10,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from devcluster.commands import run
-from devcluster.containers import image_names
-from devcluster.images import Image, content_key, context_folder, stage_context
-from devcluster.locks import locked
+from devcluster.images.containers import image_names
+from devcluster.images.declarations import Image, content_key, context_folder, stage_context
+from devcluster.images.transfer import transfer_image
+from devcluster.machine.commands import run
+from devcluster.machine.locks import locked
+from devcluster.machine.progress import step
 from devcluster.paths import REPOSITORY, Paths
-from devcluster.progress import step
-from devcluster.transfer import transfer_image
 
 BASE = "docker.io/library/debian:bookworm-slim"
 _SUITE = "bookworm"

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from devcluster.api import Api
 from devcluster.errors import ApiError
-from devcluster.volumes import volumes_to_make, volumes_to_wipe
+from devcluster.kubernetes.api import Api
+from devcluster.kubernetes.volumes import volumes_to_make, volumes_to_wipe
 
 _PERIOD_SECONDS = 1.0
 _CORE = "/api/v1"

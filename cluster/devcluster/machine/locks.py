@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devcluster.progress import say
+from devcluster.machine.progress import say
 
 
 @contextmanager

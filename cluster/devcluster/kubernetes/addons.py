@@ -5,14 +5,15 @@ import tempfile
 from pathlib import Path
 from string import Template
 
-from devcluster import binaries, network
-from devcluster.api import Api
-from devcluster.commands import run
-from devcluster.configuration import PAUSE_IMAGE, resolver_file
-from devcluster.containers import image_names, import_archive
+from devcluster import binaries
+from devcluster.images.containers import image_names, import_archive
+from devcluster.images.scratch import write_scratch_image
+from devcluster.kubernetes.api import Api
+from devcluster.kubernetes.configuration import PAUSE_IMAGE, resolver_file
+from devcluster.kubernetes.volumes import PROVISIONER
+from devcluster.machine import network
+from devcluster.machine.commands import run
 from devcluster.paths import SOURCE, Paths
-from devcluster.scratch import write_scratch_image
-from devcluster.volumes import PROVISIONER
 
 
 def import_own_images(paths: Paths) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from string import Template
 
-from devcluster import network
+from devcluster.machine import network
 from devcluster.paths import SOURCE, Paths
 
 PAUSE_IMAGE = "localhost/modelport-cluster/pause:1"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from devcluster.network import NODE
+from devcluster.machine.network import NODE
 
 PROVISIONER = "modelport.dev/local"
 _ANNOTATION = "pv.kubernetes.io/provisioned-by"

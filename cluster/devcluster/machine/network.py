@@ -8,7 +8,7 @@ reaches either, and the cluster does not care whether the machine has a network 
 import subprocess
 from pathlib import Path
 
-from devcluster.commands import run
+from devcluster.machine.commands import run
 
 NODE = "modelport"
 NODE_ADDRESS = "10.95.0.1"

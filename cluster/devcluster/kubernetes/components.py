@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import health
-from devcluster.network import (
+from devcluster.kubernetes import health
+from devcluster.machine.network import (
     API_PORT,
     API_URL,
     NODE,
@@ -15,7 +15,7 @@ from devcluster.network import (
     PODS,
     SERVICES,
 )
-from devcluster.paths import SOURCE, Paths
+from devcluster.paths import Paths
 
 _ETCD_URL = "https://127.0.0.1:12379"
 _ETCD_PEER_URL = "https://127.0.0.1:12380"
@@ -181,6 +181,6 @@ def _proxy(paths: Paths) -> Component:
 
 def _provisioner(paths: Paths) -> Component:
     python = os.path.realpath(sys.executable)  # the same inside and outside of a virtual environment
-    command = (python, "-m", "devcluster.provisioner", str(paths.volumes), str(paths.pki))
-    sources = tuple(SOURCE / "devcluster" / f"{name}.py" for name in ("provisioner", "volumes", "api"))
+    command = (python, "-m", "devcluster.kubernetes.provisioner", str(paths.volumes), str(paths.pki))
+    sources = tuple(Path(__file__).with_name(f"{name}.py") for name in ("provisioner", "volumes", "api"))
     return Component("provisioner", command, lambda: True, sources)

@@ -1,8 +1,8 @@
 """The Debian packages that the cluster and the image builder stand on."""
 
-from devcluster.commands import run
 from devcluster.errors import CommandFailedError
-from devcluster.progress import step
+from devcluster.machine.commands import run
+from devcluster.machine.progress import step
 
 PACKAGES = (
     "buildah",

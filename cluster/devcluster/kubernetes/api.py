@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from devcluster.errors import ApiError
-from devcluster.network import API_PORT, NODE_ADDRESS
+from devcluster.machine.network import API_PORT, NODE_ADDRESS
 
 Object = dict[str, Any]
 _TIMEOUT_SECONDS = 10.0

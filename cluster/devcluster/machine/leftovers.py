@@ -13,8 +13,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from devcluster.machine.processes import boot_id
 from devcluster.paths import Paths
-from devcluster.processes import boot_id
 
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _NAMESPACES = (Path("/run/netns"), Path("/var/run/netns"))

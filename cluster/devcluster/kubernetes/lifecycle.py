@@ -7,19 +7,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from devcluster import addons, binaries, builder, health, leftovers, processes
-from devcluster.api import Api
-from devcluster.certificates import make_certificates
-from devcluster.commands import run
-from devcluster.components import Component, components
-from devcluster.configuration import write_configs
-from devcluster.containers import kill_all_tasks
+from devcluster import binaries
 from devcluster.errors import ApiError, CommandFailedError, ComponentFailedError, MissingPrerequisiteError
-from devcluster.locks import locked
-from devcluster.network import prepare_network, remove_network
-from devcluster.packages import install_packages
+from devcluster.images import builder
+from devcluster.images.containers import kill_all_tasks
+from devcluster.kubernetes import addons, health
+from devcluster.kubernetes.api import Api
+from devcluster.kubernetes.certificates import make_certificates
+from devcluster.kubernetes.components import Component, components
+from devcluster.kubernetes.configuration import write_configs
+from devcluster.machine import leftovers, processes
+from devcluster.machine.commands import run
+from devcluster.machine.locks import locked
+from devcluster.machine.network import prepare_network, remove_network
+from devcluster.machine.packages import install_packages
+from devcluster.machine.progress import say, step
 from devcluster.paths import SOURCE, Paths
-from devcluster.progress import say, step
 
 _HEALTH_SECONDS = 90.0
 _PATIENCE_SECONDS = 15.0

@@ -8,10 +8,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.commands import run
-from devcluster.network import API_SERVICE_ADDRESS, API_URL, DOMAIN, NODE, NODE_ADDRESS
+from devcluster.machine.commands import run
+from devcluster.machine.network import API_SERVICE_ADDRESS, API_URL, DOMAIN, NODE, NODE_ADDRESS
+from devcluster.machine.progress import step
 from devcluster.paths import Paths
-from devcluster.progress import step
 
 _DAYS = "3650"
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

@@ -10,9 +10,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from devcluster.commands import run
-from devcluster.containers import ctr, ctr_command, name_image
 from devcluster.errors import CommandFailedError
+from devcluster.images.containers import ctr, ctr_command, name_image
+from devcluster.machine.commands import run
 from devcluster.paths import Paths
 
 _STREAM = 'set -o pipefail; folder=$1; shift; tar --create --directory="$folder" . | "$@"'

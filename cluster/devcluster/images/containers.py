@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from devcluster.commands import run
+from devcluster.machine.commands import run
 from devcluster.paths import Paths
 
 
