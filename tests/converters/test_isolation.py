@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e.torchfiles import state_dict_bytes
+from e2e.sources.torchfiles import state_dict_bytes
 from modelport.storage.files import describe_tree, tree_digest
 from modelport_cli.local.environments import cache_folder
 from modelport_cli.local.isolation import BUBBLEWRAP, LANDLOCK, find_trouble

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from e2e.torchfiles import state_dict_bytes
+from e2e.sources.torchfiles import state_dict_bytes
 from modelport.storage.files import describe_tree, tree_digest
 
 pytestmark = pytest.mark.converters

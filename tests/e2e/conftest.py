@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from devcluster.paths import find_paths
-from e2e import diagnostics, release
-from e2e.client import POD, Client, client_pod
-from e2e.cluster import Access, Cluster
-from e2e.conversions import is_running
-from e2e.loops import PACKAGES, install_packages
-from e2e.models import factories_archive
-from e2e.stores import NamespaceStore, StorePort, Uploaded, secret_values
-from e2e.tenant import Tenant, cleaned
+from e2e.kube import diagnostics, release
+from e2e.kube.cluster import Access, Cluster
+from e2e.pods.client import POD, Client, client_pod
+from e2e.pods.loops import PACKAGES, install_packages
+from e2e.sources.models import factories_archive
+from e2e.tenants.conversions import is_running
+from e2e.tenants.stores import NamespaceStore, StorePort, Uploaded, secret_values
+from e2e.tenants.tenant import Tenant, cleaned
 
 FOLDER = Path(__file__).parent
 A, B = "e2e-a", "e2e-b"

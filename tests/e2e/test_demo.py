@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from e2e.cluster import Cluster
-from e2e.conversions import is_ready
+from e2e.kube.cluster import Cluster
+from e2e.tenants.conversions import is_ready
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMESPACE = "modelport-demo"

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from e2e import release
-from e2e.conversions import is_ready, jobs_selector
-from e2e.loops import check_unbroken
-from e2e.models import onnx_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.kube import release
+from e2e.pods.loops import check_unbroken
+from e2e.sources.models import onnx_mlp
+from e2e.tenants.conversions import is_ready, jobs_selector
+from e2e.tenants.tenant import ONE, Tenant
 
 CHART = Path(__file__).parents[2] / "charts/modelport"
 MODEL = onnx_mlp(97)

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from e2e.cluster import Body, Cluster
 from e2e.conftest import A
-from e2e.conversions import is_ready, is_stalled, jobs_selector
-from e2e.failure_cases import Given
-from e2e.models import torch_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.failures.failure_cases import Given
+from e2e.kube.cluster import Body, Cluster
+from e2e.sources.models import torch_mlp
+from e2e.tenants.conversions import is_ready, is_stalled, jobs_selector
+from e2e.tenants.tenant import ONE, Tenant
 
 WITH_CREDENTIALS = {"fetch", "keep", "stage", "publish"}
 ATTEMPTS = (

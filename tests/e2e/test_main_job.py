@@ -9,11 +9,11 @@ import tritonclient.grpc  # type: ignore[import-untyped]  # ships no types
 import tritonclient.http  # type: ignore[import-untyped]
 
 from e2e import webserver
-from e2e.client import check_answers
-from e2e.conversions import check_conditions, condition
-from e2e.loops import GRPC_PORT, check_unbroken
-from e2e.models import FEATURES, Model, answered, external_onnx, onnx_mlp, torch_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.pods.client import check_answers
+from e2e.pods.loops import GRPC_PORT, check_unbroken
+from e2e.sources.models import FEATURES, Model, answered, external_onnx, onnx_mlp, torch_mlp
+from e2e.tenants.conversions import check_conditions, condition
+from e2e.tenants.tenant import ONE, Tenant
 
 ONNX, TORCH, EXTERNAL, OVER_HTTP = onnx_mlp(1), torch_mlp(2), onnx_mlp(3), onnx_mlp(4)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from e2e.cluster import Cluster
 from e2e.conftest import A
-from e2e.conversions import conversion
+from e2e.kube.cluster import Cluster
+from e2e.tenants.conversions import conversion
 
 SOURCE = {"uri": "s3://bucket/model.onnx"}
 DIGEST = "sha256:" + "0" * 64

@@ -1,8 +1,8 @@
 """Work that is stored is not done again: reuse within a namespace, never across; errors are judged anew."""
 
-from e2e.conversions import condition
-from e2e.models import FEATURES, onnx_mlp, torch_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.sources.models import FEATURES, onnx_mlp, torch_mlp
+from e2e.tenants.conversions import condition
+from e2e.tenants.tenant import ONE, Tenant
 from modelport.api.reasons import Reason
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from e2e.conversions import Body, condition, is_observed, is_ready, jobs_selector
-from e2e.loops import check_unbroken
-from e2e.models import answered, onnx_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.pods.loops import check_unbroken
+from e2e.sources.models import answered, onnx_mlp
+from e2e.tenants.conversions import Body, condition, is_observed, is_ready, jobs_selector
+from e2e.tenants.tenant import ONE, Tenant
 
 MODEL = onnx_mlp(30)
 BATCH_SIZE = "modelport_batch_size"

@@ -3,9 +3,9 @@
 import base64
 from typing import Any
 
-from e2e.client import pod
-from e2e.cluster import Cluster
-from e2e.conversions import is_running
+from e2e.kube.cluster import Cluster
+from e2e.pods.client import pod
+from e2e.tenants.conversions import is_running
 
 NAME = "e2e-web"
 PORT = 8000

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.conversions import (
+from e2e.failures.failure_cases import CASES, SURVIVORS, WRONG_SECRET, Case, Given
+from e2e.pods.loops import Seen, check_unbroken
+from e2e.sources.models import onnx_mlp
+from e2e.tenants.conversions import (
     Body,
     check_conditions,
     check_failure,
@@ -19,10 +22,7 @@ from e2e.conversions import (
     is_ready,
     is_stalled,
 )
-from e2e.failure_cases import CASES, SURVIVORS, WRONG_SECRET, Case, Given
-from e2e.loops import Seen, check_unbroken
-from e2e.models import onnx_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.tenants.tenant import ONE, Tenant
 from modelport.api.reasons import ADVICE, Reason
 
 SERVED = onnx_mlp(60)

@@ -11,8 +11,8 @@ import obstore
 from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
-from e2e.cluster import Cluster
-from e2e.conversions import STORE_SECRET, is_running
+from e2e.kube.cluster import Cluster
+from e2e.tenants.conversions import STORE_SECRET, is_running
 
 Body = dict[str, Any]
 Result = TypeVar("Result")

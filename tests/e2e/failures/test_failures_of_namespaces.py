@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from e2e.cluster import Body, Cluster
-from e2e.conversions import STORE_SECRET, condition
-from e2e.models import onnx_mlp
-from e2e.stores import NamespaceStore
-from e2e.tenant import ONE, Tenant, cleaned
+from e2e.kube.cluster import Body, Cluster
+from e2e.sources.models import onnx_mlp
+from e2e.tenants.conversions import STORE_SECRET, condition
+from e2e.tenants.stores import NamespaceStore
+from e2e.tenants.tenant import ONE, Tenant, cleaned
 from modelport.api.reasons import Reason
 
 MODEL = onnx_mlp(70)

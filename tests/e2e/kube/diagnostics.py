@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client.exceptions import ApiException
 
 if TYPE_CHECKING:
-    from e2e.cluster import Cluster
+    from e2e.kube.cluster import Cluster
 
 Body = dict[str, Any]
 SYSTEM = "modelport-system"

@@ -1,7 +1,7 @@
 """The cluster under test: a thin, typed layer over the official client. Waiting is driven by watches, never by sleeps.
 
 Objects are plain dictionaries, as the API gives them. `wait_for` names in its failure what it waited for and shows
-everything that tells why it did not come (`e2e.diagnostics`).
+everything that tells why it did not come (`e2e.kube.diagnostics`).
 """
 
 import json
@@ -19,7 +19,7 @@ from kubernetes import config, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 
-from e2e import diagnostics
+from e2e.kube import diagnostics
 
 Body = dict[str, Any]
 API_VERSIONS = {

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
-from e2e.torchfiles import state_dict_bytes
+from e2e.sources.torchfiles import state_dict_bytes
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 Body = dict[str, Any]

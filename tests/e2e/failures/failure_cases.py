@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from e2e import models
-from e2e.conversions import Body
-from e2e.stores import NamespaceStore, Uploaded
+from e2e.sources import models
+from e2e.tenants.conversions import Body
+from e2e.tenants.stores import NamespaceStore, Uploaded
 from modelport.api.reasons import Reason
 
 WRONG_DIGEST = "sha256:" + "ab" * 32

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from uv import find_uv_bin
 
-from e2e.models import Model
+from e2e.sources.models import Model
 
 PROTOCOLS = ("rest", "grpc")
 GRPC_PORT = 8081
 PACKAGES = "/scratch/packages"
 """Where the client's pod has tritonclient."""
 _NEEDED = ("tritonclient", "grpcio", "protobuf", "python-rapidjson", "packaging", "ml-dtypes", "typing-extensions")
-_LOCK = Path(__file__).parents[2] / "requirements.lock"
+_LOCK = Path(__file__).parents[3] / "requirements.lock"
 _IMAGE_PYTHON = "3.11"
 """Python of the image that the client runs in, whose numpy it uses."""
 LOOP = """

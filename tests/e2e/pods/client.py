@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from e2e.cluster import Body, Cluster
-from e2e.loops import GRPC_PORT, PROTOCOLS, START, STOP, Loop, Seen
-from e2e.models import Array, Model
+from e2e.kube.cluster import Body, Cluster
+from e2e.pods.loops import GRPC_PORT, PROTOCOLS, START, STOP, Loop, Seen
+from e2e.sources.models import Array, Model
 
 POD = "e2e-client"
 ASK = """

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from devcluster.paths import REPOSITORY, find_paths
-from e2e import release
-from e2e.cluster import CHILD_KINDS
-from e2e.conversions import condition, is_at, is_ready, jobs_selector
-from e2e.failure_cases import Given
-from e2e.loops import check_unbroken
-from e2e.models import Model, onnx_mlp, torch_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.failures.failure_cases import Given
+from e2e.kube import release
+from e2e.kube.cluster import CHILD_KINDS
+from e2e.pods.loops import check_unbroken
+from e2e.sources.models import Model, onnx_mlp, torch_mlp
+from e2e.tenants.conversions import condition, is_at, is_ready, jobs_selector
+from e2e.tenants.tenant import ONE, Tenant
 from modelport.api.reasons import Reason
 
 STAGES = ("Importing", "Converting", "Verifying", "Deploying")

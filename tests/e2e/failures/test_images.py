@@ -1,11 +1,11 @@
 """An image that cannot be pulled, or ends at once, is told and tried again; the right image ends the failure."""
 
-from e2e import release
-from e2e.conversions import Body, condition, failure_of
-from e2e.failure_cases import Given
-from e2e.loops import check_answered
-from e2e.models import answered, onnx_mlp, torch_mlp
-from e2e.tenant import ONE, Tenant
+from e2e.failures.failure_cases import Given
+from e2e.kube import release
+from e2e.pods.loops import check_answered
+from e2e.sources.models import answered, onnx_mlp, torch_mlp
+from e2e.tenants.conversions import Body, condition, failure_of
+from e2e.tenants.tenant import ONE, Tenant
 from modelport.api.reasons import Reason
 
 NOWHERE = "registry.invalid/modelport/converter-onnx@sha256:" + "0" * 64

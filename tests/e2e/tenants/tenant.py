@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from e2e.client import Client
-from e2e.cluster import Body, Cluster
-from e2e.conversions import Predicate, check_failure, conversion, has_failed_with, is_ready, jobs_selector
-from e2e.models import Model
-from e2e.stores import NamespaceStore, Uploaded
+from e2e.kube.cluster import Body, Cluster
+from e2e.pods.client import Client
+from e2e.sources.models import Model
+from e2e.tenants.conversions import Predicate, check_failure, conversion, has_failed_with, is_ready, jobs_selector
+from e2e.tenants.stores import NamespaceStore, Uploaded
 from modelport.api.reasons import Reason
 
 KIND = "ModelConversion"

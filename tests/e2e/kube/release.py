@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from e2e.cluster import Body, Cluster
-from e2e.diagnostics import OPERATOR, SYSTEM
+from e2e.kube.cluster import Body, Cluster
+from e2e.kube.diagnostics import OPERATOR, SYSTEM
 
 STORE = "app.kubernetes.io/name=modelport,app.kubernetes.io/component=store"
 RECONCILED = '"message": "reconciled"'
