@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from devcluster.machine.progress import say
 from serving import requests
-from serving.image import Place
+from serving.contestants.image import Place
+from serving.contestants.servers import Server, kserve, mlserver, ours
 from serving.loads import Load, load
-from serving.models import Model, make
+from serving.models.served import Model, make
 from serving.requests import Request
-from serving.servers import Server, kserve, mlserver, ours
 
 CONNECTIONS = 16
 Make = Callable[[Model, Path], Request]

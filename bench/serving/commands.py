@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devcluster.errors import ClusterError
-from serving.image import Checkout, Place, mounted
+from serving.contestants.image import Checkout, Place, mounted
 from serving.places import BenchError, machine, today
 
 INTERRUPTED = 130

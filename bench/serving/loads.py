@@ -5,10 +5,10 @@ import os
 import subprocess
 from typing import Any, NamedTuple
 
+from serving.contestants.servers import INFER, Server
 from serving.places import HERE, PROTO, BenchError
 from serving.programs import provide_ghz, provide_wrk
 from serving.requests import CALL, Request
-from serving.servers import INFER, Server
 
 GRPC_CONNECTIONS = 4
 SLACK_SECONDS = 60

@@ -10,12 +10,12 @@ from typing import NamedTuple
 from devcluster.machine.progress import say
 from serving import requests
 from serving.cases import Contestant, Effort, Row, median, take_turns
-from serving.image import Place
+from serving.contestants.image import Place
+from serving.contestants.servers import ours
 from serving.loads import load
 from serving.memory import memory_of
-from serving.models import Model, make
+from serving.models.served import Model, make
 from serving.places import HERE, BenchError
-from serving.servers import ours
 
 CLIENTS = 32
 BATCHED = ("--max-batch-size", str(CLIENTS), "--max-batch-delay-milliseconds", "2")
@@ -112,7 +112,7 @@ def memory(setting: Setting, name: str) -> Row:
 
 def _bare(place: Place, model: Model, *arguments: str) -> list[str]:
     act, *more = arguments
-    return place.python(model.folder, "-c", (HERE / "bare.py").read_text(), act, "FOLDER", *more)
+    return place.python(model.folder, "-c", (HERE / "contestants" / "bare.py").read_text(), act, "FOLDER", *more)
 
 
 def _bare_milliseconds(place: Place, model: Model, batch: int) -> float:

@@ -15,9 +15,9 @@ import tritonclient.http as triton  # type: ignore[import-untyped]  # ships no t
 from tritonclient.grpc import service_pb2  # type: ignore[import-untyped]  # ships no types
 from tritonclient.utils import np_to_triton_dtype  # type: ignore[import-untyped]  # ships no types
 
-from serving.models import Model
+from serving.contestants.servers import INFER, NAME, Server
+from serving.models.served import Model
 from serving.places import BenchError
-from serving.servers import INFER, NAME, Server
 
 SECONDS = 60
 CALL = "inference.GRPCInferenceService.ModelInfer"

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from serving.artifacts import write_artifact
+from serving.models.artifacts import write_artifact
 
 from modelport.api.spec import State
 from modelport.api.status import Signature, Tensor

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from serving.artifacts import write_artifact
+from serving.models.artifacts import write_artifact
 
 from modelport.api.status import Signature, Tensor
 from modelport.verification.verdict.golden import Golden

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
-from serving.artifacts import write_artifact
+from serving.models.artifacts import write_artifact
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from modelport.verification.verdict.golden import Golden

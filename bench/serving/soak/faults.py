@@ -15,8 +15,8 @@ import grpc  # type: ignore[import-untyped]  # ships no types
 from modelport_server.grpc.http2 import framing
 from modelport_server.grpc.http2.hpack import encode
 from serving import requests
+from serving.contestants.servers import INFER, Server
 from serving.requests import LENGTH_HEADER, Request
-from serving.servers import INFER, Server
 
 SLOW_SECONDS, SLOW_PIECES = 3.0, 30
 STALL_SECONDS = 2.0

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from devcluster.machine.progress import say
-from serving import commands, faults, requests, table
-from serving.clients import Client
-from serving.faults import FAULTS
-from serving.image import Place
+from serving import commands, requests, table
+from serving.contestants.image import Place
+from serving.contestants.servers import Ports, Server, end, ours
 from serving.memory import memory_of
-from serving.models import Model, make
+from serving.models.served import Model, make
 from serving.places import RESULTS, BenchError, free_port, today
-from serving.servers import Ports, Server, end, ours
-from serving.tally import Tally, Window
+from serving.soak import faults
+from serving.soak.clients import Client
+from serving.soak.faults import FAULTS
+from serving.soak.tally import Tally, Window
 
 MAX_BODY_BYTES = 8 << 20
 DRAIN_SECONDS = 2

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from modelport.api.status import Signature, Tensor
 from modelport.verification.verdict.golden import Golden
-from serving import minilm
-from serving.artifacts import write_artifact
+from serving.models import minilm
+from serving.models.artifacts import write_artifact
 
 Array = npt.NDArray[Any]
 FEATURES, HIDDEN, CLASSES = 4, 32, 3

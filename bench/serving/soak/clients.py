@@ -9,10 +9,10 @@ import grpc  # type: ignore[import-untyped]  # ships no types
 import numpy as np
 
 from serving import requests
-from serving.models import Model
+from serving.contestants.servers import INFER
+from serving.models.served import Model
 from serving.requests import ABSOLUTE, RELATIVE, Outputs, Request
-from serving.servers import INFER
-from serving.tally import Tally, Window
+from serving.soak.tally import Tally, Window
 
 PAUSE_SECONDS = 0.01
 # so that a client finds a new server as soon as it is there

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from devcluster.machine.progress import step
-from serving.image import Place
-from serving.models import Model
+from serving.contestants.image import Place
+from serving.models.served import Model
 from serving.places import HERE, BenchError, free_port
 from serving.programs import provide_environment
 

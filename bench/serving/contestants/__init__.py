@@ -1,0 +1,1 @@
+"""Who is measured: our server as shipped, its peers, and the runtime alone."""

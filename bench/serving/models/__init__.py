@@ -1,0 +1,1 @@
+"""What is served: models that are built here, and artifacts of them."""
