@@ -12,8 +12,8 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from modelport import __version__
-from modelport_server.grpc import schema
-from modelport_server.grpc.contents import FIELDS
+from modelport_server.grpc.messages import schema
+from modelport_server.grpc.messages.contents import FIELDS
 from modelport_server.protocol.datatypes import BY_DTYPE, DATATYPES
 from server.grpc.grpc_places import TRANSPORTS, placed, request, slow_artifact, stub_at
 from server.models import features, identity, identity_artifact, mlp_artifact, scores

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
 from modelport_server.errors import BadRequestError
-from modelport_server.grpc import codec, schema, wire
+from modelport_server.grpc.messages import codec, schema, wire
 
 Request = schema.message("inference.ModelInferRequest")
 Response = schema.message("inference.ModelInferResponse")

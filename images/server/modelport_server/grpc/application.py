@@ -7,10 +7,11 @@ from urllib.parse import quote
 from modelport_server.dataplane.calls import Call, clock
 from modelport_server.dataplane.plane import Outputs, Question
 from modelport_server.errors import EncodingError, GrpcStatus, RequestError
-from modelport_server.grpc import codec, metadata
+from modelport_server.grpc import metadata
 from modelport_server.grpc.frames import Messages, Reader, frame
 from modelport_server.grpc.http2.exchange import Answer, Exchange
 from modelport_server.grpc.http2.hpack import encode
+from modelport_server.grpc.messages import codec
 from modelport_server.grpc.service import INFER, STREAM, Service
 from modelport_server.grpc.statuses import OK, Status, status_of
 from modelport_server.grpc.streams import Streams

@@ -7,7 +7,7 @@ from functools import cached_property
 from modelport_server.dataplane.calls import Call, clock
 from modelport_server.dataplane.plane import VERSION, Outputs, Question, server_metadata
 from modelport_server.errors import GrpcStatus, NotFoundError, NotReadyError, RequestError, UnknownMethodError
-from modelport_server.grpc import codec, schema
+from modelport_server.grpc.messages import codec, schema
 from modelport_server.grpc.statuses import status_of
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.observation.observers import Observation

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from modelport_server.errors import BadRequestError
-from modelport_server.grpc import schema
+from modelport_server.grpc.messages import schema
 from modelport_server.protocol.datatypes import Datatype
 from modelport_server.protocol.payloads import Array
 from modelport_server.protocol.strings import strings, to_string

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError
 
 from modelport_server.errors import BadRequestError
-from modelport_server.grpc import schema, wire
-from modelport_server.grpc.contents import NONE, TypedPayload
+from modelport_server.grpc.messages import schema, wire
+from modelport_server.grpc.messages.contents import NONE, TypedPayload
 from modelport_server.protocol.datatypes import datatype_of
 from modelport_server.protocol.messages import InputTensor
 from modelport_server.protocol.payloads import Array, Buffer, RawPayload, to_raw
