@@ -10,7 +10,7 @@ from rich.live import Live
 
 from modelport.api.resource import ModelConversion, parse
 from modelport_cli import console
-from modelport_cli.cluster import (
+from modelport_cli.access.cluster import (
     Body,
     Cluster,
     Context,

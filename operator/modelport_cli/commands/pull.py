@@ -6,12 +6,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from modelport.api.status import ArtifactStatus
+from modelport_cli.access.cluster import Context, Namespace, connect, read_resource
+from modelport_cli.access.stores import namespace_store
 from modelport_cli.artifacts import save_artifact
-from modelport_cli.cluster import Context, Namespace, connect, read_resource
 from modelport_cli.commands.get import understand
 from modelport_cli.errors import CommandError
 from modelport_cli.stages import size
-from modelport_cli.stores import namespace_store
 
 
 def pull(

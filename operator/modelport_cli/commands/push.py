@@ -14,10 +14,10 @@ from modelport.storage.files import describe, describe_tree, relative_parts, tre
 from modelport.storage.manifests import File
 from modelport.storage.store import Store
 from modelport_cli import console
-from modelport_cli.cluster import Context, Namespace, connect
+from modelport_cli.access.cluster import Context, Namespace, connect
+from modelport_cli.access.stores import given_store, namespace_store
 from modelport_cli.errors import CommandError, UsageError
 from modelport_cli.stages import size
-from modelport_cli.stores import given_store, namespace_store
 
 
 class Upload(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modelport.storage.store import URI_KEY
-from modelport_cli.credentials import environment_credentials
+from modelport_cli.access.credentials import environment_credentials
 from modelport_cli.errors import UsageError
 from modelport_cli.interrupts import uninterrupted
 

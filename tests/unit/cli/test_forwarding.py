@@ -5,9 +5,9 @@ import stat
 
 import pytest
 
-from modelport_cli.cluster import Cluster
+from modelport_cli.access.cluster import Cluster
+from modelport_cli.access.forwarding import inside_target, reachable
 from modelport_cli.errors import CommandError
-from modelport_cli.forwarding import inside_target, reachable
 
 CLUSTER = Cluster(connection=None, namespace="vision", context="home")
 ENDPOINT = "http://modelport-store.modelport-system.svc.cluster.local:8333"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from modelport.storage.store import URI_KEY, Store, open_store
-from modelport_cli.cluster import Cluster, read_store_secret
-from modelport_cli.credentials import environment_credentials
-from modelport_cli.forwarding import reachable
+from modelport_cli.access.cluster import Cluster, read_store_secret
+from modelport_cli.access.credentials import environment_credentials
+from modelport_cli.access.forwarding import reachable
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 

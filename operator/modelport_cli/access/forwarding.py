@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from modelport_cli.cluster import Cluster
+from modelport_cli.access.cluster import Cluster
 from modelport_cli.console import progress
 from modelport_cli.errors import CommandError
 
