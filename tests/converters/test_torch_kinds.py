@@ -16,8 +16,8 @@ from modelport.jobs.requests import ConvertRequest
 from modelport.steps.handover import ARTIFACT, read_caveats, read_manifest
 from modelport.steps.runner import Context
 from modelport.storage.manifests import ArtifactManifest
+from modelport.verification.measure.sameness import distance
 from modelport.verification.reference import FILE_NAME, read_reference
-from modelport.verification.source.sameness import distance
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_converter.steps.judge import judge
 from modelport_server.backends.base import How

@@ -13,11 +13,11 @@ from modelport.verification.arrays import Array
 from modelport.verification.calls import Calls, Infer, run_calls
 from modelport.verification.errors import describe_error
 from modelport.verification.measure.precision import is_float
+from modelport.verification.measure.sameness import is_other, noise_of
 from modelport.verification.reference import Answers, Sample
 from modelport.verification.samples.plan import Plan
 from modelport.verification.samples.probing import stopwatch
 from modelport.verification.source.moving import move_calls
-from modelport.verification.source.sameness import is_other, noise_of
 
 STEADY = 4
 """How often a question near the end of a type is moved: by chance two large numbers move alike, and still cancel out."""

@@ -15,13 +15,13 @@ from modelport.jobs.requests import ConvertRequest
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Calls, Infer, run_calls
 from modelport.verification.hints import Hint
+from modelport.verification.measure.sameness import find_difference
 from modelport.verification.reference import Reference, Sample
 from modelport.verification.samples.plan import make_plan
 from modelport.verification.samples.probing import Prober
 from modelport.verification.source.answering import Asked, ask_edges, ask_one
 from modelport.verification.source.moving import can_move
 from modelport.verification.source.repeats import Ways, find_axes, make_repeats
-from modelport.verification.source.sameness import find_difference
 
 __all__ = ["Hint", "Source", "ask_source", "describe_inputs", "describe_outputs"]
 

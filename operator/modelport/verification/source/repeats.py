@@ -18,11 +18,11 @@ from modelport.errors import lacks_memory
 from modelport.verification.arrays import Array
 from modelport.verification.calls import Calls
 from modelport.verification.measure.precision import is_float
+from modelport.verification.measure.sameness import is_other, noise_of
 from modelport.verification.reference import Answers
 from modelport.verification.samples.lengths import find_batch
 from modelport.verification.source.answering import Asked
 from modelport.verification.source.moving import move_calls
-from modelport.verification.source.sameness import is_other, noise_of
 from modelport.verification.verdict.judgement import MAX_LIMIT
 
 Ask = Callable[[Calls], Answers]

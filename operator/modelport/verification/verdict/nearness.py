@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from modelport.verification.measure.detections import Detector
 from modelport.verification.measure.detectors import detector_of
+from modelport.verification.measure.sameness import distance, noise_of
 from modelport.verification.reference import Answers, Reference, Sample
-from modelport.verification.source.sameness import distance, noise_of
 from modelport.verification.verdict.judgement import MAX_LIMIT, NOISE_FLOORS
 
 LIMIT = 1e-5

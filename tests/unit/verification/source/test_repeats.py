@@ -6,9 +6,9 @@ import pytest
 
 from builders import convert_request
 from modelport.api.spec import DimensionRange, Input, State, Values
+from modelport.verification.measure.sameness import is_other
 from modelport.verification.source.model import Source, ask_source
 from modelport.verification.source.moving import move, move_weights
-from modelport.verification.source.sameness import is_other
 from unit.verification.answered import measured
 
 FEATURES = [Input(name="x", shape=["batch", 4])]
