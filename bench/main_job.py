@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from devcluster.paths import find_paths
-from modelport.api.crd import resource_definition
+from modelport.crd import resource_definition
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "examples"))

@@ -19,8 +19,8 @@ from grpc_tools import protoc
 from image_list import images
 
 from modelport.api.base import API_VERSION, KIND
-from modelport.api.crd import resource_definition, root_schema
 from modelport.api.reasons import ADVICE
+from modelport.crd import resource_definition, root_schema
 from modelport.frameworks import CONVERTERS, FORMATS, framework_of
 from modelport.runtimes import RUNTIMES
 

@@ -18,8 +18,8 @@ import yaml
 
 from devcluster.paths import find_paths
 from modelport.api.base import API_VERSION, KIND
-from modelport.api.crd import RULES
 from modelport.api.resource import parse
+from modelport.crd import RULES
 from modelport_cli.errors import UsageError
 from modelport_cli.rules import check_rules
 

@@ -14,10 +14,10 @@ from builders import convert_request
 from modelport.api.reasons import ADVICE, Reason
 from modelport.conversion import discovery
 from modelport.conversion.base import Framework
-from modelport.conversion.paths import find_paths
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS, SOURCES, framework_of
 from modelport.jobs.planning import MOVER_IMAGE
+from modelport.paths import find_paths
 from modelport.runtimes import RUNTIMES, TARGETS
 from modelport.verification.source.model import Source
 from modelport_converter import frameworks as package

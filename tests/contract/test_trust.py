@@ -9,11 +9,11 @@ from modelport.api.status import SourceStatus
 from modelport.conversion.base import Converter, Format
 from modelport.conversion.detection import Evidence
 from modelport.conversion.onnx_options import OnnxOptions
-from modelport.conversion.paths import check_trust
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS
 from modelport.frameworks.onnx import FRAMEWORK
 from modelport.jobs.planning import paths
+from modelport.paths import check_trust
 from modelport_cli.local.jobs import plan_conversions
 from unit.operator.scenes import import_steps, job_of, plan_for, pod
 from unit.operator.scenes import resource as resource_of

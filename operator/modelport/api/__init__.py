@@ -1,1 +1,1 @@
-"""The ModelConversion resource: its types, its CRD, and the reasons of failures."""
+"""The ModelConversion resource: its types, and the reasons of failures."""

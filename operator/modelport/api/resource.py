@@ -1,4 +1,4 @@
-"""The ModelConversion as a whole: the CRD is generated from it (`modelport.api.crd`), the operator reads it."""
+"""The ModelConversion as a whole: the CRD is generated from it (`modelport.crd`), the operator reads it."""
 
 from typing import Any
 

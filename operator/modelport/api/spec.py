@@ -7,7 +7,7 @@ from msgspec import Meta
 from modelport.api.base import Digest, Dtype, InputDimension, Object, Quantity, TensorName, Uri
 
 FormatName = Annotated[str, Meta(max_length=64)]
-"""One of those that frameworks declare; `modelport.api.crd` lists them in the schema."""
+"""One of those that frameworks declare; `modelport.crd` lists them in the schema."""
 
 
 class SecretReference(Object, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""What a framework, a format, a converter and a runtime are, and the paths that converters make."""
+"""What a framework, a format, a converter and a runtime are, and how formats are told from files."""

@@ -6,10 +6,10 @@ import msgspec
 
 from modelport.api.resource import ModelConversion
 from modelport.api.status import SourceStatus
-from modelport.conversion.paths import PlannedPath, plan_paths
 from modelport.frameworks import framework_of
 from modelport.jobs.keys import locations
 from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
+from modelport.paths import PlannedPath, plan_paths
 from modelport.runtimes import runtime_for
 
 Images = Mapping[str, str]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelport.api.crd import MAX_BYTES, resource_definition
+from modelport.crd import MAX_BYTES, resource_definition
 
 ROOT = Path(__file__).parents[3]
 Node = dict[str, Any]

@@ -7,7 +7,6 @@ from modelport.api.base import API_VERSION
 from modelport.api.reasons import ADVICE, Reason
 from modelport.api.resource import ModelConversion, parse
 from modelport.api.status import SourceStatus
-from modelport.conversion.paths import find_paths, options_of, plan_paths
 from modelport.encoding import canonical
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS
@@ -15,6 +14,7 @@ from modelport.jobs.environment import MAX_REQUEST_BYTES
 from modelport.jobs.keys import artifact_key, inputs_key, source_key, verification_key
 from modelport.jobs.planning import convert_request, import_request, paths, verify_request
 from modelport.jobs.requests import decode_request
+from modelport.paths import find_paths, options_of, plan_paths
 
 DIGEST = "sha256:" + "a" * 64
 IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-onnxruntime": "server@1"}
