@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.frameworks import FORMATS
 from modelport.jobs.requests import ConvertRequest, Hop
 from modelport.steps.handover import MODEL
-from modelport.storage.manifests import MANIFEST
+from modelport.storage.trees import FolderTree
 
-__all__ = ["MODEL", "HopTask", "SourceTask", "last_line", "the_one_file"]
+__all__ = ["MODEL", "HopTask", "SourceTask", "find_part", "last_line"]
 
 
 class SourceTask(NamedTuple):
@@ -39,19 +40,26 @@ class HopTask(NamedTuple):
     """Folder for `model/`, and caveats.json where a user must know something."""
 
 
-def the_one_file(folder: Path, suffixes: tuple[str, ...]) -> Path:
-    """Return the only file below `folder` with one of the suffixes, or the only file at all.
+def find_part(tree: FolderTree, format_name: str, part: str = "model") -> Path:
+    """Return the file that plays a part in the model of this format, or the only file at all.
 
-    Raises ModelportError (SourceCorrupt) if there is none, or a choice.
+    Raises ModelportError: SourceCorrupt if there is none, AmbiguousFormat if there is a choice.
     """
-    manifest = folder / MANIFEST
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink() and path != manifest)
-    named = [path for path in files if path.suffix in suffixes] or files
-    if len(named) == 1:
-        return named[0]
-    found = ", ".join(str(path.relative_to(folder)) for path in named[:8]) or "no file"
-    message = f"source: expected one file named {' or '.join(f'*{suffix}' for suffix in suffixes)}, found {found:.300}"
-    raise ModelportError(Reason.SOURCE_CORRUPT, message)
+    detect = FORMATS[format_name].detect
+    found = detect(tree) if detect else None
+    if found is None and len(tree.paths) == 1:  # whoever reads it says what is wrong with it
+        return tree.root / tree.paths[0]
+    if found is None:
+        message = (
+            f"source: expected {FORMATS[format_name].description}, found {', '.join(tree.paths) or 'no file':.300}"
+        )
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
+    if found.rivals:
+        message = (
+            f"source: expected one file as {format_name}, found {', '.join((found.parts[part], *found.rivals)):.300}"
+        )
+        raise ModelportError(Reason.AMBIGUOUS_FORMAT, message)
+    return tree.root / found.parts[part]
 
 
 def last_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ Files are looked at, never loaded: bounded reads, and the names in zip archives 
 checkpoint of PyTorch, a Keras model are zip archives, and models as a whole; only what no format claims is unpacked.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from modelport.api.reasons import Reason
@@ -35,6 +35,8 @@ class Evidence(NamedTuple):
     """Paths of the files by the part that they play: `model`, `weights`, `architecture`, …"""
     is_sure: bool = True
     """Whether content says so, and not only a name."""
+    rivals: tuple[str, ...] = ()
+    """Files that would play a part as well as the one that is named: nobody can tell which model is meant."""
 
 
 class Detecting(Protocol):
@@ -45,6 +47,11 @@ class Detecting(Protocol):
 
     @property
     def detect(self) -> Callable[[Tree], Evidence | None] | None: ...  # noqa: D102
+
+
+def play(part: str, files: Sequence[str], *, is_sure: bool) -> Evidence | None:
+    """Return the evidence that one of these files plays a part: the first, and the others are its rivals."""
+    return Evidence({part: files[0]}, is_sure, tuple(files[1:])) if files else None
 
 
 AnyFormat = TypeVar("AnyFormat", bound=Detecting)

@@ -1,12 +1,14 @@
 """ONNX: an open format for models, with its own converter for opset changes and simplification."""
 
 from modelport.conversion.base import Converter, Format, Framework
-from modelport.conversion.detection import Evidence, Tree
+from modelport.conversion.detection import Evidence, Tree, play
 from modelport.conversion.onnx_options import OnnxOptions
 
 SUFFIX = ".onnx"
 GRAPH = 7
 """Field of ModelProto in onnx.proto; ir_version, the first one that is written, is field 1."""
+NUMBERS = (1, 5)
+"""Its fields that are numbers, and none that leads to as many bytes; a tensor alone begins like a model, too."""
 
 
 def _detect(tree: Tree) -> Evidence | None:
@@ -14,7 +16,7 @@ def _detect(tree: Tree) -> Evidence | None:
     sure = [path for path in begun if _holds_graph(tree, path)]
     found = sure or [path for path in begun if path.endswith(SUFFIX)]
     named = [path for path in found if path.endswith(SUFFIX)] or found
-    return Evidence({"model": named[0]}, is_sure=bool(sure)) if named else None
+    return play("model", named, is_sure=bool(sure))
 
 
 def _holds_graph(tree: Tree, path: str) -> bool:
@@ -25,13 +27,13 @@ def _holds_graph(tree: Tree, path: str) -> bool:
         tag, used = _varint(head, 0)
         value, used = _varint(head, used) if used else (0, 0)
         kind = tag & 7
-        if not used or kind not in {0, 2}:
+        if not used or kind != (0 if tag >> 3 in NUMBERS else 2):
             return False
         offset += used + (value if kind == 2 else 0)  # noqa: PLR2004  # 2: a length, and as many bytes
         if offset > size:
             return False
         if tag >> 3 == GRAPH:
-            return kind == 2  # noqa: PLR2004
+            return True
         if offset == size:
             return False
     return False

@@ -1,7 +1,7 @@
 """PyTorch: weights (a state dict, saved by torch.save) with a factory that builds the model."""
 
 from modelport.conversion.base import Converter, Format, Framework
-from modelport.conversion.detection import Evidence, Tree
+from modelport.conversion.detection import Evidence, Tree, play
 from modelport.conversion.onnx_options import OnnxOptions
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
@@ -12,20 +12,20 @@ LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 def _detect(tree: Tree) -> Evidence | None:
-    zipped = {path: tree.members(path) for path in tree.paths}
-    sure = [
-        path
-        for path, members in zipped.items()
-        if any(name.rpartition("/")[2] == PICKLE for name in members) or tree.read(path).startswith(LEGACY)
-    ]
-    # a file that lost its end has no list of its members any more
-    named = [
-        path
-        for path, members in zipped.items()
-        if path.endswith(SUFFIXES) and not members and tree.read(path).startswith((b"PK\x03\x04", b"\x80\x02"))
-    ]
-    found = sure or named
-    return Evidence({"weights": found[0]}, is_sure=bool(sure)) if found else None
+    sure = [path for path in tree.paths if tree.read(path).startswith(LEGACY) or _is_saved(tree.members(path))]
+    return play("weights", sure or [path for path in tree.paths if _is_cut(tree, path)], is_sure=bool(sure))
+
+
+def _is_saved(members: frozenset[str]) -> bool:
+    """Whether torch.save wrote an archive: all is in one folder, with a pickle and the version of the archive."""
+    roots = {name.partition("/")[0] for name in members}
+    return len(roots) == 1 and {f"{root}/{name}" for root in roots for name in (PICKLE, "version")} <= members
+
+
+def _is_cut(tree: Tree, path: str) -> bool:
+    """Whether it has the name of weights, and lost its end: there is no list of its members any more."""
+    begins = path.endswith(SUFFIXES) and tree.read(path).startswith((b"PK\x03\x04", b"\x80\x02"))
+    return begins and not tree.members(path)
 
 
 FRAMEWORK = Framework(

@@ -73,8 +73,16 @@ def is_archive(name: str) -> bool:
 
 def list_zip(name: str, file: IO[bytes]) -> list[str]:
     """Return the names in a zip archive. Raises ModelportError (UnsafeSource) and zipfile.BadZipFile."""
-    with zipfile.ZipFile(_Bounded(file, name, MAX_DIRECTORY_BYTES)) as opened:
+    with open_zip(name, file) as opened:
         return opened.namelist()
+
+
+def open_zip(name: str, file: IO[bytes]) -> zipfile.ZipFile:
+    """Open a zip archive, whose list of members is read at once. Raises the same."""
+    stream = _Bounded(file, name, MAX_DIRECTORY_BYTES)
+    opened = zipfile.ZipFile(stream)
+    stream.left = sys.maxsize - 1
+    return opened
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -83,7 +91,9 @@ def unpack(archive: Path, target: Path) -> None:
     places: set[PurePosixPath] = set()
     try:
         for count, member in enumerate(_members(archive), start=1):
-            path = PurePosixPath(*relative_parts(member.path))
+            # what packs a folder from within names the folder, too: `./`
+            is_root = member.content is None and PurePosixPath(member.path) == PurePosixPath()
+            path = PurePosixPath(*(() if is_root else relative_parts(member.path)))
             places.update((path, *path.parents[:-1]))
             if max(count, len(places)) > MAX_FILES:
                 message = (
@@ -105,9 +115,7 @@ def _members(archive: Path) -> Iterator[_Member]:
 
 
 def _zipped(name: str, file: IO[bytes]) -> Iterator[_Member]:
-    stream = _Bounded(file, name, MAX_DIRECTORY_BYTES)
-    with zipfile.ZipFile(stream) as opened:
-        stream.left = sys.maxsize - 1
+    with open_zip(name, file) as opened:
         for info in opened.infolist():
             if info.is_dir():
                 yield _Member(info.filename, None)

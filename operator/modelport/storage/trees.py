@@ -6,9 +6,14 @@ from typing import NamedTuple
 
 from modelport.errors import ModelportError
 from modelport.storage.archives import list_zip
-from modelport.storage.files import open_beneath
+from modelport.storage.files import list_tree, open_beneath
 
 READ_BYTES = 4_096
+
+
+def open_tree(root: Path) -> "FolderTree":
+    """Return all files below a folder. Raises ModelportError (UnsafeSource)."""
+    return FolderTree(root, tuple(list_tree(root)))
 
 
 class FolderTree(NamedTuple):

@@ -4,6 +4,7 @@ import collections
 import io
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -96,7 +97,9 @@ def test_a_model_without_tensors_as_inputs_is_told(tmp_path):
 
 
 def test_two_models_are_one_too_many(tmp_path):
-    assert_fails("onnx", tmp_path, ["a.onnx", "b.onnx"], Reason.SOURCE_CORRUPT)
+    for name in ("a.onnx", "b.onnx"):
+        write(tmp_path, network(), name)
+    assert_fails("onnx", tmp_path, ["a.onnx", "b.onnx"], Reason.AMBIGUOUS_FORMAT)
 
 
 def test_external_data_beside_the_model_is_found(tmp_path):
@@ -113,6 +116,8 @@ def test_external_data_must_stay_inside(tmp_path, location):
 
 def test_external_data_in_another_folder_is_not_beside(tmp_path):
     write(tmp_path, network(initializers=[outside(weights(), "data.bin")]), "net/model.onnx")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "data.bin").write_bytes(bytes(1024))
     assert_fails("onnx", tmp_path, ["net/model.onnx", "other/data.bin"], Reason.SOURCE_CORRUPT)
 
 
@@ -159,6 +164,7 @@ def zip_of(content, name="archive/data.pkl", data=bytes(4096)):
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(name, content)
         archive.writestr("archive/data/0", data)
+        archive.writestr("archive/version", b"3\n")
     return file.getvalue()
 
 
@@ -277,6 +283,33 @@ def test_a_damaged_pickle_is_told_and_kills_nothing(tmp_path, wrap, content):
 )
 def test_depth_needs_no_stack(tmp_path, content):
     assert inspect_bytes(tmp_path, zip_of(content)) is None
+
+
+def test_a_list_of_members_takes_bounded_memory(tmp_path):
+    """Each is 46 bytes of the archive and 600 of memory."""
+    with zipfile.ZipFile(tmp_path / "weights.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", state_dict_pickle())
+        archive.writestr("archive/version", b"3")
+        for member in [archive.infolist()[1]] * 100_000:
+            archive.filelist.append(member)
+    told = assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.UNSAFE_SOURCE)
+    assert "more than is read" in told
+
+
+@pytest.mark.parametrize("name", ["data.pkl", "byteorder"])
+def test_what_is_packed_small_is_not_read_large(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "weights.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/version", b"3")
+        if name != "data.pkl":
+            archive.writestr("archive/data.pkl", state_dict_pickle(), zipfile.ZIP_STORED)
+        archive.writestr(f"archive/{name}", b"]" * (32 << 20))
+    tracemalloc.start()
+    try:
+        assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.SOURCE_CORRUPT)
+        peak = tracemalloc.get_traced_memory()[1]
+        assert peak < 8 << 20, peak
+    finally:
+        tracemalloc.stop()
 
 
 def test_compressed_storages_are_not_read(tmp_path):

@@ -11,8 +11,9 @@ from modelport.api.reasons import Reason
 from modelport.conversion.detection import detect
 from modelport.errors import ModelportError
 from modelport.frameworks import SOURCES
-from modelport.storage.trees import FolderTree
+from modelport.storage.trees import FolderTree, open_tree
 from modelport_converter.frameworks import is_model
+from modelport_converter.tasks import find_part
 
 
 def onnx_bytes(**fields):
@@ -29,8 +30,13 @@ def zip_bytes(*names):
     return file.getvalue()
 
 
-CHECKPOINT = zip_bytes("best/data.pkl", "best/byteorder", "best/data/0")
+CHECKPOINT = zip_bytes("best/data.pkl", "best/byteorder", "best/data/0", "best/version")
+STRAY = zip_bytes("net.onnx", "extras/data.pkl", "extras/version")
 DL4J = zip_bytes("configuration.json", "coefficients.bin", "updaterState.bin")
+
+TENSOR = helper.make_tensor("x", TensorProto.INT64, [2], [10, 18]).SerializeToString()
+"""Begins as a model does: a number, and later a field 7 that has a length."""
+SAVED_MODEL = b"\x08\x01\x12\x05hello"
 
 
 @pytest.fixture
@@ -76,7 +82,9 @@ def test_another_frameworks_archive_is_no_checkpoint(found, name):
     assert found(**{name: DL4J}) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"\x08", b"\x08\x07", b"\x08" * 900, b"a text", b"\x80\x02}q\x00."])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x08", b"\x08\x07", b"\x08" * 900, b"a text", b"\x80\x02}q\x00.", TENSOR, SAVED_MODEL]
+)
 def test_what_is_nothing_is_nothing(found, content):
     assert found(file=content) is None
 
@@ -98,12 +106,47 @@ def test_two_that_are_sure_are_a_question(found):
         (CHECKPOINT, "pytorch-state-dict", True),
         (CHECKPOINT, "onnx", False),
         (DL4J, None, False),
+        (STRAY, None, False),
+        (zip_bytes("data/data.pkl", "data/readme.txt"), None, False),
         (zip_bytes("net.onnx"), None, False),
     ],
 )
 def test_an_archive_is_a_model_if_a_format_claims_it_whole(tmp_path, content, asked, whole):
     (tmp_path / "net.zip").write_bytes(content)
     assert is_model(tmp_path, "net.zip", asked) is whole
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "part"),
+    [
+        ({"net": onnx_bytes(), "README.md": b"about"}, "onnx", "model"),
+        ({"net.onnx": onnx_bytes(), "._net.onnx": b"\0\5\x16\7" * 20}, "onnx", "model"),
+        ({"net.onnx": onnx_bytes(), "other": onnx_bytes()}, "onnx", "model"),
+        ({"net.bin": CHECKPOINT, "config.json": b"{}", "a.pt": b""}, "pytorch-state-dict", "weights"),
+        ({"net": b"whatever it is"}, "onnx", "model"),
+    ],
+)
+def test_the_file_that_was_detected_is_the_one_that_is_read(tmp_path, files, name, part):
+    for path, content in files.items():
+        (tmp_path / path).write_bytes(content)
+    assert find_part(open_tree(tmp_path), name, part).name.startswith("net")
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "part", "reason"),
+    [
+        ({"a.onnx": onnx_bytes(), "b.onnx": onnx_bytes()}, "onnx", "model", Reason.AMBIGUOUS_FORMAT),
+        ({"a.pt": CHECKPOINT, "b.pt": CHECKPOINT}, "pytorch-state-dict", "weights", Reason.AMBIGUOUS_FORMAT),
+        ({"a.onnx": b"", "b.pt": b""}, "onnx", "model", Reason.SOURCE_CORRUPT),
+        ({}, "onnx", "model", Reason.SOURCE_CORRUPT),
+    ],
+)
+def test_a_choice_between_models_is_told(tmp_path, files, name, part, reason):
+    for path, content in files.items():
+        (tmp_path / path).write_bytes(content)
+    with pytest.raises(ModelportError, match=", ".join(files) or "no file") as caught:
+        find_part(open_tree(tmp_path), name, part)
+    assert caught.value.reason is reason
 
 
 def test_links_are_not_followed(tmp_path):

@@ -26,8 +26,9 @@ def pod(tmp_path):
 
 
 def import_of(uri, digest=None, code=None, data=None, **more):
-    locations = [LocationRequest(role="source", uri=uri, digest=digest)]
-    locations += [LocationRequest(role=role, uri=each) for role, each in (("code", code), ("data", data)) if each]
+    given = {"source": uri, "code": code, "data": data}
+    locations = {role: LocationRequest(uri=each) for role, each in given.items() if each}
+    locations["source"] = LocationRequest(uri=uri, digest=digest)
     return ImportRequest(locations=locations, **more)
 
 
@@ -46,7 +47,7 @@ def test_one_file_is_imported_and_its_facts_are_told(pod):
     uri = pod.source("a net.onnx", content)
     statuses, result, logs = pod.run(*IMPORT, request=import_of(uri, digest_of(content)))
     assert statuses == DONE, logs
-    assert result.source.digest == digest_of(content)
+    assert result.source.digests["source"] == digest_of(content)
     assert (result.source.format, result.source.size_bytes) == ("onnx", len(content))
     assert [tensor.name for tensor in result.source.signature.inputs] == ["x"]
     assert kept(pod, digest_of(content)) == {"a net.onnx": content}
@@ -62,7 +63,10 @@ def test_archives_are_kept_as_they_are_under_their_digests(pod):
     request = import_of(pod.source("net.zip", archive), digest_of(archive), pod.source("net.whl", wheel))
     statuses, result, logs = pod.run(*IMPORT, request=request)
     assert statuses == DONE, logs
-    assert (result.source.digest, result.source.code_digest) == (digest_of(archive), digest_of(wheel))
+    assert (result.source.digests["source"], result.source.digests.get("code")) == (
+        digest_of(archive),
+        digest_of(wheel),
+    )
     assert (result.source.format, result.source.size_bytes) == ("onnx", len(archive))
     assert kept(pod, digest_of(archive)) == {"net.zip": archive}
     assert kept(pod, digest_of(wheel)) == {"net.whl": wheel}
@@ -79,14 +83,14 @@ def test_samples_are_kept_beside_the_source_and_an_npz_stays_whole(pod):
     request = import_of(pod.source("net.onnx", model_bytes()), data=pod.source("samples.npz", data))
     statuses, result, logs = pod.run(*IMPORT, request=request)
     assert statuses == DONE, logs
-    assert (result.source.data_digest, result.source.code_digest) == (digest_of(data), None)
+    assert result.source.digests == {"source": digest_of(model_bytes()), "data": digest_of(data)}
     assert kept(pod, digest_of(data)) == {"samples.npz": data}
 
 
 def test_samples_of_another_digest_are_told_by_their_field(pod):
     request = import_of(pod.source("net.onnx", model_bytes()))
-    wrong = LocationRequest(role="data", uri=pod.source("samples.npz", b"x"), digest="sha256:" + "0" * 64)
-    request = msgspec.structs.replace(request, locations=[*request.locations, wrong])
+    wrong = LocationRequest(uri=pod.source("samples.npz", b"x"), digest="sha256:" + "0" * 64)
+    request = msgspec.structs.replace(request, locations={**request.locations, "data": wrong})
     failure = pod.run("fetch", request=request)[1].failure
     assert failure.reason == Reason.DIGEST_MISMATCH
     assert failure.message.startswith("spec.verification.data.digest: expected sha256:0")
@@ -97,7 +101,7 @@ def test_a_prefix_is_imported_under_the_digest_of_its_files(pod):
     pod.source("net/labels.txt", b"cat\n")
     statuses, result, logs = pod.run(*IMPORT, request=import_of(f"file://{pod.sources}/net/"))
     assert statuses == DONE, logs
-    assert set(kept(pod, result.source.digest)) == {"net.onnx", "labels.txt"}
+    assert set(kept(pod, result.source.digests["source"])) == {"net.onnx", "labels.txt"}
 
 
 def test_importing_again_changes_nothing(pod, tmp_path):
@@ -120,7 +124,7 @@ def test_importing_again_changes_nothing(pod, tmp_path):
         ("net.zip", zip_bytes({"../net.onnx": model_bytes()}), None, "inspect", Reason.UNSAFE_SOURCE),
         (
             "net.zip",
-            zip_bytes({"a.onnx": model_bytes(), "b.pt": zip_bytes({"best/data.pkl": b""})}),
+            zip_bytes({"a.onnx": model_bytes(), "b.pt": zip_bytes({"best/data.pkl": b"", "best/version": b"3"})}),
             None,
             "inspect",
             Reason.AMBIGUOUS_FORMAT,
@@ -177,7 +181,7 @@ def test_an_exploited_parser_changes_nothing_that_is_kept(pod):
     request = import_of(pod.source("net.zip", SOURCE), code=pod.source("net.whl", CODE))
     statuses, result = exploited(pod, request)
     assert (statuses, result.failure) == (DONE[:1], None)
-    assert (result.source.digest, result.source.code_digest) == (digest_of(SOURCE), digest_of(CODE))
+    assert (result.source.digests["source"], result.source.digests["code"]) == (digest_of(SOURCE), digest_of(CODE))
     assert (kept(pod, digest_of(SOURCE)), kept(pod, digest_of(CODE))) == ({"net.zip": SOURCE}, {"net.whl": CODE})
     assert len(pod.store.list()) == 4  # two files, two manifests
 
@@ -230,12 +234,11 @@ def imported(pod):
     return ConvertRequest(
         artifact_key=KEY,
         verification_key="b" * 32,
-        source_digest=digest_of(TAR),
+        digests={"source": digest_of(TAR), "code": digest_of(CODE), "data": digest_of(data)},
         source_format="onnx",
         target_format="onnx",
         hops=[Hop(converter="onnx-to-onnx", source="onnx", target="onnx", image="converter-onnx")],
-        code=CodeRequest(digest=digest_of(CODE), factory="net:build"),
-        data_digest=digest_of(data),
+        code=CodeRequest(factory="net:build"),
     )
 
 
@@ -257,7 +260,7 @@ def test_stage_brings_what_lay_below_a_prefix_and_unpacks_none_of_it(pod):
     pod.source("net/more.zip", CODE)
     pod.work = first.with_name("work of another Job")
     _, result, _ = pod.run(*IMPORT, request=import_of(f"file://{pod.sources}/net/"))
-    request = msgspec.structs.replace(request, source_digest=result.source.digest)
+    request = msgspec.structs.replace(request, digests=result.source.digests)
     assert pod.run("stage", request=request)[0] == [ExitStatus.DONE]
     assert list_tree(pod.work / "stage" / "out" / "source") == ["more.zip", "net.onnx"]
 
@@ -280,35 +283,35 @@ def test_stage_unpacks_where_there_is_no_network(pod):
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_stage_takes_no_manifest_that_was_changed_in_the_store(pod, count, is_digest_kept):
     request = imported(pod)
-    folder = source_folder(request.source_digest)
+    folder = source_folder(request.digests["source"])
     files = [File(path=f"{index}.onnx", size_bytes=len(OTHER), digest=digest_of(OTHER)) for index in range(count)]
     for file in files:
         pod.store.upload(f"{folder}/files/{file.path}", OTHER)
-    manifest = SourceManifest(digest=request.source_digest if is_digest_kept else digest_of(OTHER), files=files)
+    manifest = SourceManifest(digest=request.digests["source"] if is_digest_kept else digest_of(OTHER), files=files)
     pod.store.upload(f"{folder}/{MANIFEST}", msgspec.json.encode(manifest))
     statuses, result, _ = pod.run("stage", request=request)
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
-    assert request.source_digest.removeprefix("sha256:") in result.failure.message
+    assert request.digests["source"].removeprefix("sha256:") in result.failure.message
 
 
 def test_stage_takes_no_manifest_that_is_none(pod):
     request = imported(pod)
-    pod.store.upload(f"{source_folder(request.source_digest)}/{MANIFEST}", b"[" * 100_000)
+    pod.store.upload(f"{source_folder(request.digests['source'])}/{MANIFEST}", b"[" * 100_000)
     assert pod.run("stage", request=request)[1].failure.reason == Reason.DIGEST_MISMATCH
 
 
 def test_stage_takes_no_file_that_was_changed_in_the_store(pod):
     request = imported(pod)
-    pod.store.upload(f"{source_folder(request.source_digest)}/files/net.tar.gz", b"changed")
+    pod.store.upload(f"{source_folder(request.digests['source'])}/files/net.tar.gz", b"changed")
     statuses, result, _ = pod.run("stage", request=request)
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
 
 
 def test_stage_follows_no_manifest_out_of_its_folder(pod):
     request = imported(pod)
-    folder = source_folder(request.source_digest)
-    file = File(path="../../../out", size_bytes=1, digest=request.source_digest)
-    manifest = SourceManifest(digest=request.source_digest, files=[file])
+    folder = source_folder(request.digests["source"])
+    file = File(path="../../../out", size_bytes=1, digest=request.digests["source"])
+    manifest = SourceManifest(digest=request.digests["source"], files=[file])
     pod.store.upload(f"{folder}/{MANIFEST}", msgspec.json.encode(manifest))
     assert pod.run("stage", request=request)[1].failure.reason == Reason.UNSAFE_SOURCE
 

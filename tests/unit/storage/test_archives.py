@@ -48,8 +48,21 @@ def test_files_are_unpacked(tmp_path: Path, make: str) -> None:
     assert (tmp_path / "out/weights").read_bytes() == b"y"
 
 
+@pytest.mark.parametrize("make", ["zip", "tar"])
+def test_a_folder_that_was_packed_from_within_is_unpacked(tmp_path: Path, make: str) -> None:
+    """`tar czf net.tgz .` writes the folder itself, too."""
+    if make == "zip":
+        archive = make_zip(tmp_path / "a.zip", {"./": b"", "./net.py": b"x"})
+    else:
+        archive = make_tar(tmp_path / "a.tgz", (member("./", tarfile.DIRTYPE), b""), (member("./net.py"), b"x"))
+    (tmp_path / "out").mkdir()
+    unpack(archive, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["net.py"]
+
+
 HOSTILE = {
     "absolute name": lambda path: make_zip(path / "a.zip", {"/etc/x": b""}),
+    "no name": lambda path: make_tar(path / "a.tar.gz", (member("."), b"x")),
     "parent folder": lambda path: make_zip(path / "a.zip", {"../x": b""}),
     "link in zip": lambda path: make_zip(path / "a.zip", {"x": b"/etc/passwd"}, mode=0o120777),
     "link": lambda path: make_tar(path / "a.tar.gz", (member("x", tarfile.SYMTYPE, "/proc/self/environ"), b"")),

@@ -2,14 +2,11 @@
 
 import numpy as np
 import onnx
-import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from modelport.errors import ModelportError
 from modelport_converter.frameworks.onnx.answering import make_run
 from modelport_converter.onnx_graphs import files as onnx_files
 from modelport_converter.onnx_graphs.graphs import has_external_data
-from modelport_converter.tasks import the_one_file
 
 
 def linear(*nodes, output="scores", shape=("batch", 2)) -> onnx.ModelProto:
@@ -72,12 +69,3 @@ def test_an_exported_file_is_computed_in_float32_where_asked(tmp_path):
     answer = make_run(found, path)({"x": np.ones((1, 3))})["y"]
     assert answer.dtype == np.float64
     np.testing.assert_allclose(answer, 1, rtol=1e-6)
-
-
-def test_the_one_file_is_found_or_the_choice_is_told(tmp_path):
-    for name in ("a.onnx", "manifest.json", "notes.txt"):
-        (tmp_path / name).write_text("")
-    assert the_one_file(tmp_path, (".onnx",)).name == "a.onnx"
-    (tmp_path / "b.onnx").write_text("")
-    with pytest.raises(ModelportError, match=r"a\.onnx, b\.onnx"):
-        the_one_file(tmp_path, (".onnx",))

@@ -5,22 +5,23 @@ from tempfile import TemporaryDirectory
 
 from modelport.errors import ModelportError
 from modelport.steps.runner import say
+from modelport.storage.trees import open_tree
 from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
 from modelport_converter.frameworks.onnx.answering import make_run, make_slow_run
 from modelport_converter.frameworks.onnx.hints.hints import find_hints
-from modelport_converter.frameworks.onnx.load import MODELS, SPEAKER, Model, check_model, read_model
+from modelport_converter.frameworks.onnx.load import SPEAKER, Model, check_model, read_model
 from modelport_converter.frameworks.onnx.moving import write_moved
 from modelport_converter.frameworks.onnx.values import read_inputs
 from modelport_converter.onnx_graphs.chance import find_random_operations
 from modelport_converter.onnx_graphs.graphs import infer_tensors
 from modelport_converter.onnx_graphs.precision import find_precision
-from modelport_converter.tasks import SourceTask, the_one_file
+from modelport_converter.tasks import SourceTask, find_part
 
 
 def open_source(task: SourceTask) -> Source:
     """Return the source model, loaded. Raises ModelportError."""
-    path = the_one_file(task.model, MODELS)
+    path = find_part(open_tree(task.model), "onnx")
     check_model(path)
     model = read_model(path, is_whole=False)
     inputs = read_inputs(model.proto, task.request.inputs)

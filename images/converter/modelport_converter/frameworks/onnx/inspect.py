@@ -9,26 +9,26 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.errors import ModelportError
 from modelport.storage.files import relative_parts
+from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.onnx.values import describe, take_probabilities
 from modelport_converter.onnx_graphs.graphs import tensors_of
+from modelport_converter.tasks import find_part
 
 
 def inspect(folder: Path, paths: list[str]) -> Signature:
     """Return inputs and outputs of the one ONNX file. Raises ModelportError."""
-    models = [path for path in paths if path.endswith(".onnx")] or paths[:1]
-    if len(models) != 1:
-        raise ModelportError(Reason.SOURCE_CORRUPT, f"expected one *.onnx file, found {', '.join(models):.200}")
-    path = folder / models[0]
+    path = find_part(FolderTree(folder, tuple(paths)), "onnx")
+    name = path.relative_to(folder).as_posix()
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError) as error:
-        message = f"{models[0]}: expected an ONNX model, found: {error!s:.200}"
+        message = f"{name}: expected an ONNX model, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     if not model.graph.output or not model.opset_import:
-        message = f"{models[0]}: expected a graph with outputs and operator sets, found none"
+        message = f"{name}: expected a graph with outputs and operator sets, found none"
         raise ModelportError(Reason.SOURCE_CORRUPT, message)
     for tensor in tensors_of(model):
-        _check_external_data(tensor, models[0], folder, paths)
+        _check_external_data(tensor, name, folder, paths)
     take_probabilities(model)
     return describe(model)
 

@@ -11,18 +11,19 @@ import onnx
 from modelport.conversion.onnx_options import OnnxOptions
 from modelport.steps.handover import CAVEATS
 from modelport.steps.runner import say
+from modelport.storage.trees import open_tree
 from modelport.verification.reference import FILE_NAME, read_reference
-from modelport_converter.frameworks.onnx.load import MODELS, SPEAKER, Model, read_model
+from modelport_converter.frameworks.onnx.load import SPEAKER, Model, read_model
 from modelport_converter.frameworks.onnx.rewriting import Comparison, with_opset
 from modelport_converter.onnx_graphs.files import MAX_IR_VERSION, opset_of, simplified, write_model
 from modelport_converter.onnx_graphs.graphs import has_external_data
 from modelport_converter.onnx_graphs.precision import compute_in_float32
-from modelport_converter.tasks import MODEL, HopTask, the_one_file
+from modelport_converter.tasks import MODEL, HopTask, find_part
 
 
 def convert(task: HopTask, options: OnnxOptions) -> None:
     """Write what was asked for."""
-    path = the_one_file(task.model, MODELS)
+    path = find_part(open_tree(task.model), "onnx")
     target = task.out / MODEL / "model.onnx"
     target.parent.mkdir()
     model = read_model(path, is_whole=False)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
+from modelport_converter.tasks import find_part
 
 EXTRA_STATE = "_extra_state"
 """Weights may hold what a module's own get_extra_state returned under a name that ends so."""
@@ -16,9 +18,7 @@ EXTRA_STATE = "_extra_state"
 
 def inspect(folder: Path, paths: list[str]) -> None:
     """Check the one file. A state dict tells no signature. Raises ModelportError."""
-    if len(paths) != 1:
-        raise ModelportError(Reason.SOURCE_CORRUPT, f"expected one file with weights, found {', '.join(paths):.200}")
-    path = folder / paths[0]
+    path = find_part(FolderTree(folder, tuple(paths)), "pytorch-state-dict", "weights")
     checkpoint = read_checkpoint(path)
     try:
         foreign = _find_foreign(checkpoint)

@@ -10,13 +10,13 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.jobs.requests import ConvertRequest
 from modelport.steps.runner import say
+from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.pytorch.answering import Asker, probe
 from modelport_converter.frameworks.pytorch.building.loading import build_model, load_weights
 from modelport_converter.frameworks.pytorch.building.torchvision_shim import install
 from modelport_converter.frameworks.pytorch.weights.state_dicts import read_weights
-from modelport_converter.tasks import the_one_file
+from modelport_converter.tasks import find_part
 
-WEIGHTS = (".pt", ".pth", ".bin", ".ckpt")
 SMALL_BYTES = 4 << 20
 SPEAKER = "torch"
 
@@ -50,7 +50,7 @@ def load_model(request: ConvertRequest, folder: Path, code: Path, seed: int) -> 
     if install():
         say(SPEAKER, "torchvision's extension does not load beside this torch; its operators are declared here")
     model = build_model(request.code, code, seed)
-    load_weights(model, read_weights(the_one_file(folder, WEIGHTS), request.checkpoint))
+    load_weights(model, read_weights(find_part(open_tree(folder), "pytorch-state-dict", "weights"), request.checkpoint))
     return model
 
 

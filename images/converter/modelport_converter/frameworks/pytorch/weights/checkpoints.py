@@ -15,11 +15,13 @@ from typing import IO, NamedTuple
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.storage.archives import open_zip
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object, read_pickle
 
 MAX_PICKLE_BYTES = 256 << 20
 MAX_AXES = 64
 _LEGACY_HEAD = b"\x80\x02"
+_LITTLE = b"little"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _STORAGES = {
     "DoubleStorage": "float64",
@@ -120,7 +122,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             if file.read(2) == _LEGACY_HEAD:
                 file.seek(0)
                 return _read_legacy(file, path.stat().st_size)
-            return _read_zip(file)
+            return _read_zip(path.name, file)
     except (zipfile.BadZipFile, zlib.error, struct.error, KeyError, ValueError, EOFError, RuntimeError) as error:
         message = f"{path.name}: expected a whole file as torch.save writes it, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
@@ -141,17 +143,20 @@ def size_of(dtype: str) -> int:
     return bits // 8
 
 
-def _read_zip(file: IO[bytes]) -> Checkpoint:
-    with zipfile.ZipFile(file) as archive:
+def _read_zip(name: str, file: IO[bytes]) -> Checkpoint:
+    with open_zip(name, file) as archive:
         members = {member.filename: member for member in archive.infolist()}
         pickles = [name for name in members if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(pickles) != 1:
             raise ValueError(f"a zip with {len(pickles)} data.pkl")
         folder = pickles[0].removesuffix("data.pkl")
-        if members[pickles[0]].file_size > MAX_PICKLE_BYTES:
-            raise ValueError(f"a pickle of {members[pickles[0]].file_size} bytes; at most {MAX_PICKLE_BYTES} are read")
-        if f"{folder}byteorder" in members and archive.read(f"{folder}byteorder") != b"little":
-            raise ValueError("numbers whose last byte is the least; save it on a little-endian machine")
+        _, size = _extent(file, members[pickles[0]])
+        if size > MAX_PICKLE_BYTES:
+            raise ValueError(f"a pickle of {size} bytes; at most {MAX_PICKLE_BYTES} are read")
+        if f"{folder}byteorder" in members:
+            with archive.open(f"{folder}byteorder") as order:
+                if order.read(len(_LITTLE) + 1) != _LITTLE:
+                    raise ValueError("numbers whose last byte is the least; save it on a little-endian machine")
         with archive.open(pickles[0]) as pickle:
             content = read_pickle(pickle, _storage)
     prefix = f"{folder}data/"

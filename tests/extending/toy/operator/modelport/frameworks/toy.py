@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from modelport.conversion.base import Converter, Format, Framework, Options
-from modelport.conversion.detection import Evidence, Tree
+from modelport.conversion.detection import Evidence, Tree, play
 
 
 class CompileOptions(Options, frozen=True, kw_only=True):
@@ -17,8 +17,7 @@ class CompileOptions(Options, frozen=True, kw_only=True):
 
 def _begins(magic: bytes) -> Callable[[Tree], Evidence | None]:
     def detect(tree: Tree) -> Evidence | None:
-        found = [path for path in tree.paths if tree.read(path).startswith(magic)]
-        return Evidence({"model": found[0]}) if found else None
+        return play("model", [path for path in tree.paths if tree.read(path).startswith(magic)], is_sure=True)
 
     return detect
 

@@ -7,12 +7,13 @@ from onnx import numpy_helper
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.frameworks.toy import CompileOptions
-from modelport_converter.tasks import MODEL, HopTask, the_one_file
+from modelport.storage.trees import open_tree
+from modelport_converter.tasks import MODEL, HopTask, find_part
 
 
 def convert(task: HopTask, options: CompileOptions) -> None:
     """Write the arrays. Raises ModelportError (ConversionFailed) for other graphs."""
-    graph = onnx.load(str(the_one_file(task.model, (".onnx",)))).graph
+    graph = onnx.load(str(find_part(open_tree(task.model), task.hop.source))).graph
     weights = {each.name: numpy_helper.to_array(each).round(options.digits) for each in graph.initializer}
     kinds = [node.op_type for node in graph.node]
     if kinds != (["Gemm", "Tanh"] * len(kinds))[: len(kinds)] or len(kinds) % 2 == 0:

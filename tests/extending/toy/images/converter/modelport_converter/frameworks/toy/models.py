@@ -10,7 +10,6 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.verification.arrays import Array, Tensors
 
-SUFFIXES = (".toy", ".toyb")
 MAGIC = b"TOYB"
 
 

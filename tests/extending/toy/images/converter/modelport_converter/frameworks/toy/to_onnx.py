@@ -4,15 +4,16 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from modelport.conversion.base import Options
-from modelport_converter.frameworks.toy.models import SUFFIXES, Model, read_model
+from modelport.storage.trees import open_tree
+from modelport_converter.frameworks.toy.models import Model, read_model
 from modelport_converter.onnx_graphs.files import write_model
-from modelport_converter.tasks import MODEL, HopTask, the_one_file
+from modelport_converter.tasks import MODEL, HopTask, find_part
 
 
 def convert(task: HopTask, _options: Options) -> None:
     """Write the graph."""
     (task.out / MODEL).mkdir()
-    write_model(_graph(read_model(the_one_file(task.model, SUFFIXES))), task.out / MODEL / "model.onnx")
+    write_model(_graph(read_model(find_part(open_tree(task.model), task.hop.source))), task.out / MODEL / "model.onnx")
 
 
 def _graph(model: Model) -> onnx.ModelProto:
