@@ -171,6 +171,9 @@ class RefusedPath(Observed, frozen=True, kw_only=True):
     """A path that failed, so that the next one was taken."""
 
     key: Annotated[str, Meta(description="Hash of what failed.", max_length=64)]
+    inputs_key: Annotated[
+        str, Meta(description="Hash of what the spec asked for, as in status.artifact.", max_length=64)
+    ] = ""
     path: Annotated[str, Meta(description="Formats on the way.", max_length=256)]
     reason: Annotated[str, Meta(description="Cause.", max_length=64)]
     message: Annotated[str, Meta(description="Cause for people.", max_length=512)]

@@ -9,6 +9,9 @@ from modelport.api.status import Failure, RefusedPath
 from modelport.jobs.requests import Hop
 
 MAX_MESSAGE = 512
+MAX_PATH = 256
+MAX_ALL = 1000
+"""Characters that a status takes of a refusal's message, its path, and the message about all of them."""
 _OF_A_PATH = frozenset({Reason.CONVERSION_FAILED, Reason.RUNTIME_UNSUPPORTED, Reason.VERIFICATION_FAILED})
 """What another converter or target may not share; all else is about the source, the spec or the machine."""
 
@@ -23,10 +26,21 @@ def name_path(hops: Sequence[Hop]) -> list[str]:
     return [hops[0].source, *(f"{hop.target} by {hop.by}" if hop.by else hop.target for hop in hops)] if hops else []
 
 
-def refuse(hops: Sequence[Hop], failure: Failure, *, key: str) -> RefusedPath:
+def refuse(hops: Sequence[Hop], failure: Failure, *, key: str, inputs_key: str) -> RefusedPath:
     """Return what is remembered of a path that failed."""
-    message = f"{failure.message:.{MAX_MESSAGE}}"
-    return RefusedPath(key=key, path=" → ".join(name_path(hops)), reason=failure.reason, message=message)
+    return RefusedPath(
+        key=key,
+        inputs_key=inputs_key,
+        path=f"{' → '.join(name_path(hops)):.{MAX_PATH}}",
+        reason=failure.reason,
+        message=f"{failure.message:.{MAX_MESSAGE}}",
+    )
+
+
+def recall(refused: RefusedPath, *, stage: str) -> Failure:
+    """Return the failure that is remembered of a path."""
+    hint = ADVICE[Reason(refused.reason)].hint
+    return Failure(key=refused.key, stage=stage, reason=refused.reason, message=refused.message, hint=hint)
 
 
 def tell_all(refused: Sequence[RefusedPath], last: Failure, path: Sequence[str]) -> Failure:
@@ -35,5 +49,5 @@ def tell_all(refused: Sequence[RefusedPath], last: Failure, path: Sequence[str])
         return last
     best, others = refused[0], refused[1:]
     told = [best.message, *(f"{each.path}: {each.message:.100}" for each in others)]
-    message = "; ".join([*told, f"{' → '.join(path)}: {last.message:.100}"])
+    message = "; ".join([*told, f"{' → '.join(path)}: {last.message:.100}"])[:MAX_ALL]
     return msgspec.structs.replace(last, reason=best.reason, message=message, hint=ADVICE[Reason(best.reason)].hint)

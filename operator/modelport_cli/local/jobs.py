@@ -120,7 +120,7 @@ class Conversion:
         if not is_of_path(failure):
             raise error
         if not is_last:
-            refused.append(refuse(hops, failure, key=self._key))
+            refused.append(refuse(hops, failure, key=self._key, inputs_key=plan.inputs_key))
             print_line(f"{refused[-1].path} fails, the next path is tried: {failure.reason}: {failure.message}")
             return
         self._progress.failure = tell_all(refused, failure, name_path(hops))

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import msgspec
 
 from modelport.api.reasons import Reason
-from modelport.api.status import ArtifactStatus, Failure, SourceStatus, VerificationStatus
+from modelport.api.status import ArtifactStatus, Failure, RefusedPath, SourceStatus, VerificationStatus
 from modelport.encoding import canonical, key_of
 from modelport.errors import ModelportError
 from modelport.jobs import keys, outcomes, planning
 from modelport.jobs.environment import MAX_REQUEST_BYTES
-from modelport.jobs.refusals import is_of_path, name_path, refuse, tell_all
+from modelport.jobs.refusals import is_of_path, name_path, recall, refuse, tell_all
 from modelport.jobs.requests import ConvertRequest, Hop, JobRequest
 from modelport.jobs.results import VerificationFacts
 from modelport.verification.verdict.judgement import is_complete, judge
@@ -58,45 +58,40 @@ def import_source(case: Case, progress: Progress) -> Progress:
 
 
 def choose_path(case: Case, progress: Progress) -> Progress:
-    """Find the paths from the format that was found; the one that an artifact of ours came by stays the only one."""
+    """Find the paths from the format that was found; the one that an artifact of ours came by stays the first."""
     source, own = progress.source, case.resource.status.artifact
     assert source is not None  # the stage before halts otherwise
     paths = _paths(case, source.format)
     if isinstance(paths, Failure):
         return replace(progress, failure=paths, stage=Stage.CONVERT)
-    progress = replace(progress, stage=Stage.CONVERT, paths=tuple(map(tuple, paths)))
-    for hops in progress.paths:
-        if own and own.inputs_key == _inputs_key(case, source, hops):
-            return replace(progress, paths=(hops,), refused=tuple(case.resource.status.refused))
-    return progress
+    by_key = {_inputs_key(case, source, tuple(hops)): tuple(hops) for hops in paths}
+    ranked, pinned = list(by_key), own.inputs_key if own else ""
+    if pinned not in by_key:
+        return replace(progress, stage=Stage.CONVERT, paths=tuple(by_key.values()))
+    better = ranked[: ranked.index(pinned)]
+    told = [each for each in case.resource.status.refused if each.inputs_key in better]
+    by_key = {pinned: by_key[pinned], **by_key}
+    return replace(progress, stage=Stage.CONVERT, paths=tuple(by_key.values()), refused=tuple(told))
 
 
-def find_artifact(case: Case, progress: Progress) -> Progress:
-    """Take the best path that does not fail for a reason of its own; what failed is remembered in the status."""
+def take_path(case: Case, progress: Progress) -> Progress:
+    """Convert and verify by the best path that does not fail for a reason of its own; the status remembers what failed."""
     remembered = {each.key: each for each in case.resource.status.refused}
-    refused, current = list(progress.refused), progress.current
-    for hops in progress.paths[:-1]:
-        work = _conversion(case, progress, hops)
-        current |= {work.name}
-        if work.key not in remembered:
-            taken = _along(case, replace(progress, refused=tuple(refused), current=current), hops)
-            if not _is_refused(taken):
-                return taken
-            assert taken.failure is not None
-            remembered[work.key] = refuse(hops, taken.failure, key=work.key)
-        refused.append(remembered[work.key])
-    last = progress.paths[-1]
-    taken = _along(case, replace(progress, refused=tuple(refused), current=current), last)
-    failure = taken.failure
+    refused: list[RefusedPath] = []
+    for hops in progress.paths:
+        taken = _verify(case, _along(case, progress, hops))
+        failure = taken.failure
+        if failure is None or failure.retryable or not (failure.key in remembered or is_of_path(failure)):
+            return taken
+        if hops is progress.paths[-1]:
+            break
+        known = remembered.get(failure.key)
+        refused.append(known or refuse(hops, failure, key=failure.key, inputs_key=taken.inputs_key))
+        progress = replace(progress, refused=tuple(refused), current=taken.current)
     # what is remembered of a Job that is gone tells of all paths already
-    if failure is None or failure is case.resource.status.failure or not _is_refused(taken):
+    if failure is case.resource.status.failure:
         return taken
-    return replace(taken, failure=tell_all(refused, failure, name_path(last)))
-
-
-def _is_refused(progress: Progress) -> bool:
-    failure = progress.failure
-    return failure is not None and not failure.retryable and is_of_path(failure)
+    return replace(taken, failure=tell_all(refused, failure, name_path(hops)))
 
 
 def _conversion(case: Case, progress: Progress, hops: tuple[Hop, ...]) -> Work:
@@ -132,7 +127,7 @@ def _along(case: Case, progress: Progress, hops: tuple[Hop, ...]) -> Progress:
     return _converted(case, progress, key=key, evidence_key=request.verification_key)
 
 
-def verify(case: Case, progress: Progress) -> Progress:
+def _verify(case: Case, progress: Progress) -> Progress:
     """Judge evidence by the tolerances of the spec; a Job makes it where there is none, or not enough."""
     artifact, source = progress.artifact, progress.source
     if progress.verified or artifact is None or source is None:
@@ -170,8 +165,7 @@ STAGES: tuple[Callable[[Case, Progress], Progress], ...] = (
     check_spec,
     import_source,
     choose_path,
-    find_artifact,
-    verify,
+    take_path,
 )
 
 
@@ -252,6 +246,9 @@ def _keeping(progress: Progress, name: str) -> Progress:
 
 
 def _pursue(case: Case, progress: Progress, work: Work) -> Progress:
+    refused = next((each for each in case.resource.status.refused if each.key == work.key), None)
+    if refused:
+        return replace(progress, stage=work.stage, failure=recall(refused, stage=work.stage))
     memory = remember(case.resource.status.failure, stage=work.stage, key=work.key, now=case.observed.now)
     verdict = verdict_on(case.observed.job(work.name), memory)
     return replace(progress, stage=work.stage, work=work, verdict=verdict, failure=verdict.failure)
@@ -337,5 +334,7 @@ def _judged(case: Case, progress: Progress, evidence: VerificationStatus) -> Pro
         return replace(progress, verification=found, verified=True)
     progress = replace(progress, verification=evidence)
     key = key_of([evidence.key, spec])
-    failure = failure_of(Trouble(finding.reason, finding.message), stage=Stage.VERIFY, key=key, retryable=False)
+    failure = failure_of(
+        Trouble(finding.reason, finding.message, step="judge"), stage=Stage.VERIFY, key=key, retryable=False
+    )
     return replace(progress, failure=failure)
