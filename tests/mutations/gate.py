@@ -91,4 +91,4 @@ def _ask(sample: Sample, infer: Infer, request: ConvertRequest) -> Answers:
         if sample.is_edge:
             return tuple({} for _ in sample.inputs)
         message = f"the converted model fails: {' '.join(str(error).split()):.300}"
-        raise ModelportError(Reason.VERIFICATION_FAILED, message) from error
+        raise ModelportError(Reason.RUNTIME_UNSUPPORTED, message) from error

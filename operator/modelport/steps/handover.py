@@ -50,11 +50,11 @@ def read_caveats(folder: Path) -> list[str]:
 
 @contextmanager
 def naming_doubts(steps: Iterable[Path]) -> Iterator[None]:
-    """Have a failed verification end with what steps, in these folders, doubt of their models."""
+    """Have an error of the model's end with what steps, in these folders, doubt of it: wrong answers, or none at all."""
     try:
         yield
     except ModelportError as error:
-        if error.reason != Reason.VERIFICATION_FAILED:
+        if error.reason not in {Reason.VERIFICATION_FAILED, Reason.RUNTIME_UNSUPPORTED}:
             raise
         doubts = [doubt for folder in steps for doubt in _read_told(folder, DOUBTS)]
         if not doubts:

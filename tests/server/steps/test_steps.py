@@ -457,7 +457,7 @@ def test_models_that_are_not_chosen_are_let_go(attempt, monkeypatch):
         (("does not load", "fails"), Reason.RUNTIME_UNSUPPORTED, "no kernel, {}"),
         (
             ("fails", "does not load"),
-            Reason.VERIFICATION_FAILED,
+            Reason.RUNTIME_UNSUPPORTED,
             "sample 0 .*the converted model fails: no kernel for this",
         ),
     ],

@@ -60,6 +60,7 @@ def test_what_is_no_regular_file(tmp_path, name, read, kind):
         (None, Reason.VERIFICATION_FAILED, "output y: wrong"),
         ([], Reason.VERIFICATION_FAILED, "output y: wrong"),
         (["a.py:1 \n is odd", "b"], Reason.VERIFICATION_FAILED, "output y: wrong; a.py:1 is odd; b"),
+        (["a"], Reason.RUNTIME_UNSUPPORTED, "output y: wrong; a"),
         (["a"], Reason.NUMERICALLY_UNSTABLE, "output y: wrong"),
         (["a" * 900], Reason.VERIFICATION_FAILED, "output y: wrong; " + "a" * 200),
     ],

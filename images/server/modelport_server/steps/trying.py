@@ -176,7 +176,7 @@ def _ask(number: int, sample: Sample, infer: Infer, request: ConvertRequest) -> 
             return tuple({} for _ in sample.inputs)  # no answer; judge tells it as what edges differ in
         told = error.message if isinstance(error, ModelportError) else " ".join(str(error).split())
         message = f"sample {number} ({_shapes(sample.inputs[0])}): the converted model fails: {told:.300}"
-        raise ModelportError(Reason.VERIFICATION_FAILED, message) from error
+        raise ModelportError(Reason.RUNTIME_UNSUPPORTED, message) from error
 
 
 def _choose(attempts: list[_Attempt]) -> _Attempt:
