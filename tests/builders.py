@@ -9,7 +9,7 @@ from modelport.jobs.requests import ConvertRequest
 def convert_request(**fields: Any) -> ConvertRequest:
     """Return a request to judge an ONNX model as it is, which asks for nothing special."""
     given = {"source_format": "onnx", "target_format": "onnx", "hops": []} | fields
-    return ConvertRequest(**{"artifact_key": "a", "verification_key": "v", "source_digest": "d"} | given)
+    return ConvertRequest(**{"artifact_key": "a", "verification_key": "v", "digests": {"source": "d"}} | given)
 
 
 def output_status(**fields: Any) -> OutputStatus:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from modelport.api.base import GROUP, KIND, NAME_PATTERN, PLURAL, VERSION
-from modelport.api.spec import Spec
+from modelport.api.spec import FIELDS, Spec
 from modelport.api.status import Status
 from modelport.frameworks import SOURCES
 from modelport.runtimes import TARGETS
@@ -21,13 +21,13 @@ MAX_BYTES = 24 * 1024
 
 _SCHEMES = "^(s3|https?)://.+"
 _USER_IN_URI = "^[a-z0-9]+://[^/]*@"
-_DROPPED = {"title", "default", "additionalProperties", "examples"}
+_DROPPED = {"title", "default", "additionalProperties", "propertyNames", "examples"}
 _LIMITS = {"maxLength", "maxItems", "maxProperties"}
 _OPAQUE = ("source.signature",)
 """Parts of the status that are told as a whole."""
 
 # Rules by the place in the schema that they stand at: (path, rule, message).
-_LOCATIONS = ("spec.source", "spec.source.code", "spec.verification.data")
+_LOCATIONS = tuple(FIELDS.values())
 RULES: tuple[tuple[str, str, str], ...] = (
     (
         "",

@@ -8,7 +8,7 @@ import msgspec
 
 from modelport.api.base import NAME_PATTERN
 from modelport.api.resource import ModelConversion
-from modelport.api.spec import Location, Tolerance
+from modelport.api.spec import FIELDS, Location, Tolerance
 from modelport.frameworks import SOURCES
 from modelport.jobs.keys import locations
 from modelport.runtimes import TARGETS
@@ -27,8 +27,7 @@ def _name_fits(resource: ModelConversion) -> str | None:
 
 
 def _locations(resource: ModelConversion) -> list[tuple[str, Location]]:
-    paths = {"source": "spec.source", "code": "spec.source.code", "data": "spec.verification.data"}
-    return [(paths[role], location) for role, location in locations(resource).items()]
+    return [(FIELDS[role], location) for role, location in locations(resource).items()]
 
 
 def _plain_http_has_digest(resource: ModelConversion) -> str | None:

@@ -89,7 +89,7 @@ def _judge(resource: ModelConversion, name: str, kind: str) -> tuple[State, str]
 def _detail(status: Status, name: str) -> str:
     """Return the one fact that people want of a finished stage."""
     if name == "Import" and status.source:
-        return f"{status.source.format}, {size(status.source.size_bytes)}, {short(status.source.digest)}"
+        return f"{status.source.format}, {size(status.source.size_bytes)}, {short(status.source.digests['source'])}"
     if name == "Convert" and status.artifact:
         reused = ", reused" if status.artifact.reused else ""
         return f"{' → '.join(status.path)}, {size(status.artifact.size_bytes)}, {short(status.artifact.digest)}{reused}"

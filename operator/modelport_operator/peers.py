@@ -4,10 +4,11 @@ A missing entry costs a conversion, a wrong one costs a read: what is reused is 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from modelport.api.resource import ModelConversion
+from modelport.api.spec import Role
 from modelport.jobs.keys import source_key
 from modelport_operator.facts import Job
 from modelport_operator.plan.verdicts import results_of
@@ -24,7 +25,7 @@ class PeerIndex:
         """Note what a resource's status says."""
         source = (body.get("status") or {}).get("source") or {}
         self.forget(namespace, name)
-        digest = source.get("digest")
+        digest = (source.get("digests") or {}).get("source")
         if digest:
             self._digests[namespace, name] = digest
             self._names[namespace, digest].add(name)
@@ -55,10 +56,14 @@ def useful_digests(resource: ModelConversion, jobs: Iterable[Job]) -> set[str]:
         return set()
     digests = {resource.spec.source.digest} if resource.spec.source.digest else set()
     if status.source and status.source.key == source_key(resource):
-        digests.add(status.source.digest)
+        digests.update(_sources(status.source.digests))
     for job in jobs:
         for pod in job.pods:
             results = results_of(pod, "Import") if job.stage == "import" and pod.succeeded else None
             if results and results["keep"].source:
-                digests.add(results["keep"].source.digest)
+                digests.update(_sources(results["keep"].source.digests))
     return digests
+
+
+def _sources(digests: Mapping[Role, str]) -> set[str]:
+    return {digest for role, digest in digests.items() if role == "source"}

@@ -63,7 +63,9 @@ def test_a_path_leads_to_it_only_with_trust(monkeypatch):
 
 
 def test_a_run_on_this_machine_opens_it_only_with_trust():
-    source = SourceStatus(key="k", uri="file:///net.joblib", digest="sha256:" + "a" * 64, format="joblib", size_bytes=1)
+    source = SourceStatus(
+        key="k", uri="file:///net.joblib", digests={"source": "sha256:" + "a" * 64}, format="joblib", size_bytes=1
+    )
     with pytest.raises(ModelportError, match=TRUST):
         plan_conversions(resource(), source)
     hops = [[hop.converter for hop in plan.request.hops] for plan in plan_conversions(resource("Trusted"), source)]

@@ -388,7 +388,7 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
             )
         ],
         checkpoint=case.checkpoint,
-        code=CodeRequest(digest="d", factory=f"net:{case.factory or case.net}", arguments=dict(case.arguments)),
+        code=CodeRequest(factory=f"net:{case.factory or case.net}", arguments=dict(case.arguments)),
         inputs=list(case.inputs),
         verification=case.verification,
     )

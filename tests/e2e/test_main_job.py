@@ -69,7 +69,7 @@ def test_status_tells_source_path_and_signature(names: dict[str, str], a: Tenant
     status = a.ready(names["torch"])["status"]
     assert status["path"] == ["pytorch-state-dict", "onnx"]
     assert status["source"]["format"] == "pytorch-state-dict"
-    assert status["source"]["digest"] == a.store.upload("small.pt", TORCH.content).digest
+    assert status["source"]["digests"]["source"] == a.store.upload("small.pt", TORCH.content).digest
     signature = a.ready(names["onnx"])["status"]["source"]["signature"]
     assert signature["inputs"] == [{"name": "features", "dtype": "float32", "shape": ["batch", 4]}]
 

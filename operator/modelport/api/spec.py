@@ -37,6 +37,13 @@ class Location(Object, frozen=True, kw_only=True):
     ] = None
 
 
+Role = Literal["source", "code", "data"]
+"""What is imported from a location: the model, the code that builds it, samples of the user's own (`verification.data`)."""
+
+FIELDS: dict[Role, str] = {"source": "spec.source", "code": "spec.source.code", "data": "spec.verification.data"}
+"""Where the locations stand, by role."""
+
+
 class Checkpoint(Object, frozen=True, kw_only=True):
     """Which weights inside a checkpoint."""
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from modelport.api.base import Dimension, Observed
+from modelport.api.spec import Role
 
 
 class Condition(Observed, frozen=True, kw_only=True):
@@ -43,15 +44,12 @@ class SourceStatus(Observed, frozen=True, kw_only=True):
 
     key: Annotated[str, Meta(description="Hash of what the spec says about the source's bytes.", max_length=64)]
     uri: Annotated[str, Meta(description="URI that was resolved.", max_length=1024)]
-    digest: Annotated[str, Meta(description="Digest of its bytes.", max_length=71)]
+    digests: Annotated[
+        dict[Role, Annotated[str, Meta(max_length=71)]],
+        Meta(description="Digests of what was imported: source, code, and data (verification.data).", max_length=8),
+    ]
     format: Annotated[str, Meta(description="Format, given or detected.", max_length=64)]
-    size_bytes: Annotated[int, Meta(description="Size in bytes.")]
-    code_digest: Annotated[
-        Annotated[str, Meta(max_length=71)] | None, Meta(description="Digest of the code's bytes.")
-    ] = None
-    data_digest: Annotated[
-        Annotated[str, Meta(max_length=71)] | None, Meta(description="Digest of the bytes of verification.data.")
-    ] = None
+    size_bytes: Annotated[int, Meta(description="Size of the source in bytes.")]
     signature: Annotated[
         Signature | None, Meta(description="Inputs and outputs, where the format tells: name, dtype and shape of each.")
     ] = None

@@ -42,8 +42,7 @@ def containers_of(request: JobRequest, images: Mapping[str, str]) -> list[Contai
     """Return the containers of a request's Job; `images` are references by name. Raises TypeError if no Job has it."""
     match request:
         case ImportRequest(locations=locations):
-            roles = tuple(location.role for location in locations)
-            return _import(roles, images[MOVER_IMAGE])
+            return _import(tuple(locations), images[MOVER_IMAGE])
         case ConvertRequest():
             return _shared(_convert(request, images))
         case _:

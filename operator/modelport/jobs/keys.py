@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from modelport.api.base import REFRESH_ANNOTATION
 from modelport.api.resource import ModelConversion
-from modelport.api.spec import Location, Verification
+from modelport.api.spec import Location, Role, Verification
 from modelport.api.status import SourceStatus
 from modelport.encoding import key_of
-from modelport.jobs.requests import Hop, Role
+from modelport.jobs.requests import Hop
 
 SAMPLES_VERSION = 3
 """Raised when the generated samples change: evidence of another version is not comparable."""
@@ -25,9 +25,9 @@ def locations(resource: ModelConversion) -> dict[Role, Location]:
     return {role: location for role, location in found.items() if location}
 
 
-def digests(source: SourceStatus) -> dict[Role, str | None]:
-    """Return the digests of what was imported, by role."""
-    return {"source": source.digest, "code": source.code_digest, "data": source.data_digest}
+def digests(resource: ModelConversion, source: SourceStatus) -> dict[Role, str]:
+    """Return the digests of what the spec asks for, of all that was imported."""
+    return {role: source.digests[role] for role in locations(resource)}
 
 
 def source_key(resource: ModelConversion) -> str:
@@ -47,14 +47,14 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: Sequence[H
     code = spec.code
     return key_of(
         {
-            "source": [source.digest, source.format],
-            "code": [source.code_digest, code.path, code.factory, code.arguments] if code else None,
+            # lengths of the user's own samples are among those that the manifest lets a server take
+            "digests": digests(resource, source),
+            "format": source.format,
+            "code": [code.path, code.factory, code.arguments] if code else None,
             "checkpoint": spec.checkpoint,
             "inputs": spec.inputs,
             "dimensions": spec.dimensions,
             "states": spec.states,
-            # lengths of the user's own samples are among those that the manifest lets a server take
-            "data": source.data_digest if resource.spec.verification.data else None,
             "path": [[hop.converter, hop.options] for hop in path],
             # a converter keeps doubts (a branch that was baked in) where they are only reported, and refuses them else
             "doubts": resource.spec.verification.policy == "Report",

@@ -14,11 +14,9 @@ def source_status(facts: SourceFacts, *, key: str, uri: str) -> SourceStatus:
     return SourceStatus(
         key=key,
         uri=uri,
-        digest=facts.digest,
+        digests=facts.digests,
         format=facts.format,
         size_bytes=facts.size_bytes,
-        code_digest=facts.code_digest,
-        data_digest=facts.data_digest,
         signature=facts.signature,
     )
 

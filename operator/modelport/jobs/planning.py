@@ -7,7 +7,7 @@ import msgspec
 from modelport.api.resource import ModelConversion
 from modelport.api.status import SourceStatus
 from modelport.frameworks import framework_of
-from modelport.jobs.keys import locations
+from modelport.jobs.keys import digests, locations
 from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
 from modelport.paths import PlannedPath, plan_paths
 from modelport.runtimes import runtime_for
@@ -22,9 +22,9 @@ MOVER_IMAGE = "converter-onnx"
 def import_request(resource: ModelConversion) -> ImportRequest:
     """Return the request of the Import Job."""
     return ImportRequest(
-        locations=[
-            LocationRequest(role=role, uri=each.uri, digest=each.digest) for role, each in locations(resource).items()
-        ],
+        locations={
+            role: LocationRequest(uri=each.uri, digest=each.digest) for role, each in locations(resource).items()
+        },
         format=resource.spec.source.format,
     )
 
@@ -57,17 +57,12 @@ def convert_request(
     return ConvertRequest(
         artifact_key=artifact,
         verification_key=verification,
-        source_digest=source.digest,
+        digests=digests(resource, source),
         source_format=source.format,
         target_format=resource.spec.target.format,
         hops=path,
         checkpoint=spec.checkpoint,
-        code=CodeRequest(
-            digest=source.code_digest or "", factory=code.factory, path=code.path, arguments=code.arguments
-        )
-        if code
-        else None,
-        data_digest=source.data_digest if resource.spec.verification.data else None,
+        code=CodeRequest(factory=code.factory, path=code.path, arguments=code.arguments) if code else None,
         inputs=spec.inputs,
         dimensions=spec.dimensions,
         states=spec.states,

@@ -1,20 +1,16 @@
 """What the operator asks of a Job: one JSON in the environment of its containers."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from modelport.api.spec import Checkpoint, DimensionRange, Input, State, Verification
+from modelport.api.spec import Checkpoint, DimensionRange, Input, Role, State, Verification
 from modelport.encoding import Message
-
-Role = Literal["source", "code", "data"]
-"""What a location is: the model, the code that builds it, samples of the user's own (`verification.data`)."""
 
 
 class LocationRequest(Message, frozen=True, kw_only=True):
     """One thing to import."""
 
-    role: Role
     uri: str
     digest: str | None = None
 
@@ -22,7 +18,7 @@ class LocationRequest(Message, frozen=True, kw_only=True):
 class ImportRequest(Message, frozen=True, kw_only=True, tag="import", tag_field="job"):
     """Bring sources into the store: fetch → inspect → keep."""
 
-    locations: list[LocationRequest]
+    locations: dict[Role, LocationRequest]
     format: str | None = None
 
 
@@ -38,9 +34,8 @@ class Hop(Message, frozen=True, kw_only=True):
 
 
 class CodeRequest(Message, frozen=True, kw_only=True):
-    """Code that builds the model."""
+    """How the code builds the model."""
 
-    digest: str
     factory: str
     path: str | None = None
     arguments: dict[str, Any] = {}
@@ -55,14 +50,14 @@ class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_fiel
 
     artifact_key: str
     verification_key: str
-    source_digest: str
+    digests: dict[Role, str]
+    """What to stage; it was imported."""
     source_format: str
     target_format: str
     hops: list[Hop]
     artifact_digest: str | None = None
     checkpoint: Checkpoint | None = None
     code: CodeRequest | None = None
-    data_digest: str | None = None
     inputs: list[Input] = []
     dimensions: dict[str, DimensionRange] = {}
     states: list[State] = []

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from modelport.api.reasons import Reason
+from modelport.api.spec import Role
 from modelport.api.status import OutputStatus, Signature
 from modelport.encoding import Message
 
@@ -19,11 +20,9 @@ class StepFailure(Message, frozen=True, kw_only=True):
 class SourceFacts(Message, frozen=True, kw_only=True):
     """What Import kept, from step keep."""
 
-    digest: str
+    digests: dict[Role, str]
     format: str
     size_bytes: int
-    code_digest: str | None = None
-    data_digest: str | None = None
     signature: Signature | None = None  # left out where it does not fit into the message
 
 

@@ -94,7 +94,7 @@ def list_steps(resource: ModelConversion, hops: list[Hop], source_format: str) -
     convert = ConvertRequest(
         artifact_key="",
         verification_key="",
-        source_digest="",
+        digests={},
         source_format=source_format,
         target_format=resource.spec.target.format,
         hops=hops,

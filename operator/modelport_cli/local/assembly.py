@@ -60,7 +60,7 @@ def _facts(progress: Progress) -> list[tuple[str, bool, str, str]]:
     """Return the conditions as the operator derives them: from what is there, whatever failed."""
     failure, source, artifact, evidence = progress.failure, progress.source, progress.artifact, progress.verification
     cause = failure.reason if failure else READY
-    imported = f"{source.format}, {source.size_bytes} bytes, {source.digest}" if source else None
+    imported = f"{source.format}, {source.size_bytes} bytes, {source.digests['source']}" if source else None
     converted = f"{artifact.format}, {artifact.size_bytes} bytes, {artifact.digest}" if artifact else None
     if failure:
         facts = [("Ready", False, cause, failure.message), ("Stalled", True, cause, failure.message)]

@@ -44,7 +44,7 @@ def import_source(case: Case, progress: Progress) -> Progress:
     )
     progress = _keeping(progress, work.name)
     pinned = resource.status.source
-    if pinned and pinned.key == key:
+    if pinned and pinned.key == key and pinned.digests.keys() >= keys.locations(resource).keys():
         return replace(progress, source=pinned)
     known = _known_source(case, key)
     # an Import that began is believed: another resource's success does not undo what this one was told
@@ -205,15 +205,15 @@ def _has_begun(case: Case, work: Work) -> bool:
 def _known_source(case: Case, key: str) -> SourceStatus | None:
     """Return a source with the digests that the spec gives, from the own status or another resource's."""
     spec = case.resource.spec.source
-    wanted = {role: location.digest for role, location in keys.locations(case.resource).items()}
-    if None in wanted.values():
+    locations = keys.locations(case.resource)
+    wanted = {role: location.digest for role, location in locations.items() if location.digest}
+    if wanted.keys() != locations.keys():
         return None
     for known in (case.resource.status.source, *(peer.source for peer in case.observed.peers)):
         if known is None or spec.format not in {None, known.format}:
             continue
-        found = keys.digests(known)
-        if all(found[role] == digest for role, digest in wanted.items()):
-            return replace(known, key=key, uri=spec.uri, code_digest=wanted.get("code"), data_digest=wanted.get("data"))
+        if all(known.digests.get(role) == digest for role, digest in wanted.items()):
+            return replace(known, key=key, uri=spec.uri, digests=wanted)
     return None
 
 

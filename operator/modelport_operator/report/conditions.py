@@ -33,7 +33,9 @@ def _domain(case: Situation, verdict: Verdict) -> Iterator[Aspect]:
     cause = case.failure.reason if case.failure else verdict.reason
     source, artifact, evidence = progress.source, progress.artifact, progress.verification
     if source:
-        yield Aspect("Imported", True, "Imported", f"{source.format}, {source.size_bytes} bytes, {source.digest}")
+        yield Aspect(
+            "Imported", True, "Imported", f"{source.format}, {source.size_bytes} bytes, {source.digests['source']}"
+        )
     else:
         yield Aspect("Imported", False, cause, "the source is not imported yet")
     if artifact:

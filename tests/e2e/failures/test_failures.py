@@ -123,7 +123,7 @@ def test_what_served_before_goes_on(
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.reason == Reason.VERIFICATION_FAILED])
 def test_refused_conversion_is_not_published(case: str, failed: Body, a: Tenant) -> None:
     assert any(character.isdigit() for character in failure_of(failed)["message"]), "measured error and limit are told"
-    source = failed["status"]["source"]["digest"]
+    source = failed["status"]["source"]["digests"]["source"]
     manifests = [content for path, content in a.store.objects("artifacts").items() if path.endswith("manifest.json")]
     assert manifests
     assert not [manifest for manifest in manifests if source.encode() in manifest]

@@ -85,7 +85,7 @@ def test_a_model_is_imported_converted_and_verified_once_more_on_other_samples(t
     np.savez(data, features=features(24, seed=5))
     more = resource(tmp_path, samples=12, data={"uri": f"file://{data}"})
     source = source_status(pods.run("import again", import_request(more))["keep"].source, key="k", uri="u")
-    assert source.data_digest == digest_of(data.read_bytes())
+    assert source.digests["data"] == digest_of(data.read_bytes())
     again = verify_request(more, source, artifact=KEY, digest=stored.digest, verification="c" * 32)
     before = dict(pods.store.list())
     results = pods.run("verify", again)

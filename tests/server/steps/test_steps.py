@@ -74,7 +74,7 @@ def request_of(digest=None, **verification):
     return ConvertRequest(
         artifact_key=KEY,
         verification_key=("c" if digest else "b") * 32,
-        source_digest=f"sha256:{'1' * 64}",
+        digests={"source": f"sha256:{'1' * 64}"},
         source_format="onnx",
         target_format="onnx",
         hops=[] if digest else [hop],

@@ -169,7 +169,7 @@ class MemoryKube:
 
     def _ended(self, step: str, *, first: bool, failing: str | None) -> Object:
         said = {
-            "keep": f'{{"step":"keep","source":{{"digest":"{DIGEST}","format":"onnx","sizeBytes":12}}}}',
+            "keep": f'{{"step":"keep","source":{{"digests":{{"source":"{DIGEST}"}},"format":"onnx","sizeBytes":12}}}}',
             "judge": '{"step":"judge","verification":{"samples":8,"maxAbsoluteError":"1e-7","outputs":'
             '[{"name":"y","relativeRms":"1e-7","maxAbsoluteError":"1e-7","excess":"0.02","limit":"5e-6",'
             '"noiseFloor":"1e-8","spread":"0.9"}]}}',

@@ -7,6 +7,7 @@ import msgspec
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion, parse
+from modelport.api.spec import Role
 from modelport.api.status import OutputStatus, Status
 from modelport.jobs.results import ArtifactFacts, SourceFacts, StepFailure, StepResult, VerificationFacts
 from modelport_operator.facts import Container, Deployment, Job, Observed, Peer, Pod, Termination
@@ -81,7 +82,8 @@ def failed_step(name: str, reason: Reason, *, code: int = 64, message: str = "ex
 
 def import_steps(digest: str = DIGEST, format_name: str = "onnx", data: str | None = None) -> tuple[Container, ...]:
     """Return the containers of an Import that is done."""
-    facts = SourceFacts(digest=digest, format=format_name, size_bytes=12, data_digest=data)
+    digests: dict[Role, str] = {"source": digest, "code": OTHER_DIGEST} | ({"data": data} if data else {})
+    facts = SourceFacts(digests=digests, format=format_name, size_bytes=12)
     return (
         step("fetch", StepResult(step="fetch")),
         step("inspect", StepResult(step="inspect")),

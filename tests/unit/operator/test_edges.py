@@ -121,12 +121,12 @@ def test_metrics_are_told():
 
 def test_the_index_of_peers():
     index = PeerIndex()
-    index.note("team", "a", {"status": {"source": {"digest": "1"}}})
-    index.note("team", "b", {"status": {"source": {"digest": "1"}}})
-    index.note("other", "c", {"status": {"source": {"digest": "1"}}})
+    index.note("team", "a", {"status": {"source": {"digests": {"source": "1"}}}})
+    index.note("team", "b", {"status": {"source": {"digests": {"source": "1"}}}})
+    index.note("other", "c", {"status": {"source": {"digests": {"source": "1"}}}})
     index.note("team", "d", {"status": None})
     assert index.names("team", ["1", "2"], besides="a") == ["b"]
-    index.note("team", "b", {"status": {"source": {"digest": "2"}}})
+    index.note("team", "b", {"status": {"source": {"digests": {"source": "2"}}}})
     assert index.names("team", ["1"], besides="a") == []
     index.forget("team", "b")
     index.forget("team", "b")

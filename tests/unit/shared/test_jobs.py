@@ -1,8 +1,11 @@
 """The containers of Jobs: which steps share one, what each may read, and which credentials it holds."""
 
+from typing import get_args
+
 import pytest
 
 from builders import convert_request
+from modelport.api.spec import Role
 from modelport.jobs.containers import containers_of
 from modelport.jobs.environment import MAX_EVIDENCE_BYTES, POD_MESSAGES_BYTES
 from modelport.jobs.requests import ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
@@ -73,7 +76,7 @@ def test_each_reads_what_it_needs_and_nothing_of_its_own() -> None:
 
 
 def test_no_step_that_opens_a_model_holds_credentials() -> None:
-    locations = [LocationRequest(role=role, uri="s3://b/k") for role in ("source", "code", "data")]
+    locations = dict.fromkeys(get_args(Role), LocationRequest(uri="s3://b/k"))
     imports = containers_of(ImportRequest(locations=locations), IMAGES)
     held = {each.name: each.holds for each in (*imports, *containers_of(request("pytorch@1"), IMAGES))}
     assert held == {

@@ -20,8 +20,16 @@ DIGEST = "sha256:" + "a" * 64
 IMAGES = {"converter-onnx": "onnx@1", "converter-pytorch": "pytorch@1", "server-onnxruntime": "server@1"}
 CODE = {"uri": "s3://models/code.zip", "digest": DIGEST, "factory": "net:build"}
 SOURCE = SourceStatus(
-    key="k", uri="s3://models/net.pt", digest=DIGEST, format="pytorch-state-dict", size_bytes=1, code_digest=DIGEST
+    key="k",
+    uri="s3://models/net.pt",
+    digests={"source": DIGEST, "code": DIGEST},
+    format="pytorch-state-dict",
+    size_bytes=1,
 )
+
+
+def with_data(digest: str) -> SourceStatus:
+    return msgspec.structs.replace(SOURCE, digests={**SOURCE.digests, "data": digest})
 
 
 def resource(**changes: object) -> ModelConversion:
@@ -92,20 +100,17 @@ def test_samples_change_the_verification_alone() -> None:
 
 def test_samples_of_the_users_own_change_every_key() -> None:
     given = resource(verification={"data": {"uri": "s3://b/samples.npz"}})
-    one, other = (
-        keys(given, source=msgspec.structs.replace(SOURCE, data_digest=digest)) for digest in (DIGEST, DIGEST + "b")
-    )
+    one, other = (keys(given, source=with_data(digest)) for digest in (DIGEST, DIGEST + "b"))
     for number, plain in enumerate(keys(resource())):
         assert len({one[number], other[number], plain}) == 3
     # a digest that is still in the status is of no interest where the spec names no data any more
-    assert keys(resource(), source=msgspec.structs.replace(SOURCE, data_digest=DIGEST)) == keys(resource())
+    assert keys(resource(), source=with_data(DIGEST)) == keys(resource())
 
 
 def test_a_verify_job_asks_the_source_anew_and_converts_nothing() -> None:
     given = resource(verification={"data": {"uri": "s3://b/samples.npz"}})
-    source = msgspec.structs.replace(SOURCE, data_digest=DIGEST)
-    request = verify_request(given, source, artifact="a", digest=DIGEST, verification="v")
-    assert (request.hops, request.artifact_digest, request.data_digest) == ([], DIGEST, DIGEST)
+    request = verify_request(given, with_data(DIGEST), artifact="a", digest=DIGEST, verification="v")
+    assert (request.hops, request.artifact_digest, request.digests["data"]) == ([], DIGEST, DIGEST)
     assert (request.source_format, request.target_format, request.inputs) == (
         "pytorch-state-dict",
         "onnx",
@@ -116,8 +121,8 @@ def test_a_verify_job_asks_the_source_anew_and_converts_nothing() -> None:
 @pytest.mark.parametrize("data", [{"uri": "s3://b/c"}, {"uri": "s3://b/c", "digest": DIGEST}])
 def test_data_is_imported_beside_source_and_code(data: dict[str, object]) -> None:
     given = resource(verification={"data": data})
-    assert [each.role for each in import_request(given).locations] == ["source", "code", "data"]
-    assert import_request(given).locations[2].digest == data.get("digest")
+    assert list(import_request(given).locations) == ["source", "code", "data"]
+    assert import_request(given).locations["data"].digest == data.get("digest")
     assert source_key(given) != source_key(resource())
 
 

@@ -59,7 +59,7 @@ def request(digest=None):
     return ConvertRequest(
         artifact_key=KEY,
         verification_key=("c" if digest else "b") * 32,
-        source_digest="",
+        digests={},
         source_format="onnx",
         target_format="onnx",
         hops=[] if digest else [hop],

@@ -238,7 +238,9 @@ def outputs(count):
 
 
 def test_what_fits_is_told_whole():
-    facts = SourceFacts(digest="sha256:1", format="onnx", size_bytes=1, signature=Signature(inputs=tensors(1)))
+    facts = SourceFacts(
+        digests={"source": "sha256:1"}, format="onnx", size_bytes=1, signature=Signature(inputs=tensors(1))
+    )
     result = StepResult(step="keep", source=facts)
     assert msgspec.json.decode(fit(result), type=StepResult) == result
 
@@ -254,7 +256,9 @@ def test_every_message_fits_and_can_be_read(text, inputs, compared, caveats, edg
     result = StepResult(
         step="hop-1",
         failure=StepFailure(reason=Reason.CONVERSION_FAILED, message=text),
-        source=SourceFacts(digest="d", format="f", size_bytes=1, signature=Signature(inputs=tensors(inputs))),
+        source=SourceFacts(
+            digests={"source": "d"}, format="f", size_bytes=1, signature=Signature(inputs=tensors(inputs))
+        ),
     )
     message = fit(result)
     assert len(message) <= MAX_RESULT_BYTES

@@ -162,7 +162,9 @@ def test_a_result_that_is_a_link_skips(pod: Pod) -> None:
 
 def test_what_does_not_fit_into_the_message_is_left_out() -> None:
     tensors = [Tensor(name=f"input-{number}", dtype="float32", shape=["batch", 3]) for number in range(64)]
-    facts = SourceFacts(digest="sha256:" + "a" * 64, format="onnx", size_bytes=1, signature=Signature(inputs=tensors))
+    facts = SourceFacts(
+        digests={"source": "sha256:" + "a" * 64}, format="onnx", size_bytes=1, signature=Signature(inputs=tensors)
+    )
     encoded = fit(StepResult(step="keep", source=facts))
     assert len(encoded) <= 1024
     assert msgspec.json.decode(encoded, type=StepResult).source.signature is None

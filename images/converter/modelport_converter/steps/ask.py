@@ -21,7 +21,7 @@ def ask(context: Context) -> StepResult:
     source = frameworks.open_source(SourceTask(request, staged / "source", staged / "code"))
     fed_back = {state.input for state in request.states}
     given = [each for each in source.inputs if each.name not in fed_back]
-    data = read_data(staged / "data", given, request.dimensions) if request.data_digest else []
+    data = read_data(staged / "data", given, request.dimensions) if "data" in request.digests else []
     reference = ask_source(source, request, data)
     write_reference(context.out / FILE_NAME, reference)
     signature = Signature(

@@ -1,10 +1,8 @@
 """Step inspect: find out what was fetched. It opens what strangers made, so it has no network and no credentials.
 
-Archives that are no models are unpacked to be looked at: what is kept is what fetch brought. Content is read and nothing of it run, be the
-source trusted or not.
+Archives that are no models are unpacked to be looked at: what is kept is what fetch brought. Content is read and
+nothing of it run, be the source trusted or not.
 """
-
-from pathlib import Path
 
 import msgspec
 
@@ -41,29 +39,21 @@ def inspect(context: Context) -> StepResult:
     request = context.request
     assert isinstance(request, ImportRequest)
     facts = read_bytes(context.out_of("fetch"), FETCHED, MAX_FACTS_BYTES)
-    fetched = {each.role: each for each in msgspec.json.decode(facts, type=list[Fetched])}
-    for role in fetched.keys() - {"source"}:
-        _open(context, fetched[role], None)
-    folder = _open(context, fetched["source"], request.format)
+    for role, manifest in msgspec.json.decode(facts, type=Fetched).items():
+        archive = find_archive(manifest)
+        if archive and not (role == "source" and is_model(context.out_of("fetch") / role, archive, request.format)):
+            target = context.out / role
+            target.mkdir()
+            unpack(context.out_of("fetch") / role / archive, target)
+            say(context.name, f"{role} is unpacked")
+    # where fetch left it if it was not unpacked, so that large models are not copied
+    folder = next(each / "source" for each in (context.out, context.out_of("fetch")) if (each / "source").exists())
     paths = list_tree(folder)
     name = request.format or _detect(FolderTree(folder, tuple(paths)))
     say(context.name, f"format {name}")
     inspected = Inspected(format=name, signature=inspect_model(name, folder, paths))
     (context.out / FACTS).write_bytes(msgspec.json.encode(inspected))
     return StepResult(step=context.name)
-
-
-def _open(context: Context, fetched: Fetched, format_name: str | None) -> Path:
-    """Return the folder with a role's files: where fetch left them, so that large models are not copied."""
-    folder = context.out_of("fetch") / fetched.role
-    archive = find_archive(fetched.manifest)
-    if archive is None or (fetched.role == "source" and is_model(folder, archive, format_name)):
-        return folder
-    target = context.out / fetched.role
-    target.mkdir()
-    unpack(folder / archive, target)
-    say(context.name, f"{fetched.role} is unpacked")
-    return target
 
 
 def _detect(tree: FolderTree) -> str:

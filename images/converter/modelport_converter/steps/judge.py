@@ -75,7 +75,7 @@ def _judge(context: Context, request: ConvertRequest) -> StepResult:
             key=request.artifact_key,
             format=request.target_format,
             runtime=_runtime(request, candidate),
-            source_digest=request.source_digest,
+            source_digest=request.digests["source"],
             source_format=request.source_format,
             path=[request.source_format, *(hop.target for hop in request.hops)],
             signature=signature,

@@ -28,7 +28,7 @@ from modelport_converter.steps.inspect import MAX_FACTS_BYTES, Inspected
 def keep(context: Context) -> StepResult:
     """Upload files, then the manifest; what is proved to be there already is not sent again."""
     assert isinstance(context.request, ImportRequest)
-    fetched = {each.role: each.manifest for each in _read(context, "fetch", FETCHED, list[Fetched])}
+    fetched = _read(context, "fetch", FETCHED, Fetched)
     inspected = _read(context, "inspect", INSPECTED, Inspected)
     if inspected.format != (context.request.format or inspected.format) or inspected.format not in SOURCES:
         message = f"{INSPECTED}: expected {context.request.format or 'a known format'}, found {inspected.format:.64}"
@@ -36,15 +36,12 @@ def keep(context: Context) -> StepResult:
     store = open_store(read_credentials(context.credentials("store")))
     for role, manifest in fetched.items():
         _keep(context, store, role, manifest)
-    source = fetched["source"]
     return StepResult(
         step=context.name,
         source=SourceFacts(
-            digest=source.digest,
+            digests={role: manifest.digest for role, manifest in fetched.items()},
             format=inspected.format,
-            size_bytes=sum(file.size_bytes for file in source.files),
-            code_digest=fetched["code"].digest if "code" in fetched else None,
-            data_digest=fetched["data"].digest if "data" in fetched else None,
+            size_bytes=sum(file.size_bytes for file in fetched["source"].files),
             signature=inspected.signature,
         ),
     )

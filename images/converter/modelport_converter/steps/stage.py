@@ -26,9 +26,7 @@ def stage(context: Context) -> StepResult:
     request = context.request
     assert isinstance(request, ConvertRequest)
     store = open_store(read_credentials(context.credentials("store")))
-    code = request.code.digest if request.code else None
-    digests = {"source": request.source_digest, "code": code, "data": request.data_digest}
-    archives = {role: _bring(store, digest, context.out / role) for role, digest in digests.items() if digest}
+    archives = {role: _bring(store, digest, context.out / role) for role, digest in request.digests.items()}
     if request.artifact_digest:
         target = context.out / ARTIFACT
         download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)

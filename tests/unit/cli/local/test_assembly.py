@@ -8,7 +8,7 @@ from modelport.errors import ModelportError
 from modelport_cli.local.assembly import Progress, make_failure, make_status
 from modelport_cli.local.processes import StepError
 
-SOURCE = SourceStatus(key="s", uri="file:///net.onnx", digest="sha256:1", format="onnx", size_bytes=10)
+SOURCE = SourceStatus(key="s", uri="file:///net.onnx", digests={"source": "sha256:1"}, format="onnx", size_bytes=10)
 ARTIFACT = ArtifactStatus(key="a", inputs_key="i", digest="sha256:2", format="onnx", size_bytes=9, uri="file:///out/")
 EVIDENCE = VerificationStatus(key="v", samples=8, max_absolute_error="1e-07", judged="j")
 REPORTED = VerificationStatus(key="v", samples=8, max_absolute_error="9")

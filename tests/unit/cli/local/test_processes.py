@@ -49,7 +49,7 @@ def failure(process, seconds=SOON):
 
 
 def test_a_result_is_read(step):
-    facts = SourceFacts(digest="sha256:0", format="onnx", size_bytes=1)
+    facts = SourceFacts(digests={"source": "sha256:0"}, format="onnx", size_bytes=1)
     assert run(step(writing(StepResult(step="keep", source=facts)))).source == facts
 
 

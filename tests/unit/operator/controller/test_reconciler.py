@@ -166,7 +166,7 @@ async def test_another_namespace_reuses_nothing(scene):
 
 
 async def test_a_hint_that_is_wrong_is_not_believed(scene):
-    scene.peers.note("team", "ghost", {"status": {"source": {"digest": "sha256:" + "a" * 64}}})
+    scene.peers.note("team", "ghost", {"status": {"source": {"digests": {"source": "sha256:" + "a" * 64}}}})
     scene.kube.apply_resource({"source": {"uri": "s3://x/y", "digest": "sha256:" + "a" * 64}})
     await scene.reconcile()
     assert scene.ready() == ("False", "Importing")

@@ -53,7 +53,7 @@ def cluster(kmock):
             "verbs": ["list", "watch", "get", "patch"],
             "subresources": ["status"],
         }
-    status = {"source": {"digest": "sha256:1"}}
+    status = {"source": {"digests": {"source": "sha256:1"}}}
     kmock.objects["modelport.dev/v1alpha1/modelconversions", "team", "net"] = body(
         "ModelConversion", "net", spec={}, status=status
     )

@@ -63,7 +63,7 @@ def test_convert_begins_when_the_steps_of_import_have_ended_without_the_jobs_con
     assert not job.complete
     plan = plan_for(case, job)
     assert created(plan) == ["net-convert"]
-    assert plan.progress.source.digest == DIGEST
+    assert plan.progress.source.digests["source"] == DIGEST
     assert plan.delete == ()
 
 
@@ -354,8 +354,8 @@ def test_other_samples_of_the_users_own_convert_anew_because_lengths_follow_from
     again = job_of(plan, pod(*import_steps(data=OTHER_DIGEST)))
     after = plan_for(changed, again, jobs[1])
     assert created(after) == ["net-convert"]
-    assert after.progress.source.data_digest == OTHER_DIGEST
-    assert after.progress.work.request.data_digest == OTHER_DIGEST
+    assert after.progress.source.digests["data"] == OTHER_DIGEST
+    assert after.progress.work.request.digests["data"] == OTHER_DIGEST
 
 
 def test_a_looser_tolerance_lets_a_stored_artifact_pass():
@@ -447,7 +447,7 @@ def test_the_options_of_a_path_are_checked_once_the_format_is_known():
     case = resource(ONNX | {"target": {"options": {"opset": 99}}})
     plan = plan_for(case, job_of(plan_for(case), pod(*import_steps())))
     assert plan.progress.failure.reason == Reason.INVALID_SPEC
-    assert plan.progress.source.digest == DIGEST
+    assert plan.progress.source.digests["source"] == DIGEST
 
 
 def test_code_of_another_digest_is_imported():
