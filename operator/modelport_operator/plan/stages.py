@@ -148,7 +148,7 @@ def _verify(case: Case, progress: Progress) -> Progress:
         if evidence.judged == keys.judgement_key(case.resource.spec.verification):
             return replace(progress, verification=evidence, verified=True)
         if _can_judge(case, evidence):
-            return _judged(case, progress, evidence)
+            return _judged(case, progress, evidence, key=work.key)
     progress = _pursue(case, progress, work)
     results = progress.verdict.results if progress.verdict else None
     if not results or not (stored := results["publish"].artifact) or not (facts := results["judge"].verification):
@@ -326,14 +326,13 @@ def _can_judge(case: Case, evidence: VerificationStatus) -> bool:
     return spec.policy == "Report" or (whole and is_complete(outputs, spec))
 
 
-def _judged(case: Case, progress: Progress, evidence: VerificationStatus) -> Progress:
+def _judged(case: Case, progress: Progress, evidence: VerificationStatus, *, key: str) -> Progress:
     spec = case.resource.spec.verification
     finding = judge(evidence, spec) if spec.policy == "Enforce" else None
     if finding is None:
         found = replace(evidence, judged=keys.judgement_key(spec))
         return replace(progress, verification=found, verified=True)
     progress = replace(progress, verification=evidence)
-    key = key_of([evidence.key, spec])
     failure = failure_of(
         Trouble(finding.reason, finding.message, step="judge"), stage=Stage.VERIFY, key=key, retryable=False
     )

@@ -183,7 +183,12 @@ def test_another_resources_artifact_that_is_not_good_enough_ends_no_path_but_its
     case, first = imported(resource(STRICT))
     plan = plan_for(case, first, peers=(peer,))
     assert converters_in(plan) == ["onnx-by-dynamo"]
-    assert [each.path for each in report_on(case, plan).status.refused] == [FIRST]
+    case = with_status(case, report_on(case, plan))
+    assert [each.path for each in case.status.refused] == [FIRST]
+    # nor does the other resource need to stay
+    later = plan_for(case, first, job_of(plan))
+    assert (later.create, later.delete) == ((), ())
+    assert report_on(case, later).status.refused == case.status.refused
 
 
 def test_what_failed_with_other_options_is_not_told_of_these():
