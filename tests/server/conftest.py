@@ -20,6 +20,7 @@ MODULES_OF_PROCESSES = {
     "test_joining",
     "test_large_bodies",
     "test_lifecycle",
+    "test_steps",
     "test_tracing",
 }
 """What `make check` leaves to `make test`; `test_rest` stays."""

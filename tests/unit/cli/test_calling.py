@@ -10,6 +10,8 @@ from modelport_cli.__main__ import COMMANDS
 
 from .manifests import pnet
 
+pytestmark = pytest.mark.processes
+
 
 def modelport(*arguments, **variables):
     return subprocess.run(

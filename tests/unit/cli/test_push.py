@@ -11,6 +11,8 @@ from modelport_cli.errors import UsageError
 
 from .test_calling import modelport
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def model(tmp_path):

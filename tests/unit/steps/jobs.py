@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from modelport.jobs.requests import ImportRequest, LocationRequest
 from modelport.jobs.results import StepResult
 from modelport.storage.store import open_store
 
@@ -45,6 +46,23 @@ def tar_bytes(files):
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return file.getvalue()
+
+
+def samples_bytes(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+CODE = zip_bytes({"net.py": b"x = 1\n"})
+IMPORT = ("fetch", "inspect", "keep")
+
+
+def import_of(uri, digest=None, code=None, data=None, **more):
+    given = {"source": uri, "code": code, "data": data}
+    locations = {role: LocationRequest(uri=each) for role, each in given.items() if each}
+    locations["source"] = LocationRequest(uri=uri, digest=digest)
+    return ImportRequest(locations=locations, **more)
 
 
 class Pod:

@@ -1,6 +1,5 @@
 """The steps that move bytes, as pods run them: processes with volumes, a mounted Secret and a store on this machine."""
 
-import io
 import json
 import os
 import stat
@@ -14,10 +13,12 @@ import pytest
 from modelport.api.reasons import Reason
 from modelport.encoding import digest_of
 from modelport.jobs.environment import ExitStatus
-from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest
+from modelport.jobs.requests import LocationRequest
 from modelport.storage.files import list_tree
-from modelport.storage.manifests import MANIFEST, File, SourceManifest, source_folder
-from unit.steps.jobs import KEY, Pod, model_bytes, tar_bytes, zip_bytes
+from modelport.storage.manifests import MANIFEST, SourceManifest, source_folder
+from unit.steps.jobs import CODE, IMPORT, Pod, import_of, model_bytes, samples_bytes, zip_bytes
+
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
@@ -25,14 +26,6 @@ def pod(tmp_path):
     return Pod(tmp_path)
 
 
-def import_of(uri, digest=None, code=None, data=None, **more):
-    given = {"source": uri, "code": code, "data": data}
-    locations = {role: LocationRequest(uri=each) for role, each in given.items() if each}
-    locations["source"] = LocationRequest(uri=uri, digest=digest)
-    return ImportRequest(locations=locations, **more)
-
-
-IMPORT = ("fetch", "inspect", "keep")
 DONE = [ExitStatus.DONE] * 3
 
 
@@ -70,12 +63,6 @@ def test_archives_are_kept_as_they_are_under_their_digests(pod):
     assert (result.source.format, result.source.size_bytes) == ("onnx", len(archive))
     assert kept(pod, digest_of(archive)) == {"net.zip": archive}
     assert kept(pod, digest_of(wheel)) == {"net.whl": wheel}
-
-
-def samples_bytes(**arrays):
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
 
 
 def test_samples_are_kept_beside_the_source_and_an_npz_stays_whole(pod):
@@ -142,7 +129,7 @@ def test_what_cannot_be_imported_is_told_by_its_step_and_nothing_is_kept(pod, ca
     assert pod.store.list() == []
 
 
-SOURCE, CODE, OTHER = zip_bytes({"net.onnx": model_bytes()}), zip_bytes({"net.py": b"x = 1\n"}), b"another source"
+SOURCE, OTHER = zip_bytes({"net.onnx": model_bytes()}), b"another source"
 
 
 def test_keep_publishes_no_secret_through_a_link_among_the_files(pod):
@@ -220,106 +207,6 @@ def test_facts_that_inspect_did_not_write_are_told_and_not_tried_again(pod, left
     (pod.work / "inspect" / "out" / "inspected.json").write_bytes(left)
     statuses, result, _ = pod.run("keep", request=request)
     assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.SOURCE_CORRUPT)
-
-
-# --- stage ----------------------------------------------------------------------------------------------------------
-
-
-def imported(pod):
-    """Import a model in an archive, code and samples; return the request to convert them."""
-    data = samples_bytes(x=np.ones(4))
-    files = (("net.tar.gz", TAR), ("net.whl", CODE), ("s.npz", data))
-    uris = [pod.source(name, content) for name, content in files]
-    assert pod.run(*IMPORT, request=import_of(uris[0], None, *uris[1:]))[0] == DONE
-    return ConvertRequest(
-        artifact_key=KEY,
-        verification_key="b" * 32,
-        digests={"source": digest_of(TAR), "code": digest_of(CODE), "data": digest_of(data)},
-        source_format="onnx",
-        target_format="onnx",
-        hops=[Hop(converter="onnx-to-onnx", source="onnx", target="onnx", image="converter-onnx")],
-        code=CodeRequest(factory="net:build"),
-    )
-
-
-TAR = tar_bytes({"deep/net.onnx": model_bytes(), "labels.txt": b"cat\n"})
-
-
-def test_stage_brings_what_was_kept_and_unpacks_archives(pod):
-    statuses, _, logs = pod.run("stage", request=imported(pod))
-    assert statuses == [ExitStatus.DONE], logs
-    staged = pod.work / "stage" / "out"
-    assert list_tree(staged) == ["code/net.py", "data/s.npz", "source/deep/net.onnx", "source/labels.txt"]
-    assert (staged / "source" / "deep" / "net.onnx").read_bytes() == model_bytes()
-    assert sorted(path.name for path in staged.iterdir()) == ["code", "data", "source"]  # no archive takes up room
-
-
-def test_stage_brings_what_lay_below_a_prefix_and_unpacks_none_of_it(pod):
-    request, first = imported(pod), pod.work
-    pod.source("net/net.onnx", model_bytes())
-    pod.source("net/more.zip", CODE)
-    pod.work = first.with_name("work of another Job")
-    _, result, _ = pod.run(*IMPORT, request=import_of(f"file://{pod.sources}/net/"))
-    request = msgspec.structs.replace(request, digests=result.source.digests)
-    assert pod.run("stage", request=request)[0] == [ExitStatus.DONE]
-    assert list_tree(pod.work / "stage" / "out" / "source") == ["more.zip", "net.onnx"]
-
-
-def test_stage_unpacks_where_there_is_no_network(pod):
-    """It holds the store's credentials while it reads what a stranger packed."""
-    request = imported(pod)
-    script = (
-        "import socket, runpy, sys; from modelport.storage import archives; "
-        "archives.unpack = lambda archive, target: socket.socket(); "
-        "sys.argv = ['modelport_converter', 'stage']; runpy.run_module('modelport_converter', run_name='__main__')"
-    )
-    process = pod.start("stage", request, command=["-c", script])
-    log = process.communicate(timeout=120)[1]
-    assert "Permission denied" in log
-    assert process.returncode != ExitStatus.DONE
-
-
-@pytest.mark.parametrize("is_digest_kept", [True, False], ids=["same claim", "another claim"])
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_stage_takes_no_manifest_that_was_changed_in_the_store(pod, count, is_digest_kept):
-    request = imported(pod)
-    folder = source_folder(request.digests["source"])
-    files = [File(path=f"{index}.onnx", size_bytes=len(OTHER), digest=digest_of(OTHER)) for index in range(count)]
-    for file in files:
-        pod.store.upload(f"{folder}/files/{file.path}", OTHER)
-    manifest = SourceManifest(digest=request.digests["source"] if is_digest_kept else digest_of(OTHER), files=files)
-    pod.store.upload(f"{folder}/{MANIFEST}", msgspec.json.encode(manifest))
-    statuses, result, _ = pod.run("stage", request=request)
-    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
-    assert request.digests["source"].removeprefix("sha256:") in result.failure.message
-
-
-def test_stage_takes_no_manifest_that_is_none(pod):
-    request = imported(pod)
-    pod.store.upload(f"{source_folder(request.digests['source'])}/{MANIFEST}", b"[" * 100_000)
-    assert pod.run("stage", request=request)[1].failure.reason == Reason.DIGEST_MISMATCH
-
-
-def test_stage_takes_no_file_that_was_changed_in_the_store(pod):
-    request = imported(pod)
-    pod.store.upload(f"{source_folder(request.digests['source'])}/files/net.tar.gz", b"changed")
-    statuses, result, _ = pod.run("stage", request=request)
-    assert (statuses, result.failure.reason) == ([ExitStatus.INVALID], Reason.DIGEST_MISMATCH)
-
-
-def test_stage_follows_no_manifest_out_of_its_folder(pod):
-    request = imported(pod)
-    folder = source_folder(request.digests["source"])
-    file = File(path="../../../out", size_bytes=1, digest=request.digests["source"])
-    manifest = SourceManifest(digest=request.digests["source"], files=[file])
-    pod.store.upload(f"{folder}/{MANIFEST}", msgspec.json.encode(manifest))
-    assert pod.run("stage", request=request)[1].failure.reason == Reason.UNSAFE_SOURCE
-
-
-def test_stage_tries_again_when_the_store_is_empty_or_away(pod):
-    request = imported(pod)
-    (pod.credentials / "store" / "uri").write_text(pod.store_uri + "-other")
-    assert pod.run("stage", request=request)[0] == [ExitStatus.RETRY]
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
