@@ -40,7 +40,7 @@ def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..
         values = {"images": IMAGES, **values}
         done = helm("template", "modelport", str(CHART), "--kube-version=1.34.0", *options, values=values)
         assert done.returncode == 0, done.stderr
-        return [body for body in yaml.safe_load_all(done.stdout) if body]
+        return [body for body in yaml.load_all(done.stdout, yaml.CSafeLoader) if body]
 
     return run
 
