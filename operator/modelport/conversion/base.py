@@ -8,8 +8,13 @@ import msgspec
 from modelport.conversion.detection import Evidence, Tree
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Base of a converter's options; fields become keys of `target.options`."""
+class Options(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True
+):
+    """Base of a converter's options; fields become keys of `target.options`.
+
+    Requests and keys hold what differs from the defaults, so that an option that came with an upgrade changes no key.
+    """
 
 
 class Format(NamedTuple):

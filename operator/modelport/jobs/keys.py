@@ -6,6 +6,7 @@ judged anew for another tolerance where they are complete.
 """
 
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 from modelport.api.base import REFRESH_ANNOTATION
 from modelport.api.resource import ModelConversion
@@ -30,6 +31,15 @@ def digests(resource: ModelConversion, source: SourceStatus) -> dict[Role, str]:
     return {role: source.digests[role] for role in locations(resource)}
 
 
+def file_names(resource: ModelConversion) -> dict[Role, str]:
+    """Return what the files are called that the spec asks for; what lies below a prefix has names of its own.
+
+    A store has one file once, under the name that it first came by.
+    """
+    last = {role: unquote(each.uri.rpartition("/")[2]) for role, each in locations(resource).items()}
+    return {role: name for role, name in last.items() if name}
+
+
 def source_key(resource: ModelConversion) -> str:
     """Return the key of the bytes to import: URIs, digests, credentials, format, and the refresh annotation."""
     return key_of(
@@ -49,6 +59,8 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: Sequence[H
         {
             # lengths of the user's own samples are among those that the manifest lets a server take
             "digests": digests(resource, source),
+            # a module's name, and whether it is an archive; of the source, inspect has told already
+            "names": {role: name for role, name in file_names(resource).items() if role != "source"},
             "format": source.format,
             "code": [code.path, code.factory, code.arguments] if code else None,
             "checkpoint": spec.checkpoint,

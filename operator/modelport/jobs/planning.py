@@ -7,7 +7,7 @@ import msgspec
 from modelport.api.resource import ModelConversion
 from modelport.api.status import SourceStatus
 from modelport.frameworks import framework_of
-from modelport.jobs.keys import digests, locations
+from modelport.jobs.keys import digests, file_names, locations
 from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
 from modelport.paths import PlannedPath, plan_paths
 from modelport.runtimes import runtime_for
@@ -58,6 +58,7 @@ def convert_request(
         artifact_key=artifact,
         verification_key=verification,
         digests=digests(resource, source),
+        names=file_names(resource),
         source_format=source.format,
         target_format=resource.spec.target.format,
         hops=path,

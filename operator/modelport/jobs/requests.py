@@ -52,6 +52,8 @@ class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_fiel
     verification_key: str
     digests: dict[Role, str]
     """What to stage; it was imported."""
+    names: dict[Role, str] = {}
+    """What the file of a role is called, where it is one file."""
     source_format: str
     target_format: str
     hops: list[Hop]

@@ -6,8 +6,10 @@ from modelport.api.reasons import Reason
 from modelport.encoding import decode
 from modelport.errors import ModelportError
 from modelport.storage.archives import is_archive
-from modelport.storage.files import tree_digest
+from modelport.storage.files import relative_parts, tree_digest
 from modelport.storage.manifests import MANIFEST, SourceManifest, source_folder
+
+replace = msgspec.structs.replace
 
 
 def read_manifest(content: bytes, digest: str, store: str) -> SourceManifest:
@@ -30,6 +32,13 @@ def prove_manifest(content: bytes, digest: str) -> SourceManifest | None:
         return None
     is_proved = manifest.digest == digest and (_is_one_file(manifest) or tree_digest(manifest.files) == digest)
     return manifest if is_proved else None
+
+
+def call(manifest: SourceManifest, name: str | None) -> SourceManifest:
+    """Return the manifest with the one file under the name that is asked for: the store has the name it first came by."""
+    if not name or not _is_one_file(manifest):
+        return manifest
+    return replace(manifest, files=[replace(manifest.files[0], path=relative_parts(name)[-1])])
 
 
 def find_archive(manifest: SourceManifest) -> str | None:

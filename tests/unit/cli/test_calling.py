@@ -52,7 +52,7 @@ def test_plan_prints_path_steps_and_keys(manifest):
     ended = modelport("plan", manifest)
     assert ended.returncode == 0
     assert "pytorch-state-dict → onnx" in ended.stdout
-    assert "pytorch-state-dict-to-onnx (opset: 17, simplify: False)" in ended.stdout
+    assert "pytorch-state-dict-to-onnx (opset: 17)" in ended.stdout
     assert [line.split()[1] for line in ended.stdout.splitlines() if line.startswith(("Import ", "Convert "))] == [
         *("fetch", "inspect", "keep", "stage", "ask", "hop-1", "try", "judge", "publish")
     ]

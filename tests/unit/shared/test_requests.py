@@ -7,6 +7,7 @@ from modelport.api.base import API_VERSION
 from modelport.api.reasons import ADVICE, Reason
 from modelport.api.resource import ModelConversion, parse
 from modelport.api.status import SourceStatus
+from modelport.conversion.onnx_options import OnnxOptions
 from modelport.encoding import canonical
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS
@@ -90,6 +91,25 @@ def test_images_change_artifact_and_verification_but_not_inputs() -> None:
     upgraded = keys(resource(), IMAGES | {"converter-pytorch": "pytorch@2"})
     assert (upgraded[0] == keys(resource())[0], upgraded[1] == keys(resource())[1]) == (True, False)
     assert keys(resource(), IMAGES | {"server-onnxruntime": "server@2"})[2] != keys(resource())[2]
+
+
+def test_an_option_that_came_with_an_upgrade_changes_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Newer(OnnxOptions, frozen=True, kw_only=True):
+        threads: int = 1
+
+    before, name = keys(resource()), "pytorch-state-dict-to-onnx"
+    monkeypatch.setitem(CONVERTERS, name, CONVERTERS[name]._replace(options=Newer))
+    assert keys(resource()) == before
+    assert keys(resource(target={"options": {"threads": 2}})) != before
+
+
+def test_names_of_code_are_asked_for_as_the_spec_has_them() -> None:
+    called = resource(source={"uri": "s3://models/my%20net.pt", "code": CODE | {"uri": "s3://models/net.py"}})
+    request = convert_request(called, SOURCE, path=[], artifact="", verification="")
+    assert request.names == {"source": "my net.pt", "code": "net.py"}
+    assert keys(called)[0] != keys(resource())[0]
+    prefix = resource(source={"uri": "s3://models/net/", "code": CODE | {"uri": "s3://models/net/"}})
+    assert convert_request(prefix, SOURCE, path=[], artifact="", verification="").names == {}
 
 
 def test_samples_change_the_verification_alone() -> None:

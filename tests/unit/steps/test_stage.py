@@ -56,6 +56,13 @@ def test_stage_brings_what_was_kept_and_unpacks_archives(pod):
     assert sorted(path.name for path in staged.iterdir()) == ["code", "data", "source"]  # no archive takes up room
 
 
+def test_stage_calls_files_as_the_spec_does_and_not_as_they_first_came(pod):
+    names = {"source": "net.tgz", "code": "packed.py", "data": "s.zip"}
+    assert pod.run("stage", request=msgspec.structs.replace(REQUEST, names=names))[0] == [ExitStatus.DONE]
+    staged = pod.work / "stage" / "out"
+    assert list_tree(staged) == ["code/packed.py", "data/x.npy", "source/deep/net.onnx", "source/labels.txt"]
+
+
 def test_stage_brings_what_lay_below_a_prefix_and_unpacks_none_of_it(pod):
     pod.source("net/net.onnx", model_bytes())
     pod.source("net/more.zip", CODE)

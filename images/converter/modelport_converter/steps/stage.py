@@ -16,7 +16,7 @@ from modelport.storage.archives import unpack
 from modelport.storage.artifacts import download_artifact
 from modelport.storage.files import relative_parts
 from modelport.storage.manifests import MANIFEST, source_folder
-from modelport.storage.sources import find_archive, read_manifest
+from modelport.storage.sources import call, find_archive, read_manifest
 from modelport.storage.store import Store, open_store, read_credentials
 from modelport_converter.frameworks import is_model
 
@@ -26,7 +26,10 @@ def stage(context: Context) -> StepResult:
     request = context.request
     assert isinstance(request, ConvertRequest)
     store = open_store(read_credentials(context.credentials("store")))
-    archives = {role: _bring(store, digest, context.out / role) for role, digest in request.digests.items()}
+    archives = {
+        role: _bring(store, digest, request.names.get(role), context.out / role)
+        for role, digest in request.digests.items()
+    }
     if request.artifact_digest:
         target = context.out / ARTIFACT
         download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)
@@ -38,14 +41,15 @@ def stage(context: Context) -> StepResult:
     return StepResult(step=context.name)
 
 
-def _bring(store: Store, digest: str, target: Path) -> Path | None:
-    """Bring what is kept under a digest; return the path of what is to be unpacked."""
+def _bring(store: Store, digest: str, name: str | None, target: Path) -> Path | None:
+    """Bring what is kept under a digest, by the name that is asked for; return the path of what is to be unpacked."""
     folder = source_folder(digest)
     manifest = read_manifest(store.read(f"{folder}/{MANIFEST}"), digest, store.uri)
+    called = call(manifest, name)
     target.mkdir()
-    for file in manifest.files:
-        store.fetch(f"{folder}/files", file, target.joinpath(*relative_parts(file.path)))
-    archive = find_archive(manifest)
+    for file, place in zip(manifest.files, called.files, strict=True):
+        store.fetch(f"{folder}/files", file, target.joinpath(*relative_parts(place.path)))
+    archive = find_archive(called)
     return None if archive is None else target / archive
 
 
