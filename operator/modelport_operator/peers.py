@@ -11,7 +11,7 @@ from modelport.api.resource import ModelConversion
 from modelport.api.spec import Role
 from modelport.jobs.keys import source_key
 from modelport_operator.facts import Job
-from modelport_operator.plan.verdicts import results_of
+from modelport_operator.plan.job_states import results_of
 
 
 class PeerIndex:

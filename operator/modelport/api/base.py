@@ -31,7 +31,7 @@ class Object(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, fo
     """Base of all types of the resource: immutable, and strict about unknown fields."""
 
 
-class Observed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class StatusPart(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Base of the types of the status: unknown fields, written by another version, are passed over."""
 
 

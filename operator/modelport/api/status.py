@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from modelport.api.base import Dimension, Observed
+from modelport.api.base import Dimension, StatusPart
 from modelport.api.spec import Role
 
 
-class Condition(Observed, frozen=True, kw_only=True):
+class Condition(StatusPart, frozen=True, kw_only=True):
     """One aspect of the state, as in metav1.Condition."""
 
     type: Annotated[str, Meta(description="Aspect.", max_length=64)]
@@ -22,7 +22,7 @@ class Condition(Observed, frozen=True, kw_only=True):
     ]
 
 
-class Tensor(Observed, frozen=True, kw_only=True):
+class Tensor(StatusPart, frozen=True, kw_only=True):
     """Name, element type and shape of one input or output."""
 
     name: Annotated[str, Meta(description="Name.", max_length=128)]
@@ -32,14 +32,14 @@ class Tensor(Observed, frozen=True, kw_only=True):
     ]
 
 
-class Signature(Observed, frozen=True, kw_only=True):
+class Signature(StatusPart, frozen=True, kw_only=True):
     """Inputs and outputs of a model, in order."""
 
     inputs: Annotated[list[Tensor], Meta(description="Inputs.", max_length=64)] = []
     outputs: Annotated[list[Tensor], Meta(description="Outputs.", max_length=64)] = []
 
 
-class SourceStatus(Observed, frozen=True, kw_only=True):
+class SourceStatus(StatusPart, frozen=True, kw_only=True):
     """The source that the URI was resolved to."""
 
     key: Annotated[str, Meta(description="Hash of what the spec says about the source's bytes.", max_length=64)]
@@ -55,7 +55,7 @@ class SourceStatus(Observed, frozen=True, kw_only=True):
     ] = None
 
 
-class ArtifactStatus(Observed, frozen=True, kw_only=True):
+class ArtifactStatus(StatusPart, frozen=True, kw_only=True):
     """The converted model."""
 
     key: Annotated[
@@ -72,7 +72,7 @@ class ArtifactStatus(Observed, frozen=True, kw_only=True):
     reused: Annotated[bool, Meta(description="Whether the conversion of another resource was reused.")] = False
 
 
-class OutputStatus(Observed, frozen=True, kw_only=True):
+class OutputStatus(StatusPart, frozen=True, kw_only=True):
     """Measured error of one output, over all samples. Numbers are decimal strings: JSON has no NaN and no Infinity."""
 
     # a number that came later than some statuses is empty there: what needs it is measured again
@@ -120,7 +120,7 @@ class OutputStatus(Observed, frozen=True, kw_only=True):
     ] = {}
 
 
-class VerificationStatus(Observed, frozen=True, kw_only=True):
+class VerificationStatus(StatusPart, frozen=True, kw_only=True):
     """Evidence that the artifact gives the source model's answers."""
 
     key: Annotated[
@@ -154,7 +154,7 @@ class VerificationStatus(Observed, frozen=True, kw_only=True):
     ] = ""
 
 
-class ServingStatus(Observed, frozen=True, kw_only=True):
+class ServingStatus(StatusPart, frozen=True, kw_only=True):
     """What answers requests."""
 
     artifact_digest: Annotated[str, Meta(description="Artifact that answers.", max_length=71)]
@@ -165,7 +165,7 @@ class ServingStatus(Observed, frozen=True, kw_only=True):
     selector: Annotated[str, Meta(description="Label selector of the pods, for autoscalers.", max_length=512)] = ""
 
 
-class RefusedPath(Observed, frozen=True, kw_only=True):
+class RefusedPath(StatusPart, frozen=True, kw_only=True):
     """A path that failed, so that the next one was taken."""
 
     key: Annotated[str, Meta(description="Hash of what failed.", max_length=64)]
@@ -177,7 +177,7 @@ class RefusedPath(Observed, frozen=True, kw_only=True):
     message: Annotated[str, Meta(description="Cause for people.", max_length=512)]
 
 
-class Failure(Observed, frozen=True, kw_only=True):
+class Failure(StatusPart, frozen=True, kw_only=True):
     """What went wrong, and what to do about it."""
 
     key: Annotated[
@@ -193,7 +193,7 @@ class Failure(Observed, frozen=True, kw_only=True):
     log_tail: Annotated[str, Meta(description="Last lines of the failed container's log.", max_length=2048)] = ""
 
 
-class Status(Observed, frozen=True, kw_only=True):
+class Status(StatusPart, frozen=True, kw_only=True):
     """What is. Written by the operator only."""
 
     observed_generation: Annotated[int, Meta(description="Generation of the spec that this status is about.")] = -1

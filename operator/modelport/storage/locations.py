@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from modelport.api.reasons import Reason
@@ -86,11 +86,19 @@ def _bring_objects(uri: str, credentials: Mapping[str, str], target: Path) -> No
     if not found:
         raise ModelportError(Reason.SOURCE_NOT_FOUND, f"{store.uri}/: expected files below this prefix, found none")
     for path, size in found:
-        store.download(path, target.joinpath(*relative_parts(path)), size)
+        fetched = store.download(path, target.joinpath(*relative_parts(path)), size).size_bytes
+        if fetched != size:  # what is longer by now was cut
+            message = (
+                f"{store.uri}/{path}: expected {size} bytes, as it was listed, found {fetched}; it is being changed"
+            )
+            raise ModelportError(Reason.SOURCE_UNREACHABLE, message)
 
 
 def _listed(store: Store, room: int) -> list[tuple[str, int]]:
-    """Return path and size of each file below a prefix, before any of them is fetched."""
+    """Return path and size of each file below a prefix, before any of them is fetched.
+
+    Consoles and file systems on S3 make an empty object for each folder, which is none of the files.
+    """
     found: list[tuple[str, int]] = []
     total = 0
     for path, size in store.walk():
@@ -102,7 +110,8 @@ def _listed(store: Store, room: int) -> list[tuple[str, int]]:
         if total > room:
             message = f"{store.uri}/: expected at most the {room} bytes that there is room for, found {total} or more"
             raise ModelportError(Reason.STORAGE_EXCEEDED, f"{message}; name the folder of one model, or give more room")
-    return found
+    folders = {"", *(str(folder) for path, _ in found for folder in PurePosixPath(path).parents)}
+    return [(path, size) for path, size in found if size or path not in folders]
 
 
 def _bring_local(uri: str, target: Path) -> None:

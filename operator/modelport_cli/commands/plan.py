@@ -31,7 +31,7 @@ _DOES = {
 }
 
 
-class Step(NamedTuple):
+class PlannedStep(NamedTuple):
     """One step."""
 
     job: str
@@ -88,7 +88,7 @@ def guess_format(uri: str) -> str:
     )
 
 
-def list_steps(resource: ModelConversion, hops: list[Hop], source_format: str) -> list[Step]:
+def list_steps(resource: ModelConversion, hops: list[Hop], source_format: str) -> list[PlannedStep]:
     """Return the steps of Import and Convert, in order."""
     names = _image_names()
     convert = ConvertRequest(
@@ -100,7 +100,7 @@ def list_steps(resource: ModelConversion, hops: list[Hop], source_format: str) -
         hops=hops,
     )
     return [
-        Step(job, step, container.image, _DOES.get(step) or f"{_hop(hops, step).converter}, sandboxed")
+        PlannedStep(job, step, container.image, _DOES.get(step) or f"{_hop(hops, step).converter}, sandboxed")
         for job, request in (("Import", import_request(resource)), ("Convert", convert))
         for container in containers_of(request, names)
         for step in container.steps

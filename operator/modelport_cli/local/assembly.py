@@ -21,7 +21,7 @@ READY = "Stored"
 
 
 @dataclass
-class Progress:
+class RunFacts:
     """What a run has come to; the run adds what it learns."""
 
     source: SourceStatus | None = None
@@ -32,7 +32,7 @@ class Progress:
     failure: Failure | None = None
 
 
-def make_status(progress: Progress, *, generation: int, now: str) -> Status:
+def make_status(facts: RunFacts, *, generation: int, now: str) -> Status:
     """Return the status of a run."""
     return Status(
         observed_generation=generation,
@@ -45,36 +45,36 @@ def make_status(progress: Progress, *, generation: int, now: str) -> Status:
                 observed_generation=generation,
                 last_transition_time=now,
             )
-            for kind, holds, reason, message in _facts(progress)
+            for kind, holds, reason, message in _conditions(facts)
         ],
-        source=progress.source,
-        path=progress.path,
-        refused=progress.refused,
-        artifact=progress.artifact,
-        verification=progress.verification,
-        failure=progress.failure,
+        source=facts.source,
+        path=facts.path,
+        refused=facts.refused,
+        artifact=facts.artifact,
+        verification=facts.verification,
+        failure=facts.failure,
     )
 
 
-def _facts(progress: Progress) -> list[tuple[str, bool, str, str]]:
+def _conditions(facts: RunFacts) -> list[tuple[str, bool, str, str]]:
     """Return the conditions as the operator derives them: from what is there, whatever failed."""
-    failure, source, artifact, evidence = progress.failure, progress.source, progress.artifact, progress.verification
+    failure, source, artifact, evidence = facts.failure, facts.source, facts.artifact, facts.verification
     cause = failure.reason if failure else READY
     imported = f"{source.format}, {source.size_bytes} bytes, {source.digests['source']}" if source else None
     converted = f"{artifact.format}, {artifact.size_bytes} bytes, {artifact.digest}" if artifact else None
     if failure:
-        facts = [("Ready", False, cause, failure.message), ("Stalled", True, cause, failure.message)]
+        found = [("Ready", False, cause, failure.message), ("Stalled", True, cause, failure.message)]
     else:
         state = "verified; `modelport serve` serves it" if evidence and evidence.judged else "stored, and not verified"
-        facts = [("Ready", True, READY, f"the artifact is {state}")]
+        found = [("Ready", True, READY, f"the artifact is {state}")]
     for kind, message, lacking in (
         ("Imported", imported, "the source is not imported yet"),
         ("Converted", converted, "the model is not converted yet"),
     ):
-        facts.append((kind, True, kind, message) if message else (kind, False, cause, lacking))
+        found.append((kind, True, kind, message) if message else (kind, False, cause, lacking))
     if evidence and artifact:
-        return [*facts, ("Verified", bool(evidence.judged), *told_of(evidence))]
-    return [*facts, ("Verified", False, cause, "the artifact of this spec is not verified")]
+        return [*found, ("Verified", bool(evidence.judged), *told_of(evidence))]
+    return [*found, ("Verified", False, cause, "the artifact of this spec is not verified")]
 
 
 def make_failure(error: ModelportError, *, stage: str, key: str) -> Failure:

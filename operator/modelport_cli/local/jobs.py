@@ -25,7 +25,7 @@ from modelport.jobs.requests import ConvertRequest, Hop, ImportRequest
 from modelport.jobs.results import ArtifactFacts, SourceFacts, StepResult, VerificationFacts
 from modelport.runtimes import RUNTIMES
 from modelport_cli.console import print_line, progress
-from modelport_cli.local.assembly import Progress, make_failure
+from modelport_cli.local.assembly import RunFacts, make_failure
 from modelport_cli.local.environments import find_recipe, installation, prepare
 from modelport_cli.local.isolation import View, Wanted, choose
 from modelport_cli.local.packages import import_folder, import_paths
@@ -87,12 +87,12 @@ class Conversion:
         print_line(self._isolation.told)
         self._key = keys.source_key(resource)
         self._stage = "Import"
-        self._progress = Progress()
+        self._facts = RunFacts()
 
-    def run(self) -> Progress:
+    def run(self) -> RunFacts:
         """Import, convert and verify; a failure that a user can act on becomes part of what is returned."""
         try:
-            source = self._progress.source = self._import()
+            source = self._facts.source = self._import()
             self._stage = "Convert"
             for number, plan in enumerate(plans := plan_conversions(self._resource, source), start=1):
                 try:
@@ -101,8 +101,8 @@ class Conversion:
                 except StepError as error:
                     self._refuse(plan, error, is_last=number == len(plans))
         except ModelportError as error:
-            self._progress.failure = make_failure(error, stage=self._stage, key=self._key)
-        return self._progress
+            self._facts.failure = make_failure(error, stage=self._stage, key=self._key)
+        return self._facts
 
     def _import(self) -> SourceStatus:
         located = keys.locations(self._resource)
@@ -115,7 +115,7 @@ class Conversion:
 
     def _refuse(self, plan: Plan, error: StepError, *, is_last: bool) -> None:
         """Remember a path that failed for a reason of its own; raise any other error."""
-        hops, refused = plan.request.hops, self._progress.refused
+        hops, refused = plan.request.hops, self._facts.refused
         failure = make_failure(error, stage=self._stage, key=self._key)
         if not is_of_path(failure):
             raise error
@@ -123,20 +123,20 @@ class Conversion:
             refused.append(refuse(hops, failure, key=self._key, inputs_key=plan.inputs_key))
             print_line(f"{refused[-1].path} fails, the next path is tried: {failure.reason}: {failure.message}")
             return
-        self._progress.failure = tell_all(refused, failure, name_path(hops))
+        self._facts.failure = tell_all(refused, failure, name_path(hops))
 
     def _convert(self, plan: Plan, number: int) -> None:
         self._stage, self._key = "Convert", plan.request.artifact_key
-        self._progress.path = name_path(plan.request.hops)
+        self._facts.path = name_path(plan.request.hops)
 
         def note(name: str, result: StepResult) -> None:
             if name == "judge":
                 evidence = _expect(result.verification, VerificationFacts)
-                self._progress.verification = verification_status(
+                self._facts.verification = verification_status(
                     evidence, key=plan.request.verification_key, judged_by=plan.request.verification
                 )
             if name == "publish":
-                self._progress.artifact = artifact_status(
+                self._facts.artifact = artifact_status(
                     _expect(result.artifact, ArtifactFacts),
                     key=plan.request.artifact_key,
                     inputs_key=plan.inputs_key,

@@ -11,11 +11,11 @@ from modelport.encoding import key_of
 from modelport_operator.facts import Deployment, Observed
 from modelport_operator.plan import children
 from modelport_operator.plan.comparison import contains
+from modelport_operator.plan.job_states import LOOK_AGAIN
 from modelport_operator.plan.progress import Case, Progress, Stage
 from modelport_operator.plan.rollout import Rollout, is_applied, trouble_of_rollout, wanted_rollout
 from modelport_operator.plan.stages import advance
 from modelport_operator.plan.troubles import Trouble, failure_of
-from modelport_operator.plan.verdicts import LOOK_AGAIN
 from modelport_operator.platforms import Platform
 
 CONFLICT_LOOK_AGAIN = 60.0
@@ -109,11 +109,11 @@ def _unwanted_serving(resource: ModelConversion, observed: Observed) -> list[Chi
 
 
 def _wanted_job(case: Case, progress: Progress) -> list[Create]:
-    work, verdict = progress.work, progress.verdict
-    if not (work and verdict and verdict.start):
+    work, state = progress.work, progress.job_state
+    if not (work and state and state.start):
         return []
-    old = verdict.replaces
-    body = children.job(work, case.resource, case.platform, attempt=verdict.attempt)
+    old = state.replaces
+    body = children.job(work, case.resource, case.platform, attempt=state.attempt)
     return [Create(body=body, replaces=Child(kind="Job", name=old.name, uid=old.uid) if old else None)]
 
 
@@ -149,7 +149,7 @@ def _lacks_pull_secret(case: Case, progress: Progress, live: Deployment) -> bool
 
 
 def _look_again(progress: Progress, rollout: Rollout | None, observed: Observed) -> float | None:
-    if progress.verdict:
-        return progress.verdict.look_again
+    if progress.job_state:
+        return progress.job_state.look_again
     rolling = rollout and not (observed.deployment and observed.deployment.rolled_out)
     return LOOK_AGAIN if rolling else None

@@ -11,7 +11,7 @@ from modelport.jobs.refusals import name_path
 from modelport.jobs.requests import Hop, JobRequest
 from modelport_operator.facts import Observed
 from modelport_operator.names import child_name
-from modelport_operator.plan.verdicts import Verdict
+from modelport_operator.plan.job_states import JobState
 from modelport_operator.platforms import Platform
 
 
@@ -62,7 +62,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     work: Work | None = None
     """The Job that is waited for,"""
-    verdict: Verdict | None = None
+    job_state: JobState | None = None
     """and what has become of it."""
     current: frozenset[str] = frozenset()
     """Names of the Jobs that are about the current spec."""

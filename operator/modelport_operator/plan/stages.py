@@ -18,10 +18,10 @@ from modelport.jobs.refusals import is_of_path, name_path, recall, refuse, tell_
 from modelport.jobs.requests import ConvertRequest, Hop, JobRequest
 from modelport.jobs.results import VerificationFacts
 from modelport.verification.verdict.judgement import is_complete, judge
+from modelport_operator.plan.job_states import remember, state_of
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
 from modelport_operator.plan.rollout import has_grpc
 from modelport_operator.plan.troubles import Trouble, failure_of
-from modelport_operator.plan.verdicts import remember, verdict_on
 
 replace = msgspec.structs.replace
 
@@ -51,7 +51,7 @@ def import_source(case: Case, progress: Progress) -> Progress:
     if known and not _has_begun(case, work):
         return replace(progress, source=known)
     progress = _pursue(case, progress, work)
-    kept = progress.verdict and progress.verdict.results and progress.verdict.results["keep"].source
+    kept = progress.job_state and progress.job_state.results and progress.job_state.results["keep"].source
     if not kept:
         return progress
     return _done(progress, source=outcomes.source_status(kept, key=key, uri=resource.spec.source.uri))
@@ -150,7 +150,7 @@ def _verify(case: Case, progress: Progress) -> Progress:
         if _can_judge(case, evidence):
             return _judged(case, progress, evidence, key=work.key)
     progress = _pursue(case, progress, work)
-    results = progress.verdict.results if progress.verdict else None
+    results = progress.job_state.results if progress.job_state else None
     if not results or not (stored := results["publish"].artifact) or not (facts := results["judge"].verification):
         return progress
     return _done(
@@ -250,8 +250,8 @@ def _pursue(case: Case, progress: Progress, work: Work) -> Progress:
     if refused:
         return replace(progress, stage=work.stage, failure=recall(refused, stage=work.stage))
     memory = remember(case.resource.status.failure, stage=work.stage, key=work.key, now=case.observed.now)
-    verdict = verdict_on(case.observed.job(work.name), memory)
-    return replace(progress, stage=work.stage, work=work, verdict=verdict, failure=verdict.failure)
+    state = state_of(case.observed.job(work.name), memory)
+    return replace(progress, stage=work.stage, work=work, job_state=state, failure=state.failure)
 
 
 def _done(
@@ -266,7 +266,7 @@ def _done(
     return replace(
         progress,
         work=None,
-        verdict=None,
+        job_state=None,
         failure=None,
         source=source or progress.source,
         artifact=artifact or progress.artifact,
@@ -276,11 +276,11 @@ def _done(
 
 
 def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -> Progress:
-    results = progress.verdict.results if progress.verdict else None
+    results = progress.job_state.results if progress.job_state else None
     if not results or not progress.work:
         return progress
     stored, facts = results["publish"].artifact, results["judge"].verification
-    assert stored is not None  # `verdicts.results_of` asks for both
+    assert stored is not None  # `job_states.results_of` asks for both
     assert facts is not None
     target = case.resource.spec.target.format
     return _done(

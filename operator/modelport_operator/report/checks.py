@@ -1,4 +1,4 @@
-"""From a situation to the verdict about the whole resource: a chain of checks, one question each, the first that holds.
+"""From a situation to the summary of the whole resource: a chain of checks, one question each, the first that holds.
 
 The order is the table of conditions in docs/conditions.md: what the user must act on comes before what is under way.
 """
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from modelport.api.reasons import Reason
+from modelport_operator.plan.job_states import VERIFYING
 from modelport_operator.plan.progress import Stage
-from modelport_operator.plan.verdicts import VERIFYING
 from modelport_operator.report.situation import Situation
 
 RETRYING = "ProgressingWithRetry"
@@ -22,7 +22,7 @@ _UNDER_WAY = {
 _PURPOSE = {Stage.IMPORT: "the source", Stage.CONVERT: "the model", Stage.VERIFY: "the stored artifact"}
 
 
-class Verdict(NamedTuple):
+class Summary(NamedTuple):
     """What is told about the whole resource."""
 
     reason: str
@@ -32,87 +32,87 @@ class Verdict(NamedTuple):
     """The condition beside Ready, of kstatus."""
 
 
-Check = Callable[[Situation], Verdict | None]
+Check = Callable[[Situation], Summary | None]
 
 
-def is_suspended(case: Situation) -> Verdict | None:
+def is_suspended(case: Situation) -> Summary | None:
     """Tell that nothing new starts."""
     if not case.resource.spec.suspend:
         return None
     if case.is_as_asked:
-        return Verdict(SUSPENDED, "suspended; what the spec asks for is done", ready=True)
+        return Summary(SUSPENDED, "suspended; what the spec asks for is done", ready=True)
     lacking = f"{case.failure.reason}: {case.failure.message}" if case.failure else "what the spec asks for is not done"
-    return Verdict(SUSPENDED, f"suspended; {lacking}{case.old_serves}")
+    return Summary(SUSPENDED, f"suspended; {lacking}{case.old_serves}")
 
 
-def name_is_taken(case: Situation) -> Verdict | None:
+def name_is_taken(case: Situation) -> Summary | None:
     """Tell that a foreign object has a child's name."""
     failure = case.failure
     if failure is None or failure.reason != Reason.NAME_CONFLICT:
         return None
-    return Verdict(failure.reason, failure.message, abnormal="Stalled")
+    return Summary(failure.reason, failure.message, abnormal="Stalled")
 
 
-def has_failed_for_good(case: Situation) -> Verdict | None:
+def has_failed_for_good(case: Situation) -> Summary | None:
     """Tell that trying again does not help."""
     failure = case.failure
     if failure is None or failure.retryable:
         return None
-    return Verdict(failure.reason, failure.message + case.old_serves, abnormal="Stalled")
+    return Summary(failure.reason, failure.message + case.old_serves, abnormal="Stalled")
 
 
-def is_retrying(case: Situation) -> Verdict | None:
+def is_retrying(case: Situation) -> Summary | None:
     """Tell what is wrong and may pass."""
     failure = case.failure
     if failure is None:
         return None
-    return Verdict(RETRYING, f"{failure.reason}: {failure.message}{case.old_serves}", abnormal="Reconciling")
+    return Summary(RETRYING, f"{failure.reason}: {failure.message}{case.old_serves}", abnormal="Reconciling")
 
 
-def job_is_under_way(case: Situation) -> Verdict | None:
+def job_is_under_way(case: Situation) -> Summary | None:
     """Tell which Job is waited for."""
-    work, verdict = case.progress.work, case.progress.verdict
+    work, state = case.progress.work, case.progress.job_state
     if work is None:
         return None
-    verifying = verdict is not None and verdict.step in {*VERIFYING, "publish"}
+    verifying = state is not None and state.step in {*VERIFYING, "publish"}
     reason = _UNDER_WAY[Stage.VERIFY if verifying else work.stage]
-    step = f": step {verdict.step}" if verdict and verdict.step else ""
-    return Verdict(reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.old_serves}", abnormal="Reconciling")
+    step = f": step {state.step}" if state and state.step else ""
+    return Summary(reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.old_serves}", abnormal="Reconciling")
 
 
-def is_scaled_to_zero(case: Situation) -> Verdict | None:
+def is_scaled_to_zero(case: Situation) -> Summary | None:
     """Tell that nothing answers because nothing shall."""
     serving = case.resource.spec.serving
     if serving is None or serving.replicas > 0 or not case.is_as_asked:
         return None
-    return Verdict("ScaledToZero", "the verified artifact is stored; spec.serving.replicas is 0", ready=True)
+    return Summary("ScaledToZero", "the verified artifact is stored; spec.serving.replicas is 0", ready=True)
 
 
-def is_serving(case: Situation) -> Verdict | None:
+def is_serving(case: Situation) -> Summary | None:
     """Tell that the verified artifact of this spec answers."""
     if case.resource.spec.serving is None or case.deployment is None or not case.is_as_asked:
         return None
-    return Verdict("Serving", f"{case.deployment.available} pods serve the verified artifact", ready=True)
+    return Summary("Serving", f"{case.deployment.available} pods serve the verified artifact", ready=True)
 
 
-def is_stored(case: Situation) -> Verdict | None:
+def is_stored(case: Situation) -> Summary | None:
     """Tell that there is all that the spec asks for: an artifact."""
     if case.resource.spec.serving or not case.is_as_asked:
         return None
     evidence = case.progress.verification
     if evidence and not evidence.judged:
-        return Verdict("Stored", "the artifact is stored; its errors are only reported", ready=True)
-    return Verdict("Stored", "the verified artifact is stored", ready=True)
+        return Summary("Stored", "the artifact is stored; its errors are only reported", ready=True)
+    return Summary("Stored", "the verified artifact is stored", ready=True)
 
 
-def deployment_is_rolling(case: Situation) -> Verdict | None:
+def deployment_is_rolling(case: Situation) -> Summary | None:
     """Tell how far the rollout is."""
     live, serving = case.deployment, case.resource.spec.serving
     if serving is None:
-        return Verdict("Deploying", "serving is being taken down", abnormal="Reconciling")
+        return Summary("Deploying", "serving is being taken down", abnormal="Reconciling")
     updated = live.updated if live and case.plan.rollout and live.serving_key == case.plan.rollout.key else 0
     progress = f"{updated} of {serving.replicas} pods are new, {live.available if live else 0} answer"
-    return Verdict("Deploying", f"Deploying: {progress}", abnormal="Reconciling")
+    return Summary("Deploying", f"Deploying: {progress}", abnormal="Reconciling")
 
 
 CHAIN: tuple[Check, ...] = (
@@ -128,6 +128,6 @@ CHAIN: tuple[Check, ...] = (
 )
 
 
-def verdict_on(case: Situation) -> Verdict:
+def summarise(case: Situation) -> Summary:
     """Return what the first check that holds says; the last one always does."""
-    return next(verdict for check in CHAIN if (verdict := check(case)))
+    return next(summary for check in CHAIN if (summary := check(case)))

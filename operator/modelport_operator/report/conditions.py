@@ -1,11 +1,11 @@
-"""Conditions: those of kstatus from the verdict, those of the domain from how far the resource has come."""
+"""Conditions: those of kstatus from the summary, those of the domain from how far the resource has come."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from modelport.api.status import Condition
 from modelport.jobs.outcomes import told_of
-from modelport_operator.report.checks import Verdict
+from modelport_operator.report.checks import Summary
 from modelport_operator.report.situation import Situation
 
 MAX_MESSAGE = 2000
@@ -20,17 +20,17 @@ class Aspect(NamedTuple):
     message: str
 
 
-def aspects(case: Situation, verdict: Verdict) -> Iterator[Aspect]:
+def aspects(case: Situation, summary: Summary) -> Iterator[Aspect]:
     """Yield the aspects in the order in which they are listed."""
-    yield Aspect("Ready", verdict.ready, verdict.reason, verdict.message)
-    if verdict.abnormal:
-        yield Aspect(verdict.abnormal, True, verdict.reason, verdict.message)
-    yield from _domain(case, verdict)
+    yield Aspect("Ready", summary.ready, summary.reason, summary.message)
+    if summary.abnormal:
+        yield Aspect(summary.abnormal, True, summary.reason, summary.message)
+    yield from _domain(case, summary)
 
 
-def _domain(case: Situation, verdict: Verdict) -> Iterator[Aspect]:
+def _domain(case: Situation, summary: Summary) -> Iterator[Aspect]:
     progress = case.progress
-    cause = case.failure.reason if case.failure else verdict.reason
+    cause = case.failure.reason if case.failure else summary.reason
     source, artifact, evidence = progress.source, progress.artifact, progress.verification
     if source:
         yield Aspect(
@@ -48,15 +48,15 @@ def _domain(case: Situation, verdict: Verdict) -> Iterator[Aspect]:
     else:
         yield Aspect("Verified", False, cause, "the artifact of this spec is not verified")
     if case.resource.spec.serving:
-        yield _available(case, verdict)
+        yield _available(case, summary)
 
 
-def _available(case: Situation, verdict: Verdict) -> Aspect:
+def _available(case: Situation, summary: Summary) -> Aspect:
     if case.answers and case.deployment:
         digest = case.deployment.artifact_digest
         message = f"the artifact of this spec answers: {digest}" if case.rolled_out else "an artifact answers"
         return Aspect("Available", True, "Available", message)
-    reason = case.failure.reason if case.failure else verdict.reason
+    reason = case.failure.reason if case.failure else summary.reason
     return Aspect("Available", False, reason, "no pod answers")
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from modelport.api.status import Status
-from modelport_operator.report.checks import verdict_on
+from modelport_operator.report.checks import summarise
 from modelport_operator.report.conditions import aspects, conditions
 from modelport_operator.report.events import Event, transitions
 from modelport_operator.report.serving import serving_status
@@ -21,7 +21,7 @@ def make_report(case: Situation, *, now: str, domain: str = "cluster.local") -> 
     """Return the status, and the Events to post once it is written."""
     old, generation = case.resource.status, case.resource.metadata.generation
     progress = case.progress
-    told = conditions(aspects(case, verdict_on(case)), old.conditions, generation=generation, now=now)
+    told = conditions(aspects(case, summarise(case)), old.conditions, generation=generation, now=now)
     status = Status(
         observed_generation=generation,
         conditions=told,

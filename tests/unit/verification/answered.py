@@ -8,11 +8,12 @@ import numpy as np
 from builders import convert_request
 from modelport.api.spec import DimensionRange, Verification
 from modelport.api.status import Signature, Tensor
+from modelport.errors import ModelportError
 from modelport.verification.answers import Company, Tried
 from modelport.verification.arrays import Tensors
 from modelport.verification.reference import Reference, Sample
 from modelport.verification.verdict.evidence import Evidence, evaluate
-from modelport.verification.verdict.judgement import Finding, judge
+from modelport.verification.verdict.judgement import judge
 from modelport.verification.verdict.structure import dtype_name
 
 Model = Callable[[Tensors], Tensors]
@@ -76,7 +77,7 @@ def measured(
     companies: Sequence[Company] = (),
     dimensions: Mapping[str, DimensionRange] = {},
     **verification: Any,
-) -> tuple[Evidence, Finding | None]:
+) -> tuple[Evidence, ModelportError | None]:
     request = convert_request(dimensions=dict(dimensions), verification=Verification(**verification))
     answers = tuple(tuple(candidate(call) for call in sample.inputs) for sample in reference.samples)
     found = evaluate(reference, Tried(answers, tuple(companies)), signature or signature_of(reference), request)

@@ -116,7 +116,7 @@ def _judged(context: Context, request: ConvertRequest, facts: VerificationFacts)
     if finding is None:
         say(context.name, f"verified on {facts.samples} samples")
     elif request.verification.policy == "Enforce":
-        raise ModelportError(finding.reason, finding.message)
+        raise finding
     else:
         say(context.name, f"not verified, and only reported: {finding.message}")
     return facts

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from modelport.api.reasons import Reason
 from modelport.api.spec import Tolerance, Verification
 from modelport.api.status import OutputStatus
+from modelport.errors import ModelportError
 
 SPREAD_LIMITS = 100.0
 """How many limits an output must differ between samples, so that an error could be seen."""
@@ -42,13 +43,6 @@ class Evidence(Protocol):
         """What differs on edges alone."""
 
 
-class Finding(NamedTuple):
-    """Why errors do not pass."""
-
-    reason: Reason
-    message: str
-
-
 class _Case(NamedTuple):
     """One output and what of the user's tolerance applies to it."""
 
@@ -64,14 +58,14 @@ class _Case(NamedTuple):
         return self.output.comparison == "Constant"
 
 
-def judge(evidence: Evidence, verification: Verification) -> Finding | None:
+def judge(evidence: Evidence, verification: Verification) -> ModelportError | None:
     """Return why the outputs, all of the model's, do not pass, or None if they do. The policy is the caller's business."""
     outputs = evidence.outputs
     misnamed = _misnamed(outputs, verification)
     if misnamed:
         return misnamed
     if not outputs:
-        return Finding(Reason.VERIFICATION_INCONCLUSIVE, "expected at least one output to compare, found none")
+        return ModelportError(Reason.VERIFICATION_INCONCLUSIVE, "expected at least one output to compare, found none")
     misfit = next((found for each in outputs if (found := _misfit(each, verification))), None)
     if misfit:
         return misfit
@@ -80,7 +74,9 @@ def judge(evidence: Evidence, verification: Verification) -> Finding | None:
     findings = [finding for check in _WRONG for case in cases if (finding := check(case))]
     if not findings and evidence.edges and verification.edges == "Enforce":
         findings = [
-            Finding(Reason.VERIFICATION_FAILED, f"on edges, which spec.verification.edges enforces: {evidence.edges}")
+            ModelportError(
+                Reason.VERIFICATION_FAILED, f"on edges, which spec.verification.edges enforces: {evidence.edges}"
+            )
         ]
     if not findings:
         findings = [finding for check in _UNPROVED for case in cases if (finding := check(case))]
@@ -125,28 +121,28 @@ def _metric(output: OutputStatus, metric: str) -> float | None:
     return None if math.isnan(number) else number
 
 
-def _misnamed(outputs: Sequence[OutputStatus], verification: Verification) -> Finding | None:
+def _misnamed(outputs: Sequence[OutputStatus], verification: Verification) -> ModelportError | None:
     names = [output.name for output in outputs]
     for name in verification.outputs:
         if name not in names:
             nearest = difflib.get_close_matches(name, names, n=1)
             meant = f"did you mean {nearest[0]}?" if nearest else f"the model has: {', '.join(names)[:300]}"
-            return Finding(Reason.INVALID_SPEC, f"spec.verification.outputs.{name}: no such output; {meant}")
+            return ModelportError(Reason.INVALID_SPEC, f"spec.verification.outputs.{name}: no such output; {meant}")
     return None
 
 
-def _misfit(output: OutputStatus, verification: Verification) -> Finding | None:
+def _misfit(output: OutputStatus, verification: Verification) -> ModelportError | None:
     tolerance = verification.outputs.get(output.name)
     if tolerance is None:
         return None
     field = f"spec.verification.outputs.{output.name}"
     if tolerance.relative is not None and output.agreement is not None:
         message = f"{field}.relative: the output holds labels, which have no size; state agreement, or absolute"
-        return Finding(Reason.INVALID_SPEC, message)
+        return ModelportError(Reason.INVALID_SPEC, message)
     for metric in wanted_metrics(output.name, verification):
         if _metric(output, metric) is None:
             message = f"{field}.{metric}: cannot be measured for this output ({_NEEDED[metric]})"
-            return Finding(Reason.INVALID_SPEC, message)
+            return ModelportError(Reason.INVALID_SPEC, message)
     return None
 
 
@@ -158,14 +154,14 @@ _NEEDED = {
 }
 
 
-def _differs_in_finiteness(case: _Case) -> Finding | None:
+def _differs_in_finiteness(case: _Case) -> ModelportError | None:
     if not case.output.non_finite:
         return None
     message = f"{case.output.non_finite} elements are NaN or infinite in one model and not, or otherwise, in the other"
-    return Finding(Reason.VERIFICATION_FAILED, f"output {case.output.name}: {message}")
+    return ModelportError(Reason.VERIFICATION_FAILED, f"output {case.output.name}: {message}")
 
 
-def _exceeds_tolerance(case: _Case) -> Finding | None:
+def _exceeds_tolerance(case: _Case) -> ModelportError | None:
     tolerance, output = case.tolerance, case.output
     if tolerance is None or case.is_constant:
         return None
@@ -183,7 +179,7 @@ def _exceeds_tolerance(case: _Case) -> Finding | None:
     return None
 
 
-def _exceeds_noise(case: _Case) -> Finding | None:
+def _exceeds_noise(case: _Case) -> ModelportError | None:
     output = case.output
     excess, limit, floor = (_number(text) for text in (output.excess, output.limit, output.noise_floor))
     if case.is_label or (case.tolerance and not case.is_constant) or excess <= 1.0 or math.isnan(excess):
@@ -199,7 +195,7 @@ def _exceeds_noise(case: _Case) -> Finding | None:
     )
 
 
-def _has_other_labels(case: _Case) -> Finding | None:
+def _has_other_labels(case: _Case) -> ModelportError | None:
     share = _metric(case.output, "agreement")
     if share is None or share == 1.0 or (case.tolerance and not case.is_constant):
         return None
@@ -210,7 +206,7 @@ def _has_other_labels(case: _Case) -> Finding | None:
     return _failed(case, what)
 
 
-def _has_no_numbers(case: _Case) -> Finding | None:
+def _has_no_numbers(case: _Case) -> ModelportError | None:
     share = _number(case.output.finite)
     if share < MIN_FINITE:
         return _inconclusive(
@@ -221,14 +217,14 @@ def _has_no_numbers(case: _Case) -> Finding | None:
     return None
 
 
-def _is_unstable(case: _Case) -> Finding | None:
+def _is_unstable(case: _Case) -> ModelportError | None:
     floor, limit = _number(case.output.noise_floor), _number(case.output.limit)
     if case.tolerance or case.is_label or case.is_constant or floor <= limit:
         return None
     return _unstable(case, f"at most {limit:.3g} can be verified")
 
 
-def _shows_nothing(case: _Case) -> Finding | None:
+def _shows_nothing(case: _Case) -> ModelportError | None:
     if case.is_constant:
         return None
     output, tolerance = case.output, case.tolerance
@@ -245,26 +241,28 @@ def _shows_nothing(case: _Case) -> Finding | None:
     )
 
 
-_Check = Callable[[_Case], Finding | None]
+_Check = Callable[[_Case], ModelportError | None]
 _WRONG: tuple[_Check, ...] = (_differs_in_finiteness, _exceeds_tolerance, _exceeds_noise, _has_other_labels)
 _UNPROVED: tuple[_Check, ...] = (_has_no_numbers, _is_unstable, _shows_nothing)
 
 
-def _failed(case: _Case, what: str) -> Finding:
-    return Finding(Reason.VERIFICATION_FAILED, f"output {case.output.name}: {what}; `modelport run` repeats it locally")
+def _failed(case: _Case, what: str) -> ModelportError:
+    return ModelportError(
+        Reason.VERIFICATION_FAILED, f"output {case.output.name}: {what}; `modelport run` repeats it locally"
+    )
 
 
-def _unstable(case: _Case, what: str) -> Finding:
+def _unstable(case: _Case, what: str) -> ModelportError:
     message = (
         f"output {case.output.name}: the source model differs from itself by {_number(case.output.noise_floor):.3g} when "
         f"its inputs or weights move by one unit in the last place, or its batch is split: {what}"
     )
-    return Finding(Reason.NUMERICALLY_UNSTABLE, message)
+    return ModelportError(Reason.NUMERICALLY_UNSTABLE, message)
 
 
-def _inconclusive(what: str) -> Finding:
+def _inconclusive(what: str) -> ModelportError:
     message = f"{what}, so equal answers prove nothing; set inputs[].values to real ranges, or give verification.data"
-    return Finding(Reason.VERIFICATION_INCONCLUSIVE, message)
+    return ModelportError(Reason.VERIFICATION_INCONCLUSIVE, message)
 
 
 def _number(text: str) -> float:

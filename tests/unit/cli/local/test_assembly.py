@@ -5,7 +5,7 @@ import pytest
 from modelport.api.reasons import Reason
 from modelport.api.status import ArtifactStatus, SourceStatus, VerificationStatus
 from modelport.errors import ModelportError
-from modelport_cli.local.assembly import Progress, make_failure, make_status
+from modelport_cli.local.assembly import RunFacts, make_failure, make_status
 from modelport_cli.local.processes import StepError
 
 SOURCE = SourceStatus(key="s", uri="file:///net.onnx", digests={"source": "sha256:1"}, format="onnx", size_bytes=10)
@@ -17,7 +17,7 @@ PATH = ["onnx", "onnx"]
 
 def failed(stage, **facts):
     error = StepError(Reason.VERIFICATION_FAILED, "expected a, found b", step="judge", log_tail="last line")
-    return Progress(**facts, failure=make_failure(error, stage=stage, key="k"))
+    return RunFacts(**facts, failure=make_failure(error, stage=stage, key="k"))
 
 
 def states(progress):
@@ -30,11 +30,11 @@ def states(progress):
     ("progress", "expected"),
     [
         (
-            Progress(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=EVIDENCE),
+            RunFacts(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=EVIDENCE),
             {"Ready": "True", "Imported": "True", "Converted": "True", "Verified": "True"},
         ),
         (
-            Progress(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=REPORTED),
+            RunFacts(source=SOURCE, path=PATH, artifact=ARTIFACT, verification=REPORTED),
             {"Ready": "True", "Imported": "True", "Converted": "True", "Verified": "False"},
         ),
         (

@@ -6,9 +6,9 @@ import pytest
 from modelport.api.reasons import Reason
 from modelport.api.resource import parse
 from modelport.api.status import Status, read_status
+from modelport.errors import ModelportError
 from modelport.jobs.keys import SAMPLES_VERSION
 from modelport.jobs.results import StepResult
-from modelport.verification.verdict.judgement import Finding
 from modelport_operator.facts import Container, Peer, Service
 from modelport_operator.plan import Plan
 from modelport_operator.plan.children import service
@@ -496,7 +496,9 @@ def test_an_upgrade_that_samples_and_judges_otherwise_starts_nothing_and_changes
     case, jobs = converted(resource(), **facts)
     live = deployed(plan_for(case, *jobs))
     monkeypatch.setattr("modelport.jobs.keys.SAMPLES_VERSION", SAMPLES_VERSION + 1)
-    monkeypatch.setattr("modelport_operator.plan.stages.judge", lambda *_: Finding(Reason.VERIFICATION_FAILED, "no"))
+    monkeypatch.setattr(
+        "modelport_operator.plan.stages.judge", lambda *_: ModelportError(Reason.VERIFICATION_FAILED, "no")
+    )
     for seen in (jobs, ()):  # with pods and Jobs, and after they were cleaned up
         plan = plan_for(case, *seen, deployment=live, platform=UPGRADED, service=Service(uid="s", body=service(case)))
         assert (created(plan), plan.apply, plan.delete, plan.progress.verified) == ([], (), (), True)

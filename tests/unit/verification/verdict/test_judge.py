@@ -12,7 +12,8 @@ from builders import output_status
 from modelport.api.reasons import Reason
 from modelport.api.spec import Tolerance, Verification
 from modelport.api.status import OutputStatus
-from modelport.verification.verdict.judgement import Finding, is_complete, judge
+from modelport.errors import ModelportError
+from modelport.verification.verdict.judgement import is_complete, judge
 
 GOOD = output_status(relative_rms="4e-07", max_absolute_error="3e-07", excess="0.08", limit="6e-06", spread="0.5")
 EXACT = output_status(relative_rms="0", max_absolute_error="0", excess="0", limit="0", noise_floor="0")
@@ -25,7 +26,7 @@ class Facts(NamedTuple):
     edges: str = ""
 
 
-def judged(outputs: Sequence[OutputStatus], verification: Verification, edges: str = "") -> Finding | None:
+def judged(outputs: Sequence[OutputStatus], verification: Verification, edges: str = "") -> ModelportError | None:
     return judge(Facts(outputs, edges), verification)
 
 
@@ -146,10 +147,8 @@ def test_edges_fail_only_where_they_are_enforced(policy):
     if policy == "Report":
         assert finding is None
     else:
-        assert finding == Finding(
-            Reason.VERIFICATION_FAILED,
-            "on edges, which spec.verification.edges enforces: output scores: 3 of 40 rows differ",
-        )
+        told = "on edges, which spec.verification.edges enforces: output scores: 3 of 40 rows differ"
+        assert (finding.reason, finding.message) == (Reason.VERIFICATION_FAILED, told)
 
 
 def test_evidence_without_the_metric_asked_for_is_not_complete():

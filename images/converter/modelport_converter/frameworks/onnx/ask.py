@@ -10,7 +10,7 @@ from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
 from modelport_converter.frameworks.onnx.answering import make_run, make_slow_run
 from modelport_converter.frameworks.onnx.hints.hints import find_hints
-from modelport_converter.frameworks.onnx.load import SPEAKER, Model, check_model, read_model
+from modelport_converter.frameworks.onnx.load import LOGGER, Model, check_model, read_model
 from modelport_converter.frameworks.onnx.moving import write_moved
 from modelport_converter.frameworks.onnx.values import read_inputs
 from modelport_converter.onnx_graphs.chance import find_random_operations
@@ -44,7 +44,7 @@ def _make_run(task: SourceTask, model: Model) -> Infer:
         hops = task.request.hops
         if "float64" not in refusal.message or (hops and not hops[0].options.get("precision")):
             raise
-        say(SPEAKER, f"asked by onnx's own evaluator, which is slow: {refusal.message}")
+        say(LOGGER, f"asked by onnx's own evaluator, which is slow: {refusal.message}")
         return make_slow_run(read_model(model.path, is_whole=True).proto, refusal)
 
 

@@ -11,7 +11,7 @@ from modelport_converter.frameworks.onnx.layouts import put_time_first
 from modelport_converter.frameworks.onnx.values import take_probabilities
 from modelport_converter.onnx_graphs.files import load_whole
 
-SPEAKER = "onnx"
+LOGGER = "onnx"
 UNKNOWN_RANK = "Field 'shape' of 'type' is required but missing"
 """What onnx's checker says of an output whose rank is not known before it is asked; runtimes take such models."""
 

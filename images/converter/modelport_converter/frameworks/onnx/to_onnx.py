@@ -13,7 +13,7 @@ from modelport.steps.handover import CAVEATS
 from modelport.steps.runner import say
 from modelport.storage.trees import open_tree
 from modelport.verification.reference import FILE_NAME, read_reference
-from modelport_converter.frameworks.onnx.load import SPEAKER, Model, read_model
+from modelport_converter.frameworks.onnx.load import LOGGER, Model, read_model
 from modelport_converter.frameworks.onnx.rewriting import Comparison, with_opset
 from modelport_converter.onnx_graphs.files import MAX_IR_VERSION, opset_of, simplified, write_model
 from modelport_converter.onnx_graphs.graphs import has_external_data
@@ -30,7 +30,7 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
     opset = options.opset or opset_of(model.proto)
     is_rewritten = opset != opset_of(model.proto) or options.simplify or options.precision is not None
     if not is_rewritten and not model.caveats and _is_kept(model.proto):
-        say(SPEAKER, f"kept as it is, opset {opset}")
+        say(LOGGER, f"kept as it is, opset {opset}")
         target.write_bytes(path.read_bytes())
         return
     model = read_model(path, is_whole=True)
@@ -46,15 +46,15 @@ def _is_kept(proto: onnx.ModelProto) -> bool:
 def _rewritten(task: HopTask, model: Model, options: OnnxOptions) -> onnx.ModelProto:
     proto, opset = model.proto, opset_of(model.proto)
     if options.precision:
-        say(SPEAKER, f"computes in {options.precision}")
+        say(LOGGER, f"computes in {options.precision}")
         compute_in_float32(proto)
     questions = [sample.inputs[0] for sample in read_reference(task.asked / FILE_NAME).usual]
     comparison = Comparison(questions, model.path)
     if options.opset and options.opset != opset:
-        say(SPEAKER, f"operator set version {opset} becomes {options.opset}")
+        say(LOGGER, f"operator set version {opset} becomes {options.opset}")
         proto = comparison.rewrite(proto, with_opset(options.opset), f"options.opset: {options.opset}")
     if options.simplify:
         nodes = len(proto.graph.node)
         proto = comparison.rewrite(proto, simplified, "options.simplify")
-        say(SPEAKER, f"simplified: {nodes} nodes become {len(proto.graph.node)}")
+        say(LOGGER, f"simplified: {nodes} nodes become {len(proto.graph.node)}")
     return proto

@@ -34,7 +34,7 @@ from modelport_converter.frameworks.pytorch.watching.watch import is_torch
 from modelport_converter.onnx_graphs.chance import find_random_operations
 from modelport_converter.onnx_graphs.files import read_opset
 
-SPEAKER = "torch.onnx"
+LOGGER = "torch.onnx"
 LAST_TRACED_OPSET = 20
 FIRST_CAPTURED_OPSET = 18
 """For an older one the graph-capturing exporter has its graph rewritten, not always into a valid one."""
@@ -129,7 +129,7 @@ def export_model(export: Export, *, is_traced: bool, is_doubtful: bool, is_asked
                 return Exported()
             if caught is not None:
                 words = str(caught[0].message).splitlines()[0][:160] if caught else "it looks at values of tensors"
-                say(SPEAKER, f"the trace may hold for its example alone: {words}")
+                say(LOGGER, f"the trace may hold for its example alone: {words}")
                 export.path.parent.rename(spare)
                 export.path.parent.mkdir()
         if not is_asked:
@@ -140,7 +140,7 @@ def export_model(export: Export, *, is_traced: bool, is_doubtful: bool, is_asked
         raise ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
     shutil.rmtree(export.path.parent)
     spare.rename(export.path.parent)
-    say(SPEAKER, "the trace is kept")
+    say(LOGGER, "the trace is kept")
     return Exported(refusals[-1], _places(caught), _places(filter(_is_whole, caught)))
 
 
@@ -173,9 +173,9 @@ def _attempt(
         doubts = _call(exporter, export, is_asked=is_asked)
     except _RefusedError as refusal:
         refusals.append(f"{name}: {refusal}")
-        say(SPEAKER, f"exporter {name} refuses: {refusal}")
+        say(LOGGER, f"exporter {name} refuses: {refusal}")
         return None
-    say(SPEAKER, f"exporter {name} wrote opset {read_opset(export.path)}")
+    say(LOGGER, f"exporter {name} wrote opset {read_opset(export.path)}")
     return doubts
 
 
@@ -228,7 +228,7 @@ def _check_graph(export: Export) -> None:
         if unknown:
             raise _RefusedError(f"its graph has inputs of its own: {', '.join(unknown)[:160]}")
         missing = [each.name for each in export.inputs if each.name not in found]
-        say(SPEAKER, f"ignored by the model, and kept as inputs: {', '.join(missing) or 'none'}")
+        say(LOGGER, f"ignored by the model, and kept as inputs: {', '.join(missing) or 'none'}")
         del model.graph.input[:]
         model.graph.input.extend(found.get(each.name) or _declare(each) for each in export.inputs)
         onnx.save(model, str(export.path))

@@ -18,7 +18,7 @@ from modelport_converter.frameworks.pytorch.weights.state_dicts import read_weig
 from modelport_converter.tasks import find_part
 
 SMALL_BYTES = 4 << 20
-SPEAKER = "torch"
+LOGGER = "torch"
 
 
 class Opened(NamedTuple):
@@ -48,7 +48,7 @@ def load_model(request: ConvertRequest, folder: Path, code: Path, seed: int) -> 
     if request.code is None or not request.inputs:
         raise ModelportError(Reason.INPUTS_NEEDED, "expected spec.source.code and spec.source.inputs, found none")
     if install():
-        say(SPEAKER, "torchvision's extension does not load beside this torch; its operators are declared here")
+        say(LOGGER, "torchvision's extension does not load beside this torch; its operators are declared here")
     model = build_model(request.code, code, seed)
     load_weights(model, read_weights(find_part(open_tree(folder), "pytorch-state-dict", "weights"), request.checkpoint))
     return model

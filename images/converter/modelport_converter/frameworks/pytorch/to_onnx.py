@@ -22,7 +22,7 @@ from modelport_converter.frameworks.pytorch.exporting import (
     pick_example,
     warm_up,
 )
-from modelport_converter.frameworks.pytorch.load import SPEAKER, open_model
+from modelport_converter.frameworks.pytorch.load import LOGGER, open_model
 from modelport_converter.onnx_graphs.files import finish_model
 from modelport_converter.tasks import MODEL, HopTask
 
@@ -60,7 +60,7 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
         try:
             finish_model(spare / path.name, simplify=options.simplify, precision=options.precision)
         except ModelportError as refusal:
-            say(SPEAKER, f"the trace is left out: {refusal.message}")
+            say(LOGGER, f"the trace is left out: {refusal.message}")
             shutil.rmtree(spare)
 
 

@@ -23,7 +23,7 @@ from modelport_converter.frameworks.pytorch.building.state import equal_numbers,
 from modelport_converter.frameworks.pytorch.weights.state_dicts import Weights, list_names
 from modelport_converter.tasks import last_line
 
-SPEAKER = "torch"
+LOGGER = "torch"
 
 
 def build_model(code: CodeRequest, folder: Path, seed: int) -> torch.nn.Module:
@@ -121,7 +121,7 @@ def _find_alterations(loaded: dict[str, Any], found: Weights) -> dict[str, list[
             groups.setdefault(kind, []).append(f"{name} {words}".strip())
     narrowed = groups.pop("of another precision", [])
     if narrowed:
-        say(SPEAKER, f"{len(narrowed)} weights of another precision than the model's: {list_names(narrowed)}")
+        say(LOGGER, f"{len(narrowed)} weights of another precision than the model's: {list_names(narrowed)}")
     groups.pop("", None)
     return groups
 

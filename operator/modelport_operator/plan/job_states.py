@@ -32,7 +32,7 @@ VERIFYING = frozenset({"try", "judge"})
 """Containers of a Job that converts which verify."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
     """What has become of a Job."""
 
     results: dict[str, StepResult] | None = None
@@ -70,16 +70,16 @@ def remember(failure: Failure | None, *, stage: str, key: str, now: float) -> Me
     return Memory(stage, key, failure if failure and failure.key == key else None, now)
 
 
-def verdict_on(job: Job | None, memory: Memory) -> Verdict:
+def state_of(job: Job | None, memory: Memory) -> JobState:
     """Return what has become of `job`, or that it is to be started."""
     if job is None:
         return _without_job(memory)
     results = next((found for pod in job.pods if pod.succeeded and (found := results_of(pod, memory.stage))), None)
     if results:
-        return Verdict(results=results, attempt=job.attempt)
+        return JobState(results=results, attempt=job.attempt)
     ended = _ended(job)
     if ended and not ADVICE[ended.reason].retryable:
-        return Verdict(failure=memory.failure_of(ended, attempts=job.attempt), attempt=job.attempt)
+        return JobState(failure=memory.failure_of(ended, attempts=job.attempt), attempt=job.attempt)
     if job.failed or job.complete or _dead_step(job):
         return _finished(job, ended, memory)
     return _active(job, ended, memory)
@@ -98,11 +98,11 @@ def results_of(pod: Pod, stage: str) -> dict[str, StepResult] | None:
     return results
 
 
-def _without_job(memory: Memory) -> Verdict:
+def _without_job(memory: Memory) -> JobState:
     before = memory.failure
     if before and not before.retryable:
-        return Verdict(failure=before)
-    return Verdict(start=True, failure=before, attempt=before.attempts + 1 if before else 1)
+        return JobState(failure=before)
+    return JobState(start=True, failure=before, attempt=before.attempts + 1 if before else 1)
 
 
 def _ended(job: Job) -> Trouble | None:
@@ -127,7 +127,7 @@ def _dead_step(job: Job) -> Termination | None:
     return None if troubles.step_result(pod.culprit) else pod.culprit.ending
 
 
-def _finished(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
+def _finished(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     """Make a Job that ended without results anew, after a time that grows."""
     wait = 0.0
     if ended or job.attempt > 1:
@@ -136,8 +136,8 @@ def _finished(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
         wait = end + _pause(job) - memory.now
     failure = memory.failure_of(ended, attempts=job.attempt) if ended else memory.failure
     if wait > 0:
-        return Verdict(failure=failure, attempt=job.attempt, look_again=wait)
-    return Verdict(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
+        return JobState(failure=failure, attempt=job.attempt, look_again=wait)
+    return JobState(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
 
 
 def _has_waited_for_image(job: Job, memory: Memory) -> bool:
@@ -148,18 +148,18 @@ def _pause(job: Job) -> float:
     return min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** (job.attempt - 1))
 
 
-def _active(job: Job, ended: Trouble | None, memory: Memory) -> Verdict:
+def _active(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     pod = next((pod for pod in job.pods if pod.phase in {"Pending", "Running"}), None)
     trouble = (troubles.trouble_of_waiting(pod) if pod else troubles.trouble_of_refused(job)) or ended
     failure = memory.failure_of(trouble, attempts=job.attempt, retryable=True) if trouble else None
     if trouble and trouble.reason == Reason.IMAGE_PULL_FAILED and _has_waited_for_image(job, memory):
         # its template cannot change, and the catalogue may name another image by now
-        return Verdict(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
+        return JobState(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
     if failure is None and job.attempt > 1:
         failure = memory.failure
     starting = pod is None or pod.phase == "Pending"
     young = memory.now - (pod.created if pod else job.created) < YOUNG
-    return Verdict(
+    return JobState(
         failure=failure,
         attempt=job.attempt,
         step=pod.running_step if pod and pod.phase == "Running" else "",
