@@ -97,7 +97,7 @@ def test_objects_that_stand_for_folders_are_no_files(tmp_path, s3):
 
 @pytest.mark.parametrize("content", [b"ab", b"abcd" * (8 << 20)], ids=len)
 def test_what_has_another_size_by_now_is_not_taken_for_the_source(tmp_path, s3, content):
-    with pytest.raises(ModelportError, match=f"net/w.bin: expected 4 bytes, as it was listed, found") as failed:
+    with pytest.raises(ModelportError, match=r"net/w.bin: expected 4 bytes, as it was listed, found") as failed:
         bring_objects(tmp_path, s3, {"w.bin": (4, content)})
     assert failed.value.reason is Reason.SOURCE_UNREACHABLE
 
