@@ -3,7 +3,6 @@
 A stranger's files: no pickles, headers checked against the bytes that follow, sizes bounded, no link followed.
 """
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from modelport.api.reasons import Reason
 from modelport.api.spec import DimensionRange, Input
 from modelport.errors import ModelportError
+from modelport.storage.archives import open_zip
 from modelport.storage.files import list_tree, open_beneath, read_bytes
 from modelport.verification.arrays import MAX_ARRAYS, MAX_BYTES, Array, Tensors, read_npy
 from modelport.verification.samples.lengths import find_batch
@@ -65,7 +65,7 @@ def _read(folder: Path, inputs: Sequence[Input]) -> Tensors:
 
 
 def _read_npz(folder: Path, file: str) -> Tensors:
-    with open_beneath(folder, file) as opened, zipfile.ZipFile(opened) as archive:
+    with open_beneath(folder, file) as opened, open_zip(file, opened) as archive:
         members = archive.infolist()
         if len(members) > MAX_ARRAYS or sum(member.file_size for member in members) > MAX_BYTES:
             raise ValueError(f"{len(members)} arrays; at most {MAX_ARRAYS} in {MAX_BYTES} bytes are read")

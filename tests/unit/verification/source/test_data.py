@@ -166,6 +166,15 @@ def test_an_npz_that_unpacks_into_too_much_is_refused(tmp_path, monkeypatch):
         read_data(tmp_path, [LABEL])
 
 
+def test_an_npz_with_too_long_a_list_of_arrays_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "s.npz", "w") as archive:
+        archive.writestr("x.npy", npy(np.zeros(1)))
+        archive.filelist.extend(archive.filelist * 100_000)
+    with pytest.raises(ModelportError, match="more than is read") as failed:
+        read_data(tmp_path, [Input(name="x", shape=[1])])
+    assert failed.value.reason is Reason.UNSAFE_SOURCE
+
+
 def test_a_link_is_not_followed(tmp_path):
     np.save(tmp_path.parent / "elsewhere.npy", np.arange(3))
     (tmp_path / "label.npy").symlink_to(tmp_path.parent / "elsewhere.npy")
