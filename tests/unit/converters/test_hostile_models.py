@@ -312,6 +312,15 @@ def test_what_is_packed_small_is_not_read_large(tmp_path, name):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("wrap", [zip_of, legacy_of])
+def test_a_pickle_makes_no_more_objects_than_weights_need(tmp_path, monkeypatch, wrap):
+    monkeypatch.setattr("modelport_converter.frameworks.pytorch.weights.pickles.MAX_STEPS", 100)
+    assert inspect_bytes(tmp_path, wrap(state_dict_pickle())) is None
+    (tmp_path / "weights.pt").write_bytes(wrap(b"]" * 100 + b"."))
+    told = assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.SOURCE_CORRUPT)
+    assert "a pickle of more than 100 steps" in told
+
+
 def test_compressed_storages_are_not_read(tmp_path):
     with zipfile.ZipFile(tmp_path / "weights.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", state_dict_pickle())

@@ -8,6 +8,9 @@ import pickletools
 from collections.abc import Callable, Iterable
 from typing import IO, Any, NamedTuple, cast
 
+MAX_STEPS = 16_000_000
+"""Of one pickle: 30 make a tensor, and one byte can make an object of 200."""
+
 
 class Name(NamedTuple):
     """A class or function that the pickle would import."""
@@ -43,7 +46,9 @@ def read_pickle(file: IO[bytes], refer: Callable[[Any], object]) -> object:
     """
     machine = _Machine(refer)
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if number == MAX_STEPS:
+                raise ValueError(f"a pickle of more than {MAX_STEPS} steps")
             if opcode.name == "STOP":
                 return machine.stack.pop()
             machine.step(opcode.name, argument)
