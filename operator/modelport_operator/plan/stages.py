@@ -88,6 +88,7 @@ def take_path(case: Case, progress: Progress) -> Progress:
         known = remembered.get(failure.key)
         refused.append(known or refuse(hops, failure, key=failure.key, inputs_key=taken.inputs_key))
         progress = replace(progress, refused=tuple(refused), current=taken.current)
+    assert failure is not None  # there is a path, and the last one ended the loop
     # what is remembered of a Job that is gone tells of all paths already
     if failure is case.resource.status.failure:
         return taken
