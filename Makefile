@@ -34,7 +34,7 @@ $(venv)/.installed: requirements.lock pyproject.toml
 
 numbers := images/server/modelport_server/protocol/_numbers.so
 $(numbers): images/server/modelport_server/protocol/numbers.c
-	command -v cc >/dev/null || apt-get install --yes --quiet=2 --no-install-recommends gcc libc6-dev
+	command -v cc >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install --yes --quiet=2 --no-install-recommends gcc libc6-dev
 	$(PYTHON) images/server/compile.py images/server --numbers
 
 .PHONY: install
@@ -92,11 +92,12 @@ images: cluster ## Build the images and load them into the cluster
 	$(devcluster) images build --cluster $(CLUSTER)
 
 .PHONY: deploy
-deploy: cluster ## Build the images and install the chart
+deploy: ## Bring the embedded Kubernetes up, build the images beside it, and install the chart
 	$(devcluster) deploy --cluster $(CLUSTER) --namespace $(NAMESPACE)
 
 .PHONY: demo
-demo: install deploy ## Convert, verify and serve a real model on the cluster
+demo: ## Convert, verify and serve a real model on the cluster
+	$(MAKE) --no-print-directory --jobs 2 install deploy
 	$(run)/python examples/demo.py $(demo-access)
 
 # --- tests and benchmarks -------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Programs built from Go modules, kept in the cache under the hash of what they are made of.
 
-go.sum locks every module, so the same key is the same program; a fresh machine downloads and
-builds, any later one finds it done.
+All are one Go module, so that what they share is compiled once. go.sum locks every module, so the same key is the same
+program; a fresh machine downloads and builds, any later one finds it done.
 """
 
 import hashlib
@@ -18,99 +18,98 @@ from devcluster.machine.locks import locked
 from devcluster.machine.progress import step
 from devcluster.paths import SOURCE, Paths
 
+GO = SOURCE / "go"
+_FLAGS = ("-trimpath", "-buildvcs=false", "-tags=providerless", "-gcflags=all=-dwarf=false")  # linked without it anyway
+_VERSIONS = {
+    "k8s.io/component-base/version.gitVersion": "k8s.io/kubernetes",
+    "helm.sh/helm/v3/internal/version.version": "helm.sh/helm/v3",
+}
+
 
 @dataclass(frozen=True)
 class GoProgram:
-    """One binary: its folder under go/, the package in it, and where its version number goes."""
+    """One binary: its package in the module under go/, and the names it is called by."""
 
     name: str
-    module: str
-    package: str = "."
-    tags: str = ""
-    version_variable: str = ""
+    package: str
     links: tuple[str, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        """Where go.mod lies."""
-        return SOURCE / "go" / self.name
-
-    @property
-    def version(self) -> str:
-        """The version that go.mod pins, e.g. v1.34.4."""
-        text = (self.folder / "go.mod").read_text()
-        found = re.search(rf"^(?:require)?\s+{re.escape(self.module)} (v\S+)", text, re.MULTILINE)
-        if found is None:
-            raise InvalidInputError(f"expected {self.folder}/go.mod to require {self.module}, found no such line")
-        return found.group(1)
-
-    def linker_flags(self) -> str:
-        """Strip the binary and tell it its version."""
-        if not self.version_variable:
-            return "-s -w"
-        return f"-s -w -X {self.version_variable}={self.version}"
 
 
 KUBE = GoProgram(
-    name="kube",
-    module="k8s.io/kubernetes",
-    tags="providerless",
-    version_variable="k8s.io/component-base/version.gitVersion",
-    links=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
+    "kube",
+    "./kube",
+    ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
 )
-COREDNS = GoProgram(name="coredns", module="github.com/coredns/coredns")
-HELM = GoProgram(
-    name="helm",
-    module="helm.sh/helm/v3",
-    package="helm.sh/helm/v3/cmd/helm",
-    version_variable="helm.sh/helm/v3/internal/version.version",
-    links=("helm",),
-)
-PAUSE = GoProgram(name="pause", module="")
+COREDNS = GoProgram("coredns", "./coredns")
+PAUSE = GoProgram("pause", "./pause")
+HELM = GoProgram("helm", "helm.sh/helm/v3/cmd/helm", ("helm",))
 
 TOOLS = {"helm": HELM, "kubectl": KUBE}
 
 
-def program_key(files: Iterable[tuple[str, bytes]], flags: str) -> str:
+def content_key(files: Iterable[tuple[str, bytes]], flags: Iterable[str]) -> str:
     """Hash names, contents and build flags."""
-    digest = hashlib.sha256(flags.encode())
+    digest = hashlib.sha256(" ".join(flags).encode())
     for name, content in sorted(files):
         digest.update(f"\0{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 
 
-def build(program: GoProgram, paths: Paths) -> Path:
-    """Return the built program, building it first if the cache lacks it; set its symlinks."""
-    flags = "-s -w" if program is PAUSE else program.linker_flags()
-    files = [(file.name, file.read_bytes()) for file in program.folder.iterdir() if file.is_file()]
-    key = program_key(files, f"{program.package} {program.tags} {flags}")
-    binary = paths.cache / "binaries" / f"{program.name}-{key}"
-    if not binary.exists():
-        with locked(paths.cache / "locks" / program.name, f"the build of {program.name}"):
-            if not binary.exists():
-                _compile(program, flags, binary, paths)
-    for link in program.links:
-        _point(paths.binaries / link, binary)
-    return binary
+def pinned_version(module: str, text: str) -> str:
+    """Return the version that the text of a go.mod pins, e.g. v1.34.4."""
+    found = re.search(rf"^\s+{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if found is None:
+        raise InvalidInputError(f"expected go.mod to require {module}, found no such line")
+    return found.group(1)
 
 
-def _compile(program: GoProgram, flags: str, binary: Path, paths: Paths) -> None:
+def build(paths: Paths, *programs: GoProgram) -> list[Path]:
+    """Return the built programs, building first what the cache lacks; set their symlinks."""
+    key = programs_key()
+    binaries = {program: paths.cache / "binaries" / f"{program.name}-{key}" for program in programs}
+    if not all(binary.exists() for binary in binaries.values()):
+        with locked(paths.cache / "locks" / "go", "Go programs"):
+            _compile({program: binary for program, binary in binaries.items() if not binary.exists()}, paths)
+    for program, binary in binaries.items():
+        for link in program.links:
+            _point(paths.binaries / link, binary)
+    return list(binaries.values())
+
+
+def programs_key() -> str:
+    """Return the hash of all that the programs follow from."""
+    files = [file for file in GO.rglob("*") if file.is_file()]
+    return content_key([(str(file.relative_to(GO)), file.read_bytes()) for file in files], _flags())
+
+
+def _flags() -> tuple[str, ...]:
+    """Strip the binaries and tell them their versions."""
+    text = (GO / "go.mod").read_text()
+    versions = (f"-X {variable}={pinned_version(module, text)}" for variable, module in _VERSIONS.items())
+    return (*_FLAGS, f"-ldflags=-s -w {' '.join(versions)}")
+
+
+def _compile(missing: dict[GoProgram, Path], paths: Paths) -> None:
+    """Build by one command, which links one program while it compiles another; the steps beside it come first."""
+    if not missing:
+        return
     if shutil.which("go") is None:
         raise MissingPrerequisiteError(
             "expected Go 1.24 or newer on PATH, found no `go`; install it from https://go.dev/dl"
         )
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = binary.with_suffix(".new")
-    command = ["go", "build", "-trimpath", "-buildvcs=false", "-tags", program.tags, "-ldflags", flags]
-    with step(f"building {program.name} from its Go modules"):
+    unfinished = paths.cache / "binaries" / "unfinished"
+    unfinished.mkdir(parents=True, exist_ok=True)
+    packages = [program.package for program in missing]
+    with step(f"building {', '.join(program.name for program in missing)} from Go modules"):
         run(
-            [*command, "-o", str(unfinished), program.package],
-            cwd=program.folder,
+            ["nice", "go", "build", *_flags(), "-o", f"{unfinished}/", *packages],
+            cwd=GO,
             environment={"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"},
-            log=paths.logs / f"build-{program.name}.log",
+            log=paths.logs / "build-go.log",
         )
-    unfinished.rename(binary)
+    for program, binary in missing.items():
+        (unfinished / program.name).rename(binary)
 
 
 def _point(link: Path, target: Path) -> None:

@@ -47,14 +47,14 @@ def _kubeconfig(_options: argparse.Namespace, paths: Paths) -> None:
 
 def _tool(options: argparse.Namespace, paths: Paths) -> None:
     paths.make()
-    binaries.build(binaries.TOOLS[options.name], paths)
+    binaries.build(paths, binaries.TOOLS[options.name])
     print(paths.binaries / options.name)
 
 
 def _tools(_options: argparse.Namespace, paths: Paths) -> None:
     paths.make()
-    for name, program in sorted(binaries.TOOLS.items()):
-        binaries.build(program, paths)
+    binaries.build(paths, *binaries.TOOLS.values())
+    for name in sorted(binaries.TOOLS):
         print(f"{name}={paths.binaries / name}")
 
 

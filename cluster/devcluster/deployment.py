@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devcluster import binaries
 from devcluster.errors import ClusterNotRunningError, MissingPrerequisiteError
-from devcluster.images.builder import build_images
+from devcluster.images.builder import build_images, images_locked, start_images
 from devcluster.images.declarations import (
     Image,
     content_key,
@@ -20,6 +20,7 @@ from devcluster.images.declarations import (
 from devcluster.kubernetes import lifecycle
 from devcluster.machine.commands import run
 from devcluster.machine.progress import say, step
+from devcluster.machine.side_by_side import side_by_side
 from devcluster.paths import REPOSITORY, SOURCE, Paths
 
 CHART = REPOSITORY / "charts" / "modelport"
@@ -32,27 +33,31 @@ def provide_images(paths: Paths, cluster: str, names: list[str]) -> dict[str, st
     """Build the images and bring them to the cluster; print and return their references."""
     paths.make()
     images = declared_images(tuple(names))
-    if cluster == "embedded":
-        if not lifecycle.is_up(paths):
-            raise ClusterNotRunningError(
-                "expected the embedded cluster to run, found it does not; run `up` (`make cluster`)"
-            )
+    if cluster != "embedded":
+        references = {image.name: _docker_build(image, cluster) for image in images}
+    elif lifecycle.is_up(paths):
         references = build_images(paths, images)
     else:
-        references = {image.name: _docker_build(image, cluster) for image in images}
-    catalogue = paths.state / f"images-{cluster}.json"
+        raise ClusterNotRunningError(
+            "expected the embedded cluster to run, found it does not; run `up` (`make cluster`)"
+        )
     if not names:
-        catalogue.write_text(render_catalogue(references))
-        say(f"images: {catalogue}")
+        _write_catalogue(paths, cluster, references)
     return references
 
 
 def deploy(
     paths: Paths, cluster: str, *, namespace: str, values: tuple[Path, ...] = (), settings: tuple[str, ...] = ()
 ) -> None:
-    """Build the images and install or upgrade the chart, waiting until the operator is ready."""
-    provide_images(paths, cluster, [])
-    binaries.build(binaries.HELM, paths)
+    """Build the images and install or upgrade the chart, waiting until the operator is ready.
+
+    The embedded cluster is brought up beside the builds.
+    """
+    if cluster == "embedded":
+        _write_catalogue(paths, cluster, _provide_cluster(paths))
+    else:
+        provide_images(paths, cluster, [])
+        binaries.build(paths, binaries.HELM)
     files = [paths.state / f"images-{cluster}.json", SOURCE / "values.yaml", *values]
     with step(f"installing the chart in namespace {namespace}"):
         run(
@@ -65,6 +70,20 @@ def deploy(
             ]
         )
     say("Modelport is installed")
+
+
+def _provide_cluster(paths: Paths) -> dict[str, str]:
+    """Bring the embedded cluster up and its images to it; return their references."""
+    with lifecycle.changing(paths), images_locked(paths), side_by_side() as start:
+        tasks = lifecycle.start_cluster(start, paths)
+        images = start_images(start, paths, declared_images(), packages=[tasks.packages], containerd=[tasks.containerd])
+    return {name: task.result() for name, task in images.items()}
+
+
+def _write_catalogue(paths: Paths, cluster: str, references: dict[str, str]) -> None:
+    catalogue = paths.state / f"images-{cluster}.json"
+    catalogue.write_text(render_catalogue(references))
+    say(f"images: {catalogue}")
 
 
 def _access(paths: Paths, cluster: str) -> list[str]:

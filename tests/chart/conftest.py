@@ -22,7 +22,7 @@ def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
     if not program:
         paths = find_paths()
         paths.make()
-        binaries.build(binaries.HELM, paths)
+        binaries.build(paths, binaries.HELM)
         program = str(paths.binaries / "helm")
 
     def run(*arguments: str, values: Body | None = None) -> subprocess.CompletedProcess[str]:

@@ -8,47 +8,85 @@ wheels) is mounted into the build and never becomes part of an image.
 import hashlib
 import os
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from devcluster.images.containers import image_names
-from devcluster.images.declarations import Image, content_key, context_folder, stage_context
+from devcluster.images.declarations import WHEELS_VARIABLE, Image, content_key, context_folder, stage_context
 from devcluster.images.transfer import transfer_image
 from devcluster.machine.commands import run
 from devcluster.machine.locks import locked
 from devcluster.machine.progress import step
+from devcluster.machine.side_by_side import Start, Task, Tasks, side_by_side
 from devcluster.paths import REPOSITORY, Paths
 
 BASE = "docker.io/library/debian:bookworm-slim"
 _SUITE = "bookworm"
 # In the base already, so that the Dockerfiles' own installation finds nothing left to do.
 _BASE_PACKAGES = ("ca-certificates", "python3-minimal", "python3", "python3-venv")
-_WHEELS_VARIABLE = "MODELPORT_WHEELS"
 _TAG = "modelport-base"
 
 
 def build_images(paths: Paths, images: list[Image]) -> dict[str, str]:
     """Return the images' references by digest, having built and imported what was missing."""
-    with locked(paths.cache / "locks" / "images", "the images"):
-        return {image.name: _provide(image, paths) for image in images}
+    with images_locked(paths), side_by_side() as start:
+        tasks = start_images(start, paths, images, packages=[], containerd=[])
+    return {name: task.result() for name, task in tasks.items()}
 
 
-def _provide(image: Image, paths: Paths) -> str:
-    key = content_key(image, _base_key())
-    record = paths.cache / "images" / f"{image.name}-{key}"
+def images_locked(paths: Paths) -> AbstractContextManager[None]:
+    """Hold the images for this command alone."""
+    return locked(paths.cache / "locks" / "images", "the images")
+
+
+def start_images(
+    start: Start, paths: Paths, images: list[Image], *, packages: Tasks, containerd: Tasks
+) -> dict[str, Task]:
+    """Start to build what is missing once the packages are there, and to import it once containerd runs.
+
+    The tasks' results are the images' references by digest.
+    """
+    base = packages
+    if not all(_record(image, paths).exists() for image in images):
+        base = [start("the base image", _provide_base, paths, after=packages)]
+    built = {image: start(image.name, _build_unrecorded, image, paths, after=base) for image in images}
+    return {
+        image.name: start(image.name, _import, image, paths, after=[task, *containerd]) for image, task in built.items()
+    }
+
+
+def _build_unrecorded(image: Image, paths: Paths) -> None:
+    if not _record(image, paths).exists():
+        _build_missing(image, paths)
+
+
+def _import(image: Image, paths: Paths) -> str:
+    record = _record(image, paths)
     if record.exists():
         reference = f"{image.repository}@{record.read_text().strip()}"
         if reference in image_names(paths):
             return reference
-    tag = f"{image.repository}:{key}"
-    if not _is_built(tag):
-        _provide_base(paths)
-        with step(f"building image {image.name}"):
-            _build(image, tag, paths)
+    tag = _build_missing(image, paths)
     with step(f"importing image {image.name}"):
         digest = transfer_image(tag, paths)
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(digest)
     return f"{image.repository}@{digest}"
+
+
+def _build_missing(image: Image, paths: Paths) -> str:
+    """Return the tag of the image, built if buildah has none."""
+    tag = f"{image.repository}:{content_key(image, _base_key())}"
+    if not _is_built(tag):
+        _provide_base(paths)
+        with step(f"building image {image.name}"):
+            _build(image, tag, paths)
+    return tag
+
+
+def _record(image: Image, paths: Paths) -> Path:
+    """Return the file with the image's digest, known once it was imported."""
+    return paths.cache / "images" / f"{image.name}-{content_key(image, _base_key())}"
 
 
 def _build(image: Image, tag: str, paths: Paths) -> None:
@@ -59,7 +97,7 @@ def _build(image: Image, tag: str, paths: Paths) -> None:
         run(
             [
                 *_buildah("bud", "--isolation", "chroot", "--network", "host", "--pull-never", "--layers"),
-                *_mounts(context, paths),
+                *_mounts(context),
                 *arguments,
                 *("--tag", tag, "--file", str(context / image.dockerfile), str(context)),
             ],
@@ -67,18 +105,15 @@ def _build(image: Image, tag: str, paths: Paths) -> None:
         )
 
 
-def _mounts(context: Path, paths: Paths) -> list[str]:
-    """Mount what the host has and the build may need: certificates, pip's and uv's settings, wheels, a cache."""
+def _mounts(context: Path) -> list[str]:
+    """Mount what the host has and the build may need: certificates, pip's and uv's settings, wheels."""
     settings = context / ".uv.toml"
     settings.write_text("native-tls = true\n")
-    cache = paths.cache / "uv"
-    cache.mkdir(parents=True, exist_ok=True)
     wheels = wheels_folder()
     pairs = [
         (Path("/etc/ssl/certs"), "/etc/ssl/certs:ro"),
         (Path("/etc/pip.conf"), "/etc/pip.conf:ro"),
         (settings, "/etc/uv/uv.toml:ro"),
-        (cache, "/root/.cache/uv"),
         (wheels, "/wheels:ro"),
     ]
     return [word for source, target in pairs if source.exists() for word in ("--volume", f"{source}:{target}")]
@@ -86,14 +121,17 @@ def _mounts(context: Path, paths: Paths) -> list[str]:
 
 def wheels_folder() -> Path:
     """Return the folder of wheels to prefer over the index; there need not be one."""
-    return Path(os.environ.get(_WHEELS_VARIABLE) or REPOSITORY.parent / "shared" / "wheels").resolve()
+    return Path(os.environ.get(WHEELS_VARIABLE) or REPOSITORY.parent / "shared" / "wheels").resolve()
 
 
 def _provide_base(paths: Paths) -> None:
     marked = f"localhost/{_TAG}:{_base_key()}"
     if _is_built(marked):
         return
-    archive = make_base_archive(paths)
+    archive = paths.cache / "base" / f"{_SUITE}-{_base_key()}.tar"
+    if not archive.exists():
+        with step(f"making the base image {BASE} with debootstrap"):
+            _bootstrap(archive, paths)
     with step("loading the base image"):
         container = run(_buildah("from", "scratch")).strip()
         try:
@@ -107,16 +145,6 @@ def _provide_base(paths: Paths) -> None:
             run(_buildah("tag", BASE, marked))
         finally:
             run(_buildah("rm", container))
-
-
-def make_base_archive(paths: Paths) -> Path:
-    """Return the root file system of the base image as an archive in the cache, made if it is missing."""
-    archive = paths.cache / "base" / f"{_SUITE}-{_base_key()}.tar"
-    with locked(paths.cache / "locks" / "base", "the base image"):
-        if not archive.exists():
-            with step(f"making the base image {BASE} with debootstrap"):
-                _bootstrap(archive, paths)
-    return archive
 
 
 def _bootstrap(archive: Path, paths: Paths) -> None:

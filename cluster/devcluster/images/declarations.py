@@ -7,6 +7,7 @@ so their hash is an honest key: the same key is never built twice.
 import glob
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from devcluster.errors import InvalidInputError
 from devcluster.paths import REPOSITORY
 
 DECLARATIONS = REPOSITORY / "images" / "images.json"
+WHEELS_VARIABLE = "MODELPORT_WHEELS"
+"""Names a folder of wheels to prefer over the index, or a page that lists such wheels."""
 REPOSITORY_PREFIX = "localhost/modelport"
 
 
@@ -48,15 +51,23 @@ def declared_images(names: tuple[str, ...] = (), file: Path = DECLARATIONS) -> l
 def _image(name: str, declaration: Mapping[str, object]) -> Image:
     args = declaration.get("args", {})
     inputs = declaration["inputs"]
+    dockerfile = str(declaration["dockerfile"])
     assert isinstance(args, dict)
     assert isinstance(inputs, list)
     return Image(
         name=name,
-        dockerfile=str(declaration["dockerfile"]),
+        dockerfile=dockerfile,
         base=str(declaration["base"]),
-        args=tuple(sorted(args.items())),
+        args=tuple(sorted((args | _wheels_page(dockerfile)).items())),
         inputs=tuple(inputs),
     )
+
+
+def _wheels_page(dockerfile: str) -> dict[str, str]:
+    """Return the build argument for the Dockerfiles that take a page of wheels, if the user names one."""
+    page = os.environ.get(WHEELS_VARIABLE, "")
+    takes = "://" in page and "\nARG WHEELS" in (REPOSITORY / dockerfile).read_text()
+    return {"WHEELS": page} if takes else {}
 
 
 def input_files(image: Image, root: Path = REPOSITORY) -> list[Path]:

@@ -18,8 +18,7 @@ from devcluster.paths import SOURCE, Paths
 
 def import_own_images(paths: Paths) -> str:
     """Make sure that containerd has the pause image and CoreDNS; return CoreDNS's name."""
-    coredns = binaries.build(binaries.COREDNS, paths)
-    pause = binaries.build(binaries.PAUSE, paths)
+    coredns, pause = binaries.build(paths, binaries.COREDNS, binaries.PAUSE)
     tag = coredns.name.rpartition("-")[2]
     coredns_image = f"localhost/modelport-cluster/coredns:{tag}"
     present = image_names(paths)
@@ -34,9 +33,8 @@ def import_own_images(paths: Paths) -> str:
 
 def manifests_mark() -> str:
     """Return a value that changes when the manifests or CoreDNS do."""
-    files = sorted([*(SOURCE / "manifests").glob("*.yaml"), *binaries.COREDNS.folder.iterdir()])
-    digest = hashlib.sha256(resolver_file().read_bytes())
-    for file in files:
+    digest = hashlib.sha256(resolver_file().read_bytes() + binaries.programs_key().encode())
+    for file in sorted((SOURCE / "manifests").glob("*.yaml")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -3,13 +3,13 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from devcluster import binaries
 from devcluster.errors import ApiError, CommandFailedError, ComponentFailedError, MissingPrerequisiteError
-from devcluster.images import builder
 from devcluster.images.containers import kill_all_tasks
 from devcluster.kubernetes import addons, health
 from devcluster.kubernetes.api import Api
@@ -22,6 +22,7 @@ from devcluster.machine.locks import locked
 from devcluster.machine.network import prepare_network, remove_network
 from devcluster.machine.packages import install_packages
 from devcluster.machine.progress import say, step
+from devcluster.machine.side_by_side import Start, Task, side_by_side
 from devcluster.paths import SOURCE, Paths
 
 _HEALTH_SECONDS = 90.0
@@ -32,28 +33,58 @@ _LOG_LINES = 25
 
 def up(paths: Paths) -> None:
     """Bring the cluster up from whatever state the machine is in."""
+    with changing(paths), side_by_side() as start:
+        start_cluster(start, paths)
+    say(f"the cluster is up; kubeconfig: {paths.admin_kubeconfig}")
+
+
+@contextmanager
+def changing(paths: Paths) -> Iterator[None]:
+    """Hold the cluster for this command alone, as root and with its folders made."""
     require_root()
     paths.make()
     with locked(paths.run / "up.lock", "the cluster"):
-        install_packages()
-        _build(paths)
-        leftovers.forget_earlier_boot(paths)
-        make_certificates(paths)
-        write_configs(paths)
-        prepare_network()
-        started = [name for part in components(paths) if (name := _ensure(part, paths))]
-        with step("waiting for the node", quiet_below=0.5):
-            api = Api(paths.pki)
-            _wait_until(lambda: addons.node_is_ready(api), "the node to be Ready", paths)
-        _provide_addons(api, paths, restarted=bool(started))
-    say(f"the cluster is up; kubeconfig: {paths.admin_kubeconfig}")
+        yield
+
+
+class ClusterTasks(NamedTuple):
+    """What other tasks may wait for, in the order in which it is reached."""
+
+    packages: Task
+    containerd: Task
+    cluster: Task
+
+
+def start_cluster(start: Start, paths: Paths) -> ClusterTasks:
+    """Start what brings the cluster up; containerd runs long before Kubernetes is compiled."""
+    packages = start("Debian packages", install_packages)
+    programs = start(
+        "Go programs", binaries.build, paths, binaries.KUBE, binaries.COREDNS, binaries.PAUSE, binaries.HELM
+    )
+    containerd = start("containerd", _start_containerd, paths, after=[packages])
+    cluster = start("Kubernetes", _start_kubernetes, paths, containerd, after=[containerd, programs])
+    return ClusterTasks(packages, containerd, cluster)
+
+
+def _start_containerd(paths: Paths) -> str | None:
+    leftovers.forget_earlier_boot(paths)
+    make_certificates(paths)
+    write_configs(paths)
+    prepare_network()
+    return _ensure(components(paths)[0], paths)
+
+
+def _start_kubernetes(paths: Paths, containerd: Task) -> None:
+    started = [containerd.result(), *(_ensure(part, paths) for part in components(paths)[1:])]
+    with step("waiting for the node", quiet_below=0.5):
+        api = Api(paths.pki)
+        _wait_until(lambda: addons.node_is_ready(api), "the node to be Ready", paths)
+    _provide_addons(api, paths, restarted=any(started))
 
 
 def down(paths: Paths, *, purge: bool) -> None:
     """Stop what `up` started and take its traces from the machine."""
-    require_root()
-    paths.make()
-    with locked(paths.run / "up.lock", "the cluster"):
+    with changing(paths):
         with step("stopping the cluster"):
             _stop_all(paths)
         if purge:
@@ -61,15 +92,6 @@ def down(paths: Paths, *, purge: bool) -> None:
                 shutil.rmtree(paths.state)
     if purge:
         shutil.rmtree(paths.run)
-
-
-def _build(paths: Paths) -> None:
-    """Build what is missing; the network-bound base image is made while the compilers are busy."""
-    with ThreadPoolExecutor(max_workers=1) as background:
-        base = background.submit(builder.make_base_archive, paths)
-        for program in (binaries.KUBE, binaries.COREDNS, binaries.HELM):
-            binaries.build(program, paths)
-        base.result()
 
 
 def is_up(paths: Paths) -> bool:

@@ -11,8 +11,10 @@ from typing import IO
 from devcluster.errors import CommandFailedError, MissingPrerequisiteError
 
 _running: set[subprocess.Popen[bytes]] = set()
+_ending = threading.Event()
 _lock = threading.Lock()
 _GRACE_SECONDS = 5.0
+_INTERRUPTED = 130
 
 
 def run(
@@ -50,6 +52,8 @@ def _started(
     sink: IO[bytes] | None,
     stdin: str | None,
 ) -> Iterator[subprocess.Popen[bytes]]:
+    if _ending.is_set():
+        raise CommandFailedError(command, _INTERRUPTED, "ended before it began, because another one failed")
     try:
         process = subprocess.Popen(
             command,
@@ -73,7 +77,8 @@ def _started(
 
 
 def end_all() -> None:
-    """End what other threads of this command still run (called on Ctrl-C)."""
+    """End what other threads of this command still run, and let them begin nothing more (a failure, or Ctrl-C)."""
+    _ending.set()
     with _lock:
         left = list(_running)
     for process in left:

@@ -25,7 +25,7 @@ def install_packages() -> None:
     missing = missing_packages(_installed())
     if not missing:
         return
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *missing]
     with step(f"installing Debian packages: {' '.join(missing)}"):
         try:
             run(command, environment=_QUIET)

@@ -6,11 +6,14 @@ stdout stays free for answers that scripts read (paths, catalogues).
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 _STARTED = time.monotonic()
 _HEARTBEAT_SECONDS = 20.0
+_running: dict[str, float] = {}  # titles of steps, and when they began
+_coming: list[str] = []  # titles of what waits for other steps
 
 
 def say(message: str) -> None:
@@ -20,24 +23,48 @@ def say(message: str) -> None:
 
 @contextmanager
 def step(title: str, *, quiet_below: float = 0.0) -> Iterator[None]:
-    """Announce a step, say every 20 s that it still runs, and say how long it took.
+    """Announce a step, and say how long it took; every 20 s one line says what remains.
 
     A step shorter than `quiet_below` seconds is not worth a line.
     """
     began = time.monotonic()
-    ended = threading.Event()
     if not quiet_below:
         say(f"{title} …")
-
-    def remind() -> None:
-        while not ended.wait(_HEARTBEAT_SECONDS):
-            say(f"{title} … still running after {time.monotonic() - began:.0f} s")
-
-    threading.Thread(target=remind, daemon=True).start()
+    _start_reminders()
+    _running[title] = began
     try:
         yield
     finally:
-        ended.set()
+        del _running[title]
     took = time.monotonic() - began
     if took >= quiet_below:
         say(f"{title}: {took:.1f} s")
+
+
+@contextmanager
+def coming(title: str) -> Iterator[None]:
+    """Name among what is still to come what waits for other steps, while inside."""
+    _coming.append(title)
+    try:
+        yield
+    finally:
+        _coming.remove(title)
+
+
+def remaining(steps: Mapping[str, float], later: Sequence[str], now: float) -> str:
+    """Say what remains: the steps that run, by title and when each began, and what comes later."""
+    running = "; ".join(f"{title} ({now - began:.0f} s)" for title, began in steps.items())
+    return f"still {running}" + (f"; then {', '.join(dict.fromkeys(later))}" if later else "")
+
+
+@cache
+def _start_reminders() -> None:
+    threading.Thread(target=_remind, daemon=True).start()
+
+
+def _remind() -> None:
+    while True:
+        time.sleep(_HEARTBEAT_SECONDS)
+        steps, now = _running.copy(), time.monotonic()
+        if any(now - began > _HEARTBEAT_SECONDS for began in steps.values()):
+            say(remaining(steps, _coming.copy(), now))

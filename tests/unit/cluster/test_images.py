@@ -89,3 +89,14 @@ def test_catalogue_is_sorted() -> None:
     text = render_catalogue({"store": "s@sha256:1", "operator": "o@sha256:2"})
     assert text == render_catalogue({"operator": "o@sha256:2", "store": "s@sha256:1"})
     assert list(json.loads(text)["images"]) == ["operator", "store"]
+
+
+def test_page_of_wheels_is_an_argument_of_images_that_take_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def arguments() -> dict[str, str]:
+        return {image.name: dict(image.args).get("WHEELS", "") for image in declared_images()}
+
+    monkeypatch.setenv("MODELPORT_WHEELS", "/a/folder")
+    assert set(arguments().values()) == {""}
+    monkeypatch.setenv("MODELPORT_WHEELS", "https://wheels.example/torch/")
+    assert arguments()["converter-pytorch"] == "https://wheels.example/torch/"
+    assert arguments()["server-onnxruntime"] == ""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.binaries import COREDNS, HELM, KUBE, GoProgram, program_key
+from devcluster.binaries import content_key, pinned_version
+from devcluster.errors import InvalidInputError
 from devcluster.kubernetes.addons import forward_line
 from devcluster.machine.leftovers import find_shims, mounts_below
 from devcluster.machine.packages import PACKAGES, missing_packages
@@ -63,10 +64,12 @@ def test_forward_line(resolver: str, line: str) -> None:
 
 def test_program_key_follows_files_and_flags() -> None:
     files = [("go.mod", b"a"), ("main.go", b"b")]
-    assert program_key(files, "f") == program_key(reversed(files), "f")
-    assert len({program_key(files, "f"), program_key(files, "g"), program_key([("go.mod", b"ab")], "f")}) == 3
+    assert content_key(files, "f") == content_key(reversed(files), "f")
+    assert len({content_key(files, "f"), content_key(files, "g"), content_key([("go.mod", b"ab")], "f")}) == 3
 
 
-@pytest.mark.parametrize("program", [KUBE, COREDNS, HELM], ids=lambda program: program.name)
-def test_go_mod_pins_a_release(program: GoProgram) -> None:
-    assert program.version.startswith("v")
+def test_versions_are_those_that_go_mod_pins() -> None:
+    text = "module m\n\nrequire (\n\tk8s.io/kubernetes v1.34.4\n\tk8s.io/kubernetes/x v9.0.0\n)\n"
+    assert pinned_version("k8s.io/kubernetes", text) == "v1.34.4"
+    with pytest.raises(InvalidInputError, match=r"expected go\.mod to require helm"):
+        pinned_version("helm.sh/helm/v3", text)
