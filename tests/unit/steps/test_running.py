@@ -127,7 +127,7 @@ def test_advice_decides_the_exit_status(reason, tmp_path, monkeypatch):
 
     monkeypatch.setattr(steps, "_end_on_sigterm", lambda: None)
     for name, value in (
-        ("REQUEST", '{"job":"import","locations":[]}'),
+        ("REQUEST", '{"job":"import","locations":{}}'),
         ("WORK", tmp_path),
         ("TERMINATION_LOG", "/none"),
     ):
