@@ -46,7 +46,7 @@ def start(tmp_path):
             env=os.environ
             | {
                 "PYTHONPATH": os.pathsep.join(sys.path),
-                "MODELPORT_REQUEST": msgspec.json.encode(ImportRequest(locations=[])).decode(),
+                "MODELPORT_REQUEST": msgspec.json.encode(ImportRequest(locations={})).decode(),
                 "MODELPORT_WORK": str(tmp_path),
                 "MODELPORT_TERMINATION_LOG": str(tmp_path / f"{name}.message"),
             }

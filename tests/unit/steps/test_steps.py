@@ -62,7 +62,7 @@ class Pod:
         self.message.touch()
 
     def start(self, name: str, waits_for: str = "", what: str = "work") -> subprocess.Popen[str]:
-        request = msgspec.json.encode(ImportRequest(locations=[])).decode()
+        request = msgspec.json.encode(ImportRequest(locations={})).decode()
         environment = {
             **os.environ,
             "MODELPORT_REQUEST": request,
