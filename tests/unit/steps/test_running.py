@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import output_status
@@ -245,6 +245,7 @@ def test_what_fits_is_told_whole():
     assert msgspec.json.decode(fit(result), type=StepResult) == result
 
 
+@settings(deadline=None)  # time is of the machine
 @given(
     st.text(max_size=500),
     st.integers(0, 64),
