@@ -9,8 +9,6 @@ from modelport.storage.archives import is_archive
 from modelport.storage.files import relative_parts, tree_digest
 from modelport.storage.manifests import MANIFEST, SourceManifest, source_folder
 
-replace = msgspec.structs.replace
-
 
 def read_manifest(content: bytes, digest: str, store: str) -> SourceManifest:
     """Return what the store at the URI `store` holds as the manifest of a digest, if this digest proves it.
@@ -34,11 +32,12 @@ def prove_manifest(content: bytes, digest: str) -> SourceManifest | None:
     return manifest if is_proved else None
 
 
-def call(manifest: SourceManifest, name: str | None) -> SourceManifest:
+def rename(manifest: SourceManifest, name: str | None) -> SourceManifest:
     """Return the manifest with the one file under the name that is asked for: the store has the name it first came by."""
     if not name or not _is_one_file(manifest):
         return manifest
-    return replace(manifest, files=[replace(manifest.files[0], path=relative_parts(name)[-1])])
+    file = msgspec.structs.replace(manifest.files[0], path=relative_parts(name)[-1])
+    return msgspec.structs.replace(manifest, files=[file])
 
 
 def find_archive(manifest: SourceManifest) -> str | None:

@@ -12,7 +12,7 @@ from modelport.conversion.detection import detect
 from modelport.errors import ModelportError
 from modelport.frameworks import SOURCES
 from modelport.storage.trees import FolderTree, open_tree
-from modelport_converter.frameworks import is_model
+from modelport_converter.frameworks import is_packed
 from modelport_converter.tasks import find_part
 
 
@@ -113,7 +113,7 @@ def test_two_that_are_sure_are_a_question(found):
 )
 def test_an_archive_is_a_model_if_a_format_claims_it_whole(tmp_path, content, asked, whole):
     (tmp_path / "net.zip").write_bytes(content)
-    assert is_model(tmp_path, "net.zip", asked) is whole
+    assert is_packed("source", tmp_path / "net.zip", asked) is not whole
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelport.api.reasons import Reason
+from modelport.api.spec import Role
 from modelport.api.status import Signature
 from modelport.conversion.base import Converter
 from modelport.conversion.detection import detect
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from modelport.verification.source.model import Source
 
 
-def is_model(folder: Path, archive: str, format_name: str | None) -> bool:
-    """Whether an archive is a model as a whole, of this format or, if none is given, of any: then nobody unpacks it."""
+def is_packed(role: Role, archive: Path, format_name: str | None) -> bool:
+    """Whether an archive is to be unpacked: unless it is a model as a whole, of this format or, if none is given, of any."""
+    if role != "source":
+        return True
     asked = SOURCES.values() if format_name is None else [SOURCES[format_name]] if format_name in SOURCES else []
-    return detect(FolderTree(folder, (archive,)), asked) is not None
+    return detect(FolderTree(archive.parent, (archive.name,)), asked) is None
 
 
 def inspect_model(format_name: str, folder: Path, paths: list[str]) -> Signature | None:

@@ -19,7 +19,7 @@ from modelport.storage.archives import unpack
 from modelport.storage.files import list_tree, read_bytes
 from modelport.storage.sources import find_archive
 from modelport.storage.trees import FolderTree
-from modelport_converter.frameworks import inspect_model, is_model
+from modelport_converter.frameworks import inspect_model, is_packed
 from modelport_converter.steps.fetch import FACTS as FETCHED
 from modelport_converter.steps.fetch import Fetched
 
@@ -40,11 +40,11 @@ def inspect(context: Context) -> StepResult:
     assert isinstance(request, ImportRequest)
     facts = read_bytes(context.out_of("fetch"), FETCHED, MAX_FACTS_BYTES)
     for role, manifest in msgspec.json.decode(facts, type=Fetched).items():
-        archive = find_archive(manifest)
-        if archive and not (role == "source" and is_model(context.out_of("fetch") / role, archive, request.format)):
+        name = find_archive(manifest)
+        if name and is_packed(role, archive := context.out_of("fetch") / role / name, request.format):
             target = context.out / role
             target.mkdir()
-            unpack(context.out_of("fetch") / role / archive, target)
+            unpack(archive, target)
             say(context.name, f"{role} is unpacked")
     # where fetch left it if it was not unpacked, so that large models are not copied
     folder = next(each / "source" for each in (context.out, context.out_of("fetch")) if (each / "source").exists())

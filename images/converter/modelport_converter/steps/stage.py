@@ -16,9 +16,9 @@ from modelport.storage.archives import unpack
 from modelport.storage.artifacts import download_artifact
 from modelport.storage.files import relative_parts
 from modelport.storage.manifests import MANIFEST, source_folder
-from modelport.storage.sources import call, find_archive, read_manifest
+from modelport.storage.sources import find_archive, read_manifest, rename
 from modelport.storage.store import Store, open_store, read_credentials
-from modelport_converter.frameworks import is_model
+from modelport_converter.frameworks import is_packed
 
 
 def stage(context: Context) -> StepResult:
@@ -35,7 +35,7 @@ def stage(context: Context) -> StepResult:
         download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)
     enter_sandbox()
     for role, archive in archives.items():
-        if archive and not (role == "source" and is_model(archive.parent, archive.name, request.source_format)):
+        if archive and is_packed(role, archive, request.source_format):
             _unpack(archive)
     say(context.name, "the files are here")
     return StepResult(step=context.name)
@@ -45,11 +45,11 @@ def _bring(store: Store, digest: str, name: str | None, target: Path) -> Path | 
     """Bring what is kept under a digest, by the name that is asked for; return the path of what is to be unpacked."""
     folder = source_folder(digest)
     manifest = read_manifest(store.read(f"{folder}/{MANIFEST}"), digest, store.uri)
-    called = call(manifest, name)
+    named = rename(manifest, name)
     target.mkdir()
-    for file, place in zip(manifest.files, called.files, strict=True):
+    for file, place in zip(manifest.files, named.files, strict=True):
         store.fetch(f"{folder}/files", file, target.joinpath(*relative_parts(place.path)))
-    archive = find_archive(called)
+    archive = find_archive(named)
     return None if archive is None else target / archive
 
 
