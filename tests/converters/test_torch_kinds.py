@@ -136,6 +136,9 @@ def read_signature_of(folder):
         ("complex", "ConversionFailed", ["output output", "torch.view_as_real"]),
         ("sparse", "ConversionFailed", ["output output", "to_dense()"]),
         ("branch", "ConversionFailed", ["net.py:", "was always False", "torch.export", "verification.data"]),
+        ("branch_trace", "ConversionFailed", ["was always False on the samples, and the trace bakes that in. Give"]),
+        ("plain_trace", "ConversionFailed", ["the path that names no exporter takes this one"]),
+        ("both_dynamo", "ConversionFailed", ["the path that names no exporter takes this one"]),
         ("packed_last", "ConversionFailed", ["net.py:", "packed sequences", "pick, by lengths", "exporters refuse"]),
         ("whole", "UnsafeSource", ["torch.nn.modules.container.Sequential", "save model.state_dict() alone"]),
         ("complexes", "WeightsMismatch", ["complex64 for float32", "layer.weight"]),
@@ -174,6 +177,12 @@ def test_a_branch_that_the_samples_take_both_ways_fails_the_gate(kinds):
         ModelportError, match=rf"times its limit.*one sample had may be baked in at net\.py:{_line_of('x.sum() > 0')}$"
     ):
         verify(folder / "both")
+
+
+def test_a_trace_in_doubt_is_a_path_of_its_own(kinds):
+    assert kinds[1]["both_trace"]["reason"] == ""
+    with pytest.raises(ModelportError, match="one sample had may be baked in"):
+        verify(kinds[0] / "both_trace")
 
 
 def test_lengths_that_a_trace_holds_are_named(kinds):

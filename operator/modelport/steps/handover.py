@@ -20,8 +20,6 @@ from modelport.storage.manifests import MANIFEST, ArtifactManifest, Candidate
 
 MODEL = "model"
 """Folder of a hop's files."""
-SPARE = "spare"
-"""Folder of the same model in another form, if a hop has one: tried where the first is not near the source."""
 ARTIFACT = "artifact"
 """Folder of try's model files, of judge's manifest and golden samples, and of a staged artifact."""
 GOLDEN = "golden"

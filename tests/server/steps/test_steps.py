@@ -32,7 +32,7 @@ from modelport.storage.manifests import (
     artifact_folder,
 )
 from modelport.verification.answers import read_answers
-from modelport.verification.reference import Reference, Sample, read_reference, write_reference
+from modelport.verification.reference import Reference, Sample, write_reference
 from modelport.verification.source.model import Source, ask_source, describe_inputs, describe_outputs
 from modelport.verification.verdict.golden import check_golden, read_golden
 from modelport_server.backends.base import DTYPES, How, Traits
@@ -468,34 +468,9 @@ def test_where_none_answers_the_default_ways_failure_is_told(attempt, ways, reas
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize(
-    ("how", "spare", "taken"),
-    [("far", "right", "spare"), ("fails", "right", "spare"), ("right", "right", "model"), ("far", "far", "model")],
-)
-def test_the_spare_form_is_taken_where_it_alone_is_near(tmp_path, monkeypatch, how, spare, taken):
-    converted(tmp_path)
-    for name, content in (("model", how), ("spare", spare)):
-        folder = tmp_path / "hop-1" / "out" / name
-        folder.mkdir(exist_ok=True)
-        (folder / "model.onnx").write_text(content)
-    script(monkeypatch, lambda _, folder, files, _how: Scripted((folder / files[0]).read_text()))
-    context = Context("try", request_of(), tmp_path, tmp_path)
-    context.out.mkdir(parents=True)
-    trying.try_model(context)
-    assert list_tree(context.out) == ["answers.npz", "artifact/model.onnx", "tried.json"]
-    expected = spare if taken == "spare" else how
-    assert (context.out / "artifact" / "model.onnx").read_text() == expected
-    candidate = msgspec.json.decode((context.out / "tried.json").read_bytes(), type=Candidate)
-    assert candidate.files[0].digest == digest_of(expected.encode())
-    answers = read_answers(context.out / "answers.npz").samples[0][0]["scores"]
-    right = read_reference(tmp_path / "ask" / "out" / "reference.npz").samples[0].outputs[0]["scores"]
-    assert np.allclose(answers, right, atol=1e-4) == (expected == "right")
-
-
-@pytest.mark.parametrize("name", ["model", "spare"])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "file", "empty folder"])
-def test_what_is_no_folder_of_files_is_unsafe(tmp_path, monkeypatch, name, kind):
-    source = converted(tmp_path) / "hop-1" / "out" / name
+def test_what_is_no_folder_of_files_is_unsafe(tmp_path, monkeypatch, kind):
+    source = converted(tmp_path) / "hop-1" / "out" / "model"
     shutil.rmtree(source, ignore_errors=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "model.onnx").write_text("right")
@@ -508,7 +483,7 @@ def test_what_is_no_folder_of_files_is_unsafe(tmp_path, monkeypatch, name, kind)
     script(monkeypatch, lambda *_: Scripted("far"))
     context = Context("try", request_of(), tmp_path, tmp_path)
     context.out.mkdir(parents=True)
-    with pytest.raises(ModelportError, match=f"{name}: expected a folder with files") as caught:
+    with pytest.raises(ModelportError, match="model: expected a folder with files") as caught:
         trying.try_model(context)
     assert caught.value.reason == Reason.UNSAFE_SOURCE
 

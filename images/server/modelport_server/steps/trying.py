@@ -4,8 +4,6 @@ The model's files are copied into this step's own volume while they are hashed, 
 what publish uploads, whatever the step before does to its files afterwards. Nothing is judged here.
 """
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +22,6 @@ from modelport.steps.handover import (
     CANDIDATE,
     DOUBTS,
     MODEL,
-    SPARE,
     naming_doubts,
     read_manifest,
     read_signature,
@@ -82,9 +79,6 @@ def try_model(context: Context) -> StepResult:
     # a stored artifact is served as its manifest says, so it is tried in that way alone
     ways = [stored.load_options] if stored else backend.WAYS
     attempts = _attempt(context, model, ways)
-    spare = context.out_of(candidate_step(request)) / SPARE
-    if not attempts[-1].is_near and os.path.lexists(spare):
-        model, attempts = _try_spare(context, spare, model, ways) or (model, attempts)
     with naming_doubts([context.out_of(candidate_step(request))]):
         chosen = _choose(attempts)
     assert chosen.infer is not None
@@ -125,22 +119,6 @@ def _copy_tree(source: Path, target: Path) -> list[File]:
         message = f"{source.name}: expected a folder with files of the step before, found something else"
         raise ModelportError(Reason.UNSAFE_SOURCE, message)
     return [copy_beneath(source, path, target / path) for path in paths]
-
-
-def _try_spare(
-    context: Context, source: Path, model: _Model, ways: Sequence[LoadOptions]
-) -> tuple[_Model, list[_Attempt]] | None:
-    """Return the model's other form in its place, and how it was tried, if that one is near the source."""
-    folder = context.out / SPARE
-    files = _copy_tree(source, folder)
-    attempts = _attempt(context, model._replace(folder=folder, files=files), ways)
-    if not attempts[-1].is_near:
-        shutil.rmtree(folder)
-        return None
-    say(context.name, "the model's other form is near the source, and taken")
-    shutil.rmtree(model.folder)
-    folder.rename(model.folder)
-    return model._replace(files=files), attempts
 
 
 def _attempt(context: Context, model: _Model, ways: Sequence[LoadOptions]) -> list[_Attempt]:

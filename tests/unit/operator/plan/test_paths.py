@@ -35,6 +35,15 @@ GATE = failed_step("judge", Reason.VERIFICATION_FAILED, message="step judge: an 
 FIRST, SECOND = "pytorch-state-dict → onnx", "pytorch-state-dict → onnx by dynamo"
 
 
+@pytest.fixture(autouse=True)
+def two_paths(monkeypatch):
+    """Have PyTorch two converters, whatever it has."""
+    framework = FRAMEWORKS["pytorch"]
+    monkeypatch.setitem(FRAMEWORKS, "pytorch", framework._replace(converters=framework.converters[:2]))
+    for each in framework.converters[2:]:
+        monkeypatch.delitem(CONVERTERS, each.name)
+
+
 def converters_in(plan):
     (job,) = [create.body for create in plan.create if create.body["kind"] == "Job"]
     containers = job["spec"]["template"]["spec"]["containers"]

@@ -2,9 +2,8 @@
 
 The tracing exporter comes first: it needs a tenth of the time of the other and keeps operators plain. It runs the model
 once, so that what follows from values of that run is baked in; it warns where that may be. Then, or if it refuses, the
-graph-capturing exporter is tried. If both write, the trace is the spare one: each has faults that the other has not. If
-that one refuses, the trace is what there is, and the gate tells its worth. Where it is not worth enough, the next path is the
-graph-capturing exporter alone.
+graph-capturing exporter is tried; if that one refuses, the trace is what there is. Each has faults that the other has
+not, and the gate tells what a graph is worth: the exporter that was not taken is another path.
 """
 
 import shutil
@@ -23,7 +22,6 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.api.status import Tensor
 from modelport.errors import ModelportError, lacks_memory
-from modelport.steps.handover import SPARE
 from modelport.steps.runner import say
 from modelport.verification.arrays import Tensors
 from modelport.verification.errors import describe_error
@@ -35,6 +33,8 @@ from modelport_converter.onnx_graphs.chance import find_random_operations
 from modelport_converter.onnx_graphs.files import read_opset
 
 LOGGER = "torch.onnx"
+TRACE, CAPTURE = "trace", "dynamo"
+"""The exporters, as paths name them."""
 LAST_TRACED_OPSET = 20
 FIRST_CAPTURED_OPSET = 18
 """For an older one the graph-capturing exporter has its graph rewritten, not always into a valid one."""
@@ -77,12 +77,14 @@ class Export(NamedTuple):
 class Exported(NamedTuple):
     """How the file came about."""
 
+    is_doubtful: bool = False
+    """Whether it is a trace that may hold for its example alone."""
     refusal: str = ""
-    """Why a trace was kept although it may hold for its example alone; empty: there is no such doubt."""
+    """Why no graph was captured instead, if that was tried."""
     places: tuple[str, ...] = ()
     """Where Python looked at a number or a length, which a trace bakes in, and capture may, if it is a length."""
     wholes: tuple[str, ...] = ()
-    """Where the trace, kept or spare, turned tensors into lists or arrays, whose values are baked in."""
+    """Where the trace turned tensors into lists or arrays, whose values are baked in."""
 
 
 class _RefusedError(Exception):
@@ -113,35 +115,42 @@ def pick_example(reference: Reference, inputs: Sequence[Input]) -> Tensors:
     return min((sample.inputs[0] for sample in reference.usual), key=rank)
 
 
-def export_model(export: Export, *, is_traced: bool, is_doubtful: bool, is_asked: bool) -> Exported:
+def export_model(export: Export, *, by: str, is_doubtful: bool, is_asked: bool) -> Exported:
     """Write the ONNX file. Raises ModelportError.
 
-    `is_traced` says whether a trace is tried, `is_doubtful` that the model's code looks at values of tensors, `is_asked`
-    that no other operator set will do.
+    `by` names the exporter (TRACE, CAPTURE) whose graph is wanted where the choice made without a name is the other's;
+    `is_doubtful` says that the model's code looks at values of tensors, `is_asked` that no other operator set will do.
     """
     refusals: list[str] = []
-    spare = export.path.parent.with_name(SPARE)
-    caught: list[warnings.WarningMessage] | None = None
-    with _plain_operators():
-        if is_traced and export.opset <= LAST_TRACED_OPSET:
-            caught = _attempt("trace", _trace, export, refusals, is_asked=is_asked)
-            if caught == [] and not is_doubtful:
-                return Exported()
-            if caught is not None:
-                words = str(caught[0].message).splitlines()[0][:160] if caught else "it looks at values of tensors"
-                say(LOGGER, f"the trace may hold for its example alone: {words}")
-                export.path.parent.rename(spare)
-                export.path.parent.mkdir()
-        if not is_asked:
-            export = export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
-        if _attempt("capture", _capture, export, refusals, is_asked=is_asked) is not None:
-            return Exported("", _places(caught or ()), _places(filter(_is_whole, caught or ())))
-    if caught is None:
-        raise ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
-    shutil.rmtree(export.path.parent)
-    spare.rename(export.path.parent)
-    say(LOGGER, "the trace is kept")
-    return Exported(refusals[-1], _places(caught), _places(filter(_is_whole, caught)))
+    with _plain_operators(), tempfile.TemporaryDirectory(dir=export.path.parent.parent) as folder:
+        trace = export._replace(path=Path(folder) / TRACE / export.path.name)
+        trace.path.parent.mkdir()
+        warned = None
+        if export.opset > LAST_TRACED_OPSET:
+            refusals.append(f"trace: it writes operator sets up to {LAST_TRACED_OPSET}")
+        else:
+            warned = _attempt("trace", _trace, trace, refusals, is_asked=is_asked)
+        choice = TRACE if warned == [] and not is_doubtful else CAPTURE
+        if by == choice:
+            raise _refused(["the path that names no exporter takes this one"])
+        if (by or choice) == CAPTURE:
+            if warned:
+                say(LOGGER, f"the trace may hold for its example alone: {str(warned[0].message).splitlines()[0]:.160}")
+            newer = export if is_asked else export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
+            if _attempt("capture", _capture, newer, refusals, is_asked=is_asked) is not None:
+                return Exported(places=_places(warned or ()))
+        if warned is None or by == CAPTURE:
+            raise _refused(refusals)
+        say(LOGGER, "the trace is kept")
+        shutil.rmtree(export.path.parent)
+        trace.path.parent.rename(export.path.parent)
+    if choice == TRACE:
+        return Exported()
+    return Exported(True, refusals[-1] if refusals else "", _places(warned), _places(filter(_is_whole, warned)))
+
+
+def _refused(refusals: Sequence[str]) -> ModelportError:
+    return ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
 
 
 @contextmanager

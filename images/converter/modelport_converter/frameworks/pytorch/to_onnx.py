@@ -1,15 +1,12 @@
 """PyTorch to ONNX, by PyTorch's exporters."""
 
-import shutil
-
 import msgspec
 import torch
 
 from modelport.api.reasons import Reason
 from modelport.conversion.onnx_options import OnnxOptions
 from modelport.errors import ModelportError
-from modelport.steps.handover import CAVEATS, DOUBTS, SPARE, read_signature
-from modelport.steps.runner import say
+from modelport.steps.handover import CAVEATS, DOUBTS, read_signature
 from modelport.verification.calls import run_calls
 from modelport.verification.reference import FILE_NAME, Reference, read_reference
 from modelport_converter.frameworks.pytorch.answering import Asker
@@ -22,7 +19,7 @@ from modelport_converter.frameworks.pytorch.exporting import (
     pick_example,
     warm_up,
 )
-from modelport_converter.frameworks.pytorch.load import LOGGER, open_model
+from modelport_converter.frameworks.pytorch.load import open_model
 from modelport_converter.onnx_graphs.files import finish_model
 from modelport_converter.tasks import MODEL, HopTask
 
@@ -48,39 +45,26 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
     watch = opened.asker.watch
     looks = [place for place in watch.looks if not is_check(place.file, place.line)]
     try:
-        exported = export_model(
-            export, is_traced=task.hop.by != "dynamo", is_doubtful=bool(looks), is_asked=options.opset is not None
-        )
+        exported = export_model(export, by=task.hop.by, is_doubtful=bool(looks), is_asked=options.opset is not None)
     except ModelportError as refusal:
         raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
     _tell_doubts(task, opened.model, reference, exported)
     finish_model(path, simplify=options.simplify, precision=options.precision)
-    spare = task.out / SPARE
-    if spare.exists():
-        try:
-            finish_model(spare / path.name, simplify=options.simplify, precision=options.precision)
-        except ModelportError as refusal:
-            say(LOGGER, f"the trace is left out: {refusal.message}")
-            shutil.rmtree(spare)
 
 
 def _tell_doubts(task: HopTask, model: torch.nn.Module, reference: Reference, exported: Exported) -> None:
     """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed.
 
-    What may be baked in besides is left as doubts: the gate says whether it matters. A spare trace has no such excuse.
+    What may be baked in besides is left as doubts: the gate says whether it matters.
     """
-    places, packings, spare = dict.fromkeys(exported.places), list[str](), task.out / SPARE
-    if exported.refusal or spare.exists():
+    places, packings = dict.fromkeys(exported.places), list[str]()
+    if exported.is_doubtful:
         asker = Asker(model, task.request.inputs, task.code)
         for sample in reference.usual:
             run_calls(asker.run, sample.inputs, task.request.states)
-        baked = find_baked(asker.watch.looks)
-        if not exported.refusal and (baked or exported.wholes):
-            shutil.rmtree(spare)
-        elif exported.refusal:
-            _tell_baked(task, baked, exported)
-            places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
-            packings = tell_packings(asker.watch.packings)
+        _tell_baked(task, find_baked(asker.watch.looks), exported)
+        places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
+        packings = tell_packings(asker.watch.packings)
     doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"] * bool(places)
     (task.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
 
@@ -88,9 +72,9 @@ def _tell_doubts(task: HopTask, model: torch.nn.Module, reference: Reference, ex
 def _tell_baked(task: HopTask, baked: list[str], trace: Exported) -> None:
     if baked and task.request.verification.policy == "Enforce":
         refusal = trace.refusal.removeprefix("capture: ").partition(".  ")[0]
+        instead = f"; torch.export would not, but refuses: {refusal:.120}" if refusal else ""
         message = (
-            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in; torch.export would not, but refuses:"
-            f" {refusal:.120}. Give inputs[].values or verification.data that reach both ways, or write it with tensors,"
+            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in{instead}. Give inputs[].values or verification.data that reach both ways, or write it with tensors,"
             " such as torch.where"
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
