@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -89,6 +90,20 @@ class Server:
 def connected(server: Server) -> socket.socket:
     """Return a bare connection to REST."""
     return socket.create_connection(("127.0.0.1", server.port), 20)
+
+
+def wait_until_read(connection: socket.socket) -> None:
+    """Wait until the server has read all that was sent: the kernel holds none of it, on neither side (proc(5), net/tcp)."""
+    ours, theirs = (f"{address[1]:04X}" for address in (connection.getsockname(), connection.getpeername()))
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        held = {(row[1][-4:], row[2][-4:]): row[4] for row in rows}
+        to_be_acknowledged, to_be_read = held[ours, theirs].split(":")[0], held[theirs, ours].split(":")[1]
+        if int(to_be_acknowledged, 16) == int(to_be_read, 16) == 0:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{SECONDS} s later the server has not read all of it")
 
 
 def read(connection: HTTPConnection) -> Answer:
