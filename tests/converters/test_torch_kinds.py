@@ -57,7 +57,7 @@ CONVERTED = {
     "plain": ["output"],
     "normalised": ["output"],
     "normalised21": ["output"],
-    "relearned": ["output"],
+    "relearned_trace": ["output"],
     "floor21": ["output"],
     "floor_dynamo": ["output"],
     "nothing_dropped": ["output"],
@@ -177,6 +177,12 @@ def test_a_branch_that_the_samples_take_both_ways_fails_the_gate(kinds):
         ModelportError, match=rf"times its limit.*one sample had may be baked in at net\.py:{_line_of('x.sum() > 0')}$"
     ):
         verify(folder / "both")
+
+
+def test_a_captured_graph_that_is_wrong_fails_the_gate_where_the_trace_is_right(kinds):
+    assert kinds[1]["relearned"]["reason"] == ""
+    with pytest.raises(ModelportError, match="output output: "):
+        verify(kinds[0] / "relearned")
 
 
 def test_a_trace_in_doubt_is_a_path_of_its_own(kinds):

@@ -304,7 +304,10 @@ CASES = (
     *(kind(name) for name in ("bfloat", "kinds", "names", "same")),
     kind("half", inputs=(Input(name="x", dtype="float16", shape=["batch", 4]),)),
     kind("normalised", called="normalised21", options={"opset": 21}),
-    Case("relearned", net="Relearned", inputs=(Input(name="x", shape=["batch", 4, 5]),)),
+    *(
+        Case(f"relearned{by}", net="Relearned", inputs=(Input(name="x", shape=["batch", 4, 5]),), by=by.strip("_"))
+        for by in ("", "_trace")
+    ),
     Case("resized", net="Resized", inputs=(Input(name="x", shape=["batch", 4, 700]),)),
     Case("overridden", net="Overridden"),
     Case("ignoring", net="Ignoring", inputs=IDS),

@@ -74,8 +74,8 @@ def _tell_baked(task: HopTask, baked: list[str], trace: Exported) -> None:
         refusal = trace.refusal.removeprefix("capture: ").partition(".  ")[0]
         instead = f"; torch.export would not, but refuses: {refusal:.120}" if refusal else ""
         message = (
-            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in{instead}. Give inputs[].values or verification.data that reach both ways, or write it with tensors,"
-            " such as torch.where"
+            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in{instead}. Give inputs[].values or"
+            " verification.data that reach both ways, or write it with tensors, such as torch.where"
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
