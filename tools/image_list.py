@@ -67,9 +67,10 @@ def _packages(declared: Framework | Runtime) -> dict[str, str]:
 
 
 def _locks(folder: str, name: str) -> list[str]:
-    """Return the image's lock, and what depends on a build (`pytorch-cpu.txt`)."""
-    builds = sorted((ROOT / folder / "locks").glob(f"{name}-*.txt"))
-    return [f"{folder}/locks/{name}.txt", *(f"{folder}/locks/{each.name}" for each in builds)]
+    """Return the image's lock, what depends on a build (`pytorch-cpu.txt`) or builds packages, and its lock of jars."""
+    locks = ROOT / folder / "locks"
+    others = sorted([*locks.glob(f"{name}-*.txt"), *locks.glob(f"{name}.jars")])
+    return [f"{folder}/locks/{name}.txt", *(f"{folder}/locks/{each.name}" for each in others)]
 
 
 def _code(package: str, plugins: str, others: AbstractSet[str]) -> list[str]:

@@ -33,6 +33,10 @@ LOCKS = {
     ),
 }
 """Which packages of a lock make another one: nothing is resolved, and caches have them."""
+SOURCE = """docopt==0.6.2 \\
+    --hash=sha256:49b3a825280bd66b3aa83585ef59c4a8c82f2c8a522dbe754a8bc8d08c85c491
+"""
+"""What the index has as source alone; the toy's own locks name what builds it, and a jar."""
 STALE = {
     "charts/modelport/templates/crd.yaml",
     "charts/modelport/values.schema.json",
@@ -65,10 +69,11 @@ def copy_to(folder, names=COPIED):
 
 def add_toy(folder):
     """Add the toy's files, which are all new ones."""
-    added = {path.relative_to(TOY): path.read_text() for path in TOY.rglob("*.py")}
+    added = {path.relative_to(TOY): path.read_text() for path in TOY.rglob("*.*") if path.suffix != ".pyc"}
     for name, (other, packages) in LOCKS.items():
         entries = re.finditer(r"^(\S+)==.*(?:\n    .*)*", (ROOT / "images" / other).read_text(), re.MULTILINE)
         added[Path("images") / name] = "\n".join(each[0] for each in entries if each[1] in packages) + "\n"
+    added[Path("images/converter/locks/toy.txt")] += SOURCE
     for name, content in added.items():
         assert not (folder / name).exists()
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -20,9 +20,12 @@ from typing import NamedTuple
 from uv import find_uv_bin
 
 from modelport import __version__
+from modelport.storage.jars import VARIABLE, fetch_jars
 from modelport_cli.console import progress
 from modelport_cli.errors import CommandError
 
+JARS = ".jars"
+"""How the name of a lock of jars ends."""
 PYTHON = "3.11"
 """The images' Python, which the locks are resolved for."""
 WHEELS_VARIABLE = "MODELPORT_WHEELS"
@@ -71,7 +74,7 @@ def find_recipe(image: str) -> Recipe:
 def lock_files(folder: Path, framework: str) -> list[Path]:
     """Return the locks that the image's Dockerfile installs, in its order: torch for CPUs where a wheel of it is given."""
     build = "cpu" if any(path for wheels in wheel_folders() for path in wheels.glob("torch-*+cpu-*.whl")) else "cuda"
-    return [folder / f"{framework}.txt", folder / f"{framework}-{build}.txt"]
+    return [folder / f"{framework}.txt", folder / f"{framework}-{build}.txt", folder / f"{framework}{JARS}"]
 
 
 def images_folder() -> Path:
@@ -129,14 +132,20 @@ def _build(recipe: Recipe, folder: Path) -> None:
     interpreter = sys.executable if sys.version_info[:2] == tuple(map(int, PYTHON.split("."))) else PYTHON
     _uv(recipe, "venv", "--quiet", "--relocatable", "--python", interpreter, str(folder))
     for lock in recipe.locks:
-        _uv(recipe, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *install_arguments(lock))
+        if lock.suffix == JARS:
+            _fetch_jars(recipe, lock, folder / "jars")
+        else:
+            python = str(folder / "bin" / "python")
+            _uv(recipe, "pip", "install", "--quiet", "--python", python, *install_arguments(lock))
 
 
 def install_arguments(lock: Path) -> list[str]:
     """Return what follows `uv pip install` for a lock, as in the images' Dockerfile."""
     found = [argument for folder in wheel_folders() for argument in ("--find-links", str(folder))]
+    tools = lock.with_name(f"{lock.stem}-build.txt")  # what packages that come as sources are built with
+    constraints = ["--build-constraints", str(tools)] if tools.is_file() else []
     # compiled once, because a step that runs foreign code writes nothing, or cannot
-    return ["--no-deps", "--require-hashes", "--compile-bytecode", *found, "--requirement", str(lock)]
+    return ["--no-deps", "--require-hashes", "--compile-bytecode", *found, *constraints, "--requirement", str(lock)]
 
 
 def wheel_folders() -> list[Path]:
@@ -144,6 +153,16 @@ def wheel_folders() -> list[Path]:
     given = os.environ.get(WHEELS_VARIABLE)
     folder = Path(given) if given else _REPOSITORY.parent / "shared" / "wheels"
     return [folder] if folder.is_dir() else []
+
+
+def _fetch_jars(recipe: Recipe, lock: Path, folder: Path) -> None:
+    try:
+        fetch_jars(lock, folder)
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            f"the environment of {recipe.image} cannot be built: {error}",
+            f"Check the access to Maven Central, or name a mirror of it with {VARIABLE}.",
+        ) from error
 
 
 def _uv(recipe: Recipe, *arguments: str) -> None:
