@@ -15,7 +15,7 @@ from modelport.errors import ModelportError
 from modelport.jobs.requests import ConvertRequest
 from modelport.steps.handover import ARTIFACT, read_caveats, read_manifest
 from modelport.steps.runner import Context
-from modelport.storage.manifests import ArtifactManifest
+from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
 from modelport.verification.measure.sameness import distance
 from modelport.verification.reference import FILE_NAME, read_reference
 from modelport_cli.local.environments import find_recipe, prepare
@@ -95,9 +95,8 @@ def test_gives_pytorchs_own_answers(kinds, name):
     assert outcomes[name] == {"reason": "", "message": ""}
     manifest = verify(folder / name)
     assert [each.name for each in manifest.signature.outputs] == CONVERTED[name]
-    files = [file.path for file in manifest.files if file.role == "model"]
-    served = folder / name / "try" / "out" / ARTIFACT
-    infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
+    served = folder / name / "try" / "out" / ARTIFACT / MODEL
+    infer = loading.load(manifest.runtime, served, model_paths(manifest.files), How(manifest.load_options))
     right = np.load(folder / name / "right.npz")
     found = infer({key.removeprefix("in."): right[key] for key in right if key.startswith("in.")})
     for number, array in enumerate(found.values()):
