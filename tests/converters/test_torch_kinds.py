@@ -57,9 +57,9 @@ CONVERTED = {
     "plain": ["output"],
     "normalised": ["output"],
     "normalised21": ["output"],
-    "relearned_trace": ["output"],
+    "relearned_other": ["output"],
     "floor21": ["output"],
-    "floor_dynamo": ["output"],
+    "floor_other": ["output"],
     "nothing_dropped": ["output"],
     "overridden": ["output"],
     "cache": ["output"],
@@ -135,9 +135,7 @@ def read_signature_of(folder):
         ("complex", "ConversionFailed", ["output output", "torch.view_as_real"]),
         ("sparse", "ConversionFailed", ["output output", "to_dense()"]),
         ("branch", "ConversionFailed", ["net.py:", "was always False", "torch.export", "verification.data"]),
-        ("branch_trace", "ConversionFailed", ["was always False on the samples, and the trace bakes that in. Give"]),
-        ("plain_trace", "ConversionFailed", ["the path that names no exporter takes this one"]),
-        ("both_dynamo", "ConversionFailed", ["the path that names no exporter takes this one"]),
+        ("branch_other", "ConversionFailed", ["was always False on the samples, and the trace bakes that in. Give"]),
         ("packed_last", "ConversionFailed", ["net.py:", "packed sequences", "pick, by lengths", "exporters refuse"]),
         ("whole", "UnsafeSource", ["torch.nn.modules.container.Sequential", "save model.state_dict() alone"]),
         ("complexes", "WeightsMismatch", ["complex64 for float32", "layer.weight"]),
@@ -185,9 +183,9 @@ def test_a_captured_graph_that_is_wrong_fails_the_gate_where_the_trace_is_right(
 
 
 def test_a_trace_in_doubt_is_a_path_of_its_own(kinds):
-    assert kinds[1]["both_trace"]["reason"] == ""
+    assert kinds[1]["both_other"]["reason"] == ""
     with pytest.raises(ModelportError, match="one sample had may be baked in"):
-        verify(kinds[0] / "both_trace")
+        verify(kinds[0] / "both_other")
 
 
 def test_lengths_that_a_trace_holds_are_named(kinds):
