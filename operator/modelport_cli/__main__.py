@@ -14,6 +14,7 @@ COMMANDS = {
     "formats": "List formats, converters with their options, and runtimes.",
     "plan": "Check a manifest offline and print what it leads to.",
     "run": "Convert and verify without a cluster.",
+    "convert": "Convert and verify one model without a cluster or a manifest.",
     "serve": "Serve an artifact on this machine.",
     "push": "Upload a model or code to the namespace's store.",
     "get": "Show ModelConversions and their progress.",

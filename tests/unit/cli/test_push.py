@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from modelport.storage.locations import bring
-from modelport_cli.commands.push import describe_upload
 from modelport_cli.errors import UsageError
+from modelport_cli.uploads import describe_upload
 
 from .test_calling import modelport
 

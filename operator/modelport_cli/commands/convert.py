@@ -1,0 +1,181 @@
+"""`modelport convert`: one model file without a manifest, and the manifest that does the same on a cluster."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from modelport.api.base import API_VERSION, KIND
+from modelport.jobs.environment import STORE_SECRET
+from modelport_cli.access.cluster import Context, Namespace, connect
+from modelport_cli.access.stores import namespace_store
+from modelport_cli.errors import Exit, UsageError
+from modelport_cli.local.conversion import convert_here, use_local_files
+from modelport_cli.local.isolation import Wanted
+from modelport_cli.manifest import parse_resource
+from modelport_cli.uploads import Upload, describe_upload, send
+
+STORE = "s3://BUCKET/PREFIX"
+"""Stands for the store of a namespace that was not named."""
+_LONGEST_NAME = 52
+Words = Annotated[list[str], Parameter(negative="", show_default=False)]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+def convert(
+    file: Path,
+    /,
+    *,
+    to: str = "onnx",
+    output: Path | None = None,
+    source_format: Annotated[str | None, Parameter(name="--from")] = None,
+    option: Words = [],  # noqa: B006 the library copies it
+    input: Words = [],  # noqa: A002, B006 the word of its option
+    code: Path | None = None,
+    factory: str | None = None,
+    argument: Words = [],  # noqa: B006
+    trust: Flag = False,
+    manifest: Flag = False,
+    json: Flag = False,
+    work: Path | None = None,
+    isolation: Wanted = "auto",
+    namespace: Namespace = None,
+    context: Context = None,
+) -> int:
+    """Convert and verify a model without a cluster or a manifest; print the manifest that does the same on a cluster.
+
+    Parameters
+    ----------
+    file
+        The model: a file, an archive or a folder.
+    to
+        Format to convert to; `modelport formats` lists them.
+    output
+        Folder for the artifact, which `modelport serve` takes; FILE-FORMAT in the current folder if not given.
+    source_format
+        Format of the model; found out from the files if not given.
+    option
+        Option of the converter, as NAME=VALUE, such as opset=17. May be repeated.
+    input
+        Input of the model, where the format does not tell, as NAME=TYPE:LENGTHS, such as
+        image=float32:batch,3,24,24; a name is a free dimension. In order, one by one.
+    code
+        File or folder with the code that builds the model, where weights alone make no model.
+    factory
+        What to call in the code, as module:name; it returns the model.
+    argument
+        Argument of the factory, as NAME=VALUE. May be repeated.
+    trust
+        Let code run that comes with the model, isolated.
+    manifest
+        Convert nothing, print the manifest alone. With a namespace, push the files into its store first.
+    json
+        Print the status as JSON, as the operator would write it, and no manifest.
+    work
+        Folder to keep the steps' files and logs in; a temporary one if not given.
+    isolation
+        What there is (auto), an error where there is none (required), or none of it: the model has your rights.
+    """
+    if (code is None) != (factory is None):
+        raise UsageError("expected --code and --factory together: where the code is, and what to call in it")
+    if code and not trust:
+        raise UsageError("--code: expected --trust with it, because the code is run", "Read it first.")
+    if namespace and not manifest:
+        raise UsageError("--namespace: expected --manifest with it, which is for a cluster")
+    given = {"source": file, **({"code": code} if code else {})}
+    uploads = {role: describe_upload([path], None) for role, path in given.items()}
+    source: dict[str, Any] = {"format": source_format, "inputs": [_read_input(each) for each in input]}
+    if code:
+        source["code"] = {"factory": factory, "arguments": _read_pairs("--argument", argument)}
+    source["trust"] = "Trusted" if trust else None
+    target = {"format": to, "options": _read_pairs("--option", option)}
+    store = _push(uploads, namespace, context) if namespace else STORE
+    body = _body(uploads, source, target, store)
+    resource = parse_resource(body, "modelport convert")
+    if manifest:
+        _print_manifest(body, given)
+        return Exit.DONE
+    resource = use_local_files(resource, Path.cwd(), source=file, code=code)
+    folder = output or Path(f"{file.resolve().stem}-{to}")
+    ended = convert_here(resource, output=folder, work=work, isolation=isolation, is_json=json)
+    if ended == Exit.DONE and not json:
+        print("\nThe same on a cluster:\n")
+        _print_manifest(body, given)
+    return ended
+
+
+def _body(uploads: dict[str, Upload], source: dict[str, Any], target: dict[str, Any], store: str) -> dict[str, Any]:
+    """Return the manifest."""
+    located = {
+        role: {
+            "uri": f"{store}/{each.path}",
+            "digest": each.digest,
+            "secretRef": {"name": STORE_SECRET},
+        }
+        for role, each in uploads.items()
+    }
+    whole = {**located["source"], **source}
+    if "code" in located:
+        whole["code"] = {**located["code"], **source["code"]}
+    name = re.sub("[^a-z0-9]+", "-", Path(uploads["source"].name).stem.lower()).strip("-")
+    if not name[:1].isalpha():
+        name = f"model-{name}"
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name[:_LONGEST_NAME].strip("-")},
+        "spec": {"source": _stated(whole), "target": _stated(target)},
+    }
+
+
+def _stated(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stated of an object."""
+    kept = {name: _stated(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    return {name: value for name, value in kept.items() if value not in (None, [], {})}
+
+
+def _push(uploads: dict[str, Upload], namespace: str | None, context: str | None) -> str:
+    """Bring the files into the namespace's store, and return its URI."""
+    with namespace_store(connect(namespace, context)) as opened:
+        for upload in uploads.values():
+            send(opened, upload)
+        return opened.uri
+
+
+def _print_manifest(body: dict[str, Any], given: dict[str, Path]) -> None:
+    if body["spec"]["source"]["uri"].startswith(STORE):
+        for path in given.values():
+            print(
+                f"# `modelport push {shlex.quote(str(path))}` brings it into the namespace's store and prints its URI"
+            )
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = None, False, 4096
+    yaml.dump(body, sys.stdout)
+
+
+def _read_pairs(option: str, words: list[str]) -> dict[str, Any]:
+    """Return the values of words NAME=VALUE, read as YAML. Raises UsageError."""
+    pairs = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{option}: expected NAME=VALUE, found {word!r}")
+        try:
+            pairs[name] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError as error:
+            raise UsageError(f"{option} {name}: expected a value as in YAML, found {value!r}") from error
+    return pairs
+
+
+def _read_input(word: str) -> dict[str, Any]:
+    """Return the input that a word NAME=TYPE:LENGTHS states. Raises UsageError."""
+    found = re.fullmatch(r"(?P<name>[^=]+)=(?P<dtype>\w+):(?P<shape>[\w,]*)", word)
+    if found is None:
+        raise UsageError(f"--input: expected NAME=TYPE:LENGTHS, such as x=float32:batch,3, found {word!r}")
+    lengths = [int(each) if each.isdecimal() else each for each in found["shape"].split(",") if each]
+    return {"name": found["name"], "dtype": found["dtype"], "shape": lengths}

@@ -1,0 +1,102 @@
+"""One line instead of a manifest: the manifest that it stands for, and what it refuses."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from modelport_cli.__main__ import call
+from modelport_cli.errors import Exit
+from modelport_cli.manifest import load_resource
+from modelport_cli.uploads import describe_upload
+
+WEIGHTS = b"weights"
+DIGEST = sha256(WEIGHTS).hexdigest()
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "Face Finder 2.pt"
+    path.write_bytes(WEIGHTS)
+    return path
+
+
+@pytest.fixture
+def code(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "net.py").write_text("")
+    return tmp_path / "code"
+
+
+def printed(capsys, *arguments):
+    """Return the manifest that is printed, and the lines before it."""
+    assert call(["convert", *map(str, arguments), "--manifest"]) == Exit.DONE
+    text = capsys.readouterr().out
+    return YAML(typ="safe", pure=True).load(text), [line for line in text.splitlines() if line.startswith("#")]
+
+
+def test_a_file_alone(capsys, weights):
+    manifest, lines = printed(capsys, weights)
+    assert manifest == {
+        "apiVersion": "modelport.dev/v1alpha1",
+        "kind": "ModelConversion",
+        "metadata": {"name": "face-finder-2"},
+        "spec": {
+            "source": {
+                "uri": f"s3://BUCKET/PREFIX/uploads/{DIGEST}/{weights.name}",
+                "digest": f"sha256:{DIGEST}",
+                "secretRef": {"name": "modelport-store"},
+            },
+            "target": {"format": "onnx"},
+        },
+    }
+    assert lines == [f"# `modelport push '{weights}'` brings it into the namespace's store and prints its URI"]
+
+
+def test_all_that_can_be_said_and_the_manifest_says_the_same(capsys, tmp_path, weights, code):
+    said = {"--option": ("opset=17", "simplify=true"), "--input": ("x=float32:batch,3,24", "n=int64:")}
+    words = [word for name, values in said.items() for value in values for word in (name, value)]
+    built = ("--code", code, "--factory", "net:Net", "--argument", "size=[2, 3]", "--argument", "mode=last", "--trust")
+    manifest, _ = printed(capsys, weights, "--from", "pytorch-state-dict", *words, *built)
+    (tmp_path / "m.yaml").write_text(str(manifest))  # Python's literals of these are YAML
+    spec = load_resource(tmp_path / "m.yaml").spec
+    assert (spec.target.format, spec.target.options) == ("onnx", {"opset": 17, "simplify": True})
+    assert [(each.name, each.dtype, each.shape) for each in spec.source.inputs] == [
+        ("x", "float32", ["batch", 3, 24]),
+        ("n", "int64", []),
+    ]
+    assert (spec.source.format, spec.source.trust) == ("pytorch-state-dict", "Trusted")
+    assert (spec.source.code.factory, spec.source.code.arguments) == ("net:Net", {"size": [2, 3], "mode": "last"})
+    assert spec.source.code.digest == describe_upload([code], None).digest
+
+
+@pytest.mark.parametrize(("stem", "name"), [("9-lives", "model-9-lives"), ("--", "model"), ("a" * 70, "a" * 52)])
+def test_names_are_those_of_kubernetes(capsys, tmp_path, stem, name):
+    (tmp_path / f"{stem}.onnx").write_bytes(b"model")
+    assert printed(capsys, tmp_path / f"{stem}.onnx")[0]["metadata"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--code", "."], "--code and --factory together"),
+        (["--code", ".", "--factory", "net:Net"], "--code: expected --trust with it"),
+        (["--option", "opset"], "--option: expected NAME=VALUE, found 'opset'"),
+        (["--option", "opset={"], "--option opset: expected a value as in YAML"),
+        (["--input", "x=float32[3]"], "--input: expected NAME=TYPE:LENGTHS"),
+        (["--input", "x=float31:3"], "inputs[0].dtype"),
+        (["--to", "nothing"], "spec.target.format: expected one of"),
+        (["--namespace", "ml"], "--namespace: expected --manifest with it"),
+        (["--output", "."], "--output .: expected a folder that does not exist or is empty"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_done(capsys, monkeypatch, weights, words, told):
+    monkeypatch.chdir(Path(__file__).parent)
+    assert call(["convert", str(weights), *words]) == Exit.USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named(capsys, tmp_path):
+    assert call(["convert", str(tmp_path / "none.onnx")]) == Exit.USAGE
+    assert "none.onnx: no such file or folder" in capsys.readouterr().err
