@@ -1,5 +1,7 @@
 """ONNX through the steps: kept, moved to another operator set, simplified; and what is no ONNX."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -7,9 +9,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from ruamel.yaml import YAML
 
+from converters.conftest import RUN_SECONDS
 from converters.nets import NETS
 from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
+from modelport_cli.artifacts import check_artifact
 from modelport_server.backends.base import How
 from modelport_server.execution import loading
 
@@ -198,3 +203,16 @@ def test_batch_first_layout_is_served(convert):
     last = np.tanh(X[-1].sum() / 4)  # nothing recurs: the last step alone counts
     np.testing.assert_allclose(served(status, x=X[None])["h"], np.full((1, 1, 3), last), rtol=1e-5)
     assert "cell (RNN)" in status["verification"]["caveats"][0]
+
+
+def test_one_line_makes_the_artifact_that_its_manifest_makes(tmp_path, run):
+    (tmp_path / "net.onnx").write_bytes(NETS[1]().model.SerializeToString())
+    command = [sys.executable, "-m", "modelport_cli", "convert", "net.onnx", "--option", "opset=21"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=RUN_SECONDS)
+    assert ended.returncode == 0, ended.stderr
+    result, _, manifest = ended.stdout.partition("The same on a cluster:\n")
+    assert "onnx → onnx: 8 samples agree\n" in result
+    assert check_artifact(tmp_path / "net-onnx").format == "onnx"
+    (digest,) = [line.split()[1] for line in result.splitlines() if line.startswith("artifact ")]
+    status = run(YAML(typ="safe", pure=True).load(manifest), tmp_path / "net.onnx")
+    assert status["artifact"]["digest"] == digest

@@ -153,7 +153,7 @@ def _print_manifest(body: dict[str, Any], given: dict[str, Path]) -> None:
             print(
                 f"# `modelport push {shlex.quote(str(path))}` brings it into the namespace's store and prints its URI"
             )
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)  # its types allow no False where its code asks for one
     yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = None, False, 4096
     yaml.dump(body, sys.stdout)
 
