@@ -105,14 +105,14 @@ def artifact_folder(key: str, digest: str) -> str:
     return f"artifacts/{key}/{digest.removeprefix('sha256:')}"
 
 
-def model_files(files: Iterable[File]) -> list[File]:
-    """Return those of an artifact's files that are the model's."""
-    return [file for file in files if file.path.startswith(f"{MODEL}/")]
+def is_of_model(file: File) -> bool:
+    """Whether an artifact's file is one of the model's."""
+    return file.path.startswith(f"{MODEL}/")
 
 
 def model_paths(files: Iterable[File]) -> list[str]:
     """Return the paths of the model's files, relative to its folder."""
-    return [file.path.removeprefix(f"{MODEL}/") for file in model_files(files)]
+    return [file.path.removeprefix(f"{MODEL}/") for file in files if is_of_model(file)]
 
 
 MANIFEST = "manifest.json"

@@ -27,7 +27,7 @@ from modelport.steps.handover import (
 )
 from modelport.steps.runner import Context, say
 from modelport.storage.files import copy_beneath, list_tree
-from modelport.storage.manifests import MODEL, ArtifactManifest, Candidate, File, model_files, model_paths
+from modelport.storage.manifests import MODEL, ArtifactManifest, Candidate, File, is_of_model, model_paths
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import Tried, write_answers
 from modelport.verification.arrays import Tensors
@@ -108,7 +108,7 @@ def prepare(request: JobRequest) -> None:
 def _copy(context: Context, request: ConvertRequest, stored: ArtifactManifest | None) -> list[File]:
     source, target = context.out_of(candidate_step(request)), context.out / ARTIFACT
     if stored:
-        source, paths = source / ARTIFACT, [file.path for file in model_files(stored.files)]
+        source, paths = source / ARTIFACT, [file.path for file in stored.files if is_of_model(file)]
     else:
         paths = _list_model(source)
     return [copy_beneath(source, path, target / path) for path in paths]
