@@ -94,10 +94,11 @@ def convert(
         source["code"] = {"factory": factory, "arguments": _read_pairs("--argument", argument)}
     source["trust"] = "Trusted" if trust else None
     target = {"format": to, "options": _read_pairs("--option", option)}
-    store = _push(uploads, namespace, context) if namespace else STORE
-    body = _body(uploads, source, target, store)
+    body = _body(uploads, source, target, STORE)
     resource = parse_resource(body, "modelport convert")
     if manifest:
+        if namespace:
+            body = _body(uploads, source, target, _push(uploads, namespace, context))
         _print_manifest(body, given)
         return Exit.DONE
     resource = use_local_files(resource, Path.cwd(), source=file, code=code)
