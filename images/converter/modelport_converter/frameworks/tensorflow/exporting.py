@@ -1,0 +1,72 @@
+"""From TensorFlow's functions to ONNX, by tf2onnx: with the operators that it lacks, and without those that it passes over.
+
+It logs what it has no operator for and goes on, so that its graph is looked through for what ONNX does not have.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx
+import tensorflow as tf
+import tf2onnx
+from tf2onnx.handler import tf_op
+
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError, lacks_memory
+from modelport.verification.errors import describe_error
+from modelport_converter.frameworks.tensorflow.model import Model, make_function, signature_of
+from modelport_converter.onnx_graphs.files import MAX_FILE_BYTES
+from modelport_converter.onnx_graphs.graphs import nodes_of
+
+OPSETS = range(9, 19)
+"""What tf2onnx 1.17 writes."""
+MAX_NAMES = 5
+
+
+@tf_op("Erfc")
+class _Erfc:
+    """The complement of the error function, which TensorFlow has an operator for: exact GELU ends in it."""
+
+    @classmethod
+    def version_9(cls, ctx: tf2onnx.graph.Graph, node: tf2onnx.graph.Node, **_: object) -> None:
+        dtype, shape = ctx.get_dtype(node.output[0]), ctx.get_shape(node.output[0])
+        name = tf2onnx.utils.make_name
+        one = ctx.make_const(name("one"), tf2onnx.utils.map_onnx_to_numpy_type(dtype)(1).reshape(()))
+        node.type = "Erf"
+        rest = ctx.insert_new_node_on_output("Sub", node.output[0], name=name(node.name))
+        ctx.replace_inputs(rest, [one.output[0], node.output[0]])
+        ctx.set_dtype(rest.output[0], dtype)
+        ctx.set_shape(rest.output[0], shape)
+
+
+def export_model(model: Model, opset: int, path: Path) -> None:
+    """Write the ONNX file. Raises ModelportError (ConversionFailed, InvalidSpec)."""
+    if opset not in OPSETS:
+        message = f"options.opset: expected {OPSETS[0]} to {OPSETS[-1]}, which tf2onnx writes, found {opset}"
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    size = sum(variable.numpy().nbytes for variable in model.variables)
+    if size > MAX_FILE_BYTES:
+        message = f"expected at most {MAX_FILE_BYTES} bytes of weights, which tf2onnx holds in one message, found {size}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it says of operators is said below, by layer
+    try:
+        proto, _ = tf2onnx.convert.from_function(make_function(model), signature_of(model), opset=opset)
+    except Exception as error:  # its handlers raise what they like
+        if lacks_memory(error):
+            raise
+        raise ModelportError(Reason.CONVERSION_FAILED, f"tf2onnx: {describe_error(error)}") from error
+    _refuse_unknown(proto)
+    onnx.save_model(proto, str(path))
+
+
+def _refuse_unknown(proto: onnx.ModelProto) -> None:
+    unknown = [
+        f"{node.op_type} ({node.name})"
+        for node in nodes_of(proto)
+        if not onnx.defs.has(node.op_type, node.domain) and node.domain in ("", "ai.onnx")
+    ]
+    if unknown:
+        more = f" and {len(unknown) - MAX_NAMES} more" if len(unknown) > MAX_NAMES else ""
+        message = f"expected operators that ONNX has, found {', '.join(unknown[:MAX_NAMES]):.350}{more}"
+        raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; write the layer with others")

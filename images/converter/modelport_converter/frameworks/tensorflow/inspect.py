@@ -1,0 +1,22 @@
+"""Keras models: whole files, and whether opening them would run code that comes with them. Nothing of them is run."""
+
+from pathlib import Path
+
+from modelport.api.reasons import Reason
+from modelport.conversion.detection import detect
+from modelport.errors import ModelportError
+from modelport.frameworks.tensorflow import FRAMEWORK
+from modelport.storage.trees import FolderTree
+from modelport_converter.frameworks.tensorflow.stored.architectures import find_code
+from modelport_converter.frameworks.tensorflow.stored.keras_files import read_keras
+from modelport_converter.tasks import find_part
+
+
+def inspect(folder: Path, paths: list[str]) -> None:
+    """Check the one file; only the model itself tells its signature. Raises ModelportError."""
+    tree = FolderTree(folder, tuple(paths))
+    found = detect(tree, FRAMEWORK.formats)
+    code = find_code(read_keras(find_part(tree, found[0].name if found else FRAMEWORK.formats[0].name)).config)
+    if code:
+        message = f"expected layers without code of their own, found {', '.join(code):.300}, which would run"
+        raise ModelportError(Reason.UNTRUSTED_SOURCE, message)

@@ -1,0 +1,96 @@
+"""Models of Keras, built by the Keras that wrote them: Keras 2 and 3 have layers of the same name that compute otherwise."""
+
+import os
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import tensorflow as tf
+
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input
+from modelport.errors import ModelportError, lacks_memory
+from modelport_converter.frameworks.tensorflow.accounting import check_weights
+from modelport_converter.frameworks.tensorflow.model import Model, read_inputs
+from modelport_converter.frameworks.tensorflow.stored.keras_files import Stored, open_weights
+from modelport_converter.tasks import last_line
+
+LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables")
+"""Functions of Keras that put weights into a model it has built."""
+
+
+def load_keras(path: Path, stored: Stored, given: Sequence[Input], *, is_trusted: bool, seed: int) -> Model:
+    """Return the model of a whole file, built under a seed. Raises ModelportError."""
+    library = library_of(stored)
+    library.utils.set_random_seed(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras tells its formats by the file's name
+        named = Path(folder) / f"model.{'keras' if stored.is_archive else 'h5'}"
+        named.symlink_to(path)
+        try:
+            keras_model = library.models.load_model(os.fspath(named), compile=False, safe_mode=not is_trusted)
+        except Exception as error:  # layers raise what they like
+            raise _refusal(error, path, stored) from error
+    with open_weights(path) as file:
+        check_weights(path, file, keras_model)
+    return make_model(keras_model, given)
+
+
+def library_of(stored: Stored) -> ModuleType:
+    """Return the Keras that reads a file."""
+    if stored.is_keras_3:
+        import keras
+    else:
+        import tf_keras as keras
+    library: ModuleType = keras
+    return library
+
+
+def make_model(keras_model: Any, given: Sequence[Input]) -> Model:
+    """Return a model of Keras as functions: in inference, its inputs and outputs named as in its file.
+
+    Raises ModelportError as `read_inputs`, and InputsNeeded for a model that does not know its inputs.
+    """
+    if not getattr(keras_model, "inputs", None):
+        message = f"{keras_model.name:.100}: expected a model that knows its inputs, found one that was never built"
+        raise ModelportError(Reason.INPUTS_NEEDED, message)
+    specs = {_input_name(each): tf.TensorSpec(each.shape, each.dtype) for each in keras_model.inputs}
+    inputs = read_inputs(specs, given)
+    # a Sequential of Keras 3 does not tell
+    names = list(getattr(keras_model, "output_names", None) or [keras_model.layers[-1].name])
+
+    def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        answer = keras_model(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
+        return dict(_name_outputs(answer, names))
+
+    return Model(inputs, call, keras_model.variables)
+
+
+def _input_name(tensor: Any) -> str:
+    return str(tensor.name).partition(":")[0]
+
+
+def _name_outputs(answer: object, names: list[str]) -> Iterator[tuple[str, tf.Tensor]]:
+    """Name the outputs by the keys of the answer, or by the layers that they come from; a second one gets a number."""
+    if isinstance(answer, Mapping):
+        yield from answer.items()
+        return
+    found = list(answer) if isinstance(answer, (list, tuple)) else [answer]
+    for position, tensor in enumerate(found):
+        name = names[position] if position < len(names) else "output"
+        before = names[:position].count(name)
+        yield f"{name}_{before}" if before else name, tensor
+
+
+def _refusal(error: Exception, path: Path, stored: Stored) -> Exception:
+    if lacks_memory(error):
+        return error
+    told = last_line(error)
+    frames = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+    if any(name in frame for name in LOADS_WEIGHTS for frame in frames):
+        return ModelportError(Reason.WEIGHTS_MISMATCH, f"{path.name:.60}: the weights do not fit the layers: {told}")
+    message = f"{path.name:.60}: written by Keras {stored.version:.20}, cannot be built: {told}"
+    return ModelportError(Reason.CONVERSION_FAILED, message)

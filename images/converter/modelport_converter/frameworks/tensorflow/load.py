@@ -1,0 +1,50 @@
+"""A model of TensorFlow or Keras: loaded strictly, and looked at; ask and the first hop share it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from modelport.api.base import Dtype
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.jobs.requests import ConvertRequest
+from modelport.storage.trees import open_tree
+from modelport_converter.frameworks.tensorflow.keras_models import load_keras
+from modelport_converter.frameworks.tensorflow.model import Model, find_precision, find_random, nodes_of, refuse_states
+from modelport_converter.frameworks.tensorflow.stored.architectures import find_code
+from modelport_converter.frameworks.tensorflow.stored.keras_files import read_keras
+from modelport_converter.tasks import find_part
+
+
+class Opened(NamedTuple):
+    """A model that answers."""
+
+    model: Model
+    random: list[str]
+    """Its operators that draw random numbers."""
+    precision: Dtype
+
+
+_opened: dict[Path, Opened] = {}
+"""By the folder of the source: ask and the first hop run one after the other in one process."""
+
+
+def open_model(request: ConvertRequest, folder: Path) -> Opened:
+    """Return the model in a folder, built at most once. Raises ModelportError."""
+    if folder not in _opened:
+        model = load_model(request, folder, seed=0)
+        nodes = nodes_of(model)
+        random = find_random(nodes)
+        if not random:  # whose state changes with every draw: two answers to one question tell
+            refuse_states(nodes)
+        _opened[folder] = Opened(model, random, find_precision(nodes))
+    return _opened[folder]
+
+
+def load_model(request: ConvertRequest, folder: Path, seed: int) -> Model:
+    """Build the model under this seed, and load its weights. Raises ModelportError."""
+    path = find_part(open_tree(folder), request.source_format)
+    stored = read_keras(path)
+    code = find_code(stored.config)
+    if code and not request.trusted:  # inspect saw none
+        raise ModelportError(Reason.UNTRUSTED_SOURCE, f"found {', '.join(code):.300}, which would run")
+    return load_keras(path, stored, request.inputs, is_trusted=request.trusted, seed=seed)

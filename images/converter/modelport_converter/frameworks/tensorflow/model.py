@@ -1,0 +1,108 @@
+"""A model as TensorFlow functions: what every format of TensorFlow comes down to."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, cast, get_args
+
+import tensorflow as tf
+
+from modelport.api.base import Dtype
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input
+from modelport.errors import ModelportError
+
+PRECISIONS: tuple[Dtype, ...] = ("bfloat16", "float16", "float32", "float64")
+RANDOM = re.compile("(Stateless|Stateful)?(Random|TruncatedNormal|Multinomial|ParameterizedTruncated|StandardNormal)")
+"""How operators begin that draw numbers."""
+WRITING = re.compile("Assign|Resource(Scatter|Apply)|Scatter(Add|Sub|Update|NdUpdate)$|(Lookup|Mutable)Table(Insert|Import)")
+"""How operators begin that change what the next call sees."""
+
+
+class Model(NamedTuple):
+    """A model that answers tensors with tensors."""
+
+    inputs: Sequence[Input]
+    call: Callable[[Sequence[tf.Tensor]], Mapping[str, tf.Tensor]]
+    """From the inputs in order to the outputs by name."""
+    variables: Sequence[tf.Variable]
+
+
+def make_function(model: Model) -> tf.types.experimental.PolymorphicFunction:
+    """Return the model as a graph, its free dimensions free; its inputs have their names."""
+    return tf.function(lambda *tensors: model.call(tensors), input_signature=signature_of(model), autograph=False)
+
+
+def signature_of(model: Model) -> list[tf.TensorSpec]:
+    """Return the specifications of the inputs; names are by position, because TensorFlow allows fewer letters."""
+    return [
+        tf.TensorSpec([None if isinstance(length, str) else length for length in each.shape], each.dtype, f"input_{n}")
+        for n, each in enumerate(model.inputs)
+    ]
+
+
+def read_inputs(specs: Mapping[str, tf.TensorSpec], given: Sequence[Input]) -> list[Input]:
+    """Return the model's inputs; what the user says about one of them by name comes first.
+
+    Raises ModelportError: InvalidSpec for a name that the model does not have, ConversionFailed for a type that cannot
+    be served, InputsNeeded for a tensor without a rank that the user does not describe.
+    """
+    said = {each.name: each for each in given}
+    unknown = set(said) - set(specs)
+    if unknown:
+        message = f"spec.source.inputs: the model has no input {', '.join(sorted(unknown)):.200}"
+        raise ModelportError(Reason.INVALID_SPEC, f"{message}; it has {', '.join(specs):.200}")
+    return [said.get(name) or _read_input(name, spec) for name, spec in specs.items()]
+
+
+def nodes_of(model: Model) -> list[tf.compat.v1.NodeDef]:
+    """Return the nodes of the model's graph, and of all functions that it calls."""
+    graph = make_function(model).get_concrete_function().graph.as_graph_def()
+    return [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+
+
+def find_random(nodes: Sequence[tf.compat.v1.NodeDef]) -> list[str]:
+    """Return the nodes that draw random numbers, by name and operator."""
+    return [f"{node.name} ({node.op})" for node in nodes if RANDOM.match(node.op)]
+
+
+def refuse_states(nodes: Sequence[tf.compat.v1.NodeDef]) -> None:
+    """Raise ModelportError (ConversionFailed) for a model that changes variables when it is asked.
+
+    Its next answer follows from them, and a graph without states would answer each call as the first one.
+    """
+    writing = [node.name for node in nodes if WRITING.match(node.op)]
+    if writing:
+        message = (
+            f"{', '.join(writing):.200}: expected a model whose answers follow from its inputs alone, found one that"
+            " changes variables when it is asked; build it without stateful=True, or with its state as input and output"
+        )
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+
+
+def find_precision(nodes: Sequence[tf.compat.v1.NodeDef]) -> Dtype:
+    """Return the coarsest floating-point type in a graph."""
+    found = set(_types(nodes))
+    return next((each for each in PRECISIONS if each in found), "float32")
+
+
+def _types(nodes: Sequence[tf.compat.v1.NodeDef]) -> Iterator[str]:
+    for attribute in (value for node in nodes for value in node.attr.values()):
+        for each in (attribute.type, *attribute.list.type):
+            if each:
+                yield tf.dtypes.as_dtype(each).name
+
+
+def _read_input(name: str, spec: tf.TensorSpec) -> Input:
+    if not isinstance(spec, tf.TensorSpec) or spec.dtype.name not in get_args(Dtype):
+        found = spec.dtype.name if isinstance(spec, tf.TensorSpec) else type(spec).__name__
+        message = f"input {name:.100}: expected a tensor of {', '.join(get_args(Dtype))}; found {found}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    if spec.shape.rank is None:
+        message = f"input {name:.100}: expected a tensor with a rank, found none; state it in inputs"
+        raise ModelportError(Reason.INPUTS_NEEDED, message)
+    shape = [
+        # a first axis that nobody named is a batch: the same length for all inputs
+        ("batch" if axis == 0 else f"{name}_{axis}") if length is None else length
+        for axis, length in enumerate(spec.shape.as_list())
+    ]
+    return Input(name=name, dtype=cast("Dtype", spec.dtype.name), shape=shape)

@@ -1,0 +1,114 @@
+"""Every way in which a model of Keras could be misread: converted with Keras' own answers, or refused by name."""
+
+import io
+import os
+import subprocess
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from modelport.jobs.requests import ConvertRequest
+from modelport.steps.handover import ARTIFACT, read_manifest
+from modelport.steps.runner import Context
+from modelport.storage.manifests import ArtifactManifest
+from modelport_cli.local.environments import find_recipe, prepare
+from modelport_converter.steps.judge import judge
+from modelport_server.backends.base import How
+from modelport_server.execution import loading
+from modelport_server.steps.trying import try_model
+
+pytestmark = pytest.mark.converters
+ROOT = Path(__file__).parents[2]
+FORMS = [f"{form}-{version}" for form in ("keras", "keras-h5") for version in (2, 3)]
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """Return the folder of the steps' volumes, and what came of each model."""
+    folder = tmp_path_factory.mktemp("kinds")
+    python = prepare(find_recipe("converter-tensorflow"))
+    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
+    script = Path(__file__).with_name("tensorflow_kinds.py")
+    command = [python, "-W", "ignore", script, folder]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=540
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return folder, msgspec.json.decode((folder / "outcomes.json").read_bytes())
+
+
+def verify(folder) -> ArtifactManifest:
+    """Try and judge as the steps do, and return the manifest. Raises ModelportError."""
+    request = msgspec.json.decode((folder / "request.json").read_bytes(), type=ConvertRequest)
+    for step, run in (("try", try_model), ("judge", judge)):
+        (folder / step / "out").mkdir(parents=True)
+        with redirect_stderr(io.StringIO()):
+            run(Context(step, request, folder, folder))
+    return read_manifest(folder / "judge" / "out" / ARTIFACT)[0]
+
+
+CONVERTED = [
+    *(f"{name}-{form}" for name in ("cnn", "lstm", "gru", "transformer", "several") for form in FORMS),
+    "opset11",
+    "double",
+    "scaled",
+    "scaled2",
+]
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_gives_keras_own_answers(kinds, name):
+    folder, outcomes = kinds
+    assert outcomes[name] == {"reason": "", "message": ""}
+    manifest = verify(folder / name)
+    files = [file.path for file in manifest.files if file.role == "model"]
+    served = folder / name / "try" / "out" / ARTIFACT
+    infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
+    right = np.load(folder / name / "right.npz")
+    found = infer({key.removeprefix("in."): right[key] for key in right if key.startswith("in.")})
+    for number, array in enumerate(found.values()):
+        wanted = right[f"out.{number}"]
+        assert (array.shape, array.dtype) == (wanted.shape, wanted.dtype)
+        np.testing.assert_allclose(array, wanted, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_names_and_free_dimensions_are_those_of_the_file(kinds, form):
+    assert signature_of(kinds[0] / f"lstm-{form}")["inputs"] == [
+        {"name": "tokens", "dtype": "int32", "shape": ["batch", "tokens_1"]}
+    ]
+    several = signature_of(kinds[0] / f"several-{form}")
+    assert [each["name"] for each in several["inputs"]] == ["left", "right"]
+    assert [each["name"] for each in several["outputs"]] == ["shared", "shared_1", "both"]
+
+
+def signature_of(folder):
+    return msgspec.json.decode((folder / "ask" / "out" / "signature.json").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "words"),
+    [
+        ("list", "WeightsMismatch", ["in no file"]),
+        ("missing", "WeightsMismatch", ["dense"]),
+        ("unexpected", "WeightsMismatch", ["1 left over: layers/dense_1/vars/0 [3, 3]"]),
+        ("reshaped", "WeightsMismatch", ["(4, 7)"]),
+        ("swapped", "WeightsMismatch", ["first", "second"]),
+        ("swapped2", "WeightsMismatch", ["first", "second"]),
+        ("stateful2", "ConversionFailed", ["remembers", "changes variables"]),
+        ("stateful3", "ConversionFailed", ["remembers", "changes variables"]),
+        ("random", "NonDeterministic", ["lambda", "Random"]),
+        ("untrusted", "UntrustedSource", ["layer twice (Lambda)"]),
+        ("unsupported", "ConversionFailed", ["exponential"]),
+        ("opset23", "InvalidSpec", ["9 to 18"]),
+    ],
+)
+def test_refuses_and_names_what_is_wrong(kinds, name, reason, words):
+    outcome = kinds[1][name]
+    assert outcome["reason"] == reason, outcome
+    assert len(outcome["message"]) <= 500
+    for each in words:
+        assert each in outcome["message"]
