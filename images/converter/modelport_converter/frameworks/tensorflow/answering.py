@@ -1,24 +1,33 @@
 """Ask a TensorFlow model with named arrays."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport.verification.arrays import Array
+from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.source.moving import move_weights
-from modelport_converter.frameworks.tensorflow.model import Model
+from modelport_converter.frameworks.tensorflow.model import Model, make_function, name_outputs
 
 
 def make_run(model: Model) -> Infer:
-    """Return the function that asks the model, operator by operator."""
+    """Return the function that asks the model operator by operator, as Python runs it."""
+    return partial(_run, model, model.call)
 
-    def run(tensors: dict[str, Array]) -> dict[str, Array]:
-        given = [tf.constant(tensors[each.name], each.dtype) for each in model.inputs]
-        return {name: to_array(name, tensor) for name, tensor in model.call(given).items()}
 
-    return run
+def make_graph_run(model: Model) -> Infer:
+    """Return the function that asks the model as a graph, whose loops are not Python's."""
+    function, names = make_function(model), name_outputs(model)
+    return partial(_run, model, lambda tensors: dict(zip(names, function(*tensors), strict=True)))
+
+
+def _run(model: Model, call: Callable[[list[tf.Tensor]], Mapping[str, object]], tensors: Tensors) -> Tensors:
+    given = [tf.constant(tensors[each.name], each.dtype) for each in model.inputs]
+    return {name: to_array(name, tensor) for name, tensor in call(given).items()}
 
 
 def to_array(name: str, tensor: object) -> Array:

@@ -4,7 +4,7 @@ It logs what it has no operator for and goes on, so that its graph is looked thr
 """
 
 import logging
-from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import onnx
@@ -13,11 +13,12 @@ import tf2onnx
 from tf2onnx.handler import tf_op
 
 from modelport.api.reasons import Reason
+from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.model import Model, make_function, signature_of
+from modelport_converter.frameworks.tensorflow.model import INPUT, Model, make_function, name_outputs, signature_of
 from modelport_converter.onnx_graphs.files import MAX_FILE_BYTES
-from modelport_converter.onnx_graphs.graphs import nodes_of
+from modelport_converter.onnx_graphs.graphs import nodes_of, subgraphs_of
 
 OPSETS = range(9, 19)
 """What tf2onnx 1.17 writes."""
@@ -47,7 +48,9 @@ def export_model(model: Model, opset: int, path: Path) -> None:
         raise ModelportError(Reason.INVALID_SPEC, message)
     size = sum(variable.numpy().nbytes for variable in model.variables)
     if size > MAX_FILE_BYTES:
-        message = f"expected at most {MAX_FILE_BYTES} bytes of weights, which tf2onnx holds in one message, found {size}"
+        message = (
+            f"expected at most {MAX_FILE_BYTES} bytes of weights, which tf2onnx holds in one message, found {size}"
+        )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it says of operators is said below, by layer
     try:
@@ -57,7 +60,39 @@ def export_model(model: Model, opset: int, path: Path) -> None:
             raise
         raise ModelportError(Reason.CONVERSION_FAILED, f"tf2onnx: {describe_error(error)}") from error
     _refuse_unknown(proto)
+    _rename(proto, model)
     onnx.save_model(proto, str(path))
+
+
+def _rename(proto: onnx.ModelProto, model: Model) -> None:
+    """Give inputs and outputs the names of the model's, in its order, and all that else has one of them another one."""
+    graph = proto.graph
+    found = {value.name: value for value in graph.input}
+    inputs = {f"{INPUT}{number}": each for number, each in enumerate(model.inputs)}
+    names = dict(zip((value.name for value in graph.output), name_outputs(model), strict=True))
+    names |= {name: each.name for name, each in inputs.items()}
+    taken = set(names.values())
+    values = {name for node in nodes_of(proto) for name in (*node.input, *node.output)} | {
+        tensor.name for tensor in graph.initializer
+    }
+    names = {name: f"{name}_{INPUT}" for name in values & taken if name not in names} | names
+    for node in nodes_of(proto):
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for scope in (graph, *subgraphs_of(nodes_of(proto))):
+        for value in chain[onnx.TensorProto | onnx.ValueInfoProto](
+            scope.initializer, scope.input, scope.output, scope.value_info
+        ):
+            value.name = names.get(value.name, value.name)
+    kept = [found.get(name) or _describe(each) for name, each in inputs.items()]  # one that nothing reads is left out
+    copies = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in kept]
+    del graph.input[:]
+    graph.input.extend(copies)
+
+
+def _describe(each: Input) -> onnx.ValueInfoProto:
+    dtype = onnx.helper.np_dtype_to_tensor_dtype(tf.as_dtype(each.dtype).as_numpy_dtype)
+    return onnx.helper.make_tensor_value_info(each.name, dtype, list(each.shape))
 
 
 def _refuse_unknown(proto: onnx.ModelProto) -> None:

@@ -1,37 +1,46 @@
 """Models of Keras, built by the Keras that wrote them: Keras 2 and 3 have layers of the same name that compute otherwise."""
 
 import os
+import re
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
+from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.accounting import check_weights
 from modelport_converter.frameworks.tensorflow.model import Model, read_inputs
+from modelport_converter.frameworks.tensorflow.modules import name_modules
 from modelport_converter.frameworks.tensorflow.stored.keras_files import Stored, open_weights
-from modelport_converter.tasks import last_line
 
 LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables")
 """Functions of Keras that put weights into a model it has built."""
+
+_ANNOUNCED = re.compile(
+    r"Exception encountered when calling (\S+)\.\s*(?:\x1b\[1m)?(.*?)(?:\x1b\[0m)?\s*Arguments received", re.DOTALL
+)
+"""What Keras writes around the error of a layer."""
 
 
 def load_keras(path: Path, stored: Stored, given: Sequence[Input], *, is_trusted: bool, seed: int) -> Model:
     """Return the model of a whole file, built under a seed. Raises ModelportError."""
     library = library_of(stored)
     library.utils.set_random_seed(seed)
+    if is_trusted:
+        _give_names(library)
     with tempfile.TemporaryDirectory() as folder:
         # Keras tells its formats by the file's name
         named = Path(folder) / f"model.{'keras' if stored.is_archive else 'h5'}"
         named.symlink_to(path)
         try:
-            keras_model = library.models.load_model(os.fspath(named), compile=False, safe_mode=not is_trusted)
+            keras_model = _build(library, named, stored, is_trusted=is_trusted)
         except Exception as error:  # layers raise what they like
             raise _refusal(error, path, stored) from error
     with open_weights(path) as file:
@@ -39,14 +48,31 @@ def load_keras(path: Path, stored: Stored, given: Sequence[Input], *, is_trusted
     return make_model(keras_model, given)
 
 
-def library_of(stored: Stored) -> ModuleType:
+def _give_names(library: Any) -> None:
+    """Let functions in files, which Keras stores without what they import, find TensorFlow, numpy and Keras."""
+    named = {"tf": tf, "np": np, "keras": library, "K": library.backend}
+    library.utils.get_custom_objects().update(named)
+    if library.__name__ == "keras":  # whose functions see no custom objects, but the globals of the module they load in
+        from keras.src.utils import python_utils
+
+        vars(python_utils).update(named)
+
+
+def _build(library: Any, path: Path, stored: Stored, *, is_trusted: bool) -> Any:
+    if stored.is_archive or not stored.is_keras_3:
+        return library.models.load_model(os.fspath(path), compile=False, safe_mode=not is_trusted)
+    keras_model = library.saving.deserialize_keras_object(name_modules(stored.config), safe_mode=not is_trusted)
+    keras_model.load_weights(os.fspath(path))
+    return keras_model
+
+
+def library_of(stored: Stored) -> Any:
     """Return the Keras that reads a file."""
     if stored.is_keras_3:
         import keras
     else:
         import tf_keras as keras
-    library: ModuleType = keras
-    return library
+    return keras
 
 
 def make_model(keras_model: Any, given: Sequence[Input]) -> Model:
@@ -69,6 +95,14 @@ def make_model(keras_model: Any, given: Sequence[Input]) -> Model:
     return Model(inputs, call, keras_model.variables)
 
 
+def describe_layer_error(error: BaseException) -> str:
+    """Return what a layer raised, and which: Keras writes around it what the layer was given."""
+    found = _ANNOUNCED.match(str(error))
+    if not found:
+        return describe_error(error)
+    return f"{found[1]}: {type(error).__name__}: {' '.join(found[2].split()):.160}"
+
+
 def _input_name(tensor: Any) -> str:
     return str(tensor.name).partition(":")[0]
 
@@ -88,7 +122,7 @@ def _name_outputs(answer: object, names: list[str]) -> Iterator[tuple[str, tf.Te
 def _refusal(error: Exception, path: Path, stored: Stored) -> Exception:
     if lacks_memory(error):
         return error
-    told = last_line(error)
+    told = describe_layer_error(error)
     frames = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
     if any(name in frame for name in LOADS_WEIGHTS for frame in frames):
         return ModelportError(Reason.WEIGHTS_MISMATCH, f"{path.name:.60}: the weights do not fit the layers: {told}")

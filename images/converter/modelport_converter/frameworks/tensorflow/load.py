@@ -1,15 +1,22 @@
 """A model of TensorFlow or Keras: loaded strictly, and looked at; ask and the first hop share it."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import open_tree
-from modelport_converter.frameworks.tensorflow.keras_models import load_keras
-from modelport_converter.frameworks.tensorflow.model import Model, find_precision, find_random, nodes_of, refuse_states
+from modelport_converter.frameworks.tensorflow.keras_models import describe_layer_error, load_keras
+from modelport_converter.frameworks.tensorflow.model import (
+    Model,
+    find_precision,
+    find_random,
+    has_loops,
+    nodes_of,
+    refuse_states,
+)
 from modelport_converter.frameworks.tensorflow.stored.architectures import find_code
 from modelport_converter.frameworks.tensorflow.stored.keras_files import read_keras
 from modelport_converter.tasks import find_part
@@ -22,6 +29,7 @@ class Opened(NamedTuple):
     random: list[str]
     """Its operators that draw random numbers."""
     precision: Dtype
+    has_loops: bool
 
 
 _opened: dict[Path, Opened] = {}
@@ -32,12 +40,22 @@ def open_model(request: ConvertRequest, folder: Path) -> Opened:
     """Return the model in a folder, built at most once. Raises ModelportError."""
     if folder not in _opened:
         model = load_model(request, folder, seed=0)
-        nodes = nodes_of(model)
+        nodes = _trace(model)
         random = find_random(nodes)
         if not random:  # whose state changes with every draw: two answers to one question tell
             refuse_states(nodes)
-        _opened[folder] = Opened(model, random, find_precision(nodes))
+        _opened[folder] = Opened(model, random, find_precision(nodes), has_loops(nodes))
     return _opened[folder]
+
+
+def _trace(model: Model) -> list[Any]:
+    try:
+        return nodes_of(model)
+    except Exception as error:  # of layers, which raise what they like
+        if lacks_memory(error) or isinstance(error, ModelportError):
+            raise
+        message = f"the model cannot be asked: {describe_layer_error(error)}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
 
 
 def load_model(request: ConvertRequest, folder: Path, seed: int) -> Model:

@@ -14,8 +14,14 @@ from modelport.errors import ModelportError
 PRECISIONS: tuple[Dtype, ...] = ("bfloat16", "float16", "float32", "float64")
 RANDOM = re.compile("(Stateless|Stateful)?(Random|TruncatedNormal|Multinomial|ParameterizedTruncated|StandardNormal)")
 """How operators begin that draw numbers."""
-WRITING = re.compile("Assign|Resource(Scatter|Apply)|Scatter(Add|Sub|Update|NdUpdate)$|(Lookup|Mutable)Table(Insert|Import)")
+WRITING = re.compile(
+    "Assign|Resource(Scatter|Apply)|Scatter(Add|Sub|Update|NdUpdate)$|(Lookup|Mutable)Table(Insert|Import)"
+)
 """How operators begin that change what the next call sees."""
+
+INPUT = "modelport_input_"
+"""How the inputs of a graph are called, with their positions: no layer is called so."""
+LOOPS = {"While", "StatelessWhile", "LoopCond"}
 
 
 class Model(NamedTuple):
@@ -28,15 +34,30 @@ class Model(NamedTuple):
 
 
 def make_function(model: Model) -> tf.types.experimental.PolymorphicFunction:
-    """Return the model as a graph, its free dimensions free; its inputs have their names."""
-    return tf.function(lambda *tensors: model.call(tensors), input_signature=signature_of(model), autograph=False)
+    """Return the model as a graph from the inputs in order to the outputs in order, its free dimensions free."""
+    return tf.function(
+        lambda *tensors: list(model.call(tensors).values()), input_signature=signature_of(model), autograph=False
+    )
+
+
+def name_outputs(model: Model) -> list[str]:
+    """Return the names of the outputs in order."""
+    names: list[str] = []
+
+    def note(*tensors: tf.Tensor) -> None:
+        names[:] = model.call(tensors)
+
+    tf.function(note, input_signature=signature_of(model), autograph=False).get_concrete_function()
+    return names
 
 
 def signature_of(model: Model) -> list[tf.TensorSpec]:
     """Return the specifications of the inputs; names are by position, because TensorFlow allows fewer letters."""
     return [
-        tf.TensorSpec([None if isinstance(length, str) else length for length in each.shape], each.dtype, f"input_{n}")
-        for n, each in enumerate(model.inputs)
+        tf.TensorSpec(
+            [None if isinstance(length, str) else length for length in each.shape], each.dtype, f"{INPUT}{number}"
+        )
+        for number, each in enumerate(model.inputs)
     ]
 
 
@@ -77,6 +98,11 @@ def refuse_states(nodes: Sequence[tf.compat.v1.NodeDef]) -> None:
             " changes variables when it is asked; build it without stateful=True, or with its state as input and output"
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
+
+
+def has_loops(nodes: Sequence[tf.compat.v1.NodeDef]) -> bool:
+    """Whether a model runs some operators again and again, as recurrent layers do."""
+    return any(node.op in LOOPS for node in nodes)
 
 
 def find_precision(nodes: Sequence[tf.compat.v1.NodeDef]) -> Dtype:

@@ -31,7 +31,7 @@ class Weight(NamedTuple):
 
 def read_weights(file: h5py.File) -> Iterator[Weight]:
     """Yield the weights of a file, one at a time. Raises KeyError for one that is named and not there."""
-    root = file[WHOLE] if WHOLE in file else file
+    root = file.get(WHOLE, file)
     layers = _names(root, "layer_names")
     for layer in layers or []:
         for name in _names(root[layer], "weight_names") or []:
@@ -56,7 +56,11 @@ def _paths(file: h5py.File) -> list[str]:
 
     def note(path: str, item: object) -> None:
         folders = path.split("/")[:-1]
-        if isinstance(item, h5py.Dataset) and folders[-1:] == ["vars"] and not any(each in folders[0] for each in TRAINING):
+        if (
+            isinstance(item, h5py.Dataset)
+            and folders[-1:] == ["vars"]
+            and not any(each in folders[0] for each in TRAINING)
+        ):
             found.append(path)
 
     file.visititems(note)

@@ -21,7 +21,7 @@ from modelport_server.execution import loading
 from modelport_server.steps.trying import try_model
 
 pytestmark = pytest.mark.converters
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FORMS = [f"{form}-{version}" for form in ("keras", "keras-h5") for version in (2, 3)]
 
 
