@@ -153,7 +153,8 @@ def foreign_imports(path):
     """Return the packages that a file imports from elsewhere."""
     found = {module.partition(".")[0] for module in imports(path)}
     return {
-        {"google": "protobuf", "tensorflow": "tensorflow-cpu"}.get(name, name.replace("_", "-")) for name in found - OURS - set(sys.stdlib_module_names)
+        {"google": "protobuf", "tensorflow": "tensorflow-cpu"}.get(name, name.replace("_", "-"))
+        for name in found - OURS - set(sys.stdlib_module_names)
     }
 
 

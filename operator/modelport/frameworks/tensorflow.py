@@ -1,4 +1,6 @@
-"""TensorFlow and Keras: models as Keras writes them, by Keras 2 as well as by Keras 3."""
+"""TensorFlow and Keras: SavedModels, and models as Keras writes them, by Keras 2 as well as by Keras 3."""
+
+import re
 
 from modelport.conversion.base import Converter, Format, Framework
 from modelport.conversion.detection import Evidence, Tree, play
@@ -40,15 +42,79 @@ def _detect_keras(tree: Tree) -> Evidence | None:
     return play("model", sure or cut, is_sure=bool(sure))
 
 
+TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
+"""How the index of a checkpoint ends: a table of LevelDB, table_format.txt of its documentation."""
+INDEX = ".index"
+WEIGHTS_SUFFIXES = (".weights.h5", INDEX)
+LATEST = re.compile(rb'^model_checkpoint_path: "([^"]+)"', re.MULTILINE)
+"""What `checkpoint`, beside several checkpoints, says is the last one (checkpoint_state.proto)."""
+
+
+def _detect_weights(tree: Tree) -> Evidence | None:
+    architectures = [path for path in tree.paths if _is_architecture(tree.read(path))]
+    files = [path for path in tree.paths if tree.read(path).startswith(HDF5) and not _holds_architecture(tree, path)]
+    weights = files or _pick_latest(tree, [path for path in tree.paths if _is_checkpoint(tree, path)])
+    if not architectures or not weights:
+        return None
+    parts = {"architecture": architectures[0], "weights": weights[0]}
+    return Evidence(parts, is_sure=True, rivals=(*architectures[1:], *weights[1:]))
+
+
+def _is_architecture(content: bytes) -> bool:
+    return content.lstrip().startswith(b"{") and b'"class_name"' in content and b'"config"' in content
+
+
+def _is_checkpoint(tree: Tree, path: str) -> bool:
+    return path.endswith(INDEX) and tree.read(path, max(0, tree.size(path) - len(TABLE))) == TABLE
+
+
+def _pick_latest(tree: Tree, indexes: list[str]) -> list[str]:
+    """Return the index of the checkpoint that a file `checkpoint` names, or all."""
+    for path in (each for each in tree.paths if each.rpartition("/")[2] == "checkpoint"):
+        found = LATEST.search(tree.read(path))
+        folder = path.rpartition("/")[0]
+        if found:
+            latest = found[1].decode(errors="replace").rpartition("/")[2] + INDEX
+            named = f"{folder}/{latest}" if folder else latest
+            indexes = [each for each in indexes if each == named] or indexes
+    return indexes
+
+
+SAVED_MODEL = "saved_model.pb"
+SCHEMA = b"\x08\x01\x12"
+"""Version 1 of the schema, field 1 of SavedModel in saved_model.proto, and the beginning of a graph."""
+
+
+def _detect_saved_model(tree: Tree) -> Evidence | None:
+    named = [path for path in tree.paths if path.rpartition("/")[2] == SAVED_MODEL]
+    sure = [path for path in named if tree.read(path).startswith(SCHEMA)]
+    return play("model", sure or named, is_sure=bool(sure))
+
+
 FRAMEWORK = Framework(
     "tensorflow",
     "TensorFlow",
     formats=(
+        Format(
+            "keras-weights",
+            "Keras architecture (JSON) with weights (HDF5 or a TensorFlow checkpoint)",
+            _detect_weights,
+            suffixes=WEIGHTS_SUFFIXES,
+        ),
         Format("keras-h5", "Keras model in HDF5 (architecture and weights)", _detect_h5, suffixes=H5_SUFFIXES),
+        Format(
+            "tensorflow-saved-model",
+            "TensorFlow SavedModel (a folder: saved_model.pb, variables)",
+            _detect_saved_model,
+            suffixes=(SAVED_MODEL,),
+            holds_graph=True,
+        ),
         Format("keras", "Keras model (.keras, a zip archive)", _detect_keras, suffixes=(KERAS_SUFFIX,)),
     ),
     converters=(
         Converter("keras-h5", "onnx", OnnxOptions, cost=10),
         Converter("keras", "onnx", OnnxOptions, cost=10),
+        Converter("keras-weights", "onnx", OnnxOptions, cost=10),
+        Converter("tensorflow-saved-model", "onnx", OnnxOptions, cost=10),
     ),
 )

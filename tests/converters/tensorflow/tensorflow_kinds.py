@@ -5,9 +5,11 @@ leaves, for each, the steps' volumes below FOLDER/NAME, right.npz with a questio
 was saved, and outcomes.json for all.
 """
 
+import functools
 import io
 import json
 import pathlib
+import shutil
 import sys
 import traceback
 import zipfile
@@ -24,7 +26,7 @@ import tensorflow as tf
 import tf_keras as keras2
 
 from builders import convert_request
-from modelport.api.spec import Input
+from modelport.api.spec import Checkpoint, Input
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS
 from modelport.jobs.requests import Hop
@@ -34,7 +36,7 @@ from modelport_converter.steps.hop import hop
 
 Keras = Any
 Build = Callable[[Keras], Any]
-ENDINGS = {"keras": "model.keras", "keras-h5": "model.h5"}
+ENDINGS = {"keras": "model.keras", "keras-h5": "model.h5", "tensorflow-saved-model": "", "keras-weights": ""}
 
 
 class Case(NamedTuple):
@@ -47,6 +49,8 @@ class Case(NamedTuple):
     inputs: tuple[Input, ...] = ()
     options: Mapping[str, Any] = {}
     trusted: bool = False
+    save: Callable[[Any, pathlib.Path], None] | None = None
+    key: str | None = None
     change: Callable[[pathlib.Path], None] | None = None
     """What is done to the file."""
 
@@ -193,11 +197,113 @@ def two(keras: Keras) -> Any:
     return keras.Model(given, layers.Dense(4, name="second")(layers.Dense(4, name="first")(given)))
 
 
+class Plain(tf.Module):
+    """A module of TensorFlow alone, with two signatures, which floors and takes remainders of negative numbers."""
+
+    inputs = (tf.TensorSpec((None, 4), "int32", "left"), tf.TensorSpec((None, 4), "int32", "right"))
+
+    def __init__(self) -> None:
+        self.weights = [tf.Variable([[1, 2, 3, 4]])]
+
+    @tf.function(input_signature=inputs)
+    def __call__(self, left: Any, right: Any, training: bool = False) -> Any:
+        odd = tf.abs(right) + 1
+        return {"floor": left // odd * self.weights[0], "rest": tf.math.floormod(left, odd)}
+
+    @tf.function(input_signature=inputs)
+    def other(self, left: Any, right: Any) -> Any:
+        return {"sum": left + right}
+
+
+class Counting(tf.Module):
+    """A module that counts its calls."""
+
+    inputs = (tf.TensorSpec((None, 4), "float32", "given"),)
+
+    def __init__(self) -> None:
+        self.weights = [tf.Variable(0.0)]
+
+    @tf.function(input_signature=inputs)
+    def __call__(self, given: Any, training: bool = False) -> Any:
+        return {"sum": given + self.weights[0].assign_add(1.0)}
+
+
+class Reading(Counting):
+    """A module that reads a file."""
+
+    @tf.function(input_signature=Counting.inputs)
+    def __call__(self, given: Any, training: bool = False) -> Any:
+        return {"sum": given + tf.strings.to_number(tf.io.read_file("/etc/hostname"))}
+
+
+def save_plain(model: Any, path: pathlib.Path) -> None:
+    signatures = {"serving_default": model.__call__.get_concrete_function(*model.inputs)}
+    if isinstance(model, Plain):
+        signatures["other"] = model.other.get_concrete_function(*model.inputs)
+    tf.saved_model.save(model, str(path), signatures=signatures)
+
+
+def save_v1(_: Any, path: pathlib.Path) -> None:
+    """Write a SavedModel as TensorFlow 1 did, of a cell in a loop."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        given = tf.compat.v1.placeholder(tf.float32, [None, 4], "given")
+        weight = tf.compat.v1.get_variable("w", initializer=np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4))
+        _, summed = tf.compat.v1.while_loop(
+            lambda step, _: step < 3, lambda step, value: (step + 1, tf.tanh(value @ weight)), [0, given]
+        )
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.saved_model.simple_save(session, str(path), {"given": given}, {"summed": summed})
+
+
+class Looped(Counting):
+    """What `save_v1` writes."""
+
+    def __call__(self, given: Any, training: bool = False) -> Any:
+        weight = np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4)
+        for _ in range(3):
+            given = tf.tanh(given @ weight)
+        return {"summed": given}
+
+
+def exported(model: Any, path: pathlib.Path) -> None:
+    model.export(str(path), verbose=False)
+
+
+def pair(ending: str) -> Callable[[Any, pathlib.Path], None]:
+    """Save architecture and weights in files of their own."""
+
+    def save(model: Any, path: pathlib.Path) -> None:
+        (path / "model.json").write_text(model.to_json())
+        if ending == "checkpoint":
+            tf.train.CheckpointManager(tf.train.Checkpoint(model=model), str(path), 3).save()
+            for variable in model.weights:
+                variable.assign(variable + 1)
+            tf.train.Checkpoint(model=model).write(str(path / "other"))
+            for variable in model.weights:
+                variable.assign(variable - 1)
+        else:
+            model.save_weights(path / ending)
+
+    return save
+
+
+def reordered(path: pathlib.Path) -> None:
+    """State two layers of one shape in another order than they were saved in."""
+    file = path / "model.json"
+    content = file.read_text()
+    file.write_text(content.replace("first", "FIRST").replace("second", "first").replace("FIRST", "second"))
+
+
+def without_one(path: pathlib.Path) -> None:
+    """State a layer more than was saved."""
+    (path / "model.json").write_text(two(keras3).to_json())
+
+
 def dense(keras: Keras) -> Any:
     return keras.Sequential([keras.layers.Input((4,), name="given"), keras.layers.Dense(3, name="dense")])
 
 
-FORMS = [(form, library) for form in ENDINGS for library in (keras3, keras2)]
+FORMS = [(form, library) for form in ("keras", "keras-h5") for library in (keras3, keras2)]
 
 
 def forms(name: str, build: Build) -> list[Case]:
@@ -205,12 +311,51 @@ def forms(name: str, build: Build) -> list[Case]:
     return [Case(f"{name}-{form}-{library.__version__[0]}", build, form, library) for form, library in FORMS]
 
 
+def saved(name: str, build: Build, save: Callable[[Any, pathlib.Path], None], **more: Any) -> Case:
+    return Case(name, build, SAVED, save=save, **more)
+
+
+def weights(name: str, build: Build, library: Keras, ending: str, **more: Any) -> Case:
+    return Case(name, build, "keras-weights", library, save=pair(ending), **more)
+
+
+def without_variables(path: pathlib.Path) -> None:
+    shutil.rmtree(path / "variables")
+
+
+SAVED = "tensorflow-saved-model"
 CASES = (
     *forms("cnn", cnn),
     *forms("lstm", lstm),
     *forms("gru", gru),
     *forms("transformer", transformer),
     *forms("several", several),
+    *(
+        saved(f"saved-{build.__name__}-3", functools.partial(lambda build, _: build(keras3), build), exported)
+        for build in (cnn, lstm)
+    ),
+    *(Case(f"saved-{build.__name__}-2", build, SAVED, keras2) for build in (cnn, lstm, transformer)),
+    saved("plain", lambda _: Plain(), save_plain),
+    saved("other", lambda _: Plain(), save_plain, key="other"),
+    saved("no_signature", lambda _: Plain(), save_plain, key="absent"),
+    saved("counting", lambda _: Counting(), save_plain),
+    saved("reading", lambda _: Reading(), save_plain),
+    saved("looped", lambda _: Looped(), save_v1),
+    saved("no_variables", lambda _: dense(keras3), exported, change=without_variables),
+    *(
+        weights(f"weights-{build.__name__}-{ending}-{library.__version__[0]}", build, library, ending)
+        for build in (cnn, lstm)
+        for library, ending in (
+            (keras3, "model.weights.h5"),
+            (keras3, "checkpoint"),
+            (keras2, "model.weights.h5"),
+            (keras2, "model.h5"),
+            (keras2, "saved"),
+        )
+    ),
+    weights("reordered3", two, keras3, "model.weights.h5", change=reordered),
+    weights("reordered2", two, keras2, "model.h5", change=reordered),
+    weights("one_more", dense, keras3, "checkpoint", change=without_one),
     Case("opset11", cnn, options={"opset": 11}),
     Case("double", double, options={"precision": "float32"}),
     Case("opset23", dense, options={"opset": 23}),
@@ -235,16 +380,26 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     model = case.build(case.library)
     generator = np.random.default_rng(11)
     for variable in model.weights:  # zeros and ones, as biases begin, hide what is loaded into the wrong place
-        variable.assign(generator.uniform(0.1, 0.6, variable.shape))
+        if tf.as_dtype(variable.dtype).is_floating:
+            variable.assign(generator.uniform(0.1, 0.6, variable.shape))
     source = folder / "stage" / "out" / "source"
     source.mkdir(parents=True)
     path = source / ENDINGS[case.format]
-    model.save(path)
+    if case.save:
+        case.save(model, path)
+    else:
+        model.save(path)
     if case.change:
         case.change(path)
     (converter,) = (each for each in CONVERTERS.values() if each[:2] == (case.format, "onnx"))
     hops = [Hop(converter=converter.name, source=case.format, target="onnx", image="i", options=dict(case.options))]
-    request = convert_request(source_format=case.format, hops=hops, inputs=list(case.inputs), trusted=case.trusted)
+    request = convert_request(
+        source_format=case.format,
+        hops=hops,
+        inputs=list(case.inputs),
+        trusted=case.trusted,
+        checkpoint=Checkpoint(key=case.key),
+    )
     (folder / "request.json").write_bytes(msgspec.json.encode(request))
     for step, name in ((ask, "ask"), (hop, "hop-1")):
         (folder / name / "out").mkdir(parents=True)
@@ -254,11 +409,11 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
             return {"reason": str(error.reason), "message": error.message}
         except Exception:  # noqa: BLE001  # what escapes is a fault that the tests show
             return {"reason": "StepCrashed", "message": traceback.format_exc()}
-    answer(model, folder)
+    answer(case, model, folder)
     return {"reason": "", "message": ""}
 
 
-def answer(model: Any, folder: pathlib.Path) -> None:
+def answer(case: Case, model: Any, folder: pathlib.Path) -> None:
     """Leave a question and the model's own answer."""
     generator = np.random.default_rng(3)
     asked = {}
@@ -268,8 +423,13 @@ def answer(model: Any, folder: pathlib.Path) -> None:
         values = generator.integers(0, 20, shape) if is_whole else generator.standard_normal(shape)
         asked[each.name] = values.astype(tf.as_dtype(each.dtype).as_numpy_dtype)
     given = list(asked.values())
-    answers = model(given if len(given) > 1 else given[0], training=False)
-    answers = answers if isinstance(answers, (list, tuple)) else [answers]
+    if isinstance(model, (Plain, Counting)):
+        answers = getattr(model, case.key or "__call__")(*given)
+    else:
+        answers = model(given if len(given) > 1 else given[0], training=False)
+    if isinstance(answers, dict):
+        answers = answers.values()
+    answers = answers if not tf.is_tensor(answers) else [answers]
     np.savez(
         folder / "right.npz",
         **{f"in.{name}": array for name, array in asked.items()},

@@ -4,6 +4,7 @@ Loops are asked as a graph: in Python each step of a recurrent layer takes a tho
 always asked by Python, so that the two are compared.
 """
 
+from modelport.frameworks import FORMATS
 from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
 from modelport_converter.frameworks.tensorflow.answering import make_graph_run, make_run, move_variables
@@ -30,6 +31,6 @@ def open_source(task: SourceTask) -> Source:
         lambda: opened.random,
         run_unwatched=as_graph,
         precision=opened.precision,
-        rebuild=rebuild,
+        rebuild=None if FORMATS[request.source_format].holds_graph else rebuild,
         move_weights=move_weights,
     )

@@ -1,10 +1,12 @@
 """Models of Keras, built by the Keras that wrote them: Keras 2 and 3 have layers of the same name that compute otherwise."""
 
+import json
 import os
 import re
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.accounting import check_weights
+from modelport_converter.frameworks.tensorflow.checkpoints import INDEX, load_checkpoint, read_checkpoint
 from modelport_converter.frameworks.tensorflow.model import Model, read_inputs
 from modelport_converter.frameworks.tensorflow.modules import name_modules
-from modelport_converter.frameworks.tensorflow.stored.keras_files import Stored, open_weights
+from modelport_converter.frameworks.tensorflow.stored.keras_files import Stored, open_h5, open_weights
+from modelport_converter.frameworks.tensorflow.stored.weights import is_by_layer, read_weights
 
-LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables")
+LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables", "load_checkpoint")
 """Functions of Keras that put weights into a model it has built."""
 
 _ANNOUNCED = re.compile(
@@ -30,21 +34,20 @@ _ANNOUNCED = re.compile(
 
 
 def load_keras(path: Path, stored: Stored, given: Sequence[Input], *, is_trusted: bool, seed: int) -> Model:
-    """Return the model of a whole file, built under a seed. Raises ModelportError."""
+    """Return the model of an architecture, with the weights of a file, built under a seed. Raises ModelportError."""
     library = library_of(stored)
     library.utils.set_random_seed(seed)
     if is_trusted:
         _give_names(library)
-    with tempfile.TemporaryDirectory() as folder:
-        # Keras tells its formats by the file's name
-        named = Path(folder) / f"model.{'keras' if stored.is_archive else 'h5'}"
-        named.symlink_to(path)
-        try:
-            keras_model = _build(library, named, stored, is_trusted=is_trusted)
-        except Exception as error:  # layers raise what they like
-            raise _refusal(error, path, stored) from error
-    with open_weights(path) as file:
-        check_weights(path, file, keras_model)
+    try:
+        keras_model = _build(library, path, stored, is_trusted=is_trusted)
+    except Exception as error:  # layers raise what they like
+        raise _refusal(error, path, stored) from error
+    if path.suffix == INDEX:
+        check_weights(path.name, "", read_checkpoint(path), keras_model)
+    else:
+        with open_weights(path) as file:
+            check_weights(path.name, *read_weights(file), keras_model)
     return make_model(keras_model, given)
 
 
@@ -59,11 +62,31 @@ def _give_names(library: Any) -> None:
 
 
 def _build(library: Any, path: Path, stored: Stored, *, is_trusted: bool) -> Any:
-    if stored.is_archive or not stored.is_keras_3:
-        return library.models.load_model(os.fspath(path), compile=False, safe_mode=not is_trusted)
-    keras_model = library.saving.deserialize_keras_object(name_modules(stored.config), safe_mode=not is_trusted)
-    keras_model.load_weights(os.fspath(path))
+    safe = {"safe_mode": not is_trusted}
+    if stored.is_archive or (stored.is_whole and not stored.is_keras_3):
+        with _named(path, ".keras" if stored.is_archive else ".h5") as named:
+            return library.models.load_model(named, compile=False, **safe)
+    if stored.is_keras_3:
+        keras_model = library.saving.deserialize_keras_object(name_modules(stored.config), **safe)
+    else:
+        keras_model = library.models.model_from_json(json.dumps(stored.config))
+    if path.suffix == INDEX:
+        load_checkpoint(path, keras_model)
+        return keras_model
+    with open_h5(path) as file:
+        ending = ".h5" if is_by_layer(file) else ".weights.h5"
+    with _named(path, ending) as named:
+        keras_model.load_weights(named)
     return keras_model
+
+
+@contextmanager
+def _named(path: Path, ending: str) -> Iterator[str]:
+    """Give a file a name that ends so: Keras tells its formats by that."""
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{ending}"
+        named.symlink_to(path)
+        yield os.fspath(named)
 
 
 def library_of(stored: Stored) -> Any:

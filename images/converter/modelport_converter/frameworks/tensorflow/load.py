@@ -17,8 +17,9 @@ from modelport_converter.frameworks.tensorflow.model import (
     nodes_of,
     refuse_states,
 )
+from modelport_converter.frameworks.tensorflow.saved_models import load_saved_model
 from modelport_converter.frameworks.tensorflow.stored.architectures import find_code
-from modelport_converter.frameworks.tensorflow.stored.keras_files import read_keras
+from modelport_converter.frameworks.tensorflow.stored.keras_files import read_architecture, read_keras
 from modelport_converter.tasks import find_part
 
 
@@ -60,9 +61,15 @@ def _trace(model: Model) -> list[Any]:
 
 def load_model(request: ConvertRequest, folder: Path, seed: int) -> Model:
     """Build the model under this seed, and load its weights. Raises ModelportError."""
-    path = find_part(open_tree(folder), request.source_format)
-    stored = read_keras(path)
+    tree, name = open_tree(folder), request.source_format
+    if name == "tensorflow-saved-model":
+        return load_saved_model(
+            find_part(tree, name), request.inputs, request.checkpoint.key if request.checkpoint else None
+        )
+    parts = ("architecture", "weights") if name == "keras-weights" else ("model", "model")
+    architecture, weights = (find_part(tree, name, part) for part in parts)
+    stored = read_keras(architecture) if architecture == weights else read_architecture(architecture)
     code = find_code(stored.config)
     if code and not request.trusted:  # inspect saw none
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"found {', '.join(code):.300}, which would run")
-    return load_keras(path, stored, request.inputs, is_trusted=request.trusted, seed=seed)
+    return load_keras(weights, stored, request.inputs, is_trusted=request.trusted, seed=seed)

@@ -31,7 +31,9 @@ class Stored(NamedTuple):
     version: str
     """Of the Keras that wrote it."""
     is_archive: bool
-    """Whether it is a .keras archive, and no HDF5 file."""
+    """Whether it is a .keras archive."""
+    is_whole: bool = True
+    """Whether the weights are in the same file."""
 
     @property
     def is_keras_3(self) -> bool:
@@ -43,6 +45,24 @@ class Stored(NamedTuple):
 def read_keras(path: Path) -> Stored:
     """Return architecture and version. Raises ModelportError (SourceCorrupt, UnsafeSource)."""
     return _read_archive(path) if zipfile.is_zipfile(path) else _read_h5(path)
+
+
+def read_architecture(path: Path) -> Stored:
+    """Return an architecture in a file of its own. Raises ModelportError (SourceCorrupt).
+
+    Keras 2 writes its version into it, and a .keras archive that was unpacked has `metadata.json` beside it; else those
+    that name modules are of Keras 3.
+    """
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise _corrupt(path, f"an architecture of at most {MAX_JSON_BYTES} bytes")
+    config, metadata = _decode(path, path.read_bytes()), path.with_name("metadata.json")
+    told = _decode(metadata, metadata.read_bytes()) if metadata.is_file() else config
+    return Stored(
+        config,
+        str(told.get("keras_version") or ("3" if "module" in config else UNKNOWN)),
+        is_archive=False,
+        is_whole=False,
+    )
 
 
 @contextmanager
