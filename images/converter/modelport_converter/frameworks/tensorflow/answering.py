@@ -11,7 +11,7 @@ from modelport.errors import ModelportError
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.source.moving import move_weights
-from modelport_converter.frameworks.tensorflow.model import Model, make_function, name_outputs
+from modelport_converter.frameworks.tensorflow.model import Graph, Model
 
 
 def make_run(model: Model) -> Infer:
@@ -19,10 +19,9 @@ def make_run(model: Model) -> Infer:
     return partial(_run, model, model.call)
 
 
-def make_graph_run(model: Model) -> Infer:
+def make_graph_run(model: Model, graph: Graph) -> Infer:
     """Return the function that asks the model as a graph, whose loops are not Python's."""
-    function, names = make_function(model), name_outputs(model)
-    return partial(_run, model, lambda tensors: dict(zip(names, function(*tensors), strict=True)))
+    return partial(_run, model, lambda tensors: dict(zip(graph.outputs, graph.function(*tensors), strict=True)))
 
 
 def _run(model: Model, call: Callable[[list[tf.Tensor]], Mapping[str, object]], tensors: Tensors) -> Tensors:

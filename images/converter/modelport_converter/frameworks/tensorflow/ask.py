@@ -9,13 +9,14 @@ from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
 from modelport_converter.frameworks.tensorflow.answering import make_graph_run, make_run, move_variables
 from modelport_converter.frameworks.tensorflow.load import load_model, open_model
+from modelport_converter.frameworks.tensorflow.model import find_precision, find_random, has_loops, trace
 from modelport_converter.tasks import SourceTask
 
 
 def open_source(task: SourceTask) -> Source:
     """Build the model and load its weights. Raises ModelportError."""
     request, opened = task.request, open_model(task.request, task.model)
-    as_graph = make_graph_run(opened.model)
+    as_graph = make_graph_run(opened.model, opened.graph)
 
     def rebuild() -> Infer:
         return make_run(load_model(request, task.model, seed=1))
@@ -23,14 +24,14 @@ def open_source(task: SourceTask) -> Source:
     def move_weights() -> Infer:
         other = load_model(request, task.model, seed=0)
         move_variables(other)
-        return make_graph_run(other)
+        return make_graph_run(other, trace(other))
 
     return Source(
         opened.model.inputs,
-        as_graph if opened.has_loops else make_run(opened.model),
-        lambda: opened.random,
+        as_graph if has_loops(opened.graph.nodes) else make_run(opened.model),
+        lambda: find_random(opened.graph.nodes),
         run_unwatched=as_graph,
-        precision=opened.precision,
+        precision=find_precision(opened.graph.nodes),
         rebuild=None if FORMATS[request.source_format].holds_graph else rebuild,
         move_weights=move_weights,
     )

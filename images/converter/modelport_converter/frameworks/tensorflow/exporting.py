@@ -4,6 +4,7 @@ It logs what it has no operator for and goes on, so that its graph is looked thr
 """
 
 import logging
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.model import INPUT, Model, make_function, name_outputs, signature_of
+from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
 from modelport_converter.onnx_graphs.files import MAX_FILE_BYTES
 from modelport_converter.onnx_graphs.graphs import nodes_of, subgraphs_of
 
@@ -41,7 +42,7 @@ class _Erfc:
         ctx.set_shape(rest.output[0], shape)
 
 
-def export_model(model: Model, opset: int, path: Path) -> None:
+def export_model(model: Model, graph: Graph, opset: int, path: Path) -> None:
     """Write the ONNX file. Raises ModelportError (ConversionFailed, InvalidSpec)."""
     if opset not in OPSETS:
         message = f"options.opset: expected {OPSETS[0]} to {OPSETS[-1]}, which tf2onnx writes, found {opset}"
@@ -54,22 +55,22 @@ def export_model(model: Model, opset: int, path: Path) -> None:
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it says of operators is said below, by layer
     try:
-        proto, _ = tf2onnx.convert.from_function(make_function(model), signature_of(model), opset=opset)
+        proto, _ = tf2onnx.convert.from_function(graph.function, signature_of(model), opset=opset)
     except Exception as error:  # its handlers raise what they like
         if lacks_memory(error):
             raise
         raise ModelportError(Reason.CONVERSION_FAILED, f"tf2onnx: {describe_error(error)}") from error
     _refuse_unknown(proto)
-    _rename(proto, model)
+    _rename(proto, model.inputs, graph.outputs)
     onnx.save_model(proto, str(path))
 
 
-def _rename(proto: onnx.ModelProto, model: Model) -> None:
+def _rename(proto: onnx.ModelProto, given: Sequence[Input], outputs: Sequence[str]) -> None:
     """Give inputs and outputs the names of the model's, in its order, and all that else has one of them another one."""
     graph = proto.graph
     found = {value.name: value for value in graph.input}
-    inputs = {f"{INPUT}{number}": each for number, each in enumerate(model.inputs)}
-    names = dict(zip((value.name for value in graph.output), name_outputs(model), strict=True))
+    inputs = {f"{INPUT}{number}": each for number, each in enumerate(given)}
+    names = dict(zip((value.name for value in graph.output), outputs, strict=True))
     names |= {name: each.name for name, each in inputs.items()}
     taken = set(names.values())
     values = {name for node in nodes_of(proto) for name in (*node.input, *node.output)} | {

@@ -1,22 +1,14 @@
 """A model of TensorFlow or Keras: loaded strictly, and looked at; ask and the first hop share it."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.tensorflow.keras_models import describe_layer_error, load_keras
-from modelport_converter.frameworks.tensorflow.model import (
-    Model,
-    find_precision,
-    find_random,
-    has_loops,
-    nodes_of,
-    refuse_states,
-)
+from modelport_converter.frameworks.tensorflow.model import Graph, Model, find_random, refuse_states, trace
 from modelport_converter.frameworks.tensorflow.saved_models import load_saved_model
 from modelport_converter.frameworks.tensorflow.stored.architectures import find_code
 from modelport_converter.frameworks.tensorflow.stored.keras_files import read_architecture, read_keras
@@ -27,10 +19,7 @@ class Opened(NamedTuple):
     """A model that answers."""
 
     model: Model
-    random: list[str]
-    """Its operators that draw random numbers."""
-    precision: Dtype
-    has_loops: bool
+    graph: Graph
 
 
 _opened: dict[Path, Opened] = {}
@@ -41,17 +30,16 @@ def open_model(request: ConvertRequest, folder: Path) -> Opened:
     """Return the model in a folder, built at most once. Raises ModelportError."""
     if folder not in _opened:
         model = load_model(request, folder, seed=0)
-        nodes = _trace(model)
-        random = find_random(nodes)
-        if not random:  # whose state changes with every draw: two answers to one question tell
-            refuse_states(nodes)
-        _opened[folder] = Opened(model, random, find_precision(nodes), has_loops(nodes))
+        graph = _trace(model)
+        if not find_random(graph.nodes):  # whose state changes with every draw: two answers to one question tell
+            refuse_states(graph.nodes)
+        _opened[folder] = Opened(model, graph)
     return _opened[folder]
 
 
-def _trace(model: Model) -> list[Any]:
+def _trace(model: Model) -> Graph:
     try:
-        return nodes_of(model)
+        return trace(model)
     except Exception as error:  # of layers, which raise what they like
         if lacks_memory(error) or isinstance(error, ModelportError):
             raise

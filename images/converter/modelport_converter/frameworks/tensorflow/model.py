@@ -33,22 +33,30 @@ class Model(NamedTuple):
     variables: Sequence[tf.Variable]
 
 
-def make_function(model: Model) -> tf.types.experimental.PolymorphicFunction:
-    """Return the model as a graph from the inputs in order to the outputs in order, its free dimensions free."""
-    return tf.function(
-        lambda *tensors: list(model.call(tensors).values()), input_signature=signature_of(model), autograph=False
-    )
+class Graph(NamedTuple):
+    """A model as a graph."""
+
+    function: tf.types.experimental.PolymorphicFunction
+    """From the inputs in order to the outputs in order, traced once."""
+    outputs: Sequence[str]
+    """Their names."""
+    nodes: Sequence[tf.compat.v1.NodeDef]
+    """Its own, and those of all functions that it calls."""
 
 
-def name_outputs(model: Model) -> list[str]:
-    """Return the names of the outputs in order."""
+def trace(model: Model) -> Graph:
+    """Return the model as a graph whose free dimensions are free."""
     names: list[str] = []
 
-    def note(*tensors: tf.Tensor) -> None:
-        names[:] = model.call(tensors)
+    def answer(*tensors: tf.Tensor) -> list[tf.Tensor]:
+        answers = model.call(tensors)
+        names[:] = answers
+        return list(answers.values())
 
-    tf.function(note, input_signature=signature_of(model), autograph=False).get_concrete_function()
-    return names
+    function = tf.function(answer, input_signature=signature_of(model), autograph=False)
+    graph = function.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    return Graph(function, names, nodes)
 
 
 def signature_of(model: Model) -> list[tf.TensorSpec]:
@@ -73,12 +81,6 @@ def read_inputs(specs: Mapping[str, tf.TensorSpec], given: Sequence[Input]) -> l
         message = f"spec.source.inputs: the model has no input {', '.join(sorted(unknown)):.200}"
         raise ModelportError(Reason.INVALID_SPEC, f"{message}; it has {', '.join(specs):.200}")
     return [said.get(name) or _read_input(name, spec) for name, spec in specs.items()]
-
-
-def nodes_of(model: Model) -> list[tf.compat.v1.NodeDef]:
-    """Return the nodes of the model's graph, and of all functions that it calls."""
-    graph = make_function(model).get_concrete_function().graph.as_graph_def()
-    return [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
 
 
 def find_random(nodes: Sequence[tf.compat.v1.NodeDef]) -> list[str]:

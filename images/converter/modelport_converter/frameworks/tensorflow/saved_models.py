@@ -34,12 +34,13 @@ def load_saved_model(path: Path, given: Sequence[Input], name: str | None) -> Mo
         message = f"{path.name}: expected a SavedModel with its variables, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     signature = _pick(loaded.signatures, name)
-    specs = signature.structured_input_signature[1]
+    # a signature has no order; TensorFlow's is another one in each process
+    specs = dict(sorted(signature.structured_input_signature[1].items()))
     inputs = read_inputs(specs, given)
 
     def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
         answers: Mapping[str, tf.Tensor] = signature(**dict(zip(specs, tensors, strict=True)))
-        return answers
+        return dict(sorted(answers.items()))
 
     call.keeps = loaded  # type: ignore[attr-defined]  # its variables live as long as it does
     return Model(inputs, call, signature.variables)

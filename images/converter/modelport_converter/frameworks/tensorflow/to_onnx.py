@@ -13,5 +13,6 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
     """Export the model that was asked. Raises ModelportError (ConversionFailed)."""
     path = task.out / MODEL / "model.onnx"
     path.parent.mkdir()
-    export_model(open_model(task.request, task.model).model, options.opset or DEFAULT_OPSET, path)
+    model, graph = open_model(task.request, task.model)
+    export_model(model, graph, options.opset or DEFAULT_OPSET, path)
     finish_model(path, simplify=options.simplify, precision=options.precision)
