@@ -109,7 +109,10 @@ def test_of_several_checkpoints_the_one_that_is_named_counts(tmp_path):
 @pytest.mark.parametrize("write", [write_h5, write_keras])
 def test_a_function_in_a_layer_is_code(tmp_path, write, version):
     write(tmp_path / "net", with_layer(lambda_of(version)))
-    assert told(tmp_path) == "expected layers without code of their own, found a function in layer scale (Lambda), which would run"
+    assert (
+        told(tmp_path)
+        == "expected layers without code of their own, found a function in layer scale (Lambda), which would run"
+    )
 
 
 def test_a_class_of_another_module_is_code(tmp_path):

@@ -7,8 +7,8 @@ from modelport.conversion.detection import detect
 from modelport.errors import ModelportError
 from modelport.frameworks.tensorflow import FRAMEWORK
 from modelport.storage.trees import FolderTree
-from modelport_converter.frameworks.tensorflow.stored.architectures import find_code
-from modelport_converter.frameworks.tensorflow.stored.keras_files import read_architecture, read_keras
+from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
+from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
 from modelport_converter.tasks import find_part
 
 KERAS = ("keras", "keras-h5")

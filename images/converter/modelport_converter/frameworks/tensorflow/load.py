@@ -7,11 +7,11 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import open_tree
-from modelport_converter.frameworks.tensorflow.keras_models import describe_layer_error, load_keras
+from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
+from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
+from modelport_converter.frameworks.tensorflow.keras.models import describe_layer_error, load_keras
 from modelport_converter.frameworks.tensorflow.model import Graph, Model, find_random, refuse_states, trace
 from modelport_converter.frameworks.tensorflow.saved_models import load_saved_model
-from modelport_converter.frameworks.tensorflow.stored.architectures import find_code
-from modelport_converter.frameworks.tensorflow.stored.keras_files import read_architecture, read_keras
 from modelport_converter.tasks import find_part
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.stored.weights import TRAINING, Weight
+from modelport_converter.frameworks.tensorflow.keras.weights import TRAINING, Weight
 
 INDEX = ".index"
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"

@@ -17,12 +17,12 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.accounting import check_weights
-from modelport_converter.frameworks.tensorflow.checkpoints import INDEX, load_checkpoint, read_checkpoint
+from modelport_converter.frameworks.tensorflow.keras.accounting import check_weights
+from modelport_converter.frameworks.tensorflow.keras.checkpoints import INDEX, load_checkpoint, read_checkpoint
+from modelport_converter.frameworks.tensorflow.keras.files import Stored, open_h5, open_weights
+from modelport_converter.frameworks.tensorflow.keras.modules import name_modules
+from modelport_converter.frameworks.tensorflow.keras.weights import is_by_layer, read_weights
 from modelport_converter.frameworks.tensorflow.model import Model, read_inputs
-from modelport_converter.frameworks.tensorflow.modules import name_modules
-from modelport_converter.frameworks.tensorflow.stored.keras_files import Stored, open_h5, open_weights
-from modelport_converter.frameworks.tensorflow.stored.weights import is_by_layer, read_weights
 
 LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables", "load_checkpoint")
 """Functions of Keras that put weights into a model it has built."""

@@ -14,7 +14,7 @@ import numpy as np
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.verification.arrays import Array
-from modelport_converter.frameworks.tensorflow.stored.weights import Grouping, Weight
+from modelport_converter.frameworks.tensorflow.keras.weights import Grouping, Weight
 
 Place = tuple[str, str]
 """A layer, and what stands for an array: the digest of its shape and elements."""
