@@ -91,10 +91,54 @@ def _detect_saved_model(tree: Tree) -> Evidence | None:
     return play("model", sure or named, is_sure=bool(sure))
 
 
+NODES = re.compile(rb"\n(?:[\x80-\xff]*[\x01-\x7f])\n.[\w./-]+\x12.[A-Z]\w+", re.DOTALL)
+"""How a graph begins: with a node (field 1 of GraphDef, graph.proto), that has a name and an operator (1 and 2 of NodeDef)."""
+META = ".meta"
+
+
+LITE = b"TFL3"
+"""File identifier of the flatbuffer, behind the offset of its root (schema.fbs)."""
+
+
+def _detect_lite(tree: Tree) -> Evidence | None:
+    return play("model", [path for path in tree.paths if tree.read(path)[4:8] == LITE], is_sure=True)
+
+
+def _detect_graph(tree: Tree) -> Evidence | None:
+    return play("model", [path for path in tree.paths if NODES.match(tree.read(path))], is_sure=True)
+
+
+def _detect_checkpoint(tree: Tree) -> Evidence | None:
+    indexes = [path for path in tree.paths if _is_checkpoint(tree, path)]
+    metas = [f"{path.removesuffix(INDEX)}{META}" for path in _pick_latest(tree, indexes)]
+    return play("model", [path for path in metas if path in tree.paths], is_sure=True)
+
+
 FRAMEWORK = Framework(
     "tensorflow",
     "TensorFlow",
     formats=(
+        Format(
+            "tensorflow-graph",
+            "TensorFlow graph with its weights as constants (.pb)",
+            _detect_graph,
+            suffixes=(".pb",),
+            holds_graph=True,
+        ),
+        Format(
+            "tensorflow-checkpoint",
+            "TensorFlow 1 checkpoint with its graph (.meta)",
+            _detect_checkpoint,
+            suffixes=(META,),
+            holds_graph=True,
+        ),
+        Format(
+            "tensorflow-lite",
+            "TensorFlow Lite model (.tflite)",
+            _detect_lite,
+            suffixes=(".tflite",),
+            holds_graph=True,
+        ),
         Format(
             "keras-weights",
             "Keras architecture (JSON) with weights (HDF5 or a TensorFlow checkpoint)",
@@ -115,6 +159,9 @@ FRAMEWORK = Framework(
         Converter("keras-h5", "onnx", OnnxOptions, cost=10),
         Converter("keras", "onnx", OnnxOptions, cost=10),
         Converter("keras-weights", "onnx", OnnxOptions, cost=10),
+        Converter("tensorflow-graph", "onnx", OnnxOptions, cost=10),
+        Converter("tensorflow-checkpoint", "onnx", OnnxOptions, cost=10),
+        Converter("tensorflow-lite", "onnx", OnnxOptions, cost=10),
         Converter("tensorflow-saved-model", "onnx", OnnxOptions, cost=10),
     ),
 )

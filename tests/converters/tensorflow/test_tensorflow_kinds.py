@@ -51,11 +51,12 @@ def verify(folder) -> ArtifactManifest:
 
 
 CONVERTED = [
-    *(f"{name}-{form}" for name in ("cnn", "lstm", "gru", "transformer", "several") for form in FORMS),
-    "opset11",
-    "double",
-    "scaled",
-    "scaled2",
+    *(f"{name}-{form}" for name in ("cnn", "several") for form in FORMS),
+    *("lstm-keras-3", "lstm-keras-2", "lstm-keras-h5-3", "gru-keras-3", "gru-keras-h5-2"),
+    *("transformer-keras-2", "transformer-keras-h5-3"),
+    *("weights-model.weights.h5-3", "weights-checkpoint-3", "weights-model.weights.h5-2", "weights-model.h5-2"),
+    *("weights-saved-2", "saved-lstm-3", "saved-transformer-2", "plain", "other", "looped", "frozen", "checkpoint"),
+    *("opset11", "double", "scaled", "scaled2"),
 ]
 
 
@@ -76,13 +77,16 @@ def test_gives_keras_own_answers(kinds, name):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_names_and_free_dimensions_are_those_of_the_file(kinds, form):
-    assert signature_of(kinds[0] / f"lstm-{form}")["inputs"] == [
-        {"name": "tokens", "dtype": "int32", "shape": ["batch", "tokens_1"]}
-    ]
+def test_names_are_those_of_the_file(kinds, form):
     several = signature_of(kinds[0] / f"several-{form}")
     assert [each["name"] for each in several["inputs"]] == ["left", "right"]
     assert [each["name"] for each in several["outputs"]] == ["shared", "shared_1", "both"]
+
+
+@pytest.mark.parametrize("name", ["lstm-keras-2", "lstm-keras-3", "saved-lstm-3"])
+def test_free_dimensions_stay_free(kinds, name):
+    (tokens,) = signature_of(kinds[0] / name)["inputs"]
+    assert tokens == {"name": "tokens", "dtype": "int32", "shape": ["batch", "tokens_1"]}
 
 
 def signature_of(folder):
@@ -92,6 +96,15 @@ def signature_of(folder):
 @pytest.mark.parametrize(
     ("name", "reason", "words"),
     [
+        ("no_signature", "InvalidSpec", ["serving_default, other"]),
+        ("counting", "ConversionFailed", ["AssignAddVariableOp", "changes variables"]),
+        ("reading", "UnsafeSource", ["ReadFile"]),
+        ("no_variables", "SourceCorrupt", ["variables/variables"]),
+        ("frozen_key", "InvalidSpec", ["no absent"]),
+        ("no_data", "WeightsMismatch", ["net-3.meta"]),
+        ("reordered2", "WeightsMismatch", ["first/kernel", "second/kernel"]),
+        ("reordered3", "WeightsMismatch", ["first/kernel", "second/kernel"]),
+        ("one_more", "WeightsMismatch", ["not bound to checkpointed values"]),
         ("list", "WeightsMismatch", ["in no file"]),
         ("missing", "WeightsMismatch", ["dense"]),
         ("unexpected", "WeightsMismatch", ["1 left over: layers/dense_1/vars/0 [3, 3]"]),

@@ -15,8 +15,11 @@ from modelport_converter.tasks import SourceTask
 
 def open_source(task: SourceTask) -> Source:
     """Build the model and load its weights. Raises ModelportError."""
-    request, opened = task.request, open_model(task.request, task.model)
-    as_graph = make_graph_run(opened.model, opened.graph)
+    request = task.request
+    model, graph, _ = open_model(request, task.model)
+    if graph is None:
+        return Source(model.inputs, make_run(model))
+    nodes, as_graph = graph.nodes, make_graph_run(model, graph)
 
     def rebuild() -> Infer:
         return make_run(load_model(request, task.model, seed=1))
@@ -27,11 +30,11 @@ def open_source(task: SourceTask) -> Source:
         return make_graph_run(other, trace(other))
 
     return Source(
-        opened.model.inputs,
-        as_graph if has_loops(opened.graph.nodes) else make_run(opened.model),
-        lambda: find_random(opened.graph.nodes),
+        model.inputs,
+        as_graph if has_loops(nodes) else make_run(model),
+        lambda: find_random(nodes),
         run_unwatched=as_graph,
-        precision=find_precision(opened.graph.nodes),
+        precision=find_precision(nodes),
         rebuild=None if FORMATS[request.source_format].holds_graph else rebuild,
-        move_weights=move_weights,
+        move_weights=move_weights if model.variables else None,
     )

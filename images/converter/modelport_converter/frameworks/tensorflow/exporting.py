@@ -18,6 +18,7 @@ from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
+from modelport_converter.frameworks.tensorflow.tflite import convert_tflite
 from modelport_converter.onnx_graphs.files import MAX_FILE_BYTES
 from modelport_converter.onnx_graphs.graphs import nodes_of, subgraphs_of
 
@@ -42,8 +43,11 @@ class _Erfc:
         ctx.set_shape(rest.output[0], shape)
 
 
-def export_model(model: Model, graph: Graph, opset: int, path: Path) -> None:
-    """Write the ONNX file. Raises ModelportError (ConversionFailed, InvalidSpec)."""
+def export_model(model: Model, graph: Graph | None, source: Path, opset: int, path: Path) -> None:
+    """Write the ONNX file of a graph, or, if there is none, of a TensorFlow Lite file at `source`.
+
+    Raises ModelportError (ConversionFailed, InvalidSpec).
+    """
     if opset not in OPSETS:
         message = f"options.opset: expected {OPSETS[0]} to {OPSETS[-1]}, which tf2onnx writes, found {opset}"
         raise ModelportError(Reason.INVALID_SPEC, message)
@@ -55,23 +59,26 @@ def export_model(model: Model, graph: Graph, opset: int, path: Path) -> None:
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it says of operators is said below, by layer
     try:
-        proto, _ = tf2onnx.convert.from_function(graph.function, signature_of(model), opset=opset)
+        proto, names = convert_tflite(source, opset) if graph is None else _convert(model, graph, opset)
     except Exception as error:  # its handlers raise what they like
         if lacks_memory(error):
             raise
         raise ModelportError(Reason.CONVERSION_FAILED, f"tf2onnx: {describe_error(error)}") from error
     _refuse_unknown(proto)
-    _rename(proto, model.inputs, graph.outputs)
+    _rename(proto, names, model.inputs)
     onnx.save_model(proto, str(path))
 
 
-def _rename(proto: onnx.ModelProto, given: Sequence[Input], outputs: Sequence[str]) -> None:
+def _convert(model: Model, graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """Return the graph, and the names of its inputs and outputs as the model has them."""
+    proto, _ = tf2onnx.convert.from_function(graph.function, signature_of(model), opset=opset)
+    names = dict(zip((value.name for value in proto.graph.output), graph.outputs, strict=True))
+    return proto, names | {f"{INPUT}{number}": each.name for number, each in enumerate(model.inputs)}
+
+
+def _rename(proto: onnx.ModelProto, names: dict[str, str], given: Sequence[Input]) -> None:
     """Give inputs and outputs the names of the model's, in its order, and all that else has one of them another one."""
     graph = proto.graph
-    found = {value.name: value for value in graph.input}
-    inputs = {f"{INPUT}{number}": each for number, each in enumerate(given)}
-    names = dict(zip((value.name for value in graph.output), outputs, strict=True))
-    names |= {name: each.name for name, each in inputs.items()}
     taken = set(names.values())
     values = {name for node in nodes_of(proto) for name in (*node.input, *node.output)} | {
         tensor.name for tensor in graph.initializer
@@ -85,7 +92,8 @@ def _rename(proto: onnx.ModelProto, given: Sequence[Input], outputs: Sequence[st
             scope.initializer, scope.input, scope.output, scope.value_info
         ):
             value.name = names.get(value.name, value.name)
-    kept = [found.get(name) or _describe(each) for name, each in inputs.items()]  # one that nothing reads is left out
+    found = {value.name: value for value in graph.input}
+    kept = [found.get(each.name) or _describe(each) for each in given]  # one that nothing reads is left out
     copies = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in kept]
     del graph.input[:]
     graph.input.extend(copies)

@@ -1,7 +1,8 @@
 """A model as TensorFlow functions: what every format of TensorFlow comes down to."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, cast, get_args
 
 import tensorflow as tf
@@ -19,6 +20,8 @@ WRITING = re.compile(
 )
 """How operators begin that change what the next call sees."""
 
+REACHING = {"ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PyFuncStateless", "EagerPyFunc", "LoadLibrary"}
+"""Operators that read files of the machine, write them, or run Python."""
 INPUT = "modelport_input_"
 """How the inputs of a graph are called, with their positions: no layer is called so."""
 LOOPS = {"While", "StatelessWhile", "LoopCond"}
@@ -105,6 +108,17 @@ def refuse_states(nodes: Sequence[tf.compat.v1.NodeDef]) -> None:
 def has_loops(nodes: Sequence[tf.compat.v1.NodeDef]) -> bool:
     """Whether a model runs some operators again and again, as recurrent layers do."""
     return any(node.op in LOOPS for node in nodes)
+
+
+def refuse_reaching(name: str, graphs: Iterable[tf.compat.v1.GraphDef]) -> None:
+    """Raise ModelportError (UnsafeSource) for graphs of a file that reach out of it, some when they are loaded."""
+    nodes = (
+        node for graph in graphs for node in chain(graph.node, *(each.node_def for each in graph.library.function))
+    )
+    found = dict.fromkeys(f"{node.name} ({node.op})" for node in nodes if node.op in REACHING)
+    if found:
+        message = f"{name}: expected a graph of numbers, found {', '.join(found):.300}, which would reach out of it"
+        raise ModelportError(Reason.UNSAFE_SOURCE, message)
 
 
 def find_precision(nodes: Sequence[tf.compat.v1.NodeDef]) -> Dtype:

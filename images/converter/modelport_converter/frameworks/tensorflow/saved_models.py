@@ -16,11 +16,9 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.model import Model, read_inputs
+from modelport_converter.frameworks.tensorflow.model import Model, read_inputs, refuse_reaching
 
 SERVING = "serving_default"
-REACHING = {"ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PyFuncStateless", "EagerPyFunc", "LoadLibrary"}
-"""Operators that read files of the machine, write them, or run Python."""
 
 
 def load_saved_model(path: Path, given: Sequence[Input], name: str | None) -> Model:
@@ -53,18 +51,7 @@ def _refuse_reaching(path: Path) -> None:
     except DecodeError as error:
         message = f"{path.name}: expected a SavedModel, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
-    graphs = [each.graph_def for each in saved.meta_graphs]
-    nodes = [
-        node
-        for graph in graphs
-        for node in (*graph.node, *(each for function in graph.library.function for each in function.node_def))
-    ]
-    found = [f"{node.name} ({node.op})" for node in nodes if node.op in REACHING]
-    if found:
-        message = (
-            f"{path.name}: expected a graph of numbers, found {', '.join(found):.300}, which would reach out of it"
-        )
-        raise ModelportError(Reason.UNSAFE_SOURCE, message)
+    refuse_reaching(path.name, [each.graph_def for each in saved.meta_graphs])
 
 
 def _pick(signatures: Mapping[str, Any], name: str | None) -> Any:
