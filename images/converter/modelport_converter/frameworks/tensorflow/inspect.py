@@ -11,18 +11,18 @@ from modelport_converter.frameworks.tensorflow.keras.architectures import find_c
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
 from modelport_converter.tasks import find_part
 
-KERAS = ("keras", "keras-h5")
+READERS = {"keras": read_keras, "keras-h5": read_keras, "keras-weights": read_architecture}
+"""What reads architectures, in which functions may stand."""
 
 
 def inspect(folder: Path, paths: list[str]) -> None:
     """Check the files; only the model itself tells its signature. Raises ModelportError."""
     tree = FolderTree(folder, tuple(paths))
     found = detect(tree, FRAMEWORK.formats)
-    format_name = found[0].name if found else "keras-h5"
-    if format_name == "keras-weights":
-        refuse_code(read_architecture(find_part(tree, format_name, "architecture")).config)
-    elif format_name in KERAS:
-        refuse_code(read_keras(find_part(tree, format_name)).config)
+    name = found[0].name if found else "keras-h5"
+    path = find_part(tree, name, "architecture" if name == "keras-weights" else "model")
+    if name in READERS:
+        refuse_code(READERS[name](path).config)
 
 
 def refuse_code(config: object) -> None:
