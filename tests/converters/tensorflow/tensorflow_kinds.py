@@ -307,11 +307,12 @@ def pair(ending: str) -> Callable[[Any, pathlib.Path], None]:
         (path / "model.json").write_text(model.to_json())
         if ending == "checkpoint":
             tf.train.CheckpointManager(tf.train.Checkpoint(model=model), str(path), 3).save()
+            kept = [variable.numpy() for variable in model.weights]
             for variable in model.weights:
                 variable.assign(variable + 1)
             tf.train.Checkpoint(model=model).write(str(path / "other"))
-            for variable in model.weights:
-                variable.assign(variable - 1)
+            for variable, value in zip(model.weights, kept, strict=True):
+                variable.assign(value)
         else:
             model.save_weights(path / ending)
 

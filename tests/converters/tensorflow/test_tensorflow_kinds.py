@@ -55,7 +55,17 @@ CONVERTED = [
     *("lstm-keras-3", "lstm-keras-2", "lstm-keras-h5-3", "gru-keras-3", "gru-keras-h5-2"),
     *("transformer-keras-2", "transformer-keras-h5-3"),
     *("weights-model.weights.h5-3", "weights-checkpoint-3", "weights-model.weights.h5-2", "weights-model.h5-2"),
-    *("weights-saved-2", "saved-lstm-3", "saved-transformer-2", "plain", "other", "looped", "frozen", "checkpoint"),
+    *(
+        "weights-saved-2",
+        "saved-lstm-3",
+        "saved-transformer-2",
+        "plain",
+        "other",
+        "looped",
+        "frozen",
+        "checkpoint",
+        "lite",
+    ),
     *("opset11", "double", "scaled", "scaled2"),
 ]
 
@@ -69,7 +79,10 @@ def test_gives_keras_own_answers(kinds, name):
     served = folder / name / "try" / "out" / ARTIFACT
     infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
     right = np.load(folder / name / "right.npz")
-    found = infer({key.removeprefix("in."): right[key] for key in right if key.startswith("in.")})
+    asked = {key.removeprefix("in."): right[key] for key in right if key.startswith("in.")}
+    if len(asked) == 1:  # whose name TensorFlow Lite makes up
+        asked = {manifest.signature.inputs[0].name: next(iter(asked.values()))}
+    found = infer(asked)
     for number, array in enumerate(found.values()):
         wanted = right[f"out.{number}"]
         assert (array.shape, array.dtype) == (wanted.shape, wanted.dtype)
@@ -99,7 +112,7 @@ def signature_of(folder):
         ("no_signature", "InvalidSpec", ["serving_default, other"]),
         ("counting", "ConversionFailed", ["AssignAddVariableOp", "changes variables"]),
         ("reading", "UnsafeSource", ["ReadFile"]),
-        ("no_variables", "SourceCorrupt", ["variables/variables"]),
+        ("no_variables", "SourceCorrupt", ["Failed to find any matching files"]),
         ("frozen_key", "InvalidSpec", ["no absent"]),
         ("no_data", "WeightsMismatch", ["net-3.meta"]),
         ("reordered2", "WeightsMismatch", ["first/kernel", "second/kernel"]),

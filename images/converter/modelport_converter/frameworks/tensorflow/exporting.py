@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
 from tf2onnx.handler import tf_op
+from tf2onnx.onnx_opset import math
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
@@ -41,6 +43,27 @@ class _Erfc:
         ctx.replace_inputs(rest, [one.output[0], node.output[0]])
         ctx.set_dtype(rest.output[0], dtype)
         ctx.set_shape(rest.output[0], shape)
+
+
+@tf_op(["FloorDiv", "FloorMod"])
+class _Floored:
+    """Division and remainder that round down: tf2onnx has those of floats, and rounds integers towards zero."""
+
+    @classmethod
+    def version_10(cls, ctx: tf2onnx.graph.Graph, node: tf2onnx.graph.Node, **more: object) -> None:
+        is_division = node.type == "FloorDiv"
+        if not np.issubdtype(tf2onnx.utils.map_onnx_to_numpy_type(ctx.get_dtype(node.input[0])), np.integer):
+            (math.FloorDiv.version_6 if is_division else math.FloorMod.version_7)(ctx, node, **more)
+            return
+        left, right = node.input
+        made = {"name": node.name, "outputs": node.output, "shapes": node.output_shapes, "dtypes": node.output_dtypes}
+        ctx.remove_node(node.name)
+        if not is_division:
+            ctx.make_node("Mod", [left, right], **made)  # its remainder has the divisor's sign
+            return
+        rest = ctx.make_node("Mod", [left, right])
+        whole = ctx.make_node("Sub", [left, rest.output[0]])
+        ctx.make_node("Div", [whole.output[0], right], **made)
 
 
 def export_model(model: Model, graph: Graph | None, source: Path, opset: int, path: Path) -> None:
