@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import signal
+import time
 import zipfile
 
 import h5py
@@ -14,6 +17,7 @@ from modelport.errors import ModelportError
 from modelport.frameworks import SOURCES
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks import inspect_model
+from modelport_converter.frameworks.tensorflow.keras import guarding
 
 CODE = base64.b64encode(b"\xe3code").decode()
 LAYER = {"module": "keras.layers", "class_name": "Dense", "config": {"name": "dense"}, "registered_name": None}
@@ -174,6 +178,31 @@ def test_what_lost_its_end_is_corrupt(tmp_path, write, share):
     assert_corrupt(tmp_path)
 
 
+def test_an_archive_of_another_version_is_corrupt(tmp_path):
+    write_keras(tmp_path / "net.keras")
+    content = bytearray((tmp_path / "net.keras").read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 84  # version needed to extract
+    (tmp_path / "net.keras").write_bytes(content)
+    assert_corrupt(tmp_path)
+
+
+def crash(_path):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang(_path):
+    while True:
+        time.sleep(1)
+
+
+@pytest.mark.parametrize(("read", "ending"), [(crash, "SIGKILL"), (hang, "SIGALRM")])
+def test_a_file_at_which_hdf5_ends_is_corrupt(tmp_path, monkeypatch, read, ending):
+    monkeypatch.setattr(guarding, "SECONDS", 1)
+    with pytest.raises(ModelportError, match=ending) as caught:
+        guarding.read_guarded(read, tmp_path / "net.h5")
+    assert caught.value.reason == Reason.SOURCE_CORRUPT
+
+
 def test_an_archive_without_weights_is_corrupt(tmp_path):
     write_keras(tmp_path / "net.keras", names=())
     assert_corrupt(tmp_path)
@@ -183,3 +212,23 @@ def assert_corrupt(folder):
     with pytest.raises(ModelportError) as caught:
         inspect(folder, "keras")
     assert caught.value.reason == Reason.SOURCE_CORRUPT
+
+
+GRAPH = b"\x0a\x14\x0a\x05given\x12\x0bPlaceholder"
+LITE = b"\x1c\x00\x00\x00TFL3"
+
+
+@pytest.mark.parametrize(("content", "name"), [(GRAPH, "tensorflow-graph"), (LITE, "tensorflow-lite")])
+def test_graphs_are_told_by_how_they_begin(tmp_path, content, name):
+    (tmp_path / "net").write_bytes(content)
+    assert found(tmp_path) == (name, {"model": "net"}, True, ())
+    assert inspect(tmp_path, name) is None
+
+
+def test_a_graph_lies_beside_its_checkpoint(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"net-{number}.index").write_bytes(TABLE)
+        (tmp_path / f"net-{number}.meta").write_bytes(b"\x0a\x02\x12\x00")
+    assert found(tmp_path)[3] == ("net-2.meta",)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "net-2"\n')
+    assert found(tmp_path) == ("tensorflow-checkpoint", {"model": "net-2.meta"}, True, ())

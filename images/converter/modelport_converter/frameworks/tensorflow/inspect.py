@@ -9,6 +9,7 @@ from modelport.frameworks.tensorflow import FRAMEWORK
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
+from modelport_converter.frameworks.tensorflow.keras.guarding import read_guarded
 from modelport_converter.tasks import find_part
 
 READERS = {"keras": read_keras, "keras-h5": read_keras, "keras-weights": read_architecture}
@@ -22,6 +23,7 @@ def inspect(folder: Path, paths: list[str]) -> None:
     name = found[0].name if found else "keras-h5"
     path = find_part(tree, name, "architecture" if name == "keras-weights" else "model")
     if name in READERS:
+        read_guarded(READERS[name], path)
         refuse_code(READERS[name](path).config)
 
 
