@@ -133,7 +133,7 @@ FRAMEWORK = Framework(
             holds_graph=True,
         ),
         Format(
-            "tensorflow-lite",
+            "tflite",
             "TensorFlow Lite model (.tflite)",
             _detect_lite,
             suffixes=(".tflite",),
@@ -161,7 +161,7 @@ FRAMEWORK = Framework(
         Converter("keras-weights", "onnx", OnnxOptions, cost=10),
         Converter("tensorflow-graph", "onnx", OnnxOptions, cost=10),
         Converter("tensorflow-checkpoint", "onnx", OnnxOptions, cost=10),
-        Converter("tensorflow-lite", "onnx", OnnxOptions, cost=10),
+        Converter("tflite", "onnx", OnnxOptions, cost=10),
         Converter("tensorflow-saved-model", "onnx", OnnxOptions, cost=10),
     ),
 )

@@ -370,7 +370,7 @@ CASES = (
     saved("counting", lambda _: Counting(), save_plain),
     saved("reading", lambda _: Reading(), save_plain),
     saved("looped", lambda _: Looped(), save_v1),
-    Case("lite", cnn, "tensorflow-lite", save=save_lite),
+    Case("lite", cnn, "tflite", save=save_lite),
     Case("frozen", lambda _: Looped(), "tensorflow-graph", save=save_frozen),
     Case("frozen_key", lambda _: Looped(), "tensorflow-graph", save=save_frozen, key="absent"),
     Case("checkpoint", lambda _: Looped(), "tensorflow-checkpoint", save=save_checkpoint),

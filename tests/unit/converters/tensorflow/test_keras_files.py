@@ -218,7 +218,7 @@ GRAPH = b"\x0a\x14\x0a\x05given\x12\x0bPlaceholder"
 LITE = b"\x1c\x00\x00\x00TFL3"
 
 
-@pytest.mark.parametrize(("content", "name"), [(GRAPH, "tensorflow-graph"), (LITE, "tensorflow-lite")])
+@pytest.mark.parametrize(("content", "name"), [(GRAPH, "tensorflow-graph"), (LITE, "tflite")])
 def test_graphs_are_told_by_how_they_begin(tmp_path, content, name):
     (tmp_path / "net").write_bytes(content)
     assert found(tmp_path) == (name, {"model": "net"}, True, ())

@@ -16,7 +16,7 @@ from modelport_converter.frameworks.tensorflow.saved_models import load_saved_mo
 from modelport_converter.frameworks.tensorflow.tflite import load_tflite
 from modelport_converter.tasks import find_part
 
-TFLITE = "tensorflow-lite"
+TFLITE = "tflite"
 PARTS = {"keras-weights": "weights"}
 """The part with the weights, where it is no whole model."""
 GRAPHS = {
