@@ -4,12 +4,14 @@ Loops are asked as a graph: in Python each step of a recurrent layer takes a tho
 always asked by Python, so that the two are compared.
 """
 
+import functools
+
 from modelport.frameworks import FORMATS
 from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
 from modelport_converter.frameworks.tensorflow.answering import make_graph_run, make_run, move_variables
 from modelport_converter.frameworks.tensorflow.load import load_model, open_model
-from modelport_converter.frameworks.tensorflow.model import find_precision, find_random, has_loops, trace
+from modelport_converter.frameworks.tensorflow.model import Model, find_precision, find_random, has_loops, trace
 from modelport_converter.tasks import SourceTask
 
 
@@ -21,11 +23,15 @@ def open_source(task: SourceTask) -> Source:
         return Source(model.inputs, make_run(model))
     nodes, as_graph = graph.nodes, make_graph_run(model, graph)
 
+    @functools.cache
+    def build_other() -> Model:
+        return load_model(request, task.model, seed=1)
+
     def rebuild() -> Infer:
-        return make_run(load_model(request, task.model, seed=1))
+        return make_run(build_other())
 
     def move_weights() -> Infer:
-        other = load_model(request, task.model, seed=0)
+        other = build_other()  # which has answered by then
         move_variables(other)
         return make_graph_run(other, trace(other))
 
