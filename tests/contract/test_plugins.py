@@ -129,7 +129,7 @@ def test_every_weight_of_a_file_without_a_graph_is_accounted_for():
     """
     for name, framework in ((name, framework_of(name).name) for name, each in SOURCES.items() if not each.holds_graph):
         folder = ROOT / "tests" / "converters"
-        ended = "".join(path.read_text() for path in folder.glob(f"test_*{framework.removeprefix('py')}*.py"))
+        ended = "".join(path.read_text() for path in folder.rglob(f"test_*{framework.removeprefix('py')}*.py"))
         refused = set(re.findall(r'\("(\w+)", "WeightsMismatch"', ended))
         # "list": layers outside the module tree, which nothing ever loads
         assert refused >= {"missing", "unexpected", "reshaped", "list"}, name
@@ -154,7 +154,8 @@ def foreign_imports(path):
     """Return the packages that a file imports from elsewhere."""
     found = {module.partition(".")[0] for module in imports(path)}
     return {
-        {"google": "protobuf"}.get(name, name.replace("_", "-")) for name in found - OURS - set(sys.stdlib_module_names)
+        {"google": "protobuf", "tensorflow": "tensorflow-cpu"}.get(name, name.replace("_", "-"))
+        for name in found - OURS - set(sys.stdlib_module_names)
     }
 
 

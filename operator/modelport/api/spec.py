@@ -49,7 +49,7 @@ class Checkpoint(Object, frozen=True, kw_only=True):
 
     key: Annotated[
         Annotated[str, Meta(max_length=256)] | None,
-        Meta(description="Dotted path to the state dict inside the checkpoint, such as model_state_dict."),
+        Meta(description="Dotted path, such as model_state_dict; a SavedModel's signature; a graph's outputs."),
     ] = None
     strip_prefix: Annotated[
         Annotated[str, Meta(max_length=256)] | None,

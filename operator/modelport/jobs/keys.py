@@ -41,11 +41,12 @@ def file_names(resource: ModelConversion) -> dict[Role, str]:
 
 
 def source_key(resource: ModelConversion) -> str:
-    """Return the key of the bytes to import: URIs, digests, credentials, format, and the refresh annotation."""
+    """Return the key of what to import: URIs, digests, credentials, format, trust, and the refresh annotation."""
     return key_of(
         {
             "locations": {role: [each.uri, each.digest, each.secret_ref] for role, each in locations(resource).items()},
             "format": resource.spec.source.format,
+            "trust": resource.spec.source.trust,  # inspect refuses what would run code without it
             "refresh": resource.metadata.annotations.get(REFRESH_ANNOTATION),
         }
     )

@@ -26,6 +26,7 @@ def import_request(resource: ModelConversion) -> ImportRequest:
             role: LocationRequest(uri=each.uri, digest=each.digest) for role, each in locations(resource).items()
         },
         format=resource.spec.source.format,
+        trusted=resource.spec.source.trust == "Trusted",
     )
 
 
@@ -60,6 +61,7 @@ def convert_request(
         digests=digests(resource, source),
         names=file_names(resource),
         source_format=source.format,
+        trusted=spec.trust == "Trusted",
         target_format=resource.spec.target.format,
         hops=path,
         checkpoint=spec.checkpoint,

@@ -20,6 +20,8 @@ class ImportRequest(Message, frozen=True, kw_only=True, tag="import", tag_field=
 
     locations: dict[Role, LocationRequest]
     format: str | None = None
+    trusted: bool = False
+    """Whether code that comes with the model may run: else a model that would run some is refused."""
 
 
 class Hop(Message, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_fiel
     names: dict[Role, str] = {}
     """What the file of a role is called, where it is one file."""
     source_format: str
+    trusted: bool = False
+    """As of Import, whose key it is a part of."""
     target_format: str
     hops: list[Hop]
     artifact_digest: str | None = None

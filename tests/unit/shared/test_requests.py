@@ -151,6 +151,11 @@ def test_source_key_follows_where_the_bytes_are(change: dict[str, object]) -> No
     assert source_key(resource(source=change)) != source_key(resource())
 
 
+def test_what_was_imported_with_trust_is_looked_at_again_without_it() -> None:
+    assert source_key(resource()) != source_key(resource(source={"trust": "Untrusted", "code": None}))
+    assert import_request(resource()).trusted
+
+
 def test_refresh_annotation_imports_again() -> None:
     asked = resource()
     refreshed = msgspec.structs.replace(

@@ -129,6 +129,20 @@ def test_what_cannot_be_imported_is_told_by_its_step_and_nothing_is_kept(pod, ca
     assert pod.store.list() == []
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_model_with_code_is_kept_if_it_is_trusted(pod, trusted):
+    layer = {"class_name": "Lambda", "config": {"name": "scale"}}
+    files = {"config.json": json.dumps(layer), "metadata.json": "{}", "model.weights.h5": b""}
+    request = msgspec.structs.replace(import_of(pod.source("net.keras", zip_bytes(files))), trusted=trusted)
+    statuses, result, _ = pod.run(*IMPORT, request=request)
+    if trusted:
+        assert (statuses, result.source.format) == (DONE, "keras")
+    else:
+        failure = pod.result("inspect").failure
+        assert failure.reason == Reason.UNTRUSTED_SOURCE
+        assert "layer scale" in failure.message
+
+
 SOURCE, OTHER = zip_bytes({"net.onnx": model_bytes()}), b"another source"
 
 

@@ -1,8 +1,10 @@
 """Step inspect: find out what was fetched. It opens what strangers made, so it has no network and no credentials.
 
 Archives that are no models are unpacked to be looked at: what is kept is what fetch brought. Content is read and
-nothing of it run, be the source trusted or not.
+nothing of it run, be the source trusted or not: what would run in later steps needs `trust: Trusted`.
 """
+
+from pathlib import Path
 
 import msgspec
 
@@ -51,9 +53,18 @@ def inspect(context: Context) -> StepResult:
     paths = list_tree(folder)
     name = request.format or _detect(FolderTree(folder, tuple(paths)))
     say(context.name, f"format {name}")
-    inspected = Inspected(format=name, signature=inspect_model(name, folder, paths))
+    inspected = Inspected(format=name, signature=_inspect_model(request, name, folder, paths))
     (context.out / FACTS).write_bytes(msgspec.json.encode(inspected))
     return StepResult(step=context.name)
+
+
+def _inspect_model(request: ImportRequest, name: str, folder: Path, paths: list[str]) -> Signature | None:
+    try:
+        return inspect_model(name, folder, paths)
+    except ModelportError as error:
+        if error.reason != Reason.UNTRUSTED_SOURCE or not request.trusted:
+            raise
+        return None
 
 
 def _detect(tree: FolderTree) -> str:

@@ -1,0 +1,46 @@
+"""TensorFlow's models are asked as Python runs them, which takes nothing from the graph that is converted.
+
+Loops are asked as a graph: in Python each step of a recurrent layer takes a thousand times as long. The second build is
+always asked by Python, so that the two are compared.
+"""
+
+import functools
+
+from modelport.frameworks import FORMATS
+from modelport.verification.calls import Infer
+from modelport.verification.source.model import Source
+from modelport_converter.frameworks.tensorflow.answering import make_graph_run, make_run, move_variables
+from modelport_converter.frameworks.tensorflow.load import load_model, open_model
+from modelport_converter.frameworks.tensorflow.model import Model, find_precision, find_random, has_loops, trace
+from modelport_converter.tasks import SourceTask
+
+
+def open_source(task: SourceTask) -> Source:
+    """Build the model and load its weights. Raises ModelportError."""
+    request = task.request
+    model, graph, _ = open_model(request, task.model)
+    if graph is None:
+        return Source(model.inputs, make_run(model))
+    nodes, as_graph = graph.nodes, make_graph_run(model, graph)
+
+    @functools.cache
+    def build_other() -> Model:
+        return load_model(request, task.model, seed=1)
+
+    def rebuild() -> Infer:
+        return make_run(build_other())
+
+    def move_weights() -> Infer:
+        other = build_other()  # which has answered by then
+        move_variables(other)
+        return make_graph_run(other, trace(other))
+
+    return Source(
+        model.inputs,
+        as_graph if has_loops(nodes) else make_run(model),
+        lambda: find_random(nodes),
+        run_unwatched=as_graph,
+        precision=find_precision(nodes),
+        rebuild=None if FORMATS[request.source_format].holds_graph else rebuild,
+        move_weights=move_weights if model.variables else None,
+    )

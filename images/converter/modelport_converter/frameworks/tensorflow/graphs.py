@@ -1,0 +1,116 @@
+"""Graphs of TensorFlow 1 with their weights: frozen into constants, or in a checkpoint beside the graph.
+
+Such a graph says what goes in (placeholders), and not what comes out: nodes that no other one reads, unless the user
+names some.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input
+from modelport.errors import ModelportError, lacks_memory
+from modelport.verification.errors import describe_error
+from modelport_converter.frameworks.tensorflow.model import Model, read_inputs, refuse_reaching
+
+v1 = tf.compat.v1
+PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+SILENT = PLACEHOLDERS | {"Assert", "Const", "NoOp"}
+"""Operators whose results are no answer."""
+VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
+TRAINING = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply")
+"""How operators of optimizers begin: the graph has losses among its ends."""
+
+
+def load_graph(path: Path, given: Sequence[Input], outputs: str | None) -> Model:
+    """Return the model of a frozen graph. Raises ModelportError."""
+    graph = GraphDef()
+    _parse(graph, path)
+    held = [node.name for node in graph.node if node.op in VARIABLES]
+    if held:
+        message = f"{path.name}: expected a frozen graph, found variables without values: {', '.join(held):.200}"
+        raise ModelportError(Reason.WEIGHTS_MISMATCH, f"{message}; freeze it, or give its .meta and checkpoint")
+    return _make_model(graph, given, _pick_outputs(graph, outputs))
+
+
+def load_checkpoint(meta: Path, given: Sequence[Input], outputs: str | None) -> Model:
+    """Return the model of a graph in a .meta file, with the weights of the checkpoint beside it. Raises ModelportError."""
+    content = MetaGraphDef()
+    _parse(content, meta)
+    saver = content.saver_def.save_tensor_name.partition("/")[0]
+    if saver:
+        kept = [node for node in content.graph_def.node if node.name.partition("/")[0] != saver]
+    else:
+        kept = list(content.graph_def.node)
+    graph = GraphDef(node=kept, versions=content.graph_def.versions, library=content.graph_def.library)
+    ends = _pick_outputs(graph, outputs)
+    refuse_reaching(meta.name, [content.graph_def])
+    with tf.Graph().as_default(), v1.Session() as session:
+        try:
+            v1.train.import_meta_graph(content, clear_devices=True).restore(session, str(meta.with_suffix("")))
+            names = [end.partition(":")[0] for end in ends]
+            frozen = v1.graph_util.convert_variables_to_constants(session, session.graph_def, names)
+        except Exception as error:  # of no common base
+            if lacks_memory(error):
+                raise
+            message = f"{meta.name}: expected a checkpoint with every weight of the graph: {describe_error(error)}"
+            raise ModelportError(Reason.WEIGHTS_MISMATCH, message) from error
+    return _make_model(frozen, given, ends)
+
+
+def _parse(message: GraphDef | MetaGraphDef, path: Path) -> None:
+    try:
+        message.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        told = f"{path.name}: expected a {type(message).__name__}, found: {error!s:.200}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, told) from error
+
+
+def _pick_outputs(graph: GraphDef, given: str | None) -> list[str]:
+    """Return the tensors that the user names, or the nodes that no other one reads."""
+    known = {node.name for node in graph.node}
+    if given:
+        ends = [each.strip() for each in given.split(",")]
+        unknown = [each for each in ends if each.partition(":")[0] not in known]
+        if not unknown:
+            return ends
+        message = f"spec.source.checkpoint.key: the graph has no {', '.join(unknown):.200}"
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    trained = next((node.name for node in graph.node if node.op.startswith(TRAINING)), None)
+    read = {each.lstrip("^").partition(":")[0] for node in graph.node for each in node.input}
+    ends = [node.name for node in graph.node if node.name not in read and node.op not in SILENT]
+    if trained or not ends:
+        found = f"{trained:.60}, which trains it" if trained else "none that is not read"
+        message = f"spec.source.checkpoint.key: expected the names of the outputs, because the graph has {found}"
+        raise ModelportError(Reason.INVALID_SPEC, message)
+    return ends
+
+
+def _make_model(graph: GraphDef, given: Sequence[Input], outputs: Sequence[str]) -> Model:
+    refuse_reaching("graph", [graph])
+    try:
+        whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+        placeholders = [operation for operation in whole.graph.get_operations() if operation.type in PLACEHOLDERS]
+        ends = [tensor for name in outputs for tensor in _tensors(whole.graph, name)]
+        used = whole.prune([each.outputs[0] for each in placeholders], ends)
+    except Exception as error:  # of no common base
+        if lacks_memory(error):
+            raise
+        message = f"expected a graph that TensorFlow takes, found: {describe_error(error)}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    specs = {each.name: tf.TensorSpec(each.outputs[0].shape, each.outputs[0].dtype) for each in placeholders}
+    names = [each.name.removesuffix(":0").replace(":", "_") for each in ends]
+
+    def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        return dict(zip(names, used(*tensors), strict=True))
+
+    return Model(read_inputs(specs, given), call, ())
+
+
+def _tensors(graph: tf.Graph, name: str) -> list[tf.Tensor]:
+    return [graph.get_tensor_by_name(name)] if ":" in name else list(graph.get_operation_by_name(name).outputs)

@@ -1,0 +1,80 @@
+"""Weights as Keras stores them in HDF5, one after the other, each with the layer and the name that it is stored under.
+
+The older layout has a group for each layer, in the order of attribute `layer_names`, and the order of its weights in
+attribute `weight_names`; attributes of more than 64 KiB are split into `layer_names0`, `layer_names1`, …. The layout of
+Keras 3, which Keras 2 writes into .keras, too, has them in groups `vars` below the path of attributes that leads to a
+layer, whose name Keras 3 writes there as attribute `name`. What belongs to training alone is left out.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Literal, NamedTuple
+
+import h5py
+
+from modelport.verification.arrays import Array
+
+TRAINING = ("optimizer", "metric", "loss_tracker", "seed_generator", "random_generator")
+"""What a part of a path has in it where no layer computes with what is below it."""
+WHOLE = "model_weights"
+"""Group of the weights in a file of a whole model."""
+Grouping = Literal["layer", "maker", ""]
+"""What a stored weight's layer is: one of the model's own, the innermost one that made it, or not known."""
+
+
+class Weight(NamedTuple):
+    """One stored array."""
+
+    layer: str
+    name: str
+    value: Array
+
+
+def is_by_layer(file: h5py.File) -> bool:
+    """Whether a file has the older layout."""
+    return _names(file.get(WHOLE, file), "layer_names") is not None
+
+
+def read_weights(file: h5py.File) -> tuple[Grouping, Iterator[Weight]]:
+    """Return the weights of a file, read one at a time. Raises KeyError for one that is named and not there."""
+    if is_by_layer(file):
+        return "layer", _read_layers(file.get(WHOLE, file))
+    paths = _paths(file)
+    named = all("name" in file[path].parent.attrs for path in paths)
+    grouping: Grouping = "maker" if paths and named else ""
+    return grouping, (
+        Weight(_text(file[path].parent.attrs["name"]) if named else "", path, file[path][()]) for path in paths
+    )
+
+
+def _read_layers(root: h5py.Group) -> Iterator[Weight]:
+    for layer in _names(root, "layer_names") or []:
+        for name in _names(root[layer], "weight_names") or []:
+            yield Weight(layer, name, root[layer][name][()])
+
+
+def _names(group: h5py.Group, attribute: str) -> list[str] | None:
+    if attribute in group.attrs:
+        return [_text(each) for each in group.attrs[attribute]]
+    pieces = []
+    for number in count():
+        if f"{attribute}{number}" not in group.attrs:
+            break
+        pieces += [_text(each) for each in group.attrs[f"{attribute}{number}"]]
+    return pieces or None
+
+
+def _paths(file: h5py.File) -> list[str]:
+    found: list[str] = []
+
+    def note(path: str, item: object) -> None:
+        folder, _, last = f"/{path}".rpartition("/vars/")
+        if isinstance(item, h5py.Dataset) and last and not any(each in folder for each in TRAINING):
+            found.append(path)
+
+    file.visititems(note)
+    return found
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,80 @@
+"""A model of TensorFlow or Keras: loaded strictly, and looked at; ask and the first hop share it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError, lacks_memory
+from modelport.jobs.requests import ConvertRequest
+from modelport.storage.trees import open_tree
+from modelport_converter.frameworks.tensorflow.graphs import load_checkpoint, load_graph
+from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
+from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
+from modelport_converter.frameworks.tensorflow.keras.models import describe_layer_error, load_keras
+from modelport_converter.frameworks.tensorflow.model import Graph, Model, find_random, refuse_states, trace
+from modelport_converter.frameworks.tensorflow.saved_models import load_saved_model
+from modelport_converter.frameworks.tensorflow.tflite import load_tflite
+from modelport_converter.tasks import find_part
+
+TFLITE = "tflite"
+PARTS = {"keras-weights": "weights"}
+"""The part with the weights, where it is no whole model."""
+GRAPHS = {
+    "tensorflow-saved-model": load_saved_model,
+    "tensorflow-graph": load_graph,
+    "tensorflow-checkpoint": load_checkpoint,
+}
+"""What loads formats that hold a graph."""
+
+
+class Opened(NamedTuple):
+    """A model that answers."""
+
+    model: Model
+    graph: Graph | None
+    """None where TensorFlow does not make its own graph of it."""
+    path: Path
+    """Of the file that makes it a model."""
+
+
+_opened: dict[Path, Opened] = {}
+"""By the folder of the source: ask and the first hop run one after the other in one process."""
+
+
+def open_model(request: ConvertRequest, folder: Path) -> Opened:
+    """Return the model in a folder, built at most once. Raises ModelportError."""
+    if folder not in _opened:
+        path = find_part(open_tree(folder), request.source_format, PARTS.get(request.source_format, "model"))
+        model = load_model(request, folder, seed=0)
+        graph = _trace(model) if request.source_format != TFLITE else None
+        if graph and not find_random(
+            graph.nodes
+        ):  # whose state changes with every draw: two answers to one question tell
+            refuse_states(graph.nodes)
+        _opened[folder] = Opened(model, graph, path)
+    return _opened[folder]
+
+
+def _trace(model: Model) -> Graph:
+    try:
+        return trace(model)
+    except Exception as error:  # of layers, which raise what they like
+        if lacks_memory(error) or isinstance(error, ModelportError):
+            raise
+        message = f"the model cannot be asked: {describe_layer_error(error)}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
+
+
+def load_model(request: ConvertRequest, folder: Path, seed: int) -> Model:
+    """Build the model under this seed, and load its weights. Raises ModelportError."""
+    tree, name = open_tree(folder), request.source_format
+    path = find_part(tree, name, PARTS.get(name, "model"))
+    if name == TFLITE:
+        return load_tflite(path, request.inputs)
+    if name in GRAPHS:
+        return GRAPHS[name](path, request.inputs, request.checkpoint.key if request.checkpoint else None)
+    stored = read_architecture(find_part(tree, name, "architecture")) if name in PARTS else read_keras(path)
+    code = find_code(stored.config)
+    if code and not request.trusted:  # inspect saw none
+        raise ModelportError(Reason.UNTRUSTED_SOURCE, f"found {', '.join(code):.300}, which would run")
+    return load_keras(path, stored, request.inputs, is_trusted=request.trusted, seed=seed)

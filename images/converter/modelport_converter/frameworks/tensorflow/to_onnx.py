@@ -1,0 +1,18 @@
+"""TensorFlow to ONNX, by tf2onnx."""
+
+from modelport.conversion.onnx_options import OnnxOptions
+from modelport_converter.frameworks.tensorflow.exporting import export_model
+from modelport_converter.frameworks.tensorflow.load import open_model
+from modelport_converter.onnx_graphs.files import finish_model
+from modelport_converter.tasks import MODEL, HopTask
+
+DEFAULT_OPSET = 17
+
+
+def convert(task: HopTask, options: OnnxOptions) -> None:
+    """Export the model that was asked. Raises ModelportError (ConversionFailed)."""
+    path = task.out / MODEL / "model.onnx"
+    path.parent.mkdir()
+    model, graph, source = open_model(task.request, task.model)
+    export_model(model, graph, source, options.opset or DEFAULT_OPSET, path)
+    finish_model(path, simplify=options.simplify, precision=options.precision)

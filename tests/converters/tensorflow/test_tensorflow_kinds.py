@@ -1,0 +1,140 @@
+"""Every way in which a model of Keras could be misread: converted with Keras' own answers, or refused by name."""
+
+import io
+import os
+import subprocess
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from modelport.jobs.requests import ConvertRequest
+from modelport.steps.handover import ARTIFACT, read_manifest
+from modelport.steps.runner import Context
+from modelport.storage.manifests import ArtifactManifest
+from modelport_cli.local.environments import find_recipe, prepare
+from modelport_converter.steps.judge import judge
+from modelport_server.backends.base import How
+from modelport_server.execution import loading
+from modelport_server.steps.trying import try_model
+
+pytestmark = pytest.mark.converters
+ROOT = Path(__file__).parents[3]
+FORMS = [f"{form}-{version}" for form in ("keras", "keras-h5") for version in (2, 3)]
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """Return the folder of the steps' volumes, and what came of each model."""
+    folder = tmp_path_factory.mktemp("kinds")
+    python = prepare(find_recipe("converter-tensorflow"))
+    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
+    script = Path(__file__).with_name("tensorflow_kinds.py")
+    command = [python, "-W", "ignore", script, folder]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=540
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return folder, msgspec.json.decode((folder / "outcomes.json").read_bytes())
+
+
+def verify(folder) -> ArtifactManifest:
+    """Try and judge as the steps do, and return the manifest. Raises ModelportError."""
+    request = msgspec.json.decode((folder / "request.json").read_bytes(), type=ConvertRequest)
+    for step, run in (("try", try_model), ("judge", judge)):
+        (folder / step / "out").mkdir(parents=True)
+        with redirect_stderr(io.StringIO()):
+            run(Context(step, request, folder, folder))
+    return read_manifest(folder / "judge" / "out" / ARTIFACT)[0]
+
+
+CONVERTED = [
+    *(f"{name}-{form}" for name in ("cnn", "several") for form in FORMS),
+    *("lstm-keras-3", "lstm-keras-2", "lstm-keras-h5-3", "gru-keras-3", "gru-keras-h5-2"),
+    *("transformer-keras-2", "transformer-keras-h5-3"),
+    *("weights-model.weights.h5-3", "weights-checkpoint-3", "weights-model.weights.h5-2", "weights-model.h5-2"),
+    *(
+        "weights-saved-2",
+        "saved-lstm-3",
+        "saved-transformer-2",
+        "plain",
+        "other",
+        "looped",
+        "frozen",
+        "checkpoint",
+        "lite",
+    ),
+    *("opset11", "double", "scaled", "scaled2"),
+]
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_gives_keras_own_answers(kinds, name):
+    folder, outcomes = kinds
+    assert outcomes[name] == {"reason": "", "message": ""}
+    manifest = verify(folder / name)
+    files = [file.path for file in manifest.files if file.role == "model"]
+    served = folder / name / "try" / "out" / ARTIFACT
+    infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
+    right = np.load(folder / name / "right.npz")
+    asked = {key.removeprefix("in."): right[key] for key in right if key.startswith("in.")}
+    if len(asked) == 1:  # whose name TensorFlow Lite makes up
+        asked = {manifest.signature.inputs[0].name: next(iter(asked.values()))}
+    found = infer(asked)
+    for number, array in enumerate(found.values()):
+        wanted = right[f"out.{number}"]
+        assert (array.shape, array.dtype) == (wanted.shape, wanted.dtype)
+        np.testing.assert_allclose(array, wanted, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_names_are_those_of_the_file(kinds, form):
+    several = signature_of(kinds[0] / f"several-{form}")
+    assert [each["name"] for each in several["inputs"]] == ["left", "right"]
+    assert [each["name"] for each in several["outputs"]] == ["shared", "shared_1", "both"]
+
+
+@pytest.mark.parametrize("name", ["lstm-keras-2", "lstm-keras-3", "saved-lstm-3"])
+def test_free_dimensions_stay_free(kinds, name):
+    (tokens,) = signature_of(kinds[0] / name)["inputs"]
+    assert tokens == {"name": "tokens", "dtype": "int32", "shape": ["batch", "tokens_1"]}
+
+
+def signature_of(folder):
+    return msgspec.json.decode((folder / "ask" / "out" / "signature.json").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "words"),
+    [
+        ("no_signature", "InvalidSpec", ["serving_default, other"]),
+        ("counting", "ConversionFailed", ["AssignAddVariableOp", "changes variables"]),
+        ("reading", "UnsafeSource", ["ReadFile"]),
+        ("no_variables", "SourceCorrupt", ["Failed to find any matching files"]),
+        ("frozen_key", "InvalidSpec", ["no absent"]),
+        ("no_data", "WeightsMismatch", ["net-3.meta"]),
+        ("reordered2", "WeightsMismatch", ["first/kernel", "second/kernel"]),
+        ("reordered3", "WeightsMismatch", ["first/kernel", "second/kernel"]),
+        ("one_more", "WeightsMismatch", ["not bound to checkpointed values"]),
+        ("list", "WeightsMismatch", ["in no file"]),
+        ("missing", "WeightsMismatch", ["dense"]),
+        ("unexpected", "WeightsMismatch", ["1 left over: layers/dense_1/vars/0 [3, 3]"]),
+        ("reshaped", "WeightsMismatch", ["(4, 7)"]),
+        ("swapped", "WeightsMismatch", ["first", "second"]),
+        ("swapped2", "WeightsMismatch", ["first", "second"]),
+        ("stateful2", "ConversionFailed", ["remembers", "changes variables"]),
+        ("stateful3", "ConversionFailed", ["remembers", "changes variables"]),
+        ("random", "NonDeterministic", ["lambda", "Random"]),
+        ("untrusted", "UntrustedSource", ["layer twice (Lambda)"]),
+        ("unsupported", "ConversionFailed", ["exponential"]),
+        ("opset23", "InvalidSpec", ["9 to 18"]),
+    ],
+)
+def test_refuses_and_names_what_is_wrong(kinds, name, reason, words):
+    outcome = kinds[1][name]
+    assert outcome["reason"] == reason, outcome
+    assert len(outcome["message"]) <= 500
+    for each in words:
+        assert each in outcome["message"]
