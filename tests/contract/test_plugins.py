@@ -128,7 +128,7 @@ def test_every_weight_of_a_file_without_a_graph_is_accounted_for():
     """
     for name, framework in ((name, framework_of(name).name) for name, each in SOURCES.items() if not each.holds_graph):
         folder = ROOT / "tests" / "converters"
-        ended = "".join(path.read_text() for path in folder.glob(f"test_*{framework.removeprefix('py')}*.py"))
+        ended = "".join(path.read_text() for path in folder.rglob(f"test_*{framework.removeprefix('py')}*.py"))
         refused = set(re.findall(r'\("(\w+)", "WeightsMismatch"', ended))
         # "list": layers outside the module tree, which nothing ever loads
         assert refused >= {"missing", "unexpected", "reshaped", "list"}, name

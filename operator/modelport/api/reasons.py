@@ -26,6 +26,7 @@ class Reason(StrEnum):
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     # looking at the source
     UNSAFE_SOURCE = "UnsafeSource"
+    UNTRUSTED_SOURCE = "UntrustedSource"
     UNKNOWN_FORMAT = "UnknownFormat"
     AMBIGUOUS_FORMAT = "AmbiguousFormat"
     SOURCE_CORRUPT = "SourceCorrupt"
@@ -82,6 +83,10 @@ ADVICE: dict[Reason, Advice] = {
     Reason.UNSAFE_SOURCE: Advice(
         False,
         "Give the source without what the message names: it would lead outside the source, run code, or fill the machine.",
+    ),
+    Reason.UNTRUSTED_SOURCE: Advice(
+        False,
+        "Set spec.source.trust: Trusted if you trust the code that the message names, or give a file without it.",
     ),
     Reason.UNKNOWN_FORMAT: Advice(False, "State spec.source.format; `modelport formats` lists the formats."),
     Reason.AMBIGUOUS_FORMAT: Advice(

@@ -64,6 +64,8 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: Sequence[H
             "format": source.format,
             "code": [code.path, code.factory, code.arguments] if code else None,
             "checkpoint": spec.checkpoint,
+            # what was refused for want of trust is tried again with it
+            "trust": spec.trust,
             "inputs": spec.inputs,
             "dimensions": spec.dimensions,
             "states": spec.states,

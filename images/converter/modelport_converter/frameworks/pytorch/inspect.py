@@ -1,24 +1,43 @@
-"""PyTorch state dicts: a whole file whose weights are tensors, and need nothing that would have to be called.
+"""PyTorch's files: whole ones whose weights are tensors, and need nothing that would have to be called.
 
-The pickle is read as data, by what the converter reads it with, too; so the two agree.
+A pickle is read as data, by what the converter reads it with, too; so the two agree.
 """
 
 from pathlib import Path
+
+import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
+from modelport_converter.frameworks.pytorch.weights.shards import INDEX, find_shards, is_safetensors, read_index
 from modelport_converter.tasks import find_part
 
 EXTRA_STATE = "_extra_state"
 """Weights may hold what a module's own get_extra_state returned under a name that ends so."""
 
 
-def inspect(folder: Path, paths: list[str]) -> None:
-    """Check the one file. A state dict tells no signature. Raises ModelportError."""
-    path = find_part(FolderTree(folder, tuple(paths)), "pytorch-state-dict", "weights")
+def inspect(folder: Path, paths: list[str], format_name: str) -> None:
+    """Check the files. Weights tell no signature. Raises ModelportError."""
+    tree = FolderTree(folder, tuple(paths))
+    path = find_part(tree, format_name, "weights")
+    if format_name == "huggingface":
+        _check_config(find_part(tree, format_name, "config"))
+    for shard in read_index(path) if path.name.endswith(INDEX) and not is_safetensors(path) else (path,):
+        (find_shards if is_safetensors(shard) else _check_pickle)(shard)
+
+
+def _check_config(path: Path) -> None:
+    try:
+        msgspec.json.decode(path.read_bytes(), type=dict)
+    except msgspec.DecodeError as error:
+        message = f"{path.name}: expected the configuration of a model, found: {error!s:.200}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+
+
+def _check_pickle(path: Path) -> None:
     checkpoint = read_checkpoint(path)
     try:
         foreign = _find_foreign(checkpoint)

@@ -1,0 +1,123 @@
+"""PyTorch in every form that it is stored in: converted with PyTorch's own answers, or refused by name."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelport.steps.handover import read_manifest
+from modelport.storage.files import describe_tree, tree_digest
+from modelport_cli.local.environments import find_recipe, prepare
+from modelport_server.backends.base import How
+from modelport_server.execution import loading
+
+pytestmark = pytest.mark.converters
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory):
+    """Return the folder of the stored models."""
+    folder = tmp_path_factory.mktemp("forms")
+    python = prepare(find_recipe("converter-pytorch"))
+    command = [python, "-W", "ignore", Path(__file__).with_name("torch_forms.py"), folder]
+    ended = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return folder
+
+
+@pytest.fixture
+def convert(run, forms):
+    """Convert a stored model and return the status."""
+
+    def convert(name, *, kind="plain", **source):
+        code = forms / "code"
+        built = {"factory": "net:Net", "arguments": {"kind": kind}, "uri": "s3://models/code/"}
+        spec = {
+            "uri": f"s3://models/{name}" if "." in name else f"s3://models/{name}/",
+            "trust": "Trusted",
+            "code": {**built, "digest": tree_digest(describe_tree(code))},
+            "inputs": [{"name": "x", "shape": ["batch", 4]}],
+            **source,
+        }
+        manifest = {
+            "apiVersion": "modelport.dev/v1alpha1",
+            "kind": "ModelConversion",
+            "metadata": {"name": "net"},
+            "spec": {"source": {key: value for key, value in spec.items() if value is not None}},
+        }
+        stem = name.partition(".")[0]
+        return run(manifest, forms / stem / name, code=code if spec["code"] else None)
+
+    return convert
+
+
+def assert_right(status, folder, scale=1.0):
+    """Ask the served model what PyTorch was asked."""
+    assert "failure" not in status, status["failure"]
+    artifact = Path(status["artifact"]["uri"].removeprefix("file://"))
+    manifest = read_manifest(artifact)[0]
+    files = [file.path for file in manifest.files if file.role == "model"]
+    infer = loading.load(manifest.runtime, artifact, files, How(manifest.load_options))
+    right = dict(np.load(folder / "right.npz"))
+    outputs = [each.name for each in manifest.signature.outputs]
+    found = infer({name: right[name] for name in right if name not in outputs})
+    for name in outputs:
+        np.testing.assert_allclose(found[name], right[name] * scale, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "format_name"),
+    [
+        ("one.safetensors", "plain", "safetensors"),
+        ("sharded", "plain", "safetensors"),
+        ("tied.safetensors", "tied", "safetensors"),
+        ("wrapped.safetensors", "plain", "safetensors"),
+        ("lightning.ckpt", "plain", "pytorch-state-dict"),
+        ("parallel.pt", "plain", "pytorch-state-dict"),
+        ("compiled.pt", "plain", "pytorch-state-dict"),
+        ("trained.pt", "plain", "pytorch-state-dict"),
+        ("averaged.pt", "plain", "pytorch-state-dict"),
+        ("twice.pt", "plain", "pytorch-state-dict"),
+    ],
+)
+def test_weights_are_found_where_one_reading_fits(convert, forms, name, kind, format_name):
+    status = convert(name, kind=kind)
+    assert_right(status, forms / name.partition(".")[0])
+    assert status["source"]["format"] == format_name
+
+
+@pytest.mark.parametrize("key", ["best", "model"])
+def test_of_several_the_named_ones_are_read(convert, forms, key):
+    status = convert("several.pt", checkpoint={"key": key})
+    assert "failure" not in status, status["failure"]
+    if key == "model":
+        assert_right(status, forms / "several")
+
+
+def test_a_part_of_the_names_is_a_key(convert, forms):
+    assert_right(convert("criterion.ckpt", checkpoint={"key": "state_dict.model"}), forms / "criterion")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "told"),
+    [
+        ("untied.safetensors", "untied", ["1 missing: twin.weight"]),
+        ("list.safetensors", "list", ["parts.0.weight", "are in no file"]),
+        ("missing.safetensors", "plain", ["1 missing: last.bias"]),
+        ("unexpected.safetensors", "plain", ["1 unexpected: head.weight"]),
+        ("several.pt", "plain", ["several weights", "model, best", "checkpoint.key"]),
+        ("criterion.ckpt", "plain", ["state_dict.model", "1 others", "checkpoint.key"]),
+    ],
+)
+def test_weights_that_are_not_accounted_for_are_named(convert, name, kind, told):
+    failure = convert(name, kind=kind)["failure"]
+    assert failure["reason"] == "WeightsMismatch", failure
+    for words in told:
+        assert words in failure["message"]
+
+
+def test_an_index_of_other_tensors_is_corrupt(convert):
+    failure = convert("lost")["failure"]
+    assert (failure["reason"], "absent" in failure["message"]) == ("SourceCorrupt", True)

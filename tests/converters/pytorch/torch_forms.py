@@ -1,0 +1,143 @@
+"""Small PyTorch models, stored in every form that people have them in; run by the Python of the converter's environment.
+
+`python torch_forms.py FOLDER` leaves below FOLDER/NAME, for each, `source` (a file or a folder), the code that builds it
+in FOLDER/code, and right.npz: a question, and PyTorch's own answers from before it was saved.
+"""
+
+import copy
+import json
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import save_file, save_model
+
+CODE = '''
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """Two layers, and what `kind` says of them."""
+
+    def __init__(self, kind="plain"):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 8)
+        if kind == "tied":
+            self.twin = nn.Linear(8, 8)
+            self.twin.weight = self.last.weight
+        if kind == "untied":
+            self.twin = nn.Linear(8, 8)
+        if kind == "list":
+            self.parts = [nn.Linear(8, 8)]
+
+    def forward(self, x):
+        y = self.last(torch.tanh(self.norm(self.first(x))))
+        if hasattr(self, "parts"):
+            return self.parts[0](y)
+        return self.twin(y) if hasattr(self, "twin") else y
+'''
+
+
+class Form(NamedTuple):
+    """One stored model."""
+
+    name: str
+    save: Callable[[torch.nn.Module, pathlib.Path], object]
+    """Writes the model, into the file or the folder that it is given."""
+    kind: str = "plain"
+
+
+def split(model: torch.nn.Module, folder: pathlib.Path, **lost: str) -> None:
+    """Write safetensors in two files with their index."""
+    folder.mkdir()
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    names = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(state)}
+    for file in sorted(set(names.values())):
+        save_file({name: state[name] for name in names if names[name] == file}, folder / file)
+    names |= lost
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+
+
+def prefixed(model: torch.nn.Module, prefix: str) -> dict[str, Any]:
+    return {prefix + name: value for name, value in model.state_dict().items()}
+
+
+def trained(model: torch.nn.Module) -> dict[str, Any]:
+    """Return what an optimizer keeps after a step, which others than these weights take."""
+    model = copy.deepcopy(model)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.randn(8, 4)).sum().backward()
+    optimizer.step()
+    return optimizer.state_dict()
+
+
+def other(model: torch.nn.Module) -> dict[str, Any]:
+    """Return weights of the same shapes and other numbers."""
+    return {name: value * 2 for name, value in model.state_dict().items()}
+
+
+def saved(content: Callable[[torch.nn.Module], Any]) -> Callable[[torch.nn.Module, pathlib.Path], object]:
+    return lambda model, path: torch.save(content(model), path)
+
+
+FORMS = (
+    Form("one.safetensors", lambda model, path: save_file(model.state_dict(), path)),
+    Form("sharded", split),
+    Form("tied.safetensors", lambda model, path: save_model(model, str(path)), kind="tied"),
+    Form("untied.safetensors", lambda model, path: save_file(less(model, "twin.weight"), path), kind="untied"),
+    Form("list.safetensors", lambda model, path: save_file(model.state_dict(), path), kind="list"),
+    Form("missing.safetensors", lambda model, path: save_file(less(model, "last.bias"), path)),
+    Form(
+        "unexpected.safetensors",
+        lambda model, path: save_file(model.state_dict() | {"head.weight": torch.ones(2)}, path),
+    ),
+    Form("lost", lambda model, path: split(model, path, absent="model-00001-of-00002.safetensors")),
+    Form("wrapped.safetensors", lambda model, path: save_file(prefixed(model, "module."), path)),
+    Form(
+        "lightning.ckpt",
+        saved(lambda m: {"epoch": 3, "state_dict": prefixed(m, "model."), "optimizer_states": [trained(m)]}),
+    ),
+    Form(
+        "criterion.ckpt", saved(lambda m: {"state_dict": prefixed(m, "model.") | {"criterion.weight": torch.ones(2)}})
+    ),
+    Form("parallel.pt", saved(lambda m: prefixed(m, "module."))),
+    Form("compiled.pt", saved(lambda m: {"model": prefixed(m, "_orig_mod.module.")})),
+    Form("trained.pt", saved(lambda m: {"model_state_dict": m.state_dict(), "optimizer": trained(m), "epoch": 3})),
+    Form("averaged.pt", saved(lambda m: {"model": m.state_dict(), "model_ema": other(m)})),
+    Form("several.pt", saved(lambda m: {"model": m.state_dict(), "best": other(m)})),
+    Form("twice.pt", saved(lambda m: {"model": (state := m.state_dict()), "state_dict": state})),
+)
+
+
+def less(model: torch.nn.Module, name: str) -> dict[str, Any]:
+    return {each: value for each, value in model.state_dict().items() if each != name}
+
+
+def write(form: Form, folder: pathlib.Path) -> None:
+    """Write one model, and what it answers."""
+    folder.mkdir()
+    torch.manual_seed(2)
+    model = NET(form.kind)
+    for value in model.buffers():
+        if value.is_floating_point():
+            value.uniform_(0.5, 1.5)
+    model.eval()
+    question = torch.randn(5, 4)
+    with torch.no_grad():
+        answer = model(question).numpy()
+    form.save(model, folder / form.name)
+    np.savez(folder / "right.npz", x=question.numpy(), output=answer)
+
+
+if __name__ == "__main__":
+    root = pathlib.Path(sys.argv[1])
+    (root / "code").mkdir()
+    (root / "code" / "net.py").write_text(CODE)
+    sys.path.insert(0, str(root / "code"))
+    NET = __import__("net").Net
+    for each in FORMS:
+        write(each, root / each.name.partition(".")[0])
