@@ -74,13 +74,13 @@ def plan_paths(spec: Spec, source_format: str) -> list[PlannedPath]:
 
 
 def check_trust(format_: Format, spec: Spec) -> None:
-    """Raise ModelportError (InvalidSpec) where opening a format would run code of a source that nobody trusts.
+    """Raise ModelportError (UntrustedSource) where opening a format would run code of a source that nobody trusts.
 
     Of a format on the way, too: what a hostile source was turned into runs that source's code.
     """
     if format_.executes_code and spec.source.trust != "Trusted":
         message = f"spec.source.trust: expected Trusted, because opening {format_.name} runs code that comes with it"
-        raise ModelportError(Reason.INVALID_SPEC, f"{message}; found {spec.source.trust}")
+        raise ModelportError(Reason.UNTRUSTED_SOURCE, f"{message}; found {spec.source.trust}")
 
 
 def check_source(source: Source, format_: Format) -> None:

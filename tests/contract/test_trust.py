@@ -50,7 +50,7 @@ def test_a_path_from_it_begins_only_with_trust():
     assert [hop.converter for hop in paths(resource("Trusted"), "joblib", IMAGES)[0]] == ["joblib-to-onnx"]
     with pytest.raises(ModelportError, match=TRUST) as failed:
         paths(resource(), "joblib", IMAGES)
-    assert failed.value.reason == Reason.INVALID_SPEC
+    assert failed.value.reason == Reason.UNTRUSTED_SOURCE
 
 
 def test_a_path_leads_to_it_only_with_trust(monkeypatch):
@@ -80,5 +80,5 @@ def test_on_a_cluster_no_job_opens_it_without_trust(trust):
     if trust == "Trusted":
         assert [name.startswith("net-convert") for name in jobs] == [True]
     else:
-        assert (jobs, plan.progress.failure.reason) == ([], Reason.INVALID_SPEC)
+        assert (jobs, plan.progress.failure.reason) == ([], Reason.UNTRUSTED_SOURCE)
         assert plan.progress.failure.message.startswith(TRUST)

@@ -121,3 +121,48 @@ def test_weights_that_are_not_accounted_for_are_named(convert, name, kind, told)
 def test_an_index_of_other_tensors_is_corrupt(convert):
     failure = convert("lost")["failure"]
     assert (failure["reason"], "absent" in failure["message"]) == ("SourceCorrupt", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [("traced.pt", "torchscript"), ("scripted.pt", "torchscript"), ("program.pt2", "torch-export")],
+)
+def test_graphs_convert_without_code(convert, forms, name, format_name):
+    told = {"inputs": None} if format_name == "torch-export" else {}
+    status = convert(name, code=None, trust=None, **told)
+    assert_right(status, forms / name.partition(".")[0])
+    assert status["source"]["format"] == format_name
+
+
+def test_control_flow_of_a_script_is_kept(convert, forms):
+    status = convert("branching.pt", code=None, trust=None)
+    assert_right(status, forms / "branching")
+
+
+@pytest.mark.parametrize("name", ["whole.pt", "old_whole.pt"])
+def test_whole_modules_convert_where_they_are_trusted(convert, forms, name):
+    status = convert(name)
+    assert_right(status, forms / name.partition(".")[0])
+    assert status["source"]["format"] == "pytorch-module"
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "reason", "told"),
+    [
+        ("whole.pt", {"code": None, "trust": None}, "UntrustedSource", "pytorch-module"),
+        ("whole.pt", {"code": None}, "FactoryFailed", "net"),
+        ("hostile.pt2", {"code": None, "trust": None, "inputs": None}, "UntrustedSource", "torch.os.system"),
+        (
+            "changing.pt2",
+            {"code": None, "trust": None, "inputs": None},
+            "NonDeterministic",
+            "mean (changed by running)",
+        ),
+        ("counting.pt", {"code": None, "trust": None}, "NonDeterministic", "mean (changed by running)"),
+        ("scripted.pt", {"code": None, "trust": None, "inputs": None}, "InputsNeeded", "torchscript"),
+    ],
+)
+def test_what_runs_code_or_keeps_state_is_refused_by_name(convert, name, source, reason, told):
+    failure = convert(name, **source)["failure"]
+    assert failure["reason"] == reason, failure
+    assert told in failure["message"]

@@ -8,6 +8,7 @@ import copy
 import json
 import pathlib
 import sys
+import zipfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -49,6 +50,7 @@ class Form(NamedTuple):
     save: Callable[[torch.nn.Module, pathlib.Path], object]
     """Writes the model, into the file or the folder that it is given."""
     kind: str = "plain"
+    wrap: Callable[[torch.nn.Module], torch.nn.Module] = lambda model: model
 
 
 def split(model: torch.nn.Module, folder: pathlib.Path, **lost: str) -> None:
@@ -84,7 +86,68 @@ def saved(content: Callable[[torch.nn.Module], Any]) -> Callable[[torch.nn.Modul
     return lambda model, path: torch.save(content(model), path)
 
 
+class Stateful(torch.nn.Module):
+    """Counts in a buffer."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("mean", torch.zeros(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.mean.mul_(0.9).add_(x.mean(0) * 0.1)
+        return self.model(x) + self.mean.sum()
+
+
+class Branching(torch.nn.Module):
+    """Control flow that a script keeps."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.model(x)
+        if bool(x.sum() > 0):
+            y = y * 2
+        for _ in range(3):
+            y = y + 1
+        return y
+
+
+def exported(model: torch.nn.Module, path: pathlib.Path) -> None:
+    free = {"x": {0: torch.export.Dim("rows", max=64)}}
+    torch.export.save(torch.export.export(model, (torch.randn(3, 4),), dynamic_shapes=free), path)
+
+
+def stateful(model: torch.nn.Module, path: pathlib.Path) -> None:
+    torch.export.save(torch.export.export(Stateful(model), (torch.randn(3, 4),)), path)
+
+
+def rewritten(path: pathlib.Path, old: bytes, new: bytes) -> None:
+    """Replace text in the graph of a program."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content.replace(old, new) if "models/" in name else content)
+
+
+def hostile(model: torch.nn.Module, path: pathlib.Path) -> None:
+    exported(model, path)
+    rewritten(path, b"torch.ops.aten.tanh.default", b"torch.os.system")
+
+
 FORMS = (
+    Form("traced.pt", lambda model, path: torch.jit.save(torch.jit.trace(model, torch.randn(3, 4)), path)),
+    Form("scripted.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path)),
+    Form("branching.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path), wrap=Branching),
+    Form("counting.pt", lambda model, path: torch.jit.save(torch.jit.script(Stateful(model)), path)),
+    Form("program.pt2", exported),
+    Form("changing.pt2", stateful),
+    Form("hostile.pt2", hostile),
+    Form("whole.pt", torch.save),
+    Form("old_whole.pt", lambda model, path: torch.save(model, path, _use_new_zipfile_serialization=False)),
     Form("one.safetensors", lambda model, path: save_file(model.state_dict(), path)),
     Form("sharded", split),
     Form("tied.safetensors", lambda model, path: save_model(model, str(path)), kind="tied"),
@@ -125,7 +188,7 @@ def write(form: Form, folder: pathlib.Path) -> None:
     for value in model.buffers():
         if value.is_floating_point():
             value.uniform_(0.5, 1.5)
-    model.eval()
+    model = form.wrap(model).eval()
     question = torch.randn(5, 4)
     with torch.no_grad():
         answer = model(question).numpy()

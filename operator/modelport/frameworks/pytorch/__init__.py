@@ -2,8 +2,9 @@
 
 from modelport.conversion.base import Converter, Format, Framework
 from modelport.conversion.onnx_options import OnnxOptions
+from modelport.frameworks.pytorch.archives import detect_program, detect_script
 from modelport.frameworks.pytorch.folders import WEIGHTS, detect_huggingface
-from modelport.frameworks.pytorch.pickles import SUFFIXES, detect_weights
+from modelport.frameworks.pytorch.pickles import SUFFIXES, detect_module, detect_weights
 from modelport.frameworks.pytorch.tensors import SUFFIX as SAFETENSORS
 from modelport.frameworks.pytorch.tensors import detect_safetensors
 
@@ -28,9 +29,34 @@ FORMATS = (
         detect_huggingface,
         suffixes=WEIGHTS,
     ),
+    Format(
+        "torchscript",
+        "TorchScript (torch.jit.save of a traced or scripted module)",
+        detect_script,
+        suffixes=SUFFIXES,
+        holds_graph=True,
+        needs=("inputs",),
+    ),
+    Format(
+        "torch-export",
+        "program of torch.export (.pt2)",
+        detect_program,
+        suffixes=(".pt2",),
+        holds_graph=True,
+    ),
+    Format(
+        "pytorch-module",
+        "PyTorch module, saved whole (torch.save of the module)",
+        detect_module,
+        suffixes=SUFFIXES,
+        executes_code=True,
+        needs=("inputs",),
+    ),
 )
 # each of PyTorch's exporters where the first path takes the other: both have faults that the other has not
 EXPORTERS = {"": 10, "dynamo": 20, "trace": 30}
+CAPTURED = "torch-export"
+"""Its graph is there already; only one exporter takes it."""
 
 FRAMEWORK = Framework(
     "pytorch",
@@ -40,5 +66,6 @@ FRAMEWORK = Framework(
         Converter(each.name, "onnx", OnnxOptions, cost=cost, by=by)
         for each in FORMATS
         for by, cost in EXPORTERS.items()
+        if not (by and each.name == CAPTURED)
     ),
 )

@@ -17,7 +17,7 @@ def open_source(task: SourceTask) -> Source:
     """Build the model and load its weights. Raises ModelportError."""
     request = task.request
     opened = open_model(request, task.model, task.code)
-    (model, inputs), asker, unstored = opened.loaded, opened.asker, list[str]()
+    (model, inputs, limits, *_), asker, unstored = opened.loaded, opened.asker, list[str]()
     precision = asker.find_precision()
 
     @functools.cache
@@ -42,6 +42,7 @@ def open_source(task: SourceTask) -> Source:
         run_unwatched=asker.run_unwatched,
         hints=dict(asker.watch.hints),
         precision=precision,
+        dimensions=limits,
         rebuild=rebuild,
         move_weights=move_weights,
         run_wide=widen(model, inputs, task.code) if precision == "float32" else None,

@@ -27,6 +27,7 @@ from modelport.verification.arrays import Tensors
 from modelport.verification.errors import describe_error
 from modelport.verification.reference import Reference
 from modelport_converter.frameworks.pytorch.building.state import settle
+from modelport_converter.frameworks.pytorch.forms.base import Capture
 from modelport_converter.frameworks.pytorch.outputs import name_outputs, to_tensor
 from modelport_converter.frameworks.pytorch.watching.watch import is_torch
 from modelport_converter.onnx_graphs.chance import find_random_operations
@@ -72,6 +73,9 @@ class Export(NamedTuple):
     """In a folder of its own: a large model takes several files."""
     code: Path
     """Folder of the code that came with the model."""
+    capture: Capture | None = None
+    """Returns the model's graph, where it is not captured from Python."""
+    is_traceable: bool = True
 
 
 class Exported(NamedTuple):
@@ -126,7 +130,9 @@ def export_model(export: Export, *, by: str, is_doubtful: bool, is_asked: bool) 
         trace = export._replace(path=Path(folder) / TRACE / export.path.name)
         trace.path.parent.mkdir()
         warned = None
-        if export.opset > LAST_TRACED_OPSET:
+        if not export.is_traceable:
+            refusals.append("trace: it would hold the lengths of its example")
+        elif export.opset > LAST_TRACED_OPSET:
             refusals.append(f"trace: it writes operator sets up to {LAST_TRACED_OPSET}")
         else:
             warned = _attempt("trace", _trace, trace, refusals, is_asked=is_asked)
@@ -278,16 +284,18 @@ def _capture(export: Export) -> None:
         {axis: torch.export.Dim.DYNAMIC for axis, length in enumerate(each.shape) if isinstance(length, str)}
         for each in export.inputs
     )
+    example = _arguments(export)
+    program = export.capture(example) if export.capture else None
     torch.onnx.export(
-        export.model,
-        _arguments(export),
+        export.model if program is None else program,
+        example if program is None else (),
         str(export.path),
         dynamo=True,
         verbose=False,
         opset_version=export.opset,
         input_names=[each.name for each in export.inputs],
         output_names=[each.name for each in export.outputs],
-        dynamic_shapes={"inputs": shapes},
+        dynamic_shapes={"inputs": shapes} if program is None else None,
         external_data=_is_large(export.model),
     )
 

@@ -9,12 +9,16 @@ import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.steps.runner import say
+from modelport.storage.archives import open_zip
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
+from modelport_converter.frameworks.pytorch.weights.programs import find_code
 from modelport_converter.frameworks.pytorch.weights.shards import INDEX, find_shards, is_safetensors, read_index
 from modelport_converter.tasks import find_part
 
+LOGGER = "torch"
 EXTRA_STATE = "_extra_state"
 """Weights may hold what a module's own get_extra_state returned under a name that ends so."""
 
@@ -22,6 +26,9 @@ EXTRA_STATE = "_extra_state"
 def inspect(folder: Path, paths: list[str], format_name: str) -> None:
     """Check the files. Weights tell no signature. Raises ModelportError."""
     tree = FolderTree(folder, tuple(paths))
+    if format_name in _WHOLE:
+        _WHOLE[format_name](find_part(tree, format_name))
+        return
     path = find_part(tree, format_name, "weights")
     if format_name == "huggingface":
         _check_config(find_part(tree, format_name, "config"))
@@ -59,3 +66,23 @@ def _find_foreign(checkpoint: Checkpoint) -> object:
             return None  # weights among other things: which they are is for checkpoint.key to say
         values = [value for name, value in content.items() if not str(name).endswith(EXTRA_STATE)]
     return next((each for each in values if isinstance(each, (Name, Object)) and id(each) not in tensors), None)
+
+
+def _check_script(path: Path) -> None:
+    with path.open("rb") as file, open_zip(path.name, file) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        message = f"{path.name}: expected whole TorchScript, found {damaged:.200} damaged"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
+
+
+def _check_program(path: Path) -> None:
+    for each in find_code(path):
+        say(LOGGER, f"opening it would run {each:.200}, which trust: Trusted allows")
+
+
+def _check_module(path: Path) -> None:
+    say(LOGGER, f"opening it makes a {describe(read_checkpoint(path).content)}, which trust: Trusted allows")
+
+
+_WHOLE = {"torchscript": _check_script, "torch-export": _check_program, "pytorch-module": _check_module}

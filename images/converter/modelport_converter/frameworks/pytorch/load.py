@@ -31,6 +31,9 @@ _FORMS = {
     "pytorch-state-dict": "factories",
     "safetensors": "factories",
     "huggingface": "huggingface",
+    "torchscript": "scripts",
+    "torch-export": "programs",
+    "pytorch-module": "pickled",
 }
 """Modules by format; each is loaded where it is asked for: transformers takes seconds."""
 _opened: dict[Path, Opened] = {}
@@ -43,7 +46,9 @@ def open_model(request: ConvertRequest, model: Path, code: Path) -> Opened:
         loaded = load_model(request, model, code, seed=0)
         _limit_threads(loaded.model)
         _check_arguments(loaded)
-        _opened[model] = Opened(loaded, probe(loaded.model, loaded.inputs, request.dimensions, code))
+        _opened[model] = Opened(
+            loaded, probe(loaded.model, loaded.inputs, {**loaded.dimensions, **request.dimensions}, code)
+        )
     return _opened[model]
 
 

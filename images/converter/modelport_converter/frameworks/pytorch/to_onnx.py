@@ -5,6 +5,7 @@ import msgspec
 from modelport.api.reasons import Reason
 from modelport.conversion.onnx_options import OnnxOptions
 from modelport.errors import ModelportError
+from modelport.frameworks import FORMATS
 from modelport.steps.handover import CAVEATS, DOUBTS, read_signature
 from modelport.verification.calls import run_calls
 from modelport.verification.reference import FILE_NAME, Reference, read_reference
@@ -30,7 +31,7 @@ DEFAULT_OPSET = 17
 def convert(task: HopTask, options: OnnxOptions) -> None:
     """Export the model that was asked. Raises ModelportError (ConversionFailed)."""
     opened = open_model(task.request, task.model, task.code)
-    model, inputs = opened.loaded
+    model, inputs, *_ = opened.loaded
     reference = read_reference(task.asked / FILE_NAME)
     path = task.out / MODEL / "model.onnx"
     path.parent.mkdir()
@@ -42,9 +43,13 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
         options.opset or DEFAULT_OPSET,
         path,
         task.code,
+        opened.loaded.capture,
+        opened.loaded.is_traceable,
     )
     watch = opened.asker.watch
-    looks = [place for place in watch.looks if not is_check(place.file, place.line)]
+    # a graph has control flow of its own: what looks at values there is no Python
+    is_graph = FORMATS[task.request.source_format].holds_graph
+    looks = [place for place in watch.looks if not (is_graph or is_check(place.file, place.line))]
     try:
         exported = export_model(export, by=task.hop.by, is_doubtful=bool(looks), is_asked=options.opset is not None)
     except ModelportError as refusal:
@@ -60,7 +65,7 @@ def _tell_doubts(task: HopTask, loaded: Loaded, reference: Reference, exported: 
     """
     places, packings = dict.fromkeys(exported.places), list[str]()
     if exported.is_doubtful:
-        asker = Asker(*loaded, task.code)
+        asker = Asker(loaded.model, loaded.inputs, task.code)
         for sample in reference.usual:
             run_calls(asker.run, sample.inputs, task.request.states)
         _tell_baked(task, find_baked(asker.watch.looks), exported)

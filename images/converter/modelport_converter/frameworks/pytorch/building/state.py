@@ -5,6 +5,7 @@ state_dict() and eval() reach registered parts alone; what else takes part in an
 
 import types
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 
 import numpy as np
@@ -16,7 +17,7 @@ from modelport_converter.frameworks.pytorch.outputs import to_array, to_tensor
 Leaf = torch.Tensor | np.ndarray | int | float | complex  # bool is an int
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _MOVABLE = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
-_OPAQUE = (type, types.ModuleType, str, bytes, torch.dtype, torch.device)
+_OPAQUE = (type, types.ModuleType, str, bytes, torch.dtype, torch.device, torch.fx.Graph)
 _HASHED_BYTES = 1 << 20
 
 
@@ -36,7 +37,8 @@ def walk(model: torch.nn.Module) -> Iterator[tuple[str, object]]:
 
 def settle(model: torch.nn.Module) -> None:
     """Put every module into evaluation mode, also those that eval() does not reach or that override train()."""
-    model.eval()
+    with suppress(NotImplementedError):  # an exported program has one mode
+        model.eval()
     for _, value in walk(model):
         if isinstance(value, torch.nn.Module) and value.training:
             value.training = False

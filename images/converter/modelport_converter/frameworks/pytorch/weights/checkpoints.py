@@ -180,9 +180,9 @@ def _extent(file: IO[bytes], member: zipfile.ZipInfo) -> tuple[int, int]:
 def _read_legacy(file: IO[bytes], size: int) -> Checkpoint:
     found: dict[str, Storage] = {}
 
-    def refer(identity: object) -> Storage:
+    def refer(identity: object) -> Storage | Name:
         storage = _storage(identity)
-        return found.setdefault(storage.key, storage)
+        return found.setdefault(storage.key, storage) if isinstance(storage, Storage) else storage
 
     for _ in range(3):  # magic number, version, machine
         read_pickle(file, _storage)
@@ -200,14 +200,19 @@ def _read_legacy(file: IO[bytes], size: int) -> Checkpoint:
     return Checkpoint(content, storages)
 
 
-def _storage(identity: object) -> Storage:
-    """Return what a persistent id says: ("storage", class, key, device, length), and None in old files."""
+def _storage(identity: object) -> Storage | Name:
+    """Return what a persistent id says: ("storage", class, key, device, length), and None in old files.
+
+    These have ("module", class, file, code), too, for the class of a module that was saved whole.
+    """
     match identity:
         case ("storage", Name(name=kind), str(key), _, int(length), *more) if kind in _STORAGES and more in (
             [],
             [None],
         ):
             return Storage(key, _STORAGES[kind], length)
+        case ("module", Name() as made, *_):
+            return made
     raise ValueError("a storage of an unknown kind")
 
 

@@ -88,7 +88,10 @@ def choose(readings: Collection[Reading], wanted: Wanted, look: Look, *, is_name
 
 def _read(content: Mapping[str, object], key: str) -> Iterator[Reading]:
     prefixes = list(_common_prefixes(content))
-    ways: list[tuple[str, Callable[[str], str]]] = [("", str), *((prefix, _without_prefix(prefix)) for prefix in prefixes)]
+    ways: list[tuple[str, Callable[[str], str]]] = [
+        ("", str),
+        *((prefix, _without_prefix(prefix)) for prefix in prefixes),
+    ]
     wrappers = {part for name in content for part in name.split(".")} & WRAPPERS
     if wrappers:
         ways.append((", ".join(sorted(wrappers)), _without_wrappers))
