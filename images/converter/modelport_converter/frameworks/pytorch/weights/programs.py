@@ -25,7 +25,7 @@ _SYMBOLS = (
     "add|sub|mul|truediv|floordiv|mod|pow|neg|pos|abs|eq|ne|lt|le|gt|ge|and_|or_|xor|not_|inv|invert|lshift|rshift"
 )
 OPERATOR = re.compile(
-    rf"torch\.ops(\.[a-zA-Z]\w*)(\.\w+){{1,2}}|_operator\.({_SYMBOLS}|getitem|matmul)|math\.[a-z]\w*|torch\.sym_[a-z]+"
+    rf"torch\.ops\.[a-zA-Z]\w*(\.(?!__)\w+){{1,2}}|_operator\.({_SYMBOLS}|getitem|matmul)|math\.[a-z]\w*|torch\.sym_[a-z]+"
     r"|torch\._sym_[a-z]+"
 )
 _FUNCTIONS = re.compile(
@@ -165,10 +165,7 @@ def _find_in_tree(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _find_in_tree(part)
+    elif isinstance(value, str) and value.startswith(("[", "{")):
+        yield from _find_in_tree(json.loads(value))  # keys of a dict stand in text of their own
     elif isinstance(value, str) and not _KEY.fullmatch(value):
-        try:
-            inner = json.loads(value)
-        except ValueError:
-            yield value
-        else:
-            yield from _find_in_tree(inner)
+        yield value
