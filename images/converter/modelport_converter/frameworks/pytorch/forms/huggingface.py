@@ -92,13 +92,13 @@ def find_inputs(model: transformers.PreTrainedModel) -> list[Input]:
 
     Raises ModelportError (InputsNeeded) if the one that it cannot do without is not among those that are known.
     """
-    known = _known_inputs(model.config)
-    found = [known[name] for name in _parameters(model) if name in known]
+    taken = _parameters(model)
+    known = _known_inputs(model.config, has_tokens="input_ids" in taken)
+    found = [known[name] for name in taken if name in known]
     if model.main_input_name not in {each.name for each in found}:
-        taken = ", ".join(_parameters(model))
         message = (
             f"{type(model).__name__}: expected spec.source.inputs, because shapes of {model.main_input_name} are not in"
-            f" config.json; such as [{{name: {model.main_input_name}, shape: [batch, …]}}] of {taken:.200}"
+            f" config.json; such as [{{name: {model.main_input_name}, shape: [batch, …]}}] of {', '.join(taken):.200}"
         )
         raise ModelportError(Reason.INPUTS_NEEDED, message)
     return found
@@ -149,12 +149,13 @@ def _parameters(model: torch.nn.Module) -> list[str]:
     return [name for name, each in inspect.signature(model.forward).parameters.items() if each.kind in kinds]
 
 
-def _known_inputs(config: transformers.PretrainedConfig) -> dict[str, Input]:
+def _known_inputs(config: transformers.PretrainedConfig, *, has_tokens: bool) -> dict[str, Input]:
     seen = getattr(config, "vision_config", None) or config
     tokens = ["input_ids", "attention_mask"]
     if getattr(config, "type_vocab_size", 0):
         tokens.append("token_type_ids")
-    found = [Input(name=name, dtype="int64", shape=["batch", "sequence"]) for name in tokens]
+    # what is not made of tokens may take a mask of its patches, and does without
+    found = [Input(name=name, dtype="int64", shape=["batch", "sequence"]) for name in tokens if has_tokens]
     found += [Input(name="input_values", shape=["batch", "length"])]
     if config.is_encoder_decoder:
         found += [Input(name="decoder_input_ids", dtype="int64", shape=["batch", "decoder_sequence"])]
