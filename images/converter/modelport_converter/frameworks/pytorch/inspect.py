@@ -3,6 +3,7 @@
 A pickle is read as data, by what the converter reads it with, too; so the two agree.
 """
 
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.steps.runner import say
-from modelport.storage.archives import open_zip
+from modelport.storage.archives import list_zip
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
@@ -52,7 +53,7 @@ def _check_pickle(path: Path) -> None:
         message = f"{path.name}: expected a whole file as torch.save writes it, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     if foreign is not None:
-        message = f"{path.name}: expected weights as tensors, found {describe(foreign)}, which only calling it would make; save model.state_dict() alone"
+        message = f"{path.name}: expected weights as tensors, found {describe(foreign)}, which only calling it would make; save model.state_dict() alone, or state format: pytorch-module and trust: Trusted"
         raise ModelportError(Reason.UNSAFE_SOURCE, message)
 
 
@@ -69,11 +70,12 @@ def _find_foreign(checkpoint: Checkpoint) -> object:
 
 
 def _check_script(path: Path) -> None:
-    with path.open("rb") as file, open_zip(path.name, file) as archive:
-        damaged = archive.testzip()
-    if damaged:
-        message = f"{path.name}: expected whole TorchScript, found {damaged:.200} damaged"
-        raise ModelportError(Reason.SOURCE_CORRUPT, message)
+    try:
+        with path.open("rb") as file:
+            list_zip(path.name, file)
+    except zipfile.BadZipFile as error:
+        message = f"{path.name}: expected a whole archive of torch.jit.save, found: {error!s:.200}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 
 def _check_program(path: Path) -> None:

@@ -29,6 +29,8 @@ from modelport_converter.frameworks.pytorch.forms.base import Loaded
 from modelport_converter.frameworks.pytorch.weights.state_dicts import list_names, read_stored
 from modelport_converter.tasks import find_part, last_line
 
+transformers.utils.logging.set_verbosity_error()  # what matters refuses
+transformers.utils.logging.disable_progress_bar()
 LOGGER = "transformers"
 Made = type[transformers.PreTrainedModel]
 
