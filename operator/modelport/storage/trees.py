@@ -39,5 +39,5 @@ class FolderTree(NamedTuple):
         try:
             with open_beneath(self.root, path) as file:
                 return frozenset(list_zip(path, file))
-        except (ModelportError, zipfile.BadZipFile, OSError, ValueError):
+        except (ModelportError, zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
             return frozenset()

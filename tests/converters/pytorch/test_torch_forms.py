@@ -144,6 +144,14 @@ def test_graphs_convert_without_code(convert, forms, name, format_name):
 def test_control_flow_of_a_script_is_kept(convert, forms):
     status = convert("branching.pt", code=None, trust=None)
     assert_right(status, forms / "branching")
+    assert status["path"] == ["torchscript", "onnx"]
+
+
+@pytest.mark.parametrize("name", ["named.pt", "named.pt2"])
+def test_graphs_keep_the_names_of_their_answers(convert, forms, name):
+    status = convert(name, code=None, trust=None)
+    assert_right(status, forms / "named")
+    assert {each["name"] for each in status["verification"]["outputs"]} == {"sums", "half"}
 
 
 @pytest.mark.parametrize("name", ["whole.pt", "old_whole.pt"])

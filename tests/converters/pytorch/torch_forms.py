@@ -118,6 +118,18 @@ class Branching(torch.nn.Module):
         return y
 
 
+class Several(torch.nn.Module):
+    """Answers by name."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.model(x)
+        return {"sums": y.cumsum(1), "half": y / 2}
+
+
 def exported(model: torch.nn.Module, path: pathlib.Path) -> None:
     free = {"x": {0: torch.export.Dim("rows", max=64)}}
     torch.export.save(torch.export.export(model, (torch.randn(3, 4),), dynamic_shapes=free), path)
@@ -145,6 +157,8 @@ FORMS = (
     Form("traced.pt", lambda model, path: torch.jit.save(torch.jit.trace(model, torch.randn(3, 4)), path)),
     Form("scripted.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path)),
     Form("branching.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path), wrap=Branching),
+    Form("named.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path), wrap=Several),
+    Form("named.pt2", exported, wrap=Several),
     Form("counting.pt", lambda model, path: torch.jit.save(torch.jit.script(Stateful(model)), path)),
     Form("program.pt2", exported),
     Form("changing.pt2", stateful),
@@ -286,7 +300,7 @@ def less(model: torch.nn.Module, name: str) -> dict[str, Any]:
 
 def write(form: Form, folder: pathlib.Path) -> None:
     """Write one model, and what it answers."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     torch.manual_seed(2)
     model = NET(form.kind)
     for value in model.buffers():
@@ -295,9 +309,10 @@ def write(form: Form, folder: pathlib.Path) -> None:
     model = form.wrap(model).eval()
     question = torch.randn(5, 4)
     with torch.no_grad():
-        answer = model(question).numpy()
+        answer = model(question)
+    named = answer if isinstance(answer, dict) else {"output": answer}
     form.save(model, folder / form.name)
-    np.savez(folder / "right.npz", x=question.numpy(), output=answer)
+    np.savez(folder / "right.npz", x=question.numpy(), **{name: value.numpy() for name, value in named.items()})
 
 
 if __name__ == "__main__":

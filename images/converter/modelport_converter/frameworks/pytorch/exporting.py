@@ -64,7 +64,7 @@ class Flattened(torch.nn.Module):
 class Export(NamedTuple):
     """What is exported, and where to."""
 
-    model: torch.nn.Module
+    model: Flattened
     example: Tensors
     inputs: Sequence[Input]
     outputs: Sequence[Tensor]
@@ -266,9 +266,13 @@ _ONNX = {"float64": "DOUBLE"}
 
 
 def _trace(export: Export) -> None:
+    example = _arguments(export)
+    model: torch.nn.Module = export.model
+    if isinstance(export.model.model, torch.jit.ScriptModule):  # only this one takes a script's graph into a trace
+        model = torch.jit.trace(model, example, check_trace=False)
     torch.onnx.export(
-        export.model,
-        _arguments(export),
+        model,
+        example,
         str(export.path),
         dynamo=False,
         verbose=False,

@@ -40,7 +40,7 @@ def inspect(folder: Path, paths: list[str], format_name: str) -> None:
 def _check_config(path: Path) -> None:
     try:
         msgspec.json.decode(path.read_bytes(), type=dict)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"{path.name}: expected the configuration of a model, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
@@ -73,7 +73,7 @@ def _check_script(path: Path) -> None:
     try:
         with path.open("rb") as file:
             list_zip(path.name, file)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:  # names that are no text
         message = f"{path.name}: expected a whole archive of torch.jit.save, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 

@@ -40,7 +40,7 @@ def settle(model: torch.nn.Module) -> None:
     with suppress(NotImplementedError):  # an exported program has one mode
         model.eval()
     for _, value in walk(model):
-        if isinstance(value, torch.nn.Module) and value.training:
+        if isinstance(value, torch.nn.Module) and getattr(value, "training", False):  # frozen TorchScript has none
             value.training = False
 
 
@@ -93,7 +93,7 @@ def _parts(value: object) -> Iterator[tuple[object, object]]:
 
 def _scripted(value: object) -> Iterator[tuple[str, object]]:
     """Return what a module of TorchScript holds beside what is registered, which Python's attributes do not show."""
-    if isinstance(value, torch.jit.ScriptModule):
+    if isinstance(value, torch.jit.ScriptModule) and hasattr(value, "_concrete_type"):
         names = value._concrete_type.get_attributes()  # noqa: SLF001  # nothing else tells them
         yield from ((name, getattr(value, name)) for name in names if hasattr(value, name))
 

@@ -169,6 +169,8 @@ def _read_zip(name: str, file: IO[bytes]) -> Checkpoint:
 def _extent(file: IO[bytes], member: zipfile.ZipInfo) -> tuple[int, int]:
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise ValueError(f"{member.filename:.100} is compressed, which torch.save never does")
+    if member.header_offset < 0:
+        raise ValueError(f"{member.filename:.100} begins before the file")
     file.seek(member.header_offset)
     signature, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     start = member.header_offset + _LOCAL_HEADER.size + name_length + extra_length

@@ -48,7 +48,12 @@ _TENSORS = {
     ("torch._utils", "_rebuild_tensor_v3"),
     ("torch._utils", "_rebuild_parameter"),
     ("torch.storage", "UntypedStorage"),
+    ("torch._tensor", "_rebuild_from_type_v2"),
+    ("torch.nn.parameter", "Parameter"),
+    ("torch", "Tensor"),
     ("torch", "Size"),
+    ("torch", "device"),
+    ("builtins", "set"),
 }
 _STORAGE = re.compile(r"[A-Z][A-Za-z]*Storage|(b?float|u?int|complex)\d+\w*|bool")
 
@@ -65,7 +70,7 @@ def find_code(path: Path) -> list[str]:
                 elif info.filename.endswith(".pt") or info.filename.rpartition("/")[2] in pickled:
                     with archive.open(info) as content:
                         found += [str(each) for each in _names_in(content) if not _is_tensors(each)]
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, RecursionError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, RuntimeError, EOFError, AttributeError) as error:
         message = f"{path.name}: expected a whole program of torch.export, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     return list(dict.fromkeys(found))

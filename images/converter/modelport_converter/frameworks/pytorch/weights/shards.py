@@ -45,7 +45,7 @@ def read_index(path: Path) -> dict[Path, list[str]]:
     """Return the names of the tensors by file, as an index says; the files are beside it. Raises the same."""
     try:
         index = msgspec.json.decode(path.read_bytes(), type=_Index)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _corrupt(path, str(error)) from error
     beside = {each.name: each for each in path.parent.iterdir() if each.is_file() and not each.is_symlink()}
     shards: dict[Path, list[str]] = defaultdict(list)
