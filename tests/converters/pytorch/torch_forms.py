@@ -135,6 +135,11 @@ def exported(model: torch.nn.Module, path: pathlib.Path) -> None:
     torch.export.save(torch.export.export(model, (torch.randn(3, 4),), dynamic_shapes=free), path)
 
 
+def endless(model: torch.nn.Module, path: pathlib.Path) -> None:
+    free = {"x": {0: torch.export.Dim.DYNAMIC}}
+    torch.export.save(torch.export.export(model, (torch.randn(3, 4),), dynamic_shapes=free), path)
+
+
 def stateful(model: torch.nn.Module, path: pathlib.Path) -> None:
     torch.export.save(torch.export.export(Stateful(model), (torch.randn(3, 4),)), path)
 
@@ -158,7 +163,7 @@ FORMS = (
     Form("scripted.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path)),
     Form("branching.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path), wrap=Branching),
     Form("named.pt", lambda model, path: torch.jit.save(torch.jit.script(model), path), wrap=Several),
-    Form("named.pt2", exported, wrap=Several),
+    Form("named.pt2", endless, wrap=Several),
     Form("counting.pt", lambda model, path: torch.jit.save(torch.jit.script(Stateful(model)), path)),
     Form("program.pt2", exported),
     Form("changing.pt2", stateful),

@@ -115,6 +115,12 @@ def test_what_only_looks_like_one_is_none(found, content):
     assert found(best=content) is None
 
 
+def test_an_archive_that_zipfile_does_not_read_is_none(found):
+    content = bytearray(PROGRAM)
+    content[content.index(b"PK\x01\x02") + 6] = 200  # the version that reading it takes
+    assert found(best=bytes(content)) is None
+
+
 def test_an_index_and_its_files_are_one_model(found):
     files = {f"model-0000{number}-of-00002_dot_safetensors": SAFETENSORS for number in (1, 2)}
     index = {"model_dot_safetensors_dot_index_dot_json": b"{}"}

@@ -92,8 +92,13 @@ def _describe(program: torch.export.ExportedProgram) -> tuple[Mapping[str, str],
 
 
 def _limits(found: Any) -> DimensionRange:
-    lowest, highest = found.lower, found.upper
+    lowest, highest = _length(found.lower), _length(found.upper)
     return DimensionRange(
-        min=int(lowest) if int(lowest) > EXCLUDED else 1,
-        max=int(highest) if highest.is_finite and int(highest) < LARGEST else None,
+        min=lowest if lowest is not None and lowest > EXCLUDED else 1,
+        max=highest if highest is not None and highest < LARGEST else None,
     )
+
+
+def _length(bound: Any) -> int | None:
+    """Return a bound, which is a number of sympy's, as one; infinity is none."""
+    return int(bound) if bound.is_Integer else None
