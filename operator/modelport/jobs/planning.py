@@ -64,7 +64,7 @@ def convert_request(
         hops=path,
         checkpoint=spec.checkpoint,
         code=CodeRequest(factory=code.factory, path=code.path, arguments=code.arguments) if code else None,
-        is_trusted=spec.trust == "Trusted",
+        trusted=spec.trust == "Trusted",
         inputs=spec.inputs,
         dimensions=spec.dimensions,
         states=spec.states,

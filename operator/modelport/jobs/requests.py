@@ -60,7 +60,7 @@ class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_fiel
     artifact_digest: str | None = None
     checkpoint: Checkpoint | None = None
     code: CodeRequest | None = None
-    is_trusted: bool = False
+    trusted: bool = False
     """Whether code that comes with the source may run (`trust: Trusted`)."""
     inputs: list[Input] = []
     dimensions: dict[str, DimensionRange] = {}

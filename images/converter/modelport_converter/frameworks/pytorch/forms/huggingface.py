@@ -57,7 +57,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
     draw_from(seed)
     try:
         config = transformers.AutoConfig.from_pretrained(
-            path.parent, local_files_only=True, trust_remote_code=request.is_trusted
+            path.parent, local_files_only=True, trust_remote_code=request.trusted
         )
         made = _find_class(path, config)
         # keys and values of the past are states that nobody feeds back; attention in plain operators exports as it is
@@ -83,7 +83,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
 def _check_trust(path: Path, request: ConvertRequest) -> None:
     """Raise ModelportError (UntrustedSource) where the configuration leads to code that comes with the model."""
     remote = msgspec.json.decode(path.read_bytes(), type=dict).get("auto_map")
-    if remote and not request.is_trusted:
+    if remote and not request.trusted:
         told = ", ".join(map(str, remote.values())) if isinstance(remote, dict) else str(remote)
         message = f"{path.name}: auto_map names code that comes with the model, and would run: {told:.300}"
         raise ModelportError(Reason.UNTRUSTED_SOURCE, message)

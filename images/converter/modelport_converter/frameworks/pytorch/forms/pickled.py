@@ -19,7 +19,7 @@ from modelport_converter.tasks import find_part, last_line
 def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:
     """Unpickle the module. Raises ModelportError: UntrustedSource, FactoryFailed, SourceCorrupt."""
     path = find_part(open_tree(folder), request.source_format)
-    if not request.is_trusted:  # no such Job is planned
+    if not request.trusted:  # no such Job is planned
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"{path.name}: opening it runs code that comes with it")
     draw_from(seed)
     if request.code:

@@ -45,7 +45,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
     """Load the program. Raises ModelportError: UntrustedSource, SourceCorrupt."""
     path = find_part(open_tree(folder), request.source_format)
     run = find_code(path)
-    if run and not request.is_trusted:
+    if run and not request.trusted:
         message = f"{path.name}: opening it would run what is neither an operator nor a tensor: {', '.join(run):.300}"
         raise ModelportError(Reason.UNTRUSTED_SOURCE, message)
     try:
