@@ -218,7 +218,7 @@ def test_weights_that_transformers_would_make_up_are_named(convert, name, told):
         assert words in failure["message"]
 
 
-def test_code_beside_a_configuration_runs_where_it_trusted_alone(convert, forms):
+def test_code_beside_a_configuration_runs_where_it_is_trusted_alone(convert, forms):
     failure = convert("own/model", **FOLDER)["failure"]
     assert (failure["reason"], "modeling_own.OwnModel" in failure["message"]) == ("UntrustedSource", True), failure
     assert_right(convert("own/model", code=None, inputs=None), forms / "own")
