@@ -59,9 +59,11 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     settle(model)
     names, inputs = _describe(program)
-    limits = {
+    found = {
         names[str(symbol)]: _limits(each) for symbol, each in program.range_constraints.items() if str(symbol) in names
     }
+    # what has none is found by asking: a length that is declared is never refused
+    limits = {name: each for name, each in found.items() if each != DimensionRange()}
     return Loaded(
         model, request.inputs or inputs, {} if request.inputs else limits, lambda _example: program, is_traceable=False
     )
