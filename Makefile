@@ -57,7 +57,7 @@ lint: install verify ## Lint, types, import rules, spelling, freshness of genera
 .PHONY: check
 check: export PYTHONDONTWRITEBYTECODE := # some images set it; these tests start hundreds of processes of the same code
 check: lint ## Lint and all tests that need neither cluster nor frameworks, side by side (under two minutes)
-	$(run)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
+	$(run)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --hypothesis-profile quick \
 	  -m "not cluster and not converters and not clients and not processes and not packages"
 
 .PHONY: format

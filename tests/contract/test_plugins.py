@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import types
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -212,12 +213,11 @@ def test_an_image_is_built_from_what_it_declares(image):
     dockerfile = (ROOT / declared["dockerfile"]).read_text()
     stages = {"dependencies"}
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) <= {declared["base"], *stages}
-    for pattern in declared["inputs"]:
-        assert list(ROOT.glob(pattern)), pattern
+    files = {pattern: list(ROOT.glob(pattern)) for pattern in declared["inputs"]}
+    assert all(files.values()), files
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     for source in " ".join(copied).split():
-        folder = source.rstrip("/")
-        assert any(pattern.startswith(folder) for pattern in declared["inputs"]), f"{source} is no input of {image}"
+        assert any(path.is_relative_to(ROOT / source) for path in chain(*files.values())), f"{source} is no input"
 
 
 def inputs(image):

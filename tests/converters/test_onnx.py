@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.nets import NETS
-from modelport.storage.manifests import ArtifactManifest
+from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
 from modelport_server.backends.base import How
 from modelport_server.execution import loading
 
@@ -103,8 +103,9 @@ def served(status, **inputs):
     assert "failure" not in status, status
     folder = Path(status["artifact"]["uri"].removeprefix("file://"))
     manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=ArtifactManifest)
-    files = [file.path for file in manifest.files if file.role == "model"]
-    return loading.load(manifest.runtime, folder, files, How(manifest.load_options))(inputs)
+    return loading.load(manifest.runtime, folder / MODEL, model_paths(manifest.files), How(manifest.load_options))(
+        inputs
+    )
 
 
 def test_what_the_runtimes_optimiser_breaks_is_loaded_without_that_rewrite(convert):

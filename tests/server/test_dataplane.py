@@ -26,7 +26,7 @@ from server.processes import tensor
 
 def plane_of(folder):
     artifact = open_artifact(folder)
-    infer = loading.load(artifact.manifest.runtime, folder, artifact.model_files, How())
+    infer = loading.load(artifact.manifest.runtime, artifact.model_folder, artifact.model_files, How())
     return plane_around(infer, artifact.manifest.signature)
 
 

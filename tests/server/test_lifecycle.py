@@ -113,12 +113,12 @@ def test_states_are_fed_back_before_a_model_is_served(tmp_path):
 
 
 def _cut(folder):
-    (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-1])
+    (folder / "model/model.onnx").write_bytes((folder / "model/model.onnx").read_bytes()[:-1])
 
 
 def _garbage(folder):
-    size = (folder / "model.onnx").stat().st_size
-    (folder / "model.onnx").write_bytes(b"\xff" * size)
+    size = (folder / "model/model.onnx").stat().st_size
+    (folder / "model/model.onnx").write_bytes(b"\xff" * size)
 
 
 def _other_runtime(folder):
@@ -131,8 +131,8 @@ def _other_runtime(folder):
     [
         (lambda folder: (folder / MANIFEST).unlink(), Reason.SOURCE_NOT_FOUND, "manifest.json"),
         (lambda folder: (folder / MANIFEST).write_text("{}"), Reason.SOURCE_CORRUPT, "manifest.json"),
-        (lambda folder: (folder / "model.onnx").unlink(), Reason.SOURCE_CORRUPT, "model.onnx"),
-        (_cut, Reason.SOURCE_CORRUPT, "model.onnx"),
+        (lambda folder: (folder / "model/model.onnx").unlink(), Reason.SOURCE_CORRUPT, "model/model.onnx"),
+        (_cut, Reason.SOURCE_CORRUPT, "model/model.onnx"),
         (_garbage, Reason.RUNTIME_UNSUPPORTED, "ONNX Runtime does not load"),
         (_other_runtime, Reason.SERVER_CRASHED, "found other"),
     ],

@@ -17,7 +17,7 @@ def main(act: str, folder: str, batch: str = "1") -> None:
     """Load the model with one thread and ask it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(f"{folder}/model.onnx", options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(f"{folder}/model/model.onnx", options, providers=["CPUExecutionProvider"])
     asked = {}
     for each in session.get_inputs():
         shape = [int(batch), *(length if isinstance(length, int) else 8 for length in each.shape[1:])]

@@ -7,20 +7,16 @@ import msgspec
 
 from modelport.api.status import Signature
 from modelport.storage.files import describe, list_tree
-from modelport.storage.manifests import MANIFEST, ArtifactManifest, ReferenceFacts
+from modelport.storage.manifests import GOLDEN, MANIFEST, MODEL, ArtifactManifest, ReferenceFacts
 from modelport.verification.verdict.golden import Golden, write_golden
 
 
 def write_artifact(folder: Path, model: bytes, signature: Signature, golden: list[Golden], **more: Any) -> Path:
     """Write an artifact into a new folder; return it. `more` are further fields of the manifest."""
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(model)
-    write_golden(folder / "golden", golden)
-    files = [describe(folder, "model.onnx")]
-    files += [
-        msgspec.structs.replace(describe(folder, f"golden/{name}"), role="golden")
-        for name in list_tree(folder / "golden")
-    ]
+    (folder / MODEL).mkdir(parents=True)
+    (folder / MODEL / "model.onnx").write_bytes(model)
+    write_golden(folder / GOLDEN, golden)
+    files = [describe(folder, path) for path in list_tree(folder)]
     manifest = ArtifactManifest(
         key="0" * 32,
         format="onnx",

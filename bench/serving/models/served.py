@@ -11,6 +11,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from modelport.api.status import Signature, Tensor
+from modelport.storage.manifests import MODEL
 from modelport.verification.verdict.golden import Golden
 from serving.models import minilm
 from serving.models.artifacts import write_artifact
@@ -35,7 +36,7 @@ class Model(NamedTuple):
     @property
     def file(self) -> Path:
         """The ONNX file."""
-        return self.folder / "model.onnx"
+        return self.folder / MODEL / "model.onnx"
 
 
 def make(name: str, scratch: Path) -> Model:

@@ -7,7 +7,7 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.frameworks import FORMATS
 from modelport.jobs.requests import ConvertRequest, Hop
-from modelport.steps.handover import MODEL
+from modelport.storage.manifests import MODEL
 from modelport.storage.trees import FolderTree
 
 __all__ = ["MODEL", "HopTask", "SourceTask", "find_part", "last_line"]

@@ -16,14 +16,10 @@ from modelport.api.status import Signature
 from modelport.encoding import Value, decode
 from modelport.errors import ModelportError
 from modelport.storage.files import MAX_FILES, read_bytes, relative_parts
-from modelport.storage.manifests import MANIFEST, ArtifactManifest, Candidate
+from modelport.storage.manifests import MANIFEST, MODEL, ArtifactManifest, Candidate
 
-MODEL = "model"
-"""Folder of a hop's files."""
 ARTIFACT = "artifact"
-"""Folder of try's model files, of judge's manifest and golden samples, and of a staged artifact."""
-GOLDEN = "golden"
-"""Folder of the golden samples in an artifact."""
+"""Folder of an artifact: of the model's files from try, of manifest and golden samples from judge, of a staged one whole."""
 EVIDENCE = "evidence/reference.npz"
 SIGNATURE = "signature.json"
 CAVEATS = "caveats.json"
@@ -33,7 +29,6 @@ CANDIDATE = "tried.json"
 RECORD = "record.json"
 MAX_JSON_BYTES = 8 << 20
 MAX_CAVEATS_BYTES = 65_536
-_OURS = (GOLDEN, "evidence", "verifications")
 
 
 def read_signature(folder: Path) -> Signature:
@@ -62,14 +57,14 @@ def naming_doubts(steps: Iterable[Path]) -> Iterator[None]:
 
 
 def read_candidate(folder: Path) -> Candidate:
-    """Return what try loaded. Raises ModelportError for names that a model's file cannot have."""
+    """Return what try loaded. Raises ModelportError for paths that a model's file cannot have."""
     candidate = _read(folder, CANDIDATE, MAX_JSON_BYTES, Candidate)
     paths = [relative_parts(file.path) for file in candidate.files]
-    taken = [parts for parts in paths if parts == (MANIFEST,) or parts[0] in _OURS or paths.count(parts) > 1]
-    if taken or not 0 < len(paths) <= MAX_FILES:
-        names = ", ".join("/".join(parts) for parts in taken) or f"{len(paths)} files"
-        message = f"the model's files: expected 1 to {MAX_FILES}, none named {MANIFEST} or in {', '.join(_OURS)}"
-        raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; found {names:.200}")
+    wrong = [parts for parts in paths if parts[0] != MODEL or len(parts) == 1 or paths.count(parts) > 1]
+    if wrong or not 0 < len(paths) <= MAX_FILES:
+        names = ", ".join("/".join(parts) for parts in wrong) or f"{len(paths)} files"
+        message = f"the model's files: expected 1 to {MAX_FILES} different ones in {MODEL}/, found {names:.200}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
     return candidate
 
 

@@ -1,6 +1,7 @@
 """What the store says about what is in it: manifests and records, and the folders they lie in."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -16,7 +17,6 @@ class File(Message, frozen=True, kw_only=True):
     path: str
     size_bytes: int
     digest: str
-    role: Literal["model", "golden"] = "model"
 
 
 class SourceManifest(Message, frozen=True, kw_only=True):
@@ -105,4 +105,18 @@ def artifact_folder(key: str, digest: str) -> str:
     return f"artifacts/{key}/{digest.removeprefix('sha256:')}"
 
 
+def model_files(files: Iterable[File]) -> list[File]:
+    """Return those of an artifact's files that are the model's."""
+    return [file for file in files if file.path.startswith(f"{MODEL}/")]
+
+
+def model_paths(files: Iterable[File]) -> list[str]:
+    """Return the paths of the model's files, relative to its folder."""
+    return [file.path.removeprefix(f"{MODEL}/") for file in model_files(files)]
+
+
 MANIFEST = "manifest.json"
+MODEL = "model"
+"""Folder of the model's files, in an artifact and in what a hop leaves."""
+GOLDEN = "golden"
+"""Folder of the golden samples in an artifact."""

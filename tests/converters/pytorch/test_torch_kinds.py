@@ -15,7 +15,7 @@ from modelport.errors import ModelportError
 from modelport.jobs.requests import ConvertRequest
 from modelport.steps.handover import ARTIFACT, read_caveats, read_manifest
 from modelport.steps.runner import Context
-from modelport.storage.manifests import ArtifactManifest
+from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
 from modelport.verification.measure.sameness import distance
 from modelport.verification.reference import FILE_NAME, read_reference
 from modelport_cli.local.environments import find_recipe, prepare
@@ -57,9 +57,9 @@ CONVERTED = {
     "plain": ["output"],
     "normalised": ["output"],
     "normalised21": ["output"],
-    "relearned_trace": ["output"],
+    "relearned_other": ["output"],
     "floor21": ["output"],
-    "floor_dynamo": ["output"],
+    "floor_other": ["output"],
     "nothing_dropped": ["output"],
     "overridden": ["output"],
     "cache": ["output"],
@@ -95,9 +95,8 @@ def test_gives_pytorchs_own_answers(kinds, name):
     assert outcomes[name] == {"reason": "", "message": ""}
     manifest = verify(folder / name)
     assert [each.name for each in manifest.signature.outputs] == CONVERTED[name]
-    files = [file.path for file in manifest.files if file.role == "model"]
-    served = folder / name / "try" / "out" / ARTIFACT
-    infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
+    served = folder / name / "try" / "out" / ARTIFACT / MODEL
+    infer = loading.load(manifest.runtime, served, model_paths(manifest.files), How(manifest.load_options))
     right = np.load(folder / name / "right.npz")
     found = infer({key.removeprefix("in."): right[key] for key in right if key.startswith("in.")})
     for number, array in enumerate(found.values()):
@@ -136,9 +135,7 @@ def read_signature_of(folder):
         ("complex", "ConversionFailed", ["output output", "torch.view_as_real"]),
         ("sparse", "ConversionFailed", ["output output", "to_dense()"]),
         ("branch", "ConversionFailed", ["net.py:", "was always False", "torch.export", "verification.data"]),
-        ("branch_trace", "ConversionFailed", ["was always False on the samples, and the trace bakes that in. Give"]),
-        ("plain_trace", "ConversionFailed", ["the path that names no exporter takes this one"]),
-        ("both_dynamo", "ConversionFailed", ["the path that names no exporter takes this one"]),
+        ("branch_other", "ConversionFailed", ["was always False on the samples, and the trace bakes that in. Give"]),
         ("packed_last", "ConversionFailed", ["net.py:", "packed sequences", "pick, by lengths", "exporters refuse"]),
         ("whole", "UnsafeSource", ["torch.nn.modules.container.Sequential", "save model.state_dict() alone"]),
         ("complexes", "WeightsMismatch", ["complex64 for float32", "layer.weight"]),
@@ -186,9 +183,9 @@ def test_a_captured_graph_that_is_wrong_fails_the_gate_where_the_trace_is_right(
 
 
 def test_a_trace_in_doubt_is_a_path_of_its_own(kinds):
-    assert kinds[1]["both_trace"]["reason"] == ""
+    assert kinds[1]["both_other"]["reason"] == ""
     with pytest.raises(ModelportError, match="one sample had may be baked in"):
-        verify(kinds[0] / "both_trace")
+        verify(kinds[0] / "both_other")
 
 
 def test_lengths_that_a_trace_holds_are_named(kinds):

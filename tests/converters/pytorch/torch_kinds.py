@@ -305,8 +305,13 @@ CASES = (
     kind("half", inputs=(Input(name="x", dtype="float16", shape=["batch", 4]),)),
     kind("normalised", called="normalised21", options={"opset": 21}),
     *(
-        Case(f"relearned{by}", net="Relearned", inputs=(Input(name="x", shape=["batch", 4, 5]),), by=by.strip("_"))
-        for by in ("", "_trace")
+        Case(
+            f"relearned{by}",
+            net="Relearned",
+            inputs=(Input(name="x", shape=["batch", 4, 5]),),
+            by=by and "other-exporter",
+        )
+        for by in ("", "_other")
     ),
     Case("resized", net="Resized", inputs=(Input(name="x", shape=["batch", 4, 700]),)),
     Case("overridden", net="Overridden"),
@@ -322,11 +327,7 @@ CASES = (
     *(kind(name) for name in ("list", "table", "module", "closure", "state", "counter", "dropout")),
     *(kind(name) for name in ("float", "complex", "sparse", "branch", "both", "few", "floor")),
     kind("floor", called="floor21", options={"opset": 21}),
-    kind("floor", called="floor_dynamo", by="dynamo"),
-    kind("plain", called="plain_trace", by="trace"),
-    kind("both", called="both_dynamo", by="dynamo"),
-    kind("both", called="both_trace", by="trace"),
-    kind("branch", called="branch_trace", by="trace"),
+    *(kind(name, called=f"{name}_other", by="other-exporter") for name in ("floor", "both", "branch")),
     *(Case(f"packed_{kind}", {"kind": kind}, net="Packed", inputs=SEQUENCES) for kind in ("longest", "last", "total")),
     kind("branch", called="branch_reported", verification=Verification(policy="Report")),
     beside("numpy", np.float64(0.5)),

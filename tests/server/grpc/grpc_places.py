@@ -79,7 +79,7 @@ def near(artifact: Path, limits: Limits) -> Iterator[Near]:
 def ready(artifact: Path) -> Iterator[Lifecycle]:
     """Return the life of a server that is ready."""
     opened = open_artifact(artifact)
-    infer = loading.load(opened.manifest.runtime, artifact, opened.model_files, How())
+    infer = loading.load(opened.manifest.runtime, opened.model_folder, opened.model_files, How())
     execution = Execution(guarded(infer), runs=1, max_queue=Limits().max_queue)
     lifecycle = Lifecycle(MODEL)
     lifecycle.plane = DataPlane(

@@ -130,7 +130,7 @@ def outcome(body, *, long):
             return None
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=10 * settings.default.max_examples, deadline=None)
 @given(whole_bodies())
 def test_the_same_is_read_with_and_without_it(body):
     assert outcome(body, long=4) == outcome(body, long=1 << 30)

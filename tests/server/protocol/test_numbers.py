@@ -42,7 +42,7 @@ def read(texts, dtype, separator=","):
     return read_numbers(text, 1, len(text) - 1, dtype, [len(texts)])
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(st.lists(st.one_of(numerals(), middles()), min_size=1, max_size=20))
 def test_floats_are_those_of_the_c_library(texts):
     expected = [_STRTOF(text.encode(), None) for text in texts]
@@ -71,7 +71,7 @@ def test_places_behind_the_point(places, whole, power):
         assert found is None if math.isinf(single) else found.tolist() == [single]
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(
     st.lists(st.one_of(numerals(), st.floats(allow_nan=False, allow_infinity=False).map(repr)), min_size=1, max_size=20)
 )
@@ -84,7 +84,7 @@ def test_doubles_are_those_of_python(texts):
         assert found.view(np.uint64).tolist() == np.array(expected).view(np.uint64).tolist()
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.lists(st.integers(-(2**64), 2**64), min_size=1, max_size=10))
 def test_integers_are_exact_or_refused(values):
     found = read([str(value) for value in values], "int64")
@@ -94,7 +94,7 @@ def test_integers_are_exact_or_refused(values):
         assert found is None
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(st.text('0123456789.eE+-,[] tnN"', max_size=30))
 def test_what_is_no_list_of_numbers_is_refused_and_nothing_else_is_read(text):
     content = f"[{text}]".encode() + b"1]"
@@ -147,7 +147,7 @@ def test_the_count_is_what_was_told():
 SHAPES = st.lists(st.integers(0, 4), min_size=1, max_size=4)
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(SHAPES, SHAPES, st.sampled_from([(",", ":"), (" ,\n", ":"), ("\t,  ", ":")]))
 def test_lists_in_lists_are_read_as_they_are_nested(shape, told, separators):
     values = np.arange(math.prod(shape)).reshape(shape)

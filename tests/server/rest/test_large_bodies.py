@@ -184,7 +184,7 @@ def test_bytes_too_many_end_it_in_its_midst(tmp_path):
 
 def test_a_refused_one_does_not_spoil_the_answer_before_it(tmp_path):
     large = post({}, b" " * 880_000)
-    slow = b'{"inputs":[{"name":"rounds","shape":[],"datatype":"INT64","data":[3000000]}]}'
+    slow = b'{"inputs":[{"name":"rounds","shape":[],"datatype":"INT64","data":[500000]}]}'
     with (
         serving(slow_artifact(tmp_path / "artifact"), *BOUNDS) as server,
         connected(server) as first,

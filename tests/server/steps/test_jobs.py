@@ -98,7 +98,7 @@ def test_a_model_is_imported_converted_and_verified_once_more_on_other_samples(t
     assert record.reference.samples == record.verification.samples > 12, "the user's own are asked beside the generated"
     assert pods.store.read(f"{folder}/{MANIFEST}") == content
 
-    served = tmp_path / "convert" / "try" / "out" / "artifact"
+    served = tmp_path / "convert" / "try" / "out" / "artifact" / "model"
     infer = load(manifest.runtime, served, ["model.onnx"], How(manifest.load_options))
     question = features(3, seed=9)
     np.testing.assert_allclose(infer({"features": question})["scores"], scores(question), rtol=1e-5, atol=1e-6)

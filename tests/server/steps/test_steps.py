@@ -125,11 +125,11 @@ def test_try_answers_and_judges_nothing(tmp_path):
     status, result, log = run("try", request_of(), converted(tmp_path, wrong=0.5))
     assert (status, result) == (ExitStatus.DONE, StepResult(step="try")), log
     out = tmp_path / "try" / "out"
-    assert list_tree(out) == ["answers.npz", "artifact/model.onnx", "tried.json"]
+    assert list_tree(out) == ["answers.npz", "artifact/model/model.onnx", "tried.json"]
     candidate = msgspec.json.decode((out / "tried.json").read_bytes(), type=Candidate)
     model = mlp_bytes(wrong=0.5)
     assert candidate == Candidate(
-        runtime="onnxruntime", files=[File(path="model.onnx", size_bytes=len(model), digest=digest_of(model))]
+        runtime="onnxruntime", files=[File(path="model/model.onnx", size_bytes=len(model), digest=digest_of(model))]
     )
     assert read_answers(out / "answers.npz").companies
 
@@ -152,14 +152,13 @@ def test_judge_leaves_all_but_the_model_and_its_bytes_follow_from_the_inputs(tmp
     assert record.reference == manifest.reference
     assert (manifest.reference.digest, result.verification.reference) == (evidence.digest, evidence.digest)
     assert manifest.reference.samples == result.verification.samples >= 8
-    assert [file.role for file in manifest.files] == ["model", "golden", "golden"]
-    for file in manifest.files:
-        root = work / ("try" if file.role == "model" else "judge") / "out" / "artifact"
-        assert msgspec.structs.replace(describe(root, file.path), role=file.role) == file
+    assert [file.path for file in manifest.files] == ["model/model.onnx", "golden/0.npz", "golden/1.npz"]
+    for file, step in zip(manifest.files, ("try", "judge", "judge"), strict=True):
+        assert describe(work / step / "out" / "artifact", file.path) == file
     assert (manifest.key, manifest.runtime, manifest.signature) == (KEY, "onnxruntime", MLP)
     assert (manifest.has_independent_rows, manifest.lengths) == (True, {"batch": Lengths(min=1)})
     assert (manifest.load_options, manifest.caveats) == ({}, ["the length 8 was baked in"])
-    infer = loading.load("onnxruntime", work / "try" / "out" / "artifact", ["model.onnx"], How())
+    infer = loading.load("onnxruntime", work / "try" / "out" / "artifact" / "model", ["model.onnx"], How())
     check_golden(read_golden(out / "artifact" / "golden"), infer, [])
 
 
@@ -539,11 +538,11 @@ def test_fetch_brings_what_the_digest_names_twice_as_well(tmp_path, stored):
         status, _, log = run("fetch", request, tmp_path / "work", **variables)
         assert status == ExitStatus.DONE, log
     got = tmp_path / "work" / "fetch" / "out" / "artifact"
-    for path in ("model.onnx", "golden/0.npz", MANIFEST):
+    for path in ("model/model.onnx", "golden/0.npz", MANIFEST):
         assert (got / path).read_bytes() == (place / path).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "golden/0.npz", MANIFEST])
+@pytest.mark.parametrize("name", ["model/model.onnx", "golden/0.npz", MANIFEST])
 def test_fetch_trusts_nothing_in_the_store(tmp_path, stored, name):
     place, request, variables = stored
     content = np.frombuffer((place / name).read_bytes(), np.uint8).copy()

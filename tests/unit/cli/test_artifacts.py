@@ -12,7 +12,7 @@ from modelport.storage.store import open_store
 from modelport_cli.artifacts import check_artifact, save_artifact
 from modelport_cli.errors import UsageError
 
-FILES = {"model.onnx": b"weights" * 1000, "golden/0.npz": b"sample"}
+FILES = {"model/model.onnx": b"weights" * 1000, "golden/0.npz": b"sample"}
 
 
 @pytest.fixture
@@ -61,19 +61,19 @@ def test_a_second_call_goes_on_where_the_first_was_cut(stored, tmp_path):
     pull(stored, out)
     kept = (out / "golden" / "0.npz").stat().st_mtime_ns
     (out / "manifest.json").unlink()
-    (out / "model.onnx").rename(out / "model.onnx.part")
-    (out / "model.onnx.part").write_bytes(b"half")
+    (out / "model/model.onnx").rename(out / "model/model.onnx.part")
+    (out / "model/model.onnx.part").write_bytes(b"half")
     pull(stored, out)
     assert contents(out) == FILES
     assert (out / "golden" / "0.npz").stat().st_mtime_ns == kept
 
 
 def test_a_changed_file_in_the_store_is_refused_and_leaves_no_artifact(stored, tmp_path):
-    (stored[1] / "model.onnx").write_bytes(b"other")
+    (stored[1] / "model/model.onnx").write_bytes(b"other")
     with pytest.raises(ModelportError) as caught:
         pull(stored, tmp_path / "out")
     assert caught.value.reason is Reason.DIGEST_MISMATCH
-    assert "model.onnx" not in contents(tmp_path / "out")
+    assert "model/model.onnx" not in contents(tmp_path / "out")
     with pytest.raises(UsageError, match="expected an artifact"):
         check_artifact(tmp_path / "out")
 

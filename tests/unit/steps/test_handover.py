@@ -74,7 +74,19 @@ def test_doubts_are_told_where_the_verification_fails(tmp_path, doubts, reason, 
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/etc/passwd", "../x", "a/../../x", "a\\b", "a\nb", "manifest.json", "./manifest.json", "golden/0.npz"]
+    "path",
+    [
+        "",
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "a\\b",
+        "a\nb",
+        "manifest.json",
+        "golden/0.npz",
+        "model",
+        "model/../manifest.json",
+    ],
 )
 def test_names_that_no_file_of_a_model_has(tmp_path, path):
     file = {"path": path, "sizeBytes": 1, "digest": "sha256:0"}

@@ -29,8 +29,8 @@ def judged(pod):
     """Write what try and judge leave; return the manifest's bytes."""
     tried, judge = pod.work / "try", pod.work / "judge"
     files = [
-        File(path="model.onnx", size_bytes=len(MODEL), digest=digest_of(MODEL)),
-        File(path="golden/0.npz", size_bytes=len(GOLDEN), digest=digest_of(GOLDEN), role="golden"),
+        File(path="model/model.onnx", size_bytes=len(MODEL), digest=digest_of(MODEL)),
+        File(path="golden/0.npz", size_bytes=len(GOLDEN), digest=digest_of(GOLDEN)),
     ]
     manifest = msgspec.json.encode(
         ArtifactManifest(
@@ -45,7 +45,7 @@ def judged(pod):
             reference=ReferenceFacts(digest=digest_of(b"evidence"), samples=8, version=2),
         )
     )
-    write(tried / "out/artifact/model.onnx", MODEL)
+    write(tried / "out/artifact/model/model.onnx", MODEL)
     write(judge / "out/artifact/golden/0.npz", GOLDEN)
     write(judge / "out/artifact" / MANIFEST, manifest)
     write(judge / "out/evidence/reference.npz", b"evidence")
@@ -82,7 +82,7 @@ def test_publish_puts_everything_under_the_manifests_digest(pod):
         "evidence/reference.npz",
         "golden/0.npz",
         "manifest.json",
-        "model.onnx",
+        "model/model.onnx",
         f"verifications/{'b' * 32}.json",
     ]
 
@@ -109,7 +109,7 @@ def test_publish_takes_no_artifact_but_the_one_that_was_to_be_verified(pod):
     assert pod.store.list() == []
 
 
-@pytest.mark.parametrize("place", ["try/out/artifact/model.onnx", "judge/out/artifact/golden/0.npz"])
+@pytest.mark.parametrize("place", ["try/out/artifact/model/model.onnx", "judge/out/artifact/golden/0.npz"])
 def test_publish_takes_no_file_but_those_that_were_judged(pod, place):
     manifest = judged(pod)
     (pod.work / place).write_bytes(b"another")
@@ -122,7 +122,7 @@ def test_publish_takes_no_file_but_those_that_were_judged(pod, place):
 
 def test_publish_follows_no_link(pod):
     judged(pod)
-    planted = pod.work / "try/out/artifact/model.onnx"
+    planted = pod.work / "try/out/artifact/model/model.onnx"
     planted.unlink()
     planted.symlink_to(pod.credentials / "store" / "uri")
     statuses, result, _ = pod.run("publish", request=request())

@@ -2,13 +2,13 @@
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport.storage.manifests import ArtifactManifest, Candidate, Lengths
+from modelport.storage.manifests import ArtifactManifest, Candidate, Lengths, model_files
 from modelport.verification.verdict.evidence import Evidence
 
 
 def check_agreement(manifest: ArtifactManifest, candidate: Candidate, evidence: Evidence) -> None:
     """Raise ModelportError (DigestMismatch, VerificationFailed) for what the manifest says and the evidence does not."""
-    expected = {file.path: (file.size_bytes, file.digest) for file in manifest.files if file.role == "model"}
+    expected = {file.path: (file.size_bytes, file.digest) for file in model_files(manifest.files)}
     found = {file.path: (file.size_bytes, file.digest) for file in candidate.files}
     if found != expected:
         named = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))

@@ -2,10 +2,9 @@
 
 from modelport.jobs.requests import ConvertRequest, JobRequest
 from modelport.jobs.results import StepResult
-from modelport.steps.handover import MODEL
 from modelport.steps.runner import Context
 from modelport_converter import frameworks
-from modelport_converter.tasks import HopTask
+from modelport_converter.tasks import MODEL, HopTask
 
 
 def index_of(step: str) -> int:

@@ -19,7 +19,6 @@ from modelport.runtimes import runtime_for
 from modelport.steps.handover import (
     ARTIFACT,
     EVIDENCE,
-    GOLDEN,
     RECORD,
     naming_doubts,
     read_candidate,
@@ -29,7 +28,15 @@ from modelport.steps.handover import (
 )
 from modelport.steps.runner import Context, printable, say
 from modelport.storage.files import copy_beneath, describe, list_tree
-from modelport.storage.manifests import MANIFEST, ArtifactManifest, Candidate, File, ReferenceFacts, VerificationRecord
+from modelport.storage.manifests import (
+    GOLDEN,
+    MANIFEST,
+    ArtifactManifest,
+    Candidate,
+    File,
+    ReferenceFacts,
+    VerificationRecord,
+)
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import read_answers
 from modelport.verification.arrays import MAX_FILE_BYTES
@@ -79,7 +86,7 @@ def _judge(context: Context, request: ConvertRequest) -> StepResult:
             source_format=request.source_format,
             path=[request.source_format, *(hop.target for hop in request.hops)],
             signature=signature,
-            files=[*_model_files(candidate), *_golden_files(context.out / ARTIFACT)],
+            files=[*candidate.files, *_golden_files(context.out / ARTIFACT)],
             reference=compared,
             lengths=evidence.lengths,
             has_independent_rows=evidence.has_independent_rows,
@@ -138,10 +145,5 @@ def _runtime(request: ConvertRequest, candidate: Candidate) -> str:
     return runtime
 
 
-def _model_files(candidate: Candidate) -> list[File]:
-    return [msgspec.structs.replace(file, role="model") for file in candidate.files]
-
-
 def _golden_files(folder: Path) -> list[File]:
-    paths = [f"{GOLDEN}/{name}" for name in list_tree(folder / GOLDEN)]
-    return [msgspec.structs.replace(describe(folder, path), role="golden") for path in paths]
+    return [describe(folder, f"{GOLDEN}/{name}") for name in list_tree(folder / GOLDEN)]

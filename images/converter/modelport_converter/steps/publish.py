@@ -12,7 +12,7 @@ from modelport.jobs.results import ArtifactFacts, StepResult
 from modelport.steps.handover import ARTIFACT, EVIDENCE, MAX_JSON_BYTES, RECORD, read_manifest
 from modelport.steps.runner import OUT, Context, say
 from modelport.storage.files import open_beneath, read_bytes
-from modelport.storage.manifests import MANIFEST, ArtifactManifest, artifact_folder
+from modelport.storage.manifests import MANIFEST, ArtifactManifest, artifact_folder, model_files
 from modelport.storage.store import Store, open_store, read_credentials
 
 
@@ -43,8 +43,9 @@ def publish(context: Context) -> StepResult:
 
 
 def _upload_artifact(store: Store, context: Context, manifest: ArtifactManifest, folder: str) -> None:
+    models = model_files(manifest.files)
     for file in manifest.files:
-        root = context.work / (TRY if file.role == "model" else "judge")
+        root = context.work / (TRY if file in models else "judge")
         with open_beneath(root, f"{OUT}/{ARTIFACT}/{file.path}") as content:
             store.upload_checked(f"{folder}/{file.path}", file, content)
     _upload_evidence(store, context, f"{folder}/{EVIDENCE}")

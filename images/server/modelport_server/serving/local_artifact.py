@@ -10,9 +10,7 @@ from modelport.api.reasons import Reason
 from modelport.encoding import digest_of
 from modelport.errors import ModelportError
 from modelport.storage.files import open_beneath
-from modelport.storage.manifests import MANIFEST, ArtifactManifest, File
-
-GOLDEN = "golden"
+from modelport.storage.manifests import MANIFEST, MODEL, ArtifactManifest, File, model_paths
 
 
 class LocalArtifact(NamedTuple):
@@ -23,9 +21,14 @@ class LocalArtifact(NamedTuple):
     digest: str
 
     @property
+    def model_folder(self) -> Path:
+        """Folder of the model's files."""
+        return self.folder / MODEL
+
+    @property
     def model_files(self) -> list[str]:
-        """Paths of the model's files."""
-        return [file.path for file in self.manifest.files if file.role == "model"]
+        """Paths of the model's files, in their folder."""
+        return model_paths(self.manifest.files)
 
 
 def open_artifact(folder: Path) -> LocalArtifact:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from modelport.storage.manifests import ArtifactManifest
+from modelport.storage.manifests import GOLDEN, ArtifactManifest
 from modelport.verification.verdict.companies import joined_dimension
 from modelport.verification.verdict.golden import check_golden, read_golden
 from modelport_server.backends.base import How, Traits
@@ -21,7 +21,7 @@ from modelport_server.observation.metrics import Metrics
 from modelport_server.observation.observers import Observation, Tell, log_access
 from modelport_server.observation.tracing import Tracing, wants_traces
 from modelport_server.serving import listeners
-from modelport_server.serving.local_artifact import GOLDEN, LocalArtifact, open_artifact
+from modelport_server.serving.local_artifact import LocalArtifact, open_artifact
 from modelport_server.transport.limits import Limits
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _load(options: Options, metrics: Metrics) -> _Model:
     loading.check_types(manifest.runtime, traits, manifest.signature)
     threads = share(options.processors or processors.available(), traits.most_threads)
     how = How(manifest.load_options, threads.per_run, options.device)
-    infer = guarded(loading.load(manifest.runtime, artifact.folder, artifact.model_files, how, runs=threads.runs))
+    infer = guarded(loading.load(manifest.runtime, artifact.model_folder, artifact.model_files, how, runs=threads.runs))
     golden = read_golden(artifact.folder / GOLDEN)
     check_golden(golden, infer, manifest.states)
     execution = Execution(

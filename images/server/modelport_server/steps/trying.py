@@ -21,14 +21,13 @@ from modelport.steps.handover import (
     ARTIFACT,
     CANDIDATE,
     DOUBTS,
-    MODEL,
     naming_doubts,
     read_manifest,
     read_signature,
 )
 from modelport.steps.runner import Context, say
 from modelport.storage.files import copy_beneath, list_tree
-from modelport.storage.manifests import ArtifactManifest, Candidate, File
+from modelport.storage.manifests import MODEL, ArtifactManifest, Candidate, File, model_files, model_paths
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import Tried, write_answers
 from modelport.verification.arrays import Tensors
@@ -55,6 +54,7 @@ class _Model(NamedTuple):
     """The copied model, and what it is to be asked."""
 
     folder: Path
+    """Of the artifact that the files are of."""
     files: list[File]
     runtime: Runtime
     request: ConvertRequest
@@ -107,18 +107,20 @@ def prepare(request: JobRequest) -> None:
 
 def _copy(context: Context, request: ConvertRequest, stored: ArtifactManifest | None) -> list[File]:
     source, target = context.out_of(candidate_step(request)), context.out / ARTIFACT
-    if not stored:
-        return _copy_tree(source / MODEL, target)
-    paths = [file.path for file in stored.files if file.role == "model"]
-    return [copy_beneath(source / ARTIFACT, path, target / path) for path in paths]
-
-
-def _copy_tree(source: Path, target: Path) -> list[File]:
-    """Copy a folder that the step before has left, which may be hostile."""
-    if source.is_symlink() or not source.is_dir() or not (paths := list_tree(source)):
-        message = f"{source.name}: expected a folder with files of the step before, found something else"
-        raise ModelportError(Reason.UNSAFE_SOURCE, message)
+    if stored:
+        source, paths = source / ARTIFACT, [file.path for file in model_files(stored.files)]
+    else:
+        paths = _list_model(source)
     return [copy_beneath(source, path, target / path) for path in paths]
+
+
+def _list_model(hop: Path) -> list[str]:
+    """Return the paths of the model's files that the step before has left, which may be hostile."""
+    folder = hop / MODEL
+    if folder.is_symlink() or not folder.is_dir() or not (paths := list_tree(folder)):
+        message = f"{MODEL}: expected a folder with files of the step before, found something else"
+        raise ModelportError(Reason.UNSAFE_SOURCE, message)
+    return [f"{MODEL}/{path}" for path in paths]
 
 
 def _attempt(context: Context, model: _Model, ways: Sequence[LoadOptions]) -> list[_Attempt]:
@@ -137,9 +139,9 @@ def _attempt(context: Context, model: _Model, ways: Sequence[LoadOptions]) -> li
 
 
 def _try(model: _Model, options: LoadOptions) -> _Attempt:
-    samples, paths = model.reference.samples, [file.path for file in model.files]
+    samples, paths = model.reference.samples, model_paths(model.files)
     try:
-        infer = loading.load(model.runtime.name, model.folder, paths, How(options, processors.available()))
+        infer = loading.load(model.runtime.name, model.folder / MODEL, paths, How(options, processors.available()))
         answers = tuple(_ask(number, each, infer, model.request) for number, each in enumerate(samples))
     except ModelportError as error:
         return _Attempt(options, error=error)

@@ -53,8 +53,8 @@ FORMATS = (
         needs=("inputs",),
     ),
 )
-# each of PyTorch's exporters where the first path takes the other: both have faults that the other has not
-EXPORTERS = {"": 10, "dynamo": 20, "trace": 30}
+# PyTorch has two exporters, and each has faults that the other has not: the one that the first path does not take
+EXPORTERS = {"": 10, "other-exporter": 20}
 CAPTURED = "torch-export"
 """Its graph is there already; only one exporter takes it."""
 

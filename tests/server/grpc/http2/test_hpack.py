@@ -18,7 +18,7 @@ def pairs(fields):
     return [(field.name, field.value) for field in fields]
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(BLOCKS)
 def test_blocks_of_the_library_are_read(blocks):
     encoder, decoder = hpack.Encoder(), Decoder(MAX_BYTES)
@@ -29,7 +29,7 @@ def test_blocks_of_the_library_are_read(blocks):
         assert pairs(decoder.decode(block)) == [each[:2] for each in headers]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=10 * settings.default.max_examples)
 @given(st.lists(st.binary(max_size=60), max_size=4))
 def test_whatever_comes_is_read_or_refused_as_the_library_does(blocks):
     known, decoder = hpack.Decoder(MAX_BYTES), Decoder(MAX_BYTES)
@@ -44,7 +44,7 @@ def test_whatever_comes_is_read_or_refused_as_the_library_does(blocks):
         assert pairs(decoder.decode(block)) == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=20_000)), max_size=5))
 def test_what_is_written_is_read_by_the_library(headers):
     known = hpack.Decoder(10 * MAX_BYTES)

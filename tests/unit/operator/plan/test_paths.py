@@ -32,23 +32,14 @@ from unit.operator.scenes import (
 )
 
 GATE = failed_step("judge", Reason.VERIFICATION_FAILED, message="step judge: an error of 9 times its limit")
-FIRST, SECOND = "pytorch-state-dict → onnx", "pytorch-state-dict → onnx by dynamo"
-
-
-@pytest.fixture(autouse=True)
-def two_paths(monkeypatch):
-    """Have PyTorch two converters, whatever it has."""
-    framework = FRAMEWORKS["pytorch"]
-    monkeypatch.setitem(FRAMEWORKS, "pytorch", framework._replace(converters=framework.converters[:2]))
-    for each in framework.converters[2:]:
-        monkeypatch.delitem(CONVERTERS, each.name)
+FIRST, SECOND = "pytorch-state-dict → onnx", "pytorch-state-dict → onnx by other-exporter"
 
 
 def converters_in(plan):
     (job,) = [create.body for create in plan.create if create.body["kind"] == "Job"]
     containers = job["spec"]["template"]["spec"]["containers"]
     request = next(each["value"] for each in containers[0]["env"] if each["name"] == "MODELPORT_REQUEST")
-    return [name for name in ("onnx-by-dynamo", "state-dict-to-onnx") if f'{name}"' in request]
+    return [name for name in ("onnx-by-other-exporter", "state-dict-to-onnx") if f'{name}"' in request]
 
 
 def refused(ending=GATE):
@@ -75,7 +66,7 @@ def test_the_best_path_is_taken_first():
 )
 def test_the_next_one_follows_at_once_and_the_refusal_is_told(ending):
     case, jobs, plan = refused(ending)
-    assert converters_in(plan) == ["onnx-by-dynamo"]
+    assert converters_in(plan) == ["onnx-by-other-exporter"]
     (told,) = case.status.refused
     assert (told.path, case.status.path, case.status.failure) == (FIRST, SECOND.split(" → "), None)
     assert told.message
@@ -102,7 +93,7 @@ def test_what_another_path_would_share_ends_the_first(ending):
 def test_a_refusal_is_believed_when_its_job_is_gone():
     case, (first, _), plan = refused()
     again = plan_for(case, first)
-    assert converters_in(again) == converters_in(plan) == ["onnx-by-dynamo"]
+    assert converters_in(again) == converters_in(plan) == ["onnx-by-other-exporter"]
     assert report_on(case, again).status.refused == case.status.refused
 
 
@@ -112,7 +103,7 @@ def test_the_second_path_makes_the_artifact_and_the_status_keeps_why():
     done = plan_for(case, *jobs, third)
     case = with_status(case, report_on(case, done))
     assert done.progress.verified
-    assert case.status.path == ["pytorch-state-dict", "onnx by dynamo"]
+    assert case.status.path == ["pytorch-state-dict", "onnx by other-exporter"]
     assert [each.path for each in case.status.refused] == [FIRST]
     # and later, when all Jobs are gone, and the operator is another
     for platform in (PLATFORM, UPGRADED):
@@ -129,7 +120,7 @@ def test_all_paths_that_fail_are_told_the_best_one_first():
     failure = case.status.failure
     assert (failure.reason, failure.retryable, failure.step) == (Reason.VERIFICATION_FAILED, False, "hop-1")
     assert failure.message == (
-        "step judge: an error of 9 times its limit; pytorch-state-dict → onnx by dynamo: step hop-1: no operator foo"
+        "step judge: an error of 9 times its limit; pytorch-state-dict → onnx by other-exporter: step hop-1: no operator foo"
     )
     assert ready(report_on(case, done)) == ("False", Reason.VERIFICATION_FAILED)
     # nothing is tried again and nothing is told otherwise, with the Jobs or without them
@@ -154,7 +145,7 @@ def test_an_artifact_that_a_tighter_tolerance_refuses_gives_way_to_the_next_path
     case, jobs = converted(resource(PYTORCH))
     case = with_spec(case, STRICT)
     plan = plan_for(case, *jobs)
-    assert converters_in(plan) == ["onnx-by-dynamo"]
+    assert converters_in(plan) == ["onnx-by-other-exporter"]
     case = with_status(case, report_on(case, plan))
     assert [each.path for each in case.status.refused] == [FIRST]
     assert (case.status.failure, case.status.artifact.digest) == (None, ARTIFACT_DIGEST)
@@ -163,7 +154,10 @@ def test_an_artifact_that_a_tighter_tolerance_refuses_gives_way_to_the_next_path
         done = plan_for(case, *left)
         case = with_status(case, report_on(case, done))
         assert (done.progress.verified, case.status.artifact.digest) == (True, OTHER_DIGEST)
-        assert (case.status.path[-1], [each.path for each in case.status.refused]) == ("onnx by dynamo", [FIRST])
+        assert (case.status.path[-1], [each.path for each in case.status.refused]) == (
+            "onnx by other-exporter",
+            [FIRST],
+        )
 
 
 def test_an_artifact_that_no_path_makes_well_enough_is_told_once_and_for_all():
@@ -191,7 +185,7 @@ def test_another_resources_artifact_that_is_not_good_enough_ends_no_path_but_its
     )
     case, first = imported(resource(STRICT))
     plan = plan_for(case, first, peers=(peer,))
-    assert converters_in(plan) == ["onnx-by-dynamo"]
+    assert converters_in(plan) == ["onnx-by-other-exporter"]
     case = with_status(case, report_on(case, plan))
     assert [each.path for each in case.status.refused] == [FIRST]
     # nor does the other resource need to stay

@@ -34,8 +34,6 @@ from modelport_converter.onnx_graphs.chance import find_random_operations
 from modelport_converter.onnx_graphs.files import read_opset
 
 LOGGER = "torch.onnx"
-TRACE, CAPTURE = "trace", "dynamo"
-"""The exporters, as paths name them."""
 LAST_TRACED_OPSET = 20
 FIRST_CAPTURED_OPSET = 18
 """For an older one the graph-capturing exporter has its graph rewritten, not always into a valid one."""
@@ -119,15 +117,15 @@ def pick_example(reference: Reference, inputs: Sequence[Input]) -> Tensors:
     return min((sample.inputs[0] for sample in reference.usual), key=rank)
 
 
-def export_model(export: Export, *, by: str, is_doubtful: bool, is_asked: bool) -> Exported:
+def export_model(export: Export, *, is_other: bool, is_doubtful: bool, is_asked: bool) -> Exported:
     """Write the ONNX file. Raises ModelportError.
 
-    `by` names the exporter (TRACE, CAPTURE) whose graph is wanted where the choice made without a name is the other's;
-    `is_doubtful` says that the model's code looks at values of tensors, `is_asked` that no other operator set will do.
+    `is_other` says that the exporter is wanted which would not be taken else, `is_doubtful` that the model's code looks
+    at values of tensors, `is_asked` that no other operator set will do.
     """
     refusals: list[str] = []
     with _plain_operators(), tempfile.TemporaryDirectory(dir=export.path.parent.parent) as folder:
-        trace = export._replace(path=Path(folder) / TRACE / export.path.name)
+        trace = export._replace(path=Path(folder) / "trace" / export.path.name)
         trace.path.parent.mkdir()
         warned = None
         if not export.is_traceable:
@@ -136,27 +134,22 @@ def export_model(export: Export, *, by: str, is_doubtful: bool, is_asked: bool) 
             refusals.append(f"trace: it writes operator sets up to {LAST_TRACED_OPSET}")
         else:
             warned = _attempt("trace", _trace, trace, refusals, is_asked=is_asked)
-        choice = TRACE if warned == [] and not is_doubtful else CAPTURE
-        if by == choice:
-            raise _refused(["the path that names no exporter takes this one"])
-        if (by or choice) == CAPTURE:
+        is_sure = warned == [] and not is_doubtful
+        if is_sure == is_other:
             if warned:
                 say(LOGGER, f"the trace may hold for its example alone: {str(warned[0].message).splitlines()[0]:.160}")
             newer = export if is_asked else export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
             if _attempt("capture", _capture, newer, refusals, is_asked=is_asked) is not None:
                 return Exported(places=_places(warned or ()))
-        if warned is None or by == CAPTURE:
-            raise _refused(refusals)
+        if warned is None or (is_sure and is_other):
+            message = f"PyTorch's exporters refuse the model: {'; '.join(refusals)}"
+            raise ModelportError(Reason.CONVERSION_FAILED, message)
         say(LOGGER, "the trace is kept")
         shutil.rmtree(export.path.parent)
         trace.path.parent.rename(export.path.parent)
-    if choice == TRACE:
+    if is_sure:
         return Exported()
     return Exported(True, refusals[-1] if refusals else "", _places(warned), _places(filter(_is_whole, warned)))
-
-
-def _refused(refusals: Sequence[str]) -> ModelportError:
-    return ModelportError(Reason.CONVERSION_FAILED, f"PyTorch's exporters refuse the model: {'; '.join(refusals)}")
 
 
 @contextmanager

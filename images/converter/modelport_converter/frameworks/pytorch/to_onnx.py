@@ -51,7 +51,9 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
     is_graph = FORMATS[task.request.source_format].holds_graph
     looks = [place for place in watch.looks if not (is_graph or is_check(place.file, place.line))]
     try:
-        exported = export_model(export, by=task.hop.by, is_doubtful=bool(looks), is_asked=options.opset is not None)
+        exported = export_model(
+            export, is_other=bool(task.hop.by), is_doubtful=bool(looks), is_asked=options.opset is not None
+        )
     except ModelportError as refusal:
         raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
     _tell_doubts(task, opened.loaded, reference, exported)
