@@ -9,6 +9,7 @@ import pytest
 
 from modelport.steps.handover import read_manifest
 from modelport.storage.files import describe_tree, tree_digest
+from modelport.storage.manifests import MODEL, model_paths
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_server.backends.base import How
 from modelport_server.execution import loading
@@ -65,8 +66,7 @@ def assert_right(status, folder, scale=1.0):
     assert "failure" not in status, status["failure"]
     artifact = Path(status["artifact"]["uri"].removeprefix("file://"))
     manifest = read_manifest(artifact)[0]
-    files = [file.path for file in manifest.files if file.role == "model"]
-    infer = loading.load(manifest.runtime, artifact, files, How(manifest.load_options))
+    infer = loading.load(manifest.runtime, artifact / MODEL, model_paths(manifest.files), How(manifest.load_options))
     right = dict(np.load(folder / "right.npz"))
     outputs = [each.name for each in manifest.signature.outputs]
     found = infer({name: right[name] for name in right if name not in outputs})
