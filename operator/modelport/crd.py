@@ -25,6 +25,8 @@ _DROPPED = {"title", "default", "additionalProperties", "propertyNames", "exampl
 _LIMITS = {"maxLength", "maxItems", "maxProperties"}
 _OPAQUE = ("source.signature",)
 """Parts of the status that are told as a whole."""
+_UNTOLD = ("status.conditions.*", "status.refused.*", "status.verification.outputs.*")
+"""Items of the status whose fields the reference page alone describes: they do not fit."""
 
 # Rules by the place in the schema that they stand at: (path, rule, message).
 _LOCATIONS = tuple(FIELDS.values())
@@ -125,6 +127,11 @@ KEYWORDS: tuple[tuple[str, str, object], ...] = (
 def resource_definition() -> Schema:
     """Return the CustomResourceDefinition."""
     schema = root_schema()
+    for path in _UNTOLD:
+        _at(schema, path)["properties"] = {
+            name: {key: value for key, value in each.items() if key != "description"}
+            for name, each in _at(schema, path)["properties"].items()
+        }
     for path, keyword, value in KEYWORDS:
         _at(schema, path)[keyword] = value
     for path, rule, message in RULES:

@@ -86,7 +86,7 @@ ADVICE: dict[Reason, Advice] = {
     ),
     Reason.UNTRUSTED_SOURCE: Advice(
         False,
-        "Set spec.source.trust: Trusted if you trust whoever made the model, or give it without the code that the message names.",
+        "Set spec.source.trust: Trusted if you trust the code that the message names, or give a file without it.",
     ),
     Reason.UNKNOWN_FORMAT: Advice(False, "State spec.source.format; `modelport formats` lists the formats."),
     Reason.AMBIGUOUS_FORMAT: Advice(
@@ -101,7 +101,10 @@ ADVICE: dict[Reason, Advice] = {
     Reason.CONVERSION_FAILED: Advice(
         False, "Change what the message names, or read the log tail; `modelport run` repeats it locally."
     ),
-    Reason.NON_DETERMINISTIC: Advice(False, "Switch random operations and training-mode dropout off in the factory."),
+    Reason.NON_DETERMINISTIC: Advice(
+        False,
+        "Switch random operations and training-mode dropout off; have what a call changes taken and given, and name it under source.states.",
+    ),
     Reason.NUMERICALLY_UNSTABLE: Advice(
         False,
         "The source model disagrees with itself on tiny changes: narrow inputs[].values to real ranges, or set a tolerance.",

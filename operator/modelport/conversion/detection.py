@@ -60,10 +60,14 @@ AnyFormat = TypeVar("AnyFormat", bound=Detecting)
 def detect(tree: Tree, formats: Iterable[AnyFormat]) -> tuple[AnyFormat, Evidence] | None:
     """Return the one format that the files have, or None if there is none.
 
+    What has a part in a larger model is no model of its own: weights beside their configuration are not weights alone.
+
     Raises ModelportError (AmbiguousFormat) if there are several, of which one is as sure as the other.
     """
     found = [(each, evidence) for each in formats if each.detect and (evidence := each.detect(tree))]
     found = [each for each in found if each[1].is_sure] or found
+    taken = [set(evidence.parts.values()) for _, evidence in found]
+    found = [each for each, parts in zip(found, taken, strict=True) if not any(parts < other for other in taken)]
     if len(found) > 1:
         named = "; ".join(f"{each.name} ({', '.join(evidence.parts.values())})" for each, evidence in found)
         message = (

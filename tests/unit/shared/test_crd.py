@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelport.crd import MAX_BYTES, resource_definition
+from modelport.crd import MAX_BYTES, resource_definition, root_schema
 
 ROOT = Path(__file__).parents[3]
 Node = dict[str, Any]
@@ -51,7 +51,9 @@ def test_every_node_is_structural_and_bounded(path: str) -> None:
 
 
 def test_every_field_is_explained() -> None:
-    assert not [path for path, node in NODES.items() if not path.endswith("[]") and not node.get("description")]
+    schema = root_schema()["properties"]  # as the reference page has it: not all of the status fits into the CRD
+    found = dict(item for part in ("spec", "status") for item in nodes(part, schema[part]))
+    assert not [path for path, node in found.items() if not path.endswith("[]") and not node.get("description")]
 
 
 def test_scale_points_at_fields_that_exist() -> None:

@@ -1,7 +1,10 @@
 """Formats are told by what is in files; archives of models stay whole, and what could be two things is a question."""
 
 import io
+import pickle
+import types
 import zipfile
+from collections import OrderedDict
 
 import onnx
 import pytest
@@ -31,6 +34,11 @@ def zip_bytes(*names):
 
 
 CHECKPOINT = zip_bytes("best/data.pkl", "best/byteorder", "best/data/0", "best/version")
+SCRIPT = zip_bytes("best/data.pkl", "best/code/__torch__/net.py", "best/constants.pkl", "best/version")
+PROGRAM = zip_bytes("best/archive_format", "best/models/model.json", "best/data/weights/weight_0", "best/version")
+COMPILED = zip_bytes("best/archive_format", "best/data/aotinductor/model/wrapper.so")
+SAFETENSORS = (2).to_bytes(8, "little") + b"{}"
+CONFIG = b'{"architectures": ["BertModel"], "model_type": "bert"}'
 STRAY = zip_bytes("net.onnx", "extras/data.pkl", "extras/version")
 DL4J = zip_bytes("configuration.json", "coefficients.bin", "updaterState.bin")
 
@@ -71,6 +79,71 @@ def test_an_onnx_model_that_lost_its_end_and_its_name_is_none(found):
 @pytest.mark.parametrize("name", ["best_dot_pt", "best_dot_zip", "best"])
 def test_a_checkpoint_is_one_under_any_name(found, name):
     assert found(**{name: CHECKPOINT}) == ("pytorch-state-dict", {"weights": name.replace("_dot_", ".")}, True)
+
+
+def saved(content, protocol=2):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("best/data.pkl", pickle.dumps(content, protocol=protocol))
+        archive.writestr("best/version", b"3")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ({"epoch": 3}, "pytorch-state-dict"),
+        (OrderedDict(a=1), "pytorch-state-dict"),
+        (types.SimpleNamespace(a=1), "pytorch-module"),
+    ],
+)
+def test_a_module_that_was_saved_whole_is_told_from_weights(found, content, name, protocol):
+    assert found(best_dot_pt=saved(content, protocol))[0] == name
+
+
+@pytest.mark.parametrize(
+    ("content", "name"), [(SCRIPT, "torchscript"), (PROGRAM, "torch-export"), (SAFETENSORS, "safetensors")]
+)
+@pytest.mark.parametrize("path", ["best_dot_pt", "best_dot_zip", "best"])
+def test_the_forms_of_pytorch_are_told_by_content(found, path, content, name):
+    assert found(**{path: content})[::2] == (name, True)
+
+
+@pytest.mark.parametrize("content", [COMPILED, (1 << 40).to_bytes(8, "little") + b"{}"])
+def test_what_only_looks_like_one_is_none(found, content):
+    assert found(best=content) is None
+
+
+def test_an_archive_that_zipfile_does_not_read_is_none(found):
+    content = bytearray(PROGRAM)
+    content[content.index(b"PK\x01\x02") + 6] = 200  # the version that reading it takes
+    assert found(best=bytes(content)) is None
+
+
+def test_an_index_and_its_files_are_one_model(found):
+    files = {f"model-0000{number}-of-00002_dot_safetensors": SAFETENSORS for number in (1, 2)}
+    index = {"model_dot_safetensors_dot_index_dot_json": b"{}"}
+    assert found(**files, **index)[1] == {"weights": "model.safetensors.index.json"}
+
+
+def test_weights_beside_their_configuration_are_no_model_of_their_own(found):
+    weights = {
+        "pytorch_model_dot_bin": CHECKPOINT,
+        "model_dot_safetensors": SAFETENSORS,
+        "optimizer_dot_pt": CHECKPOINT,
+    }
+    name, parts, is_sure = found(config_dot_json=CONFIG, **weights)
+    assert (name, parts["config"], parts["weights"], is_sure) == (
+        "huggingface",
+        "config.json",
+        "model.safetensors",
+        True,
+    )
+
+
+def test_a_configuration_of_another_library_makes_no_folder(found):
+    assert found(config_dot_json=b"{}", model_dot_safetensors=SAFETENSORS)[0] == "safetensors"
 
 
 def test_weights_that_lost_their_end_are_told_by_their_name_alone(found):

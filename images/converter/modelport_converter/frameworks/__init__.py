@@ -2,7 +2,7 @@
 
 A folder has the name that the framework's declaration in `modelport.frameworks` has, and in it
 
-- `inspect.py`: `inspect(folder, paths)` returns the signature, where the format tells, and runs nothing of the files;
+- `inspect.py`: `inspect(folder, paths, format_name)` returns the signature, where the format tells, and runs nothing of the files;
 - `ask.py`: `open_source(task)` returns the `Source` that answers for a model of its formats;
 - `to_<format>.py` and `from_<format>.py`: `convert(task, options)`, for each converter that it declares.
 
@@ -45,7 +45,7 @@ def inspect_model(format_name: str, folder: Path, paths: list[str]) -> Signature
 
     Raises ModelportError (SourceCorrupt, UnsafeSource) for files that are not what the format says, or would run code.
     """
-    found: Signature | None = _module(format_name, "inspect").inspect(folder, paths)
+    found: Signature | None = _module(format_name, "inspect").inspect(folder, paths, format_name)
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
-from modelport.api.spec import Input, State
+from modelport.api.spec import DimensionRange, Input, State
 from modelport.api.status import Tensor
 from modelport.errors import ModelportError
 from modelport.jobs.requests import ConvertRequest
@@ -51,6 +51,8 @@ class Source(NamedTuple):
     """Builds it once more with its weights moved by one unit in the last place: noise, where no input can move."""
     run_wide: Infer | None = None
     """Answers inputs of float64 in float64, as far as it can: how the source itself rounds."""
+    dimensions: Mapping[str, DimensionRange] = {}
+    """Limits of free dimensions that the source tells; what the user declares of one replaces them."""
     find_unstored: Callable[[], Sequence[str]] = _nothing
     """Says, after `rebuild`, which tensors of the two differ."""
 
@@ -65,7 +67,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     prober = Prober(again)
     plan = make_plan(
         source.inputs,
-        request.dimensions,
+        {**source.dimensions, **request.dimensions},
         prober,
         count=request.verification.samples,
         hints={**_vocabularies(source.inputs, data), **source.hints},

@@ -15,9 +15,9 @@ from modelport_converter.onnx_graphs.graphs import tensors_of
 from modelport_converter.tasks import find_part
 
 
-def inspect(folder: Path, paths: list[str]) -> Signature:
+def inspect(folder: Path, paths: list[str], format_name: str) -> Signature:
     """Return inputs and outputs of the one ONNX file. Raises ModelportError."""
-    path = find_part(FolderTree(folder, tuple(paths)), "onnx")
+    path = find_part(FolderTree(folder, tuple(paths)), format_name)
     name = path.relative_to(folder).as_posix()
     try:
         model = onnx.load(path, load_external_data=False)

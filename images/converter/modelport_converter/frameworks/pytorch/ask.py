@@ -17,33 +17,34 @@ def open_source(task: SourceTask) -> Source:
     """Build the model and load its weights. Raises ModelportError."""
     request = task.request
     opened = open_model(request, task.model, task.code)
-    asker, unstored = opened.asker, list[str]()
+    (model, inputs, limits, *_), asker, unstored = opened.loaded, opened.asker, list[str]()
     precision = asker.find_precision()
 
     @functools.cache
     def build_other() -> torch.nn.Module:
         with fresh_imports(task.code):
-            return load_model(request, task.model, task.code, seed=1)
+            return load_model(request, task.model, task.code, seed=1).model
 
     def rebuild() -> Infer:
         other = build_other()
-        unstored[:] = find_differences(opened.model, other)
-        return Asker(other, request.inputs, task.code).run_unwatched
+        unstored[:] = find_differences(model, other)
+        return Asker(other, inputs, task.code).run_unwatched
 
     def move_weights() -> Infer:
         other = build_other()
         move_parameters(other)
-        return Asker(other, request.inputs, task.code).run_unwatched
+        return Asker(other, inputs, task.code).run_unwatched
 
     return Source(
-        request.inputs,
+        inputs,
         asker.run,
         asker.find_random_operations,
         run_unwatched=asker.run_unwatched,
         hints=dict(asker.watch.hints),
         precision=precision,
+        dimensions=limits,
         rebuild=rebuild,
         move_weights=move_weights,
-        run_wide=widen(opened.model, request.inputs, task.code) if precision == "float32" else None,
+        run_wide=widen(model, inputs, task.code) if precision == "float32" else None,
         find_unstored=lambda: unstored,
     )

@@ -27,6 +27,7 @@ from modelport.verification.arrays import Tensors
 from modelport.verification.errors import describe_error
 from modelport.verification.reference import Reference
 from modelport_converter.frameworks.pytorch.building.state import settle
+from modelport_converter.frameworks.pytorch.forms.base import Capture
 from modelport_converter.frameworks.pytorch.outputs import name_outputs, to_tensor
 from modelport_converter.frameworks.pytorch.watching.watch import is_torch
 from modelport_converter.onnx_graphs.chance import find_random_operations
@@ -61,7 +62,7 @@ class Flattened(torch.nn.Module):
 class Export(NamedTuple):
     """What is exported, and where to."""
 
-    model: torch.nn.Module
+    model: Flattened
     example: Tensors
     inputs: Sequence[Input]
     outputs: Sequence[Tensor]
@@ -70,6 +71,9 @@ class Export(NamedTuple):
     """In a folder of its own: a large model takes several files."""
     code: Path
     """Folder of the code that came with the model."""
+    capture: Capture | None = None
+    """Returns the model's graph, where it is not captured from Python."""
+    is_traceable: bool = True
 
 
 class Exported(NamedTuple):
@@ -124,7 +128,9 @@ def export_model(export: Export, *, is_other: bool, is_doubtful: bool, is_asked:
         trace = export._replace(path=Path(folder) / "trace" / export.path.name)
         trace.path.parent.mkdir()
         warned = None
-        if export.opset > LAST_TRACED_OPSET:
+        if not export.is_traceable:
+            refusals.append("trace: it would hold the lengths of its example")
+        elif export.opset > LAST_TRACED_OPSET:
             refusals.append(f"trace: it writes operator sets up to {LAST_TRACED_OPSET}")
         else:
             warned = _attempt("trace", _trace, trace, refusals, is_asked=is_asked)
@@ -253,9 +259,13 @@ _ONNX = {"float64": "DOUBLE"}
 
 
 def _trace(export: Export) -> None:
+    example = _arguments(export)
+    model: torch.nn.Module = export.model
+    if isinstance(export.model.model, torch.jit.ScriptModule):  # only this one takes a script's graph into a trace
+        model = torch.jit.trace(model, example, check_trace=False)
     torch.onnx.export(
-        export.model,
-        _arguments(export),
+        model,
+        example,
         str(export.path),
         dynamo=False,
         verbose=False,
@@ -271,16 +281,18 @@ def _capture(export: Export) -> None:
         {axis: torch.export.Dim.DYNAMIC for axis, length in enumerate(each.shape) if isinstance(length, str)}
         for each in export.inputs
     )
+    example = _arguments(export)
+    program = export.capture(example) if export.capture else None
     torch.onnx.export(
-        export.model,
-        _arguments(export),
+        export.model if program is None else program,
+        example if program is None else (),
         str(export.path),
         dynamo=True,
         verbose=False,
         opset_version=export.opset,
         input_names=[each.name for each in export.inputs],
         output_names=[each.name for each in export.outputs],
-        dynamic_shapes={"inputs": shapes},
+        dynamic_shapes={"inputs": shapes} if program is None else None,
         external_data=_is_large(export.model),
     )
 

@@ -1,24 +1,57 @@
-"""PyTorch state dicts: a whole file whose weights are tensors, and need nothing that would have to be called.
+"""PyTorch's files: whole ones whose weights are tensors, and need nothing that would have to be called.
 
-The pickle is read as data, by what the converter reads it with, too; so the two agree.
+A pickle is read as data, by what the converter reads it with, too; so the two agree.
 """
 
+import zipfile
 from pathlib import Path
+
+import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.steps.runner import say
+from modelport.storage.archives import list_zip
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
+from modelport_converter.frameworks.pytorch.weights.programs import find_code
+from modelport_converter.frameworks.pytorch.weights.shards import INDEX, find_shards, is_safetensors, read_index
 from modelport_converter.tasks import find_part
 
+LOGGER = "torch"
+REMOTE_CODE = "auto_map"
+"""Where a configuration of transformers names Python files beside it."""
 EXTRA_STATE = "_extra_state"
 """Weights may hold what a module's own get_extra_state returned under a name that ends so."""
 
 
-def inspect(folder: Path, paths: list[str]) -> None:
-    """Check the one file. A state dict tells no signature. Raises ModelportError."""
-    path = find_part(FolderTree(folder, tuple(paths)), "pytorch-state-dict", "weights")
+def inspect(folder: Path, paths: list[str], format_name: str) -> None:
+    """Check the files. Weights tell no signature. Raises ModelportError."""
+    tree = FolderTree(folder, tuple(paths))
+    if format_name in _WHOLE:
+        _WHOLE[format_name](find_part(tree, format_name))
+        return
+    path = find_part(tree, format_name, "weights")
+    if format_name == "huggingface":
+        _check_config(find_part(tree, format_name, "config"))
+    for shard in read_index(path) if path.name.endswith(INDEX) and not is_safetensors(path) else (path,):
+        (find_shards if is_safetensors(shard) else _check_pickle)(shard)
+
+
+def _check_config(path: Path) -> None:
+    try:
+        code = msgspec.json.decode(path.read_bytes(), type=dict).get(REMOTE_CODE)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"{path.name}: expected the configuration of a model, found: {error!s:.200}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    if code:
+        told = ", ".join(map(str, code.values())) if isinstance(code, dict) else str(code)
+        message = f"{path.name}: {REMOTE_CODE} names code that comes with the model, and would run: {told:.300}"
+        raise ModelportError(Reason.UNTRUSTED_SOURCE, message)
+
+
+def _check_pickle(path: Path) -> None:
     checkpoint = read_checkpoint(path)
     try:
         foreign = _find_foreign(checkpoint)
@@ -26,7 +59,7 @@ def inspect(folder: Path, paths: list[str]) -> None:
         message = f"{path.name}: expected a whole file as torch.save writes it, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     if foreign is not None:
-        message = f"{path.name}: expected weights as tensors, found {describe(foreign)}, which only calling it would make; save model.state_dict() alone"
+        message = f"{path.name}: expected weights as tensors, found {describe(foreign)}, which only calling it would make; save model.state_dict() alone, or state format: pytorch-module and trust: Trusted"
         raise ModelportError(Reason.UNSAFE_SOURCE, message)
 
 
@@ -40,3 +73,26 @@ def _find_foreign(checkpoint: Checkpoint) -> object:
             return None  # weights among other things: which they are is for checkpoint.key to say
         values = [value for name, value in content.items() if not str(name).endswith(EXTRA_STATE)]
     return next((each for each in values if isinstance(each, (Name, Object)) and id(each) not in tensors), None)
+
+
+def _check_script(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            list_zip(path.name, file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:  # names that are no text
+        message = f"{path.name}: expected a whole archive of torch.jit.save, found: {error!s:.200}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+
+
+def _check_program(path: Path) -> None:
+    run = find_code(path)
+    if run:
+        message = f"{path.name}: opening it would run what is neither an operator nor a tensor: {', '.join(run):.300}"
+        raise ModelportError(Reason.UNTRUSTED_SOURCE, message)
+
+
+def _check_module(path: Path) -> None:
+    say(LOGGER, f"opening it makes a {describe(read_checkpoint(path).content)}, which trust: Trusted allows")
+
+
+_WHOLE = {"torchscript": _check_script, "torch-export": _check_program, "pytorch-module": _check_module}

@@ -1,5 +1,6 @@
-"""A PyTorch model: built by its factory, loaded strictly, and asked once; ask and the first hop share it."""
+"""A PyTorch model: loaded strictly, and asked once; ask and the first hop share it."""
 
+import importlib
 import inspect
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +11,9 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.jobs.requests import ConvertRequest
 from modelport.steps.runner import say
-from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.pytorch.answering import Asker, probe
-from modelport_converter.frameworks.pytorch.building.loading import build_model, load_weights
 from modelport_converter.frameworks.pytorch.building.torchvision_shim import install
-from modelport_converter.frameworks.pytorch.weights.state_dicts import read_weights
-from modelport_converter.tasks import find_part
+from modelport_converter.frameworks.pytorch.forms.base import Loaded
 
 SMALL_BYTES = 4 << 20
 LOGGER = "torch"
@@ -24,11 +22,20 @@ LOGGER = "torch"
 class Opened(NamedTuple):
     """A model that answers."""
 
-    model: torch.nn.Module
+    loaded: Loaded
     asker: Asker
     """Has asked once, to see what the model does with its inputs."""
 
 
+_FORMS = {
+    "pytorch-state-dict": "factories",
+    "safetensors": "factories",
+    "huggingface": "huggingface",
+    "torchscript": "scripts",
+    "torch-export": "programs",
+    "pytorch-module": "pickled",
+}
+"""Modules by format; each is loaded where it is asked for: transformers takes seconds."""
 _opened: dict[Path, Opened] = {}
 """By the folder of the weights: ask and the first hop run one after the other in one process."""
 
@@ -37,21 +44,21 @@ def open_model(request: ConvertRequest, model: Path, code: Path) -> Opened:
     """Return the model of a folder of weights, built at most once. Raises ModelportError."""
     if model not in _opened:
         loaded = load_model(request, model, code, seed=0)
-        _limit_threads(loaded)
-        _check_arguments(loaded, request)
-        _opened[model] = Opened(loaded, probe(loaded, request.inputs, request.dimensions, code))
+        _limit_threads(loaded.model)
+        _check_arguments(loaded)
+        _opened[model] = Opened(
+            loaded, probe(loaded.model, loaded.inputs, {**loaded.dimensions, **request.dimensions}, code)
+        )
     return _opened[model]
 
 
-def load_model(request: ConvertRequest, folder: Path, code: Path, seed: int) -> torch.nn.Module:
+def load_model(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:
     """Build the model with this seed, and load its weights. Raises ModelportError."""
-    if request.code is None or not request.inputs:
-        raise ModelportError(Reason.INPUTS_NEEDED, "expected spec.source.code and spec.source.inputs, found none")
     if install():
         say(LOGGER, "torchvision's extension does not load beside this torch; its operators are declared here")
-    model = build_model(request.code, code, seed)
-    load_weights(model, read_weights(find_part(open_tree(folder), "pytorch-state-dict", "weights"), request.checkpoint))
-    return model
+    form = importlib.import_module(f"{__package__}.forms.{_FORMS[request.source_format]}")
+    loaded: Loaded = form.load(request, folder, code, seed)
+    return loaded
 
 
 def _limit_threads(model: torch.nn.Module) -> None:
@@ -61,15 +68,18 @@ def _limit_threads(model: torch.nn.Module) -> None:
         torch.set_num_threads(1)
 
 
-def _check_arguments(model: torch.nn.Module, request: ConvertRequest) -> None:
-    strings = [each.name for each in request.inputs if each.dtype == "string"]
+def _check_arguments(loaded: Loaded) -> None:
+    model, inputs = loaded.model, loaded.inputs
+    strings = [each.name for each in inputs if each.dtype == "string"]
     if strings:
         message = f"input {', '.join(strings)[:200]}: expected numbers, which PyTorch's tensors hold; found strings"
         raise ModelportError(Reason.INVALID_SPEC, message)
     try:
-        inspect.signature(model.forward).bind(*request.inputs)
+        inspect.signature(model.forward).bind(*inputs)
     except TypeError as error:
-        message = f"{type(model).__name__}.forward does not take the {len(request.inputs)} inputs of spec.source.inputs: {error}"
+        message = (
+            f"{type(model).__name__}.forward does not take the {len(inputs)} inputs of spec.source.inputs: {error}"
+        )
         raise ModelportError(Reason.INPUTS_NEEDED, message) from error
     except ValueError:
         return  # a forward without a readable signature: the first question tells

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 from modelport.api.reasons import Reason
-from modelport.conversion.detection import detect
 from modelport.errors import ModelportError
-from modelport.frameworks.tensorflow import FRAMEWORK
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
@@ -16,15 +14,13 @@ READERS = {"keras": read_keras, "keras-h5": read_keras, "keras-weights": read_ar
 """What reads architectures, in which functions may stand."""
 
 
-def inspect(folder: Path, paths: list[str]) -> None:
+def inspect(folder: Path, paths: list[str], format_name: str) -> None:
     """Check the files; only the model itself tells its signature. Raises ModelportError."""
     tree = FolderTree(folder, tuple(paths))
-    found = detect(tree, FRAMEWORK.formats)
-    name = found[0].name if found else "keras-h5"
-    path = find_part(tree, name, "architecture" if name == "keras-weights" else "model")
-    if name in READERS:
-        read_guarded(READERS[name], path)
-        refuse_code(READERS[name](path).config)
+    path = find_part(tree, format_name, "architecture" if format_name == "keras-weights" else "model")
+    if format_name in READERS:
+        read_guarded(READERS[format_name], path)
+        refuse_code(READERS[format_name](path).config)
 
 
 def refuse_code(config: object) -> None:

@@ -7,7 +7,7 @@ find out: every missing, unexpected, reshaped or altered one refuses.
 import importlib
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,19 @@ from modelport.errors import ModelportError
 from modelport.jobs.requests import CodeRequest
 from modelport.steps.runner import say
 from modelport_converter.frameworks.pytorch.building.state import equal_numbers, settle
+from modelport_converter.frameworks.pytorch.weights.readings import Wanted
 from modelport_converter.frameworks.pytorch.weights.state_dicts import Weights, list_names
 from modelport_converter.tasks import last_line
 
 LOGGER = "torch"
+COUNTS = ("num_batches_tracked", "_extra_state")
+"""What PyTorch's own modules load without: PyTorch 0.4 did not save it, or it holds no tensor."""
 
 
 def build_model(code: CodeRequest, folder: Path, seed: int) -> torch.nn.Module:
-    """Return what the factory returns, in evaluation mode. Raises ModelportError (FactoryFailed).
-
-    Numbers that it draws follow from `seed`: what two seeds build differently, no file holds.
-    """
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  # the generator that users' code has
-    random.seed(seed)
-    _extend_import_path(code, folder)
+    """Return what the factory returns, in evaluation mode. Raises ModelportError (FactoryFailed)."""
+    draw_from(seed)
+    extend_import_path(code, folder)
     module_name, _, name = code.factory.partition(":")
     try:
         factory = getattr(importlib.import_module(module_name), name)
@@ -46,6 +44,13 @@ def build_model(code: CodeRequest, folder: Path, seed: int) -> torch.nn.Module:
         raise ModelportError(Reason.FACTORY_FAILED, message)
     settle(model)
     return model
+
+
+def draw_from(seed: int) -> None:
+    """Have numbers that a model draws while it is built follow from `seed`: what two seeds build differently, no file holds."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # the generator that users' code has
+    random.seed(seed)
 
 
 @contextmanager
@@ -64,8 +69,17 @@ def fresh_imports(folder: Path) -> Iterator[None]:
 
 
 def load_weights(model: torch.nn.Module, weights: Weights) -> None:
-    """Put the weights into the model, all of them and no others. Raises ModelportError (WeightsMismatch)."""
-    expected = {name: _shape(value) for name, value in model.state_dict().items()}
+    """Put the weights into the model, all of them and no others. Raises ModelportError (WeightsMismatch).
+
+    What the model ties is stored under one of its names or under all of them.
+    """
+    own = model.state_dict(keep_vars=True)
+    expected = {name: _shape(value) for name, value in own.items()}
+    twins = find_twins(own, weights)
+    if twins:
+        told = list_names([f"{name} is {twin}" for name, twin in twins.items()])
+        say(LOGGER, f"tied by the model, and stored once: {told}")
+        weights.update({name: weights[twin] for name, twin in twins.items()})
     try:
         with torch.no_grad():
             model.load_state_dict(weights, strict=True)
@@ -80,13 +94,43 @@ def load_weights(model: torch.nn.Module, weights: Weights) -> None:
     settle(model)
 
 
+def wanted_by(model: torch.nn.Module) -> Wanted:
+    """Return what weights must be to be the model's."""
+    own = model.state_dict(keep_vars=True)
+    shapes = {name: _shape(value) for name, value in own.items()}
+
+    def does_fit(found: Mapping[str, Sequence[int]]) -> bool:
+        if any(name not in own or shapes[name] not in (None, list(shape)) for name, shape in found.items()):
+            return False
+        missing = [name for name in own if name not in found and not name.endswith(COUNTS)]
+        return len(missing) == 0 or find_twins(own, found).keys() >= set(missing)
+
+    return Wanted(own.keys(), does_fit)
+
+
+def find_twins(own: Mapping[str, object], stored: Collection[str]) -> dict[str, str]:
+    """Return, of the model's names that are not stored, those of tensors that it has under a stored name, too."""
+    places = {_place(value): name for name, value in own.items() if name in stored}
+    return {
+        name: places[_place(value)] for name, value in own.items() if name not in stored and _place(value) in places
+    }
+
+
+def _place(value: object) -> object:
+    """Return what two names of one tensor have in common, and nothing else."""
+    if not isinstance(value, torch.Tensor) or _shape(value) is None or not value.numel() or value.is_meta:
+        return id(value)
+    return value.data_ptr(), value.dtype, value.shape, value.stride()
+
+
 def _shape(value: object) -> list[int] | None:
     if not isinstance(value, torch.Tensor) or isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
         return None
     return list(value.shape)
 
 
-def _extend_import_path(code: CodeRequest, folder: Path) -> None:
+def extend_import_path(code: CodeRequest, folder: Path) -> None:
+    """Let the code's modules be imported. Raises ModelportError (FactoryFailed)."""
     root = folder.resolve()
     chosen = (root / (code.path or ".")).resolve()
     if not chosen.is_relative_to(root) or not chosen.is_dir():

@@ -5,6 +5,7 @@ state_dict() and eval() reach registered parts alone; what else takes part in an
 
 import types
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 
 import numpy as np
@@ -16,7 +17,7 @@ from modelport_converter.frameworks.pytorch.outputs import to_array, to_tensor
 Leaf = torch.Tensor | np.ndarray | int | float | complex  # bool is an int
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _MOVABLE = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
-_OPAQUE = (type, types.ModuleType, str, bytes, torch.dtype, torch.device)
+_OPAQUE = (type, types.ModuleType, str, bytes, torch.dtype, torch.device, torch.fx.Graph)
 _HASHED_BYTES = 1 << 20
 
 
@@ -36,9 +37,10 @@ def walk(model: torch.nn.Module) -> Iterator[tuple[str, object]]:
 
 def settle(model: torch.nn.Module) -> None:
     """Put every module into evaluation mode, also those that eval() does not reach or that override train()."""
-    model.eval()
+    with suppress(NotImplementedError):  # an exported program has one mode
+        model.eval()
     for _, value in walk(model):
-        if isinstance(value, torch.nn.Module) and value.training:
+        if isinstance(value, torch.nn.Module) and getattr(value, "training", False):  # frozen TorchScript has none
             value.training = False
 
 
@@ -86,7 +88,14 @@ def _parts(value: object) -> Iterator[tuple[object, object]]:
     else:
         attributes = dict(getattr(value, "__dict__", None) or {})
         registered = [attributes.pop(name, None) or {} for name in _REGISTRIES]
-        yield from chain(*(each.items() for each in registered), attributes.items())
+        yield from chain(*(each.items() for each in registered), attributes.items(), _scripted(value))
+
+
+def _scripted(value: object) -> Iterator[tuple[str, object]]:
+    """Return what a module of TorchScript holds beside what is registered, which Python's attributes do not show."""
+    if isinstance(value, torch.jit.ScriptModule) and hasattr(value, "_concrete_type"):
+        names = value._concrete_type.get_attributes()  # noqa: SLF001  # nothing else tells them
+        yield from ((name, getattr(value, name)) for name in names if hasattr(value, name))
 
 
 def _mark(value: object) -> object:

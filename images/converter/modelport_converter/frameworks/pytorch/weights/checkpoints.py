@@ -169,6 +169,8 @@ def _read_zip(name: str, file: IO[bytes]) -> Checkpoint:
 def _extent(file: IO[bytes], member: zipfile.ZipInfo) -> tuple[int, int]:
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise ValueError(f"{member.filename:.100} is compressed, which torch.save never does")
+    if member.header_offset < 0:
+        raise ValueError(f"{member.filename:.100} begins before the file")
     file.seek(member.header_offset)
     signature, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     start = member.header_offset + _LOCAL_HEADER.size + name_length + extra_length
@@ -180,9 +182,9 @@ def _extent(file: IO[bytes], member: zipfile.ZipInfo) -> tuple[int, int]:
 def _read_legacy(file: IO[bytes], size: int) -> Checkpoint:
     found: dict[str, Storage] = {}
 
-    def refer(identity: object) -> Storage:
+    def refer(identity: object) -> Storage | Name:
         storage = _storage(identity)
-        return found.setdefault(storage.key, storage)
+        return found.setdefault(storage.key, storage) if isinstance(storage, Storage) else storage
 
     for _ in range(3):  # magic number, version, machine
         read_pickle(file, _storage)
@@ -200,14 +202,19 @@ def _read_legacy(file: IO[bytes], size: int) -> Checkpoint:
     return Checkpoint(content, storages)
 
 
-def _storage(identity: object) -> Storage:
-    """Return what a persistent id says: ("storage", class, key, device, length), and None in old files."""
+def _storage(identity: object) -> Storage | Name:
+    """Return what a persistent id says: ("storage", class, key, device, length), and None in old files.
+
+    These have ("module", class, file, code), too, for the class of a module that was saved whole.
+    """
     match identity:
         case ("storage", Name(name=kind), str(key), _, int(length), *more) if kind in _STORAGES and more in (
             [],
             [None],
         ):
             return Storage(key, _STORAGES[kind], length)
+        case ("module", Name() as made, *_):
+            return made
     raise ValueError("a storage of an unknown kind")
 
 

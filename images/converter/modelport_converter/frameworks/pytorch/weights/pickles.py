@@ -44,7 +44,10 @@ def read_pickle(file: IO[bytes], refer: Callable[[Any], object]) -> object:
 
     The file is left behind the pickle. Raises ValueError for what is no whole pickle.
     """
-    machine = _Machine(refer)
+    return _run(_Machine(refer), file)
+
+
+def _run(machine: "_Machine", file: IO[bytes]) -> object:
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
             if number == MAX_STEPS:
@@ -57,6 +60,13 @@ def read_pickle(file: IO[bytes], refer: Callable[[Any], object]) -> object:
     raise ValueError("a pickle without an end")
 
 
+def find_names(file: IO[bytes]) -> list[Name]:
+    """Return all that a pickle would import. The file is left behind it. Raises ValueError for what is no whole pickle."""
+    machine = _Machine(lambda identity: identity)
+    _run(machine, file)
+    return machine.names
+
+
 class _Machine:
     """The pickle machine: a stack, marks in it, and a memo."""
 
@@ -65,6 +75,7 @@ class _Machine:
         self.refer = refer
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
+        self.names: list[Name] = []
 
     def step(self, opcode: str, argument: Any) -> None:
         if opcode in _VALUES:
@@ -104,7 +115,8 @@ class _Machine:
         self.set_items(items)
 
     def name(self, module: str, name: str) -> None:
-        self.stack.append(Name(str(module), str(name)))
+        self.names.append(Name(str(module), str(name)))
+        self.stack.append(self.names[-1])
 
     def set_items(self, items: list[Any]) -> None:
         if isinstance(self.stack[-1], dict):

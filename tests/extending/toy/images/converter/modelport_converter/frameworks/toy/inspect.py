@@ -6,7 +6,7 @@ from modelport.api.status import Signature, Tensor
 from modelport_converter.frameworks.toy.models import read_model
 
 
-def inspect(folder: Path, paths: list[str]) -> Signature:
+def inspect(folder: Path, paths: list[str], format_name: str) -> Signature:
     """Return input and output. Raises ModelportError."""
     model = read_model(folder / paths[0])
     return Signature(

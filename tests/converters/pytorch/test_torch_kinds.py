@@ -25,7 +25,7 @@ from modelport_server.execution import loading
 from modelport_server.steps.trying import try_model
 
 pytestmark = pytest.mark.converters
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

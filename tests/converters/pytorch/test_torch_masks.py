@@ -10,7 +10,7 @@ import pytest
 from modelport_cli.local.environments import find_recipe, prepare
 
 pytestmark = pytest.mark.converters
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HIDES, HIDES_AND_COUNTS, ADDED = [True, False, False], [True, False, True], [False, True, False]
 EXPECTED = {
     "taken from 1, made large": HIDES,

@@ -1,0 +1,28 @@
+"""TorchScript: a graph with control flow of its own, which no trace bakes in."""
+
+from pathlib import Path
+
+import torch
+from torch._export.converter import TS2EPConverter
+
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError, lacks_memory
+from modelport.jobs.requests import ConvertRequest
+from modelport.storage.trees import open_tree
+from modelport_converter.frameworks.pytorch.building.state import settle
+from modelport_converter.frameworks.pytorch.forms.base import Loaded
+from modelport_converter.tasks import find_part, last_line
+
+
+def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:  # noqa: ARG001  # as all forms
+    """Load the module. Raises ModelportError (SourceCorrupt)."""
+    path = find_part(open_tree(folder), request.source_format)
+    try:
+        model = torch.jit.load(path, map_location="cpu")
+    except (RuntimeError, ValueError, OSError) as error:
+        if lacks_memory(error):
+            raise
+        message = f"{path.name}: expected TorchScript that torch {torch.__version__} loads, found: {last_line(error)}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    settle(model)
+    return Loaded(model, request.inputs, capture=lambda example: TS2EPConverter(model, example).convert())
