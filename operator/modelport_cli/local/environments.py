@@ -10,19 +10,19 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from uv import find_uv_bin
-
 from modelport import __version__
 from modelport.storage.jars import VARIABLE, fetch_jars
-from modelport_cli.console import progress
+from modelport_cli.console import print_line, progress
 from modelport_cli.errors import CommandError
+from modelport_cli.local.uv import UvError, run_uv
+from modelport_cli.stages import size
 
 JARS = ".jars"
 """How the name of a lock of jars ends."""
@@ -93,12 +93,15 @@ def prepare(recipe: Recipe) -> Path:
     if python.exists():
         return python
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"{recipe.key}.lock"), progress(f"Environment of {recipe.image} (once)"):
+    with _locked(cache / f"{recipe.key}.lock", f"{_named(recipe)}, which another run makes"):
         if not python.exists():  # another run may have built it meanwhile
+            started = time.monotonic()
             building = cache / f"{recipe.key}.new"
             shutil.rmtree(building, ignore_errors=True)
             _build(recipe, building)
+            held = size(sum(path.lstat().st_size for path in building.rglob("*")))
             building.rename(finished)
+            print_line(f"{_named(recipe)}: {held}, made once, in {time.monotonic() - started:.0f} s")
     return python
 
 
@@ -121,10 +124,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelport"
 
 
+def _named(recipe: Recipe) -> str:
+    return f"Environment of {recipe.image}"
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, what: str) -> Iterator[None]:
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with progress(what):
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
@@ -136,7 +144,7 @@ def _build(recipe: Recipe, folder: Path) -> None:
             _fetch_jars(recipe, lock, folder / "jars")
         else:
             python = str(folder / "bin" / "python")
-            _uv(recipe, "pip", "install", "--quiet", "--python", python, *install_arguments(lock))
+            _uv(recipe, "pip", "install", "--python", python, *install_arguments(lock))
 
 
 def install_arguments(lock: Path) -> list[str]:
@@ -166,19 +174,10 @@ def _fetch_jars(recipe: Recipe, lock: Path, folder: Path) -> None:
 
 
 def _uv(recipe: Recipe, *arguments: str) -> None:
-    variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    child = subprocess.run(
-        [find_uv_bin(), *arguments],
-        cwd=cache_folder(),  # not in a project, whose settings uv would read
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if child.returncode != 0:
-        words = " ".join(child.stderr.split())[-600:]
+    try:
+        run_uv(*arguments, folder=cache_folder(), what=_named(recipe))
+    except UvError as error:
         raise CommandError(
-            f"the environment of {recipe.image} cannot be built: {words}",
+            f"the environment of {recipe.image} cannot be built: {error}",
             f"Check the access to the package index (uv's settings), or put wheels into a folder and set {WHEELS_VARIABLE}.",
-        )
+        ) from error

@@ -1,5 +1,6 @@
 """Environments: their keys, their recipes, and that they appear whole or not at all."""
 
+import re
 import subprocess
 import zipfile
 from hashlib import sha256
@@ -58,7 +59,7 @@ def lock(tmp_path, digest):
     return Recipe("converter-tiny", (path,))
 
 
-def test_an_environment_is_built_once_and_holds_what_the_lock_says(tmp_path, cache, wheel):
+def test_an_environment_is_built_once_tells_so_and_holds_what_the_lock_says(tmp_path, cache, wheel, capsys):
     recipe = lock(tmp_path, sha256(wheel.read_bytes()).hexdigest())
     python = prepare(recipe)
     assert subprocess.check_output([python, "-c", "import tiny; print(tiny.ANSWER)"], text=True) == "42\n"
@@ -66,6 +67,9 @@ def test_an_environment_is_built_once_and_holds_what_the_lock_says(tmp_path, cac
     assert prepare(recipe) == python
     assert python.parent.parent.stat().st_mtime_ns == built
     assert {path.name for path in cache.iterdir()} == {recipe.key, f"{recipe.key}.lock"}
+    told = capsys.readouterr().err
+    assert "converter-tiny: Installed 1 package" in told
+    assert re.search(r"converter-tiny: \d+(\.\d+)? .?B, made once, in \d+ s", told)
 
 
 def test_a_wrong_hash_builds_nothing(tmp_path, cache, wheel):
