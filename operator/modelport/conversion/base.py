@@ -35,6 +35,8 @@ class Format(NamedTuple):
     """
     executes_code: bool = False
     """Whether opening it runs code that comes with it; then `trust: Trusted` is needed."""
+    may_execute: str = ""
+    """What in some of its files would run when they are opened: then these need `trust: Trusted`, too; inspect finds it."""
     needs: tuple[str, ...] = ()
     """Fields of `spec.source` without which it makes no model: `code`, `inputs`."""
 

@@ -114,6 +114,8 @@ def _detect_checkpoint(tree: Tree) -> Evidence | None:
     return play("model", [path for path in metas if path in tree.paths], is_sure=True)
 
 
+LAMBDA = "Lambda layers"
+
 FRAMEWORK = Framework(
     "tensorflow",
     "TensorFlow",
@@ -144,8 +146,15 @@ FRAMEWORK = Framework(
             "Keras architecture (JSON) with weights (HDF5 or a TensorFlow checkpoint)",
             _detect_weights,
             suffixes=WEIGHTS_SUFFIXES,
+            may_execute=LAMBDA,
         ),
-        Format("keras-h5", "Keras model in HDF5 (architecture and weights)", _detect_h5, suffixes=H5_SUFFIXES),
+        Format(
+            "keras-h5",
+            "Keras model in HDF5 (architecture and weights)",
+            _detect_h5,
+            suffixes=H5_SUFFIXES,
+            may_execute=LAMBDA,
+        ),
         Format(
             "tensorflow-saved-model",
             "TensorFlow SavedModel (a folder: saved_model.pb, variables)",
@@ -153,7 +162,13 @@ FRAMEWORK = Framework(
             suffixes=(SAVED_MODEL,),
             holds_graph=True,
         ),
-        Format("keras", "Keras model (.keras, a zip archive)", _detect_keras, suffixes=(KERAS_SUFFIX,)),
+        Format(
+            "keras",
+            "Keras model (.keras, a zip archive)",
+            _detect_keras,
+            suffixes=(KERAS_SUFFIX,),
+            may_execute=LAMBDA,
+        ),
     ),
     converters=(
         Converter("keras-h5", "onnx", OnnxOptions, cost=10),

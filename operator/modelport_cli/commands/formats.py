@@ -9,10 +9,11 @@ from modelport.conversion.base import Converter
 from modelport.frameworks import CONVERTERS, FORMATS, framework_of
 from modelport.runtimes import RUNTIMES
 from modelport_cli.console import plain_table, print_table, stdout
+from modelport_cli.graph import HEADERS, draw_graph
 
 
 def formats(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """List formats, converters with their options, and runtimes.
+    """Draw formats, trust, paths and runtimes as one graph, and list what the formats and options are.
 
     Parameters
     ----------
@@ -23,29 +24,38 @@ def formats(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     if json:
         stdout.out(msgspec.json.format(msgspec.json.encode(catalogue), indent=2).decode())
         return
-    table = plain_table("FORMAT", "DESCRIPTION", "RUNS CODE")
+    graph = plain_table(*HEADERS)
+    for row in draw_graph():
+        graph.add_row(*row)
+    print_table(graph)
+    print()
+    described = plain_table("FORMAT", "WHAT IT IS")
     for each in catalogue["formats"]:
-        table.add_row(each["name"], each["description"], "yes" if each["executesCode"] else "no")
-    print_table(table)
+        described.add_row(each["name"], each["description"])
+    print_table(described)
     print()
-    table = plain_table("SOURCE", "TARGET", "IMAGE", "OPTION", "TYPE", "MEANING")
+    # converters to one format mostly have the same options
+    options = plain_table("OPTION", "TYPE", "MEANING", "OF CONVERTERS TO")
+    targets: dict[tuple[str, ...], list[str]] = {}
     for each in catalogue["converters"]:
-        ends = (each["source"], each["target"], each["image"])
-        for number, option in enumerate(each["options"] or [{"name": "", "type": "", "description": ""}]):
-            table.add_row(*(ends if number == 0 else ("", "", "")), *option.values())
-    print_table(table)
-    print()
-    table = plain_table("RUNTIME", "SERVES", "IMAGE")
-    for each in catalogue["runtimes"]:
-        table.add_row(each["description"], ", ".join(each["formats"]), each["image"])
-    print_table(table)
+        for option in each["options"]:
+            targets.setdefault(tuple(option.values()), []).append(each["target"])
+    for option, names in targets.items():
+        options.add_row(*option, ", ".join(dict.fromkeys(names)))
+    print_table(options)
 
 
 def describe_catalogue() -> dict[str, list[dict[str, Any]]]:
     """Return what this version can do, as plain data."""
     return {
         "formats": [
-            {"name": each.name, "description": each.description, "executesCode": each.executes_code}
+            {
+                "name": each.name,
+                "description": each.description,
+                "executesCode": each.executes_code,
+                "mayExecute": each.may_execute,
+                "needs": list(each.needs),
+            }
             for each in FORMATS.values()
         ],
         "converters": [_describe_converter(each) for each in CONVERTERS.values()],

@@ -28,6 +28,7 @@ FORMATS = (
         "HuggingFace folder (config.json and weights) for the classes of transformers",
         detect_huggingface,
         suffixes=WEIGHTS,
+        may_execute="auto_map",
     ),
     Format(
         "torchscript",
@@ -38,19 +39,20 @@ FORMATS = (
         needs=("inputs",),
     ),
     Format(
-        "torch-export",
-        "program of torch.export (.pt2)",
-        detect_program,
-        suffixes=(".pt2",),
-        holds_graph=True,
-    ),
-    Format(
         "pytorch-module",
         "PyTorch module, saved whole (torch.save of the module)",
         detect_module,
         suffixes=SUFFIXES,
         executes_code=True,
         needs=("inputs",),
+    ),
+    Format(
+        "torch-export",
+        "program of torch.export (.pt2)",
+        detect_program,
+        suffixes=(".pt2",),
+        holds_graph=True,
+        may_execute="pickled constants",
     ),
 )
 # PyTorch has two exporters, and each has faults that the other has not: the one that the first path does not take

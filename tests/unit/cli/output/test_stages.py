@@ -7,8 +7,7 @@ import pytest
 from modelport.api.resource import parse
 from modelport_cli.commands.get import age, columns
 from modelport_cli.stages import State, is_ready, is_stalled, list_stages, short, size
-
-from .manifests import pnet
+from unit.cli.manifests import pnet
 
 
 def condition(kind, status="True", reason="", message="", generation=3):
