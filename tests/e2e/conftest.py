@@ -26,7 +26,19 @@ from e2e.tenants.tenant import Tenant, cleaned
 
 FOLDER = Path(__file__).parent
 A, B = "e2e-a", "e2e-b"
-ORDER = ("main_job", "reuse", "serving", "manifests", "failures", "isolation", "disruption", "images", "demo", "helm")
+ORDER = (
+    "main_job",
+    "frameworks",
+    "reuse",
+    "serving",
+    "manifests",
+    "failures",
+    "isolation",
+    "disruption",
+    "images",
+    "demo",
+    "helm",
+)
 """Order of the files: what stops the operator comes after what needs it in peace, and what removes it last."""
 
 
