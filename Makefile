@@ -130,6 +130,10 @@ bench-gate: install ## Draw what the gate measures on real models, right and bro
 bench-gate-cost: install ## Measure what the gate costs beside one export of a network of MiniLM's size
 	$(run)/python bench/gate_cost.py
 
+.PHONY: bench-exporting
+bench-exporting: install ## Measure whole conversions of real models beside the frameworks' own exporters
+	PYTHONPATH=tests $(run)/python bench/exporting.py
+
 .PHONY: bench-serving
 bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]
 	PYTHONPATH=cluster:bench $(run)/python -m serving $(OPTIONS)

