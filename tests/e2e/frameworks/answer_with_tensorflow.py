@@ -14,7 +14,7 @@ def ask_keras(path: str) -> tuple[dict, dict]:
     import tf_keras
 
     model = tf_keras.models.load_model(path, compile=False)
-    inputs = {each.name: draw([2, *each.shape[1:]]) for each in model.inputs}
+    inputs = {each.name: draw([1, *each.shape[1:]]) for each in model.inputs}
     answers = model(list(inputs.values()) if len(inputs) > 1 else next(iter(inputs.values())), training=False)
     answers = answers if isinstance(answers, list) else [answers]
     return inputs, dict(zip(model.output_names, answers, strict=True))
@@ -24,13 +24,13 @@ def ask_saved_model(path: str) -> tuple[dict, dict]:
     """Ask the signature that is served by default."""
     signature = tf.saved_model.load(path).signatures["serving_default"]
     specs = signature.structured_input_signature[1]
-    inputs = {name: draw([2, *spec.shape[1:]]) for name, spec in specs.items()}
+    inputs = {name: draw([1, *spec.shape[1:]]) for name, spec in specs.items()}
     return inputs, signature(**{name: tf.constant(value) for name, value in inputs.items()})
 
 
 def draw(shape: list[int]) -> np.ndarray:
-    """Return normal numbers."""
-    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    """Return numbers as of sound, or of an image."""
+    return np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
 
 
 ASKED = {"keras-h5": ask_keras, "tensorflow-saved-model": ask_saved_model}
