@@ -48,7 +48,7 @@ def fresh_imports(folder: Path) -> Iterator[None]:
 def forget_modules(folder: Path) -> dict[str, ModuleType]:
     """Take the modules below a folder from those that are imported, and return them."""
     root = f"{folder.resolve()}/"
-    found = {name: each for name, each in sys.modules.items() if f"{_place(each)}/".startswith(root)}
+    found = {name: each for name, each in sys.modules.items() if _lies_below(each, root)}
     for name in found:
         del sys.modules[name]
     return found
@@ -59,10 +59,15 @@ def is_of_code(path: Path) -> bool:
     return any(path.is_relative_to(root) for root in _roots)
 
 
-def _place(module: ModuleType) -> str:
-    """Return the file of a module; of a package without an `__init__`, its folder."""
+def _lies_below(module: ModuleType, root: str) -> bool:
     told = getattr(module, "__dict__", {})  # what loads its content when it is asked for an attribute stays unloaded
-    return str(told.get("__file__") or next(iter(told.get("__path__", ())), ""))
+    if told.get("__file__"):
+        return str(told["__file__"]).startswith(root)
+    try:
+        folders = list(told.get("__path__") or ())  # of a package without an `__init__`
+    except KeyError:  # it is a part of a package that came to nothing
+        return True
+    return bool(folders) and all(f"{folder}/".startswith(root) for folder in folders)
 
 
 def _tops(folder: Path) -> Iterator[Path]:
