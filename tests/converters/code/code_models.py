@@ -41,8 +41,9 @@ if __name__ == "__main__":
 def main(wheels: Path, out: Path) -> None:
     """Write each model and what it answers."""
     install()
-    for each in wheels.glob("*.whl"):
-        sys.path.append(str(each))
+    for each in (*wheels.glob("*.whl"), *(out / "wheels").glob("*.whl")):
+        zipfile.ZipFile(each).extractall(out / "installed")
+    sys.path.append(str(out / "installed"))
     sys.modules |= {"requests": ModuleType("requests"), "requests.adapters": ModuleType("requests.adapters")}
     sys.modules["requests.adapters"].HTTPAdapter = object
     from facenet_pytorch.models.mtcnn import PNet

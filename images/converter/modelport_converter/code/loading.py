@@ -74,15 +74,13 @@ def find_object(place: str, what: str = "code") -> Any:
     return _found(lambda: functools.reduce(getattr, name.split("."), importlib.import_module(module)), what)
 
 
-def stand_in(code: CodeRequest) -> None:
+def stand_in(code: CodeRequest | None) -> None:
     """Have the code's modules stand in for the script that a model was saved by. Raises ModelportError (FactoryFailed).
 
-    It is a module of its own: names of ours are none of the script's.
+    It is a module of its own, empty where none stand in: names of ours are none of the script's.
     """
-    if not code.modules:
-        return
     main = ModuleType(MAIN)
-    for name in code.modules:
+    for name in code.modules if code else ():
         found = vars(_found(functools.partial(importlib.import_module, name), f"code.modules {name}")).items()
         vars(main).update({key: each for key, each in found if callable(each) and not key.startswith("__")})
     sys.modules[MAIN] = main

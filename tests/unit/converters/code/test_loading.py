@@ -174,8 +174,9 @@ def test_objects_are_found_under_their_own_names(lay):
 def test_modules_stand_in_for_the_script(lay):
     """Names of the step's own `__main__` are none of the script's."""
     lay({"train.py": f"{NET}def helper(): return 1\nORDER = 2\n", "more.py": "class ORDER: pass\n"})
-    stand_in(CodeRequest())
     ours = sys.modules["__main__"]
+    stand_in(None)
+    assert not hasattr(sys.modules["__main__"], "__file__")
     stand_in(CodeRequest(modules=["train", "more"]))
     main = sys.modules["__main__"]
     assert main is not ours

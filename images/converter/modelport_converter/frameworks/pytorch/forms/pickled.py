@@ -21,8 +21,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
     if not request.trusted:  # no such Job is planned
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"{path.name}: opening it runs code that comes with it")
     draw_from(seed)
-    if request.code:
-        stand_in(request.code)
+    stand_in(request.code)
     try:
         content = without_failing_packages(lambda: torch.load(path, map_location="cpu", weights_only=False))
     except (ImportError, AttributeError) as error:
