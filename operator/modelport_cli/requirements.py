@@ -30,8 +30,7 @@ _OF_PIP = {
     "UV_FIND_LINKS": "PIP_FIND_LINKS",
 }
 """Where uv takes packages from, pip does, too."""
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:==| @ )\S+(?:.*\\\n.*)*", re.MULTILINE)
-"""A distribution of a lock, with the lines of its digests."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def collect_wheels(requirements: Path, format_name: str | None) -> Path:
@@ -88,7 +87,8 @@ def _resolve(requirements: Path, known: dict[str, str], told: str) -> dict[str, 
             f"What {told} has keeps its version, and only wheels are taken: `pip wheel` makes one of a source package, "
             "and UV_FIND_LINKS names the folder that it is in.",
         )
-    return {_normal(found[1]): found[0] for found in _PIN.finditer(ended.stdout)}
+    pins = re.split(r"\n(?=\S)", ended.stdout.strip())  # the lines of its digests are indented
+    return {_normal(found[0]): pin for pin in pins if (found := _NAME.match(pin))}
 
 
 def _download(wanted: dict[str, str]) -> Path:
@@ -112,8 +112,10 @@ def _download(wanted: dict[str, str]) -> Path:
             ended = _run(
                 [*_pip(), "download", "--quiet", *options, "--dest", str(building), "--requirement", str(pins)]
             )
-        if ended.returncode:
-            raise CommandError(f"the wheels cannot be downloaded: {_last_words(ended.stderr)}", "Check pip's settings.")
+        count = len(list(building.glob("*.whl")))
+        if ended.returncode or count != len(wanted):
+            told = _last_words(ended.stderr) or f"expected {len(wanted)}, found {count}"
+            raise CommandError(f"the wheels cannot be downloaded: {told}", "Check pip's settings.")
         if not finished.is_dir():
             building.rename(finished)
     finally:

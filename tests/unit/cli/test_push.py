@@ -127,6 +127,7 @@ def index(tmp_path):
         wheel("needed_too", "1.5"),
         wheel("needed_too", "2.0", tag="cp312-cp312-manylinux_2_17_x86_64"),
         wheel("needed_too", "1.9", tag="cp311-cp311-manylinux_2_17_x86_64"),
+        wheel("needed_too", "1.9", tag="cp310-cp310-manylinux_2_17_x86_64"),
         wheel(*NUMPY.split("==")),
         wheel("numpy", "0.1"),
         (
