@@ -23,33 +23,37 @@ _LIBRARIES = {"purelib", "platlib"}
 """Folders of a wheel's `.data` that belong beside its packages; the others are scripts, headers and manuals."""
 
 
+def check_wheels(packed: Path) -> None:
+    """Raise ModelportError (InvalidSpec) for what is no wheel for this image, by the names of the files alone."""
+    names = list_tree(packed)
+    if not _is_bundle(names):
+        _check_all(names)
+
+
 def unpack_wheels(packed: Path, target: Path) -> list[str]:
     """Unpack all wheels in a folder, or in the one archive in it, into the folder `target`; return names and versions.
 
     Raises ModelportError: InvalidSpec for what is no wheel for this image, UnsafeSource, SourceCorrupt.
     """
     names = list_tree(packed)
-    if len(names) == 1 and is_archive(names[0]) and not names[0].endswith(WHEEL):
-        loose = target.with_name(f"{target.name}.loose")
-        loose.mkdir()
-        unpack(packed / names[0], loose)
-        found = _unpack_all(loose, list_tree(loose), target)
-        shutil.rmtree(loose)
-        return found
-    return _unpack_all(packed, names, target)
+    if not _is_bundle(names):
+        return _unpack_all(packed, names, target)
+    loose = target.with_name(f"{target.name}.loose")
+    loose.mkdir()
+    unpack(packed / names[0], loose)
+    found = _unpack_all(loose, list_tree(loose), target)
+    shutil.rmtree(loose)
+    return found
+
+
+def _is_bundle(names: list[str]) -> bool:
+    return len(names) == 1 and is_archive(names[0]) and not names[0].endswith(WHEEL)
 
 
 def _unpack_all(folder: Path, names: list[str], target: Path) -> list[str]:
-    if not 0 < len(names) <= MAX_WHEELS:
-        raise _wrong(f"expected 1 to {MAX_WHEELS} wheels, found {len(names)} files")
-    found: dict[str, Version] = {}
-    tags = list(sys_tags())
+    found = _check_all(names)
     scratch, count = target.with_name(f"{target.name}.one"), 0
     for path in names:
-        name, version = _check(PurePosixPath(path).name, tags)
-        if name in found:
-            raise _wrong(f"expected each distribution once, found {name} {found[name]} and {version}")
-        found[name] = version
         scratch.mkdir()
         unpack(folder / path, scratch)
         files = list_tree(scratch)
@@ -60,6 +64,20 @@ def _unpack_all(folder: Path, names: list[str], target: Path) -> list[str]:
         _merge(scratch, files, target, path)
         shutil.rmtree(scratch)
     return [f"{name} {version}" for name, version in found.items()]
+
+
+def _check_all(paths: list[str]) -> dict[str, Version]:
+    """Return names and versions of wheels. Raises ModelportError (InvalidSpec)."""
+    if not 0 < len(paths) <= MAX_WHEELS:
+        raise _wrong(f"expected 1 to {MAX_WHEELS} wheels, found {len(paths)} files")
+    found: dict[str, Version] = {}
+    tags = list(sys_tags())
+    for path in paths:
+        name, version = _check(PurePosixPath(path).name, tags)
+        if name in found:
+            raise _wrong(f"expected each distribution once, found {name} {found[name]} and {version}")
+        found[name] = version
+    return found
 
 
 def _check(file_name: str, tags: list[Tag]) -> tuple[str, Version]:

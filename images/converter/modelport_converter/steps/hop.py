@@ -22,7 +22,7 @@ def hop(context: Context) -> StepResult:
     """Convert what the step before left."""
     assert isinstance(context.request, ConvertRequest)
     index, staged = index_of(context.name), context.out_of("stage")
-    if context.request.code:
+    if context.request.code and index == 1:  # the others read no source
         extend_import_path(context.request.code, staged / "code", staged / "requirements")
     frameworks.run_converter(
         HopTask(
