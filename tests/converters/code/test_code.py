@@ -114,10 +114,9 @@ def test_a_package_is_loaded_by_the_models_module_alone(convert, folder):
     said = {"factory": "facenet_pytorch.models.mtcnn:PNet", "arguments": {"pretrained": False}}
     status, log = convert("pnet.pt", "facenet_pytorch", (3, 24, 24), **said)
     assert_right(status, folder / "pnet.npz")
-    assert (
-        "facenet_pytorch/__init__.py is left out, because it fails: ModuleNotFoundError: No module named 'requests'"
-        in log
-    )
+    told = "facenet_pytorch/__init__.py is left out, because it fails: ModuleNotFoundError: No module named 'requests'"
+    assert told in log
+    assert told in status["verification"]["caveats"]
 
 
 def test_what_the_code_needs_comes_as_wheels(convert, folder):
@@ -125,7 +124,7 @@ def test_what_the_code_needs_comes_as_wheels(convert, folder):
     status, log = convert("vit.pt", "vit_pytorch", (3, 32, 32), wheels=(folder / "wheels").resolve(), **said)
     assert_right(status, folder / "vit.npz")
     assert "unpacked einops 0.8.2" in log
-    assert "left out" not in log
+    assert "left out" not in log + str(status["verification"].get("caveats"))
 
 
 def test_what_the_code_lacks_is_named(convert):

@@ -30,10 +30,11 @@ class _Bare:
     """Finds packages that were left bare, and runs nothing of their `__init__`."""
 
     def __init__(self) -> None:
-        self.packages = set[str]()
+        self.causes: dict[str, str] = {}
+        """What was left out, and why, by the package's name."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
-        found = PathFinder.find_spec(name, path) if name in self.packages else None
+        found = PathFinder.find_spec(name, path) if name in self.causes else None
         if found:
             found.loader = self  # type: ignore[assignment]  # importlib asks for these two methods
         return found
@@ -113,9 +114,14 @@ def without_failing_packages(act: Callable[[], Found]) -> Found:
             told = f"{name}/__init__.py is left out, because it fails: {last_line(error)}"
             say(LOGGER, told)
             first = first or told
-            _bare.packages.add(name)
+            _bare.causes[name] = told
             for _, folder in failing:
                 forget_modules(folder)  # what was imported knows packages that came to nothing
+
+
+def list_left_out() -> list[str]:
+    """Return which `__init__` was left out, and why: what it would have changed is in no model that was built."""
+    return list(_bare.causes.values())
 
 
 def tell(error: BaseException) -> str:
@@ -129,7 +135,7 @@ def _failing_packages(error: BaseException) -> Iterator[tuple[str, Path]]:
     for frame, _ in traceback.walk_tb(error.__traceback__):
         names, path = frame.f_globals, Path(frame.f_code.co_filename)
         is_init = path.name == "__init__.py" and frame.f_code.co_name == "<module>" and is_of_code(path)
-        if is_init and names["__name__"] not in _bare.packages:
+        if is_init and names["__name__"] not in _bare.causes:
             yield names["__name__"], path.parent
 
 

@@ -1,5 +1,6 @@
 """Code by name, however people lay it out; packages whose `__init__` fails in a process that has less than theirs."""
 
+import pickle
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from modelport_converter.code.loading import (
     call_factory,
     find_object,
     find_objects,
+    list_left_out,
     stand_in,
     without_failing_packages,
 )
@@ -136,6 +138,15 @@ def test_code_whose_own_fallback_works_is_left_as_it_is(lay, capfd):
     )
     assert find_object("third:run")() == "slow"
     assert "left out" not in capfd.readouterr().err
+
+
+def test_what_a_pickle_refers_to_is_found_alone_too(lay):
+    lay({"pickled/__init__.py": "import absent_six", "pickled/net.py": NET})
+    found = without_failing_packages(lambda: pickle.loads(b"cpickled.net\nNet\n."))
+    assert found is find_object("pickled.net:Net")
+    assert [each for each in list_left_out() if "pickled" in each] == [
+        "pickled/__init__.py is left out, because it fails: ModuleNotFoundError: No module named 'absent_six'"
+    ]
 
 
 def test_packages_of_the_image_are_never_left_bare(lay, tmp_path):
