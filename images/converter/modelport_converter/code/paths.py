@@ -85,11 +85,12 @@ def _tell_versions(requirements: Path) -> None:
     """Say which of the requirements are passed over, because the image has another version of them."""
     if str(requirements.resolve()) in sys.path:
         return  # said before: ask and the first hop are one process
-    for each in metadata.distributions(path=[str(requirements)]):
-        with suppress(metadata.PackageNotFoundError):
-            own = metadata.version(each.name)
-            if own.partition("+")[0] != each.version.partition("+")[0]:  # which build it is of
-                say("code", f"{each.name} {each.version} of the requirements is passed over: the image has {own}")
+    for each in sorted(requirements.glob("*.dist-info")):
+        name, _, version = each.stem.partition("-")
+        with suppress(metadata.PackageNotFoundError, ValueError):  # it has no name
+            own = metadata.version(name)
+            if own.partition("+")[0] != version.partition("+")[0]:  # which build it is of
+                say("code", f"{name} {version} of the requirements is passed over: the image has {own}")
 
 
 def _holds_packages(folder: Path) -> bool:

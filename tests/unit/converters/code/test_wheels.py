@@ -141,6 +141,8 @@ def test_what_the_image_has_in_another_version_is_told(tmp_path, monkeypatch, ca
         folder = tmp_path / "requirements" / f"{name}-{version}.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_bytes(INFO % (name.encode(), version.encode()))
+    for name in ("-1.dist-info", ".dist-info"):
+        (tmp_path / "requirements" / name).mkdir()
     (tmp_path / "code").mkdir()
     for _ in range(2):
         paths.extend_import_path(CodeRequest(), tmp_path / "code", tmp_path / "requirements")
