@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import types
 from pathlib import Path
 
 import torch
@@ -14,6 +15,9 @@ from modelport_converter.frameworks.pytorch.building.loading import draw_from, e
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.forms.base import Loaded
 from modelport_converter.tasks import find_part, last_line
+
+_BY_NAME = (type, types.FunctionType)
+"""What a pickle names, and does not hold."""
 
 
 def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:
@@ -55,4 +59,4 @@ def _stand_in(name: str) -> None:
     except (Exception, SystemExit) as error:
         raise ModelportError(Reason.FACTORY_FAILED, f"code {name}: {last_line(error)}") from error
     main = vars(sys.modules["__main__"])
-    main.update({name: each for name, each in found.items() if isinstance(each, type) and name not in main})
+    main.update({name: each for name, each in found.items() if isinstance(each, _BY_NAME) and name not in main})

@@ -1,5 +1,6 @@
 """Programs of torch.export: a graph, whose inputs, lengths and limits are in the file."""
 
+import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,8 @@ from modelport_converter.frameworks.pytorch.forms.base import Loaded
 from modelport_converter.frameworks.pytorch.weights.programs import find_code
 from modelport_converter.frameworks.pytorch.weights.signatures import read_signature
 from modelport_converter.tasks import find_part, last_line
+
+logging.getLogger("torch.export").setLevel(logging.CRITICAL)  # it logs what it raises, with a traceback
 
 
 class Called(torch.nn.Module):
