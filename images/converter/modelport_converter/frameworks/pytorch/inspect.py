@@ -25,6 +25,8 @@ from modelport_converter.tasks import find_part
 LOGGER = "torch"
 REMOTE_CODE = "auto_map"
 """Where a configuration of transformers names Python files beside it."""
+ADAPTER = "adapter_config.json"
+"""What transformers puts on top of a model whose folder has it."""
 EXTRA_STATE = "_extra_state"
 """Weights may hold what a module's own get_extra_state returned under a name that ends so."""
 
@@ -43,6 +45,9 @@ def inspect(folder: Path, paths: list[str], format_name: str) -> Signature | Non
 
 
 def _check_config(path: Path) -> None:
+    if path.with_name(ADAPTER).exists():
+        message = f"{ADAPTER}: expected the weights of one model, found an adapter beside them, which would be left out; merge it into them (merge_and_unload of peft)"
+        raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
     try:
         code = msgspec.json.decode(path.read_bytes(), type=dict).get(REMOTE_CODE)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -56,6 +56,10 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         message = f"{path.name}: expected a program that torch {torch.__version__} loads, found: {last_line(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     settle(model)
+    own, stated = [each.name for each in told.inputs], [each.name for each in request.inputs]
+    if stated and (len(stated) != len(own) or (set(stated) == set(own) and stated != own)):
+        message = f"spec.source.inputs: the program takes {', '.join(own):.200} in this order, found {', '.join(stated):.200}; leave them out, the file tells them"
+        raise ModelportError(Reason.INPUTS_NEEDED, message)
     inputs = [Input(name=each.name, dtype=cast("Dtype", each.dtype), shape=list(each.shape)) for each in told.inputs]
     limits = {} if request.inputs else told.limits
     return Loaded(model, request.inputs or inputs, limits, lambda _example: program, is_traceable=False)
