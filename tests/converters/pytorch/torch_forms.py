@@ -241,6 +241,13 @@ def compiled(model: torch.nn.Module, path: pathlib.Path) -> None:
     rewritten(path, b"", b"", **{"aotinductor/model/x.so": b"\x7fELF"})
 
 
+def double(model: torch.nn.Module, path: pathlib.Path) -> None:
+    from torch.export.pt2_archive import _package
+
+    program = torch.export.export(model, (torch.randn(4, 4),))
+    _package.package_pt2(str(path), exported_programs={"model": program, "decoder": program})
+
+
 def scripted(model: torch.nn.Module, path: pathlib.Path) -> None:
     torch.jit.save(torch.jit.script(model), path)
 
@@ -299,6 +306,7 @@ FORMS = (
         "halves.pt2", lambda model, path: exported(model.bfloat16().float(), path, {"x": {0: torch.export.Dim.AUTO}})
     ),
     graph("changing.pt2", stateful),
+    graph("double.pt2", double),
     graph("hostile.pt2", hostile),
     graph("compiled.pt2", compiled),
     # before all that has code, which stays on the import path

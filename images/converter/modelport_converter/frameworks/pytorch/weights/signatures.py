@@ -54,11 +54,17 @@ class Told(NamedTuple):
 
 
 def read_signature(path: Path) -> Told:
-    """Return the program's signature. Raises ModelportError: SourceCorrupt, and ConversionFailed for what no graph takes."""
+    """Return the program's signature.
+
+    Raises ModelportError: SourceCorrupt, AmbiguousFormat, and ConversionFailed for what no graph takes.
+    """
     try:
         with path.open("rb") as file, open_zip(path.name, file) as archive:
-            (name,) = (each for each in archive.namelist() if _GRAPH.fullmatch(each))
-            return _read(json.loads(archive.read(name)))
+            found = [each for each in archive.namelist() if _GRAPH.fullmatch(each)]
+            if len(found) > 1:
+                message = f"{path.name}: expected one program, found {', '.join(found):.300}; save each as a file"
+                raise ModelportError(Reason.AMBIGUOUS_FORMAT, message)
+            return _read(json.loads(archive.read(found[0])))
     except (zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError) as error:
         message = f"{path.name}: expected a program whose graph has its signature, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
