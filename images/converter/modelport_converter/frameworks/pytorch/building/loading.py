@@ -143,12 +143,17 @@ def _find_alteration(stored: torch.Tensor, taken: torch.Tensor) -> tuple[str, st
     if (
         stored.dtype != taken.dtype
         and stored.is_floating_point()
-        and bool((stored.isfinite() & ~taken.reshape(stored.shape).isfinite()).any())
+        and bool((_is_finite(stored) & ~_is_finite(taken.reshape(stored.shape))).any())
     ):
         return "beyond the range", types
     if not equal_numbers(stored.to(taken.dtype), taken.reshape(stored.shape)):
         return "replaced by other numbers, such as those of a tied weight", ""
     return ("", "") if stored.dtype == taken.dtype else ("of another precision", types)
+
+
+def _is_finite(tensor: torch.Tensor) -> torch.Tensor:
+    # types of one byte have few operators
+    return (tensor.float() if tensor.dtype.itemsize == 1 else tensor).isfinite()
 
 
 def _kind(tensor: torch.Tensor) -> str:

@@ -34,8 +34,12 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
             raise
         message = f"{path.name}: expected a module that was saved whole, found: {last_line(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
-    for part in ((request.checkpoint and request.checkpoint.key) or "").split("."):
-        content = content[part] if part and isinstance(content, dict) and part in content else content
+    key = (request.checkpoint and request.checkpoint.key) or ""
+    for part in key.split(".") if key else ():
+        if not isinstance(content, dict) or part not in content:
+            there = f"it has {', '.join(map(str, content)):.200}" if isinstance(content, dict) else "it is no dict"
+            raise ModelportError(Reason.WEIGHTS_MISMATCH, f"checkpoint.key {key}: no {part!r} in the file; {there}")
+        content = content[part]
     if not isinstance(content, torch.nn.Module):
         message = (
             f"{path.name}: expected a torch.nn.Module, found {type(content).__name__}; name it with checkpoint.key"
