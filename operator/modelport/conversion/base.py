@@ -38,7 +38,7 @@ class Format(NamedTuple):
     may_execute: str = ""
     """What in some of its files would run when they are opened: then these need `trust: Trusted`, too; inspect finds it."""
     needs: tuple[str, ...] = ()
-    """Fields of `spec.source` without which it makes no model: `code`, `inputs`."""
+    """Fields of `spec.source` without which it makes no model: `code` with a factory, `inputs`."""
 
 
 class Converter(NamedTuple):

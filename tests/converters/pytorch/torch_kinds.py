@@ -1,28 +1,21 @@
 """Small PyTorch models, one for each way to be misread; run by the Python of the converter's environment.
 
-`python torch_kinds.py FOLDER` asks and converts all of them by the steps themselves, in one process. It leaves, for each,
-the steps' volumes below FOLDER/NAME, right.npz with a question and PyTorch's own answer, and outcomes.json for all.
+`python torch_kinds.py FOLDER kinds` asks and converts them by the steps themselves, in one process; so does `traps` with
+those of torch_traps.py. It leaves, for each, the steps' volumes below FOLDER/NAME, right.npz with a question and PyTorch's own answer, and outcomes.json for all.
 """
 
 import json
 import pathlib
 import sys
-import traceback
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import torch
+from torch_steps import Outcome, convert
 
-from builders import convert_request
 from modelport.api.spec import Checkpoint, Input, Values, Verification
-from modelport.errors import ModelportError
-from modelport.frameworks import CONVERTERS
-from modelport.jobs.requests import CodeRequest, Hop
-from modelport.steps.runner import Context
-from modelport_converter.steps.ask import ask
-from modelport_converter.steps.hop import hop
+from modelport.jobs.requests import CodeRequest
 
 CODE = '''
 import torch
@@ -240,6 +233,7 @@ class Double(nn.Module):
     def forward(self, x):
         return self.layer(x)
 '''
+CODE += pathlib.Path(__file__).with_name("torch_traps.py").read_text()
 NETS: dict[str, Any] = {}
 exec(CODE, NETS)  # the tests' own text
 
@@ -299,7 +293,32 @@ SEQUENCES = (
     Input(name="x", shape=["batch", 6, 4]),
     Input(name="lengths", dtype="int64", shape=["batch"], values=Values(range=(1, 6))),
 )
-CASES = (
+IMAGES = (Input(name="x", shape=["batch", 2, "height", "width"]),)
+HIDDEN = (SEQUENCES[0], Input(name="lengths", dtype="int64", shape=["batch"], values=Values(range=(0, 6))))
+NUMBERS = (
+    Input(name="x", shape=["batch", 4]),
+    Input(name="n", dtype="int64", shape=["batch"], values=Values(range=(-20, 20))),
+)
+SERIES = (Input(name="x", shape=["time", "batch", 4]),)
+TRAPS = (
+    Case("pooled", net="Pooled", inputs=IMAGES),
+    Case("pooled_other", net="Pooled", inputs=IMAGES, by="other-exporter"),
+    Case("divided", net="Divided", inputs=IMAGES),
+    Case("pixel", net="Pixel", inputs=IMAGES),
+    Case("pixel_other", net="Pixel", inputs=IMAGES, by="other-exporter"),
+    Case("unlearned", net="Unlearned", inputs=(Input(name="x", shape=["batch", 4, 6]),)),
+    Case("packed_lstm", net="PackedLstm", inputs=SEQUENCES),
+    Case("second_axis", net="SecondAxis", inputs=SERIES),
+    Case("second_axis_other", net="SecondAxis", inputs=SERIES, by="other-exporter"),
+    Case("split", net="Split", inputs=(Input(name="x", shape=["batch", "time", 4]),)),
+    Case("signed", net="Signed", inputs=NUMBERS),
+    Case("signed_other", net="Signed", inputs=NUMBERS, by="other-exporter"),
+    Case("floored", net="Floored"),
+    Case("floored_other", net="Floored", by="other-exporter"),
+    Case("hidden", net="Hidden", inputs=HIDDEN),
+    Case("doubled", net="Wide", inputs=(Input(name="x", dtype="float64", shape=["batch", 4]),)),
+)
+KINDS = (
     *(kind(name) for name in ("plain", "normalised", "nothing_dropped", "cache", "checked", "tied")),
     *(kind(name) for name in ("bfloat", "kinds", "names", "same")),
     kind("half", inputs=(Input(name="x", dtype="float16", shape=["batch", 4]),)),
@@ -316,6 +335,7 @@ CASES = (
     Case("resized", net="Resized", inputs=(Input(name="x", shape=["batch", 4, 700]),)),
     Case("overridden", net="Overridden"),
     Case("ignoring", net="Ignoring", inputs=IDS),
+    Case("swapped", net="Ignoring", inputs=(IDS[1], IDS[0], IDS[2])),
     Case("ignoring21", net="Ignoring", inputs=IDS, options={"opset": 21}),
     Case("deep", net="Deep", inputs=(Input(name="ids", dtype="int64", shape=["batch", "time"]),)),
     Case(
@@ -369,10 +389,7 @@ CASES = (
 SAVED = {"old": {"_use_new_zipfile_serialization": False}, "protocol4": {"pickle_protocol": 4}}
 
 
-ENDS = ("pytorch-state-dict", "onnx")
-
-
-def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
+def run(case: Case, folder: pathlib.Path) -> Outcome:
     """Ask and convert one model, and return what came of it."""
     torch.manual_seed(1)
     model = NETS[case.net](**case.arguments)
@@ -382,42 +399,23 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     (staged / "code" / "net.py").write_text(CODE)
     content = case.save(model) if case.save else model.state_dict()
     torch.save(content, staged / "source" / "weights.pt", **SAVED.get(case.name, {}))
-    (converter,) = (each for each in CONVERTERS.values() if each[:2] == ENDS and each.by == case.by)
-    request = convert_request(
+    answer(case, model, folder)
+    return convert(
+        folder,
+        by=case.by,
+        options=case.options,
         source_format="pytorch-state-dict",
-        hops=[
-            Hop(
-                converter=converter.name,
-                source=converter.source,
-                target=converter.target,
-                by=converter.by,
-                image="i",
-                options=dict(case.options),
-            )
-        ],
         checkpoint=case.checkpoint,
         code=CodeRequest(factory=f"net:{case.factory or case.net}", arguments=dict(case.arguments)),
         inputs=list(case.inputs),
         verification=case.verification,
     )
-    (folder / "request.json").write_bytes(msgspec.json.encode(request))
-    sys.modules.pop("net", None)
-    for step, name in ((ask, "ask"), (hop, "hop-1")):
-        (folder / name / "out").mkdir(parents=True)
-        try:
-            step(Context(name, request, folder, folder))
-        except ModelportError as error:
-            return {"reason": str(error.reason), "message": error.message}
-        except Exception:  # noqa: BLE001  # what escapes is a fault that the tests show
-            return {"reason": "StepCrashed", "message": traceback.format_exc()}
-    answer(case, model, folder)
-    return {"reason": "", "message": ""}
 
 
 def answer(case: Case, model: torch.nn.Module, folder: pathlib.Path) -> None:
     """Leave a question and PyTorch's own answer, with every dropout off."""
     random = np.random.default_rng(3)
-    lengths = {"batch": 5, "time": 6}
+    lengths = {"batch": 5, "time": 6, "height": 8, "width": 11}
     asked = {}
     for each in case.inputs:
         shape = [lengths[length] if isinstance(length, str) else length for length in each.shape]
@@ -431,8 +429,11 @@ def answer(case: Case, model: torch.nn.Module, folder: pathlib.Path) -> None:
     model.eval()
     for module in model.modules():
         module.training = False
-    with torch.no_grad():
-        answers = model(*map(torch.from_numpy, asked.values()))
+    try:
+        with torch.no_grad():
+            answers = model(*map(torch.from_numpy, asked.values()))
+    except (RuntimeError, TypeError, ValueError):  # the inputs that are declared are not the model's
+        return
     np.savez(
         folder / "right.npz",
         **{f"in.{name}": array for name, array in asked.items()},
@@ -449,6 +450,6 @@ def flat(answers: Any) -> list[Any]:
 
 if __name__ == "__main__":
     root = pathlib.Path(sys.argv[1])
-    chosen = [case for case in CASES if case.name in sys.argv[2:] or not sys.argv[2:]]
-    outcomes = {case.name: run(case, root / case.name) for case in chosen}
+    cases = {"kinds": KINDS, "traps": TRAPS}[sys.argv[2]]
+    outcomes = {case.name: run(case, root / case.name)._asdict() for case in cases}
     (root / "outcomes.json").write_text(json.dumps(outcomes))

@@ -1,9 +1,14 @@
 """Step hop-n: one conversion. It opens model files and may run their code, so it has no network and no credentials."""
 
+import msgspec
+
 from modelport.jobs.requests import ConvertRequest, JobRequest
 from modelport.jobs.results import StepResult
+from modelport.steps.handover import CAVEATS, read_caveats
 from modelport.steps.runner import Context
 from modelport_converter import frameworks
+from modelport_converter.code.loading import list_left_out
+from modelport_converter.code.paths import extend_import_path
 from modelport_converter.tasks import MODEL, HopTask
 
 
@@ -21,6 +26,8 @@ def hop(context: Context) -> StepResult:
     """Convert what the step before left."""
     assert isinstance(context.request, ConvertRequest)
     index, staged = index_of(context.name), context.out_of("stage")
+    if context.request.code and index == 1:  # the others read no source
+        extend_import_path(context.request.code, staged / "code", staged / "requirements")
     frameworks.run_converter(
         HopTask(
             request=context.request,
@@ -32,6 +39,9 @@ def hop(context: Context) -> StepResult:
             out=context.out,
         )
     )
+    left_out = list_left_out()
+    if left_out:
+        (context.out / CAVEATS).write_bytes(msgspec.json.encode([*left_out[:4], *read_caveats(context.out)]))
     return StepResult(step=context.name)
 
 

@@ -43,7 +43,11 @@ def inspect(context: Context) -> StepResult:
     facts = read_bytes(context.out_of("fetch"), FETCHED, MAX_FACTS_BYTES)
     for role, manifest in msgspec.json.decode(facts, type=Fetched).items():
         name = find_archive(manifest)
-        if name and is_packed(role, archive := context.out_of("fetch") / role / name, request.format):
+        if role == "requirements":
+            from modelport_converter.code.wheels import check_wheels  # only here, because few models need any
+
+            check_wheels(context.out_of("fetch") / role)
+        elif name and is_packed(role, archive := context.out_of("fetch") / role / name, request.format):
             target = context.out / role
             target.mkdir()
             unpack(archive, target)

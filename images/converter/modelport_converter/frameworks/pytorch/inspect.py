@@ -4,11 +4,13 @@ A pickle is read as data, by what the converter reads it with, too; so the two a
 """
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from modelport.api.reasons import Reason
+from modelport.api.status import Signature
 from modelport.errors import ModelportError
 from modelport.steps.runner import say
 from modelport.storage.archives import list_zip
@@ -17,29 +19,35 @@ from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoin
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
 from modelport_converter.frameworks.pytorch.weights.programs import find_code
 from modelport_converter.frameworks.pytorch.weights.shards import INDEX, find_shards, is_safetensors, read_index
+from modelport_converter.frameworks.pytorch.weights.signatures import read_signature
 from modelport_converter.tasks import find_part
 
 LOGGER = "torch"
 REMOTE_CODE = "auto_map"
 """Where a configuration of transformers names Python files beside it."""
+ADAPTER = "adapter_config.json"
+"""What transformers puts on top of a model whose folder has it."""
 EXTRA_STATE = "_extra_state"
 """Weights may hold what a module's own get_extra_state returned under a name that ends so."""
 
 
-def inspect(folder: Path, paths: list[str], format_name: str) -> None:
-    """Check the files. Weights tell no signature. Raises ModelportError."""
+def inspect(folder: Path, paths: list[str], format_name: str) -> Signature | None:
+    """Check the files, and return the signature, which a program tells alone. Raises ModelportError."""
     tree = FolderTree(folder, tuple(paths))
     if format_name in _WHOLE:
-        _WHOLE[format_name](find_part(tree, format_name))
-        return
+        return _WHOLE[format_name](find_part(tree, format_name))
     path = find_part(tree, format_name, "weights")
     if format_name == "huggingface":
         _check_config(find_part(tree, format_name, "config"))
     for shard in read_index(path) if path.name.endswith(INDEX) and not is_safetensors(path) else (path,):
         (find_shards if is_safetensors(shard) else _check_pickle)(shard)
+    return None
 
 
 def _check_config(path: Path) -> None:
+    if path.with_name(ADAPTER).exists():
+        message = f"{ADAPTER}: expected the weights of one model, found an adapter beside them, which would be left out; merge it into them (merge_and_unload of peft)"
+        raise ModelportError(Reason.WEIGHTS_MISMATCH, message)
     try:
         code = msgspec.json.decode(path.read_bytes(), type=dict).get(REMOTE_CODE)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -84,15 +92,21 @@ def _check_script(path: Path) -> None:
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 
-def _check_program(path: Path) -> None:
+def _check_program(path: Path) -> Signature | None:
     run = find_code(path)
     if run:
         message = f"{path.name}: opening it would run what is neither an operator nor a tensor: {', '.join(run):.300}"
         raise ModelportError(Reason.UNTRUSTED_SOURCE, message)
+    told = read_signature(path)
+    return None if told.outputs is None else Signature(inputs=list(told.inputs), outputs=list(told.outputs))
 
 
 def _check_module(path: Path) -> None:
     say(LOGGER, f"opening it makes a {describe(read_checkpoint(path).content)}, which trust: Trusted allows")
 
 
-_WHOLE = {"torchscript": _check_script, "torch-export": _check_program, "pytorch-module": _check_module}
+_WHOLE: dict[str, Callable[[Path], Signature | None]] = {
+    "torchscript": _check_script,
+    "torch-export": _check_program,
+    "pytorch-module": _check_module,
+}

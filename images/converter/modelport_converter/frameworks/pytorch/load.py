@@ -75,7 +75,8 @@ def _check_arguments(loaded: Loaded) -> None:
         message = f"input {', '.join(strings)[:200]}: expected numbers, which PyTorch's tensors hold; found strings"
         raise ModelportError(Reason.INVALID_SPEC, message)
     try:
-        inspect.signature(model.forward).bind(*inputs)
+        taken = inspect.signature(model.forward)
+        taken.bind(*inputs)
     except TypeError as error:
         message = (
             f"{type(model).__name__}.forward does not take the {len(inputs)} inputs of spec.source.inputs: {error}"
@@ -83,3 +84,14 @@ def _check_arguments(loaded: Loaded) -> None:
         raise ModelportError(Reason.INPUTS_NEEDED, message) from error
     except ValueError:
         return  # a forward without a readable signature: the first question tells
+    _check_order([each.name for each in inputs], list(taken.parameters), type(model).__name__)
+
+
+def _check_order(stated: list[str], taken: list[str], name: str) -> None:
+    """Refuse inputs that have the parameters' own names, and would be given for others, by their positions."""
+    if set(stated) <= set(taken) and stated != taken[: len(stated)]:
+        message = (
+            f"spec.source.inputs: {name}.forward takes {', '.join(taken):.150} in this order, found {', '.join(stated):.150};"
+            " state its first ones in their order, and have code give the others"
+        )
+        raise ModelportError(Reason.INPUTS_NEEDED, message)

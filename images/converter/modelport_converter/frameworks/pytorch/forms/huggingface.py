@@ -59,10 +59,14 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
             path.parent, local_files_only=True, trust_remote_code=request.trusted
         )
         made = _find_class(path, config, is_trusted=request.trusted)
-        # keys and values of the past are states that nobody feeds back; attention in plain operators exports as it is
-        config.use_cache = False
+        # keys and values of the past are states that nobody feeds back; attention in plain operators exports as it is,
+        # and so do experts whose weights are gathered, where tokens that are sorted by expert do not
+        for each in (config, *vars(config).values()):
+            if isinstance(each, transformers.PretrainedConfig):
+                each.use_cache = False
+        plain = {"experts_implementation": "batched_mm"} if made._can_set_experts_implementation() else {}  # noqa: SLF001
         model, told = made.from_pretrained(
-            None, config=config, state_dict=weights, output_loading_info=True, attn_implementation="eager"
+            None, config=config, state_dict=weights, output_loading_info=True, attn_implementation="eager", **plain
         )
     except ModelportError:
         raise

@@ -1,27 +1,26 @@
 """Programs of torch.export: a graph, whose inputs, lengths and limits are in the file."""
 
-from collections.abc import Mapping, Sequence
+import logging
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch.export.graph_signature import ConstantArgument, InputKind, TensorArgument
+from torch.export.graph_signature import ConstantArgument, InputKind
 from torch.utils import _pytree
 
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
-from modelport.api.spec import DimensionRange, Input
+from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.forms.base import Loaded
 from modelport_converter.frameworks.pytorch.weights.programs import find_code
+from modelport_converter.frameworks.pytorch.weights.signatures import read_signature
 from modelport_converter.tasks import find_part, last_line
 
-LARGEST = 1 << 31
-EXCLUDED = 2
-"""Export excludes 0 and 1 from lengths without a word from the user, and so do its limits; the graph answers them."""
+logging.getLogger("torch.export").setLevel(logging.CRITICAL)  # it logs what it raises, with a traceback
 
 
 class Called(torch.nn.Module):
@@ -46,6 +45,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
     path = find_part(open_tree(folder), request.source_format)
     if not request.trusted and (run := find_code(path)):  # inspect saw none
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"{path.name}: opening it would run {', '.join(run):.300}")
+    told = read_signature(path)
     try:
         program = torch.export.load(path)
         program._guards_code = []  # noqa: SLF001  # text that is run as Python; the samples find the limits
@@ -56,49 +56,14 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         message = f"{path.name}: expected a program that torch {torch.__version__} loads, found: {last_line(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     settle(model)
-    names, inputs = _describe(program)
-    found = {
-        names[str(symbol)]: _limits(each) for symbol, each in program.range_constraints.items() if str(symbol) in names
-    }
-    # what has none is found by asking: a length that is declared is never refused
-    limits = {name: each for name, each in found.items() if each != DimensionRange()}
-    return Loaded(
-        model, request.inputs or inputs, {} if request.inputs else limits, lambda _example: program, is_traceable=False
-    )
+    own, stated = [each.name for each in told.inputs], [each.name for each in request.inputs]
+    if stated and (len(stated) != len(own) or (set(stated) == set(own) and stated != own)):
+        message = f"spec.source.inputs: the program takes {', '.join(own):.200} in this order, found {', '.join(stated):.200}; leave them out, the file tells them"
+        raise ModelportError(Reason.INPUTS_NEEDED, message)
+    inputs = [Input(name=each.name, dtype=cast("Dtype", each.dtype), shape=list(each.shape)) for each in told.inputs]
+    limits = {} if request.inputs else told.limits
+    return Loaded(model, request.inputs or inputs, limits, lambda _example: program, is_traceable=False)
 
 
 def _user_inputs(program: torch.export.ExportedProgram) -> list[Any]:
     return [each for each in program.graph_signature.input_specs if each.kind == InputKind.USER_INPUT]
-
-
-def _describe(program: torch.export.ExportedProgram) -> tuple[Mapping[str, str], Sequence[Input]]:
-    """Return names of free dimensions by symbol, and the inputs; the first axis of the first input is the batch."""
-    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    tensors = {
-        each.arg.name: values[each.arg.name] for each in _user_inputs(program) if isinstance(each.arg, TensorArgument)
-    }
-    names: dict[str, str] = {}
-    inputs = []
-    for name, value in tensors.items():
-        shape: list[int | str] = []
-        for axis, length in enumerate(value.shape):
-            if isinstance(length, int):
-                shape.append(length)
-            else:
-                own = "batch" if not names and axis == 0 else f"{name}_{axis}"
-                shape.append(names.setdefault(str(length.node.expr), own))
-        inputs.append(Input(name=name, dtype=cast("Dtype", str(value.dtype).removeprefix("torch.")), shape=shape))
-    return names, inputs
-
-
-def _limits(found: Any) -> DimensionRange:
-    lowest, highest = _length(found.lower), _length(found.upper)
-    return DimensionRange(
-        min=lowest if lowest is not None and lowest > EXCLUDED else 1,
-        max=highest if highest is not None and highest < LARGEST else None,
-    )
-
-
-def _length(bound: Any) -> int | None:
-    """Return a bound, which is a number of sympy's, as one; infinity is none."""
-    return int(bound) if bound.is_Integer else None

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from modelport.verification.source.model import Hint
@@ -47,6 +48,9 @@ class Place(NamedTuple):
 
 class Watch(TorchDispatchMode):
     """Remembers, over all runs, what a model does; entered once for each."""
+
+    supports_higher_order_operators = True
+    """Control flow of a captured graph is asked as one operator, and what is inside it not seen."""
 
     def __init__(self, code: Path) -> None:
         super().__init__()
@@ -88,17 +92,17 @@ class Watch(TorchDispatchMode):
         origins = [
             origin for each in _tensors([*args, *options.values()]) if (origin := self._origins.of(each)) is not None
         ]
-        if func in _TABLES and self._origins.of(args[0]) is None:
-            self._hint(args[_TABLES[func]], args[0], args[1] if _TABLES[func] > 1 else 0)
-        elif func is torch.ops.aten.index.Tensor and self._origins.of(args[0]) is None:
-            for axis, indices in enumerate(args[1]):
-                self._hint(indices, args[0], axis)
+        self._see_table(func, args)
         if func is _PACKING:
             self.packings[self._place()] = None
-        if torch.Tag.nondeterministic_seeded in func.tags:
+        if torch.Tag.nondeterministic_seeded in getattr(func, "tags", ()):
             place = self._place()
             self.random[f"{place.called or func} at {place} ({func})"] = None
         result = func(*args, **options)
+        if isinstance(func, HigherOrderOperator):
+            for tensor in _tensors([result] if origins else []):
+                self._origins.note(tensor, "")
+            return result
         self._masks.see(func, args, options, result)
         for tensor in _tensors([result]):
             self._precisions.add(tensor.dtype)
@@ -110,6 +114,13 @@ class Watch(TorchDispatchMode):
             if len(values) < MAX_VALUES:
                 values.add(result)
         return result
+
+    def _see_table(self, func: Any, args: Sequence[Any]) -> None:
+        if func in _TABLES and self._origins.of(args[0]) is None:
+            self._hint(args[_TABLES[func]], args[0], args[1] if _TABLES[func] > 1 else 0)
+        elif func is torch.ops.aten.index.Tensor and self._origins.of(args[0]) is None:
+            for axis, indices in enumerate(args[1]):
+                self._hint(indices, args[0], axis)
 
     def _hint(self, indices: object, table: torch.Tensor, axis: int) -> None:
         if (name := self._origins.of(indices)) and isinstance(indices, torch.Tensor) and indices.dtype != torch.bool:

@@ -87,7 +87,11 @@ class Checkpoint(NamedTuple):
         storage, offset, shape, strides = arguments[:4]
         if not isinstance(storage, Storage):
             raise ValueError("a tensor without a storage")  # noqa: TRY004  # a damaged file, as all here
-        dtype = arguments[6] if maker.name == _WITH_DTYPE and len(arguments) > 6 else None  # noqa: PLR2004
+        rest = arguments[4:]  # whether it requires gradients, hooks, then a type where the storage has none, and facts
+        dtype = rest[2] if maker.name == _WITH_DTYPE and len(rest) > 2 else None  # noqa: PLR2004
+        facts = rest[3 if maker.name == _WITH_DTYPE else 2 :]
+        if any(isinstance(each, dict) and any(each.values()) for each in facts):
+            raise ValueError("a view that is negated or conjugated when it is read; save its clone()")
         return self._view(storage, dtype.name if isinstance(dtype, Name) else storage.dtype, offset, shape, strides)
 
     def _view(self, storage: Storage, dtype: str, offset: int, shape: object, strides: object) -> StoredTensor:

@@ -2,8 +2,8 @@
 
 A .pt2 is a zip archive: the graph as JSON, raw numbers, and pickles of what has none. torch.export.load looks up each
 operator of the graph by name, from `torch` on, so that `torch.os.system` is one; it evaluates the lengths in it as
-Python; and it unpickles whatever the weights-only reader refuses. What is beyond operators, arithmetic and tensors is
-named here. Fields: torch/_export/serde/schema.py.
+Python; it unpickles whatever the weights-only reader refuses; and it loads libraries that were compiled of the program.
+What is beyond operators, arithmetic and tensors is named here. Fields: torch/_export/serde/schema.py.
 """
 
 import ast
@@ -55,7 +55,7 @@ _TENSORS = {
     ("torch", "device"),
     ("builtins", "set"),
 }
-_STORAGE = re.compile(r"[A-Z][A-Za-z]*Storage|(b?float|u?int|complex)\d+\w*|bool")
+_STORAGE = re.compile(r"[A-Z][A-Za-z0-9]*Storage|(b?float|u?int|complex)\d+\w*|bool")
 
 
 def find_code(path: Path) -> list[str]:
@@ -65,7 +65,9 @@ def find_code(path: Path) -> list[str]:
         with path.open("rb") as file, open_zip(path.name, file) as archive:
             pickled = _find_pickled(archive)
             for info in archive.infolist():
-                if info.filename.endswith(".json") or "models/" in info.filename:
+                if "aotinductor/" in info.filename:  # compiled for a machine, and loaded as a library
+                    found.append(info.filename)
+                elif info.filename.endswith(".json") or "models/" in info.filename:
                     found += _find_in_graph(_read_json(archive, info))
                 elif info.filename.endswith(".pt") or info.filename.rpartition("/")[2] in pickled:
                     with archive.open(info) as content:

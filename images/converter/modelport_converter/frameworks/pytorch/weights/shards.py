@@ -1,6 +1,8 @@
 """Safetensors, and the index of files that one model's weights are spread over; read where there is no PyTorch, too."""
 
+import re
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -10,8 +12,6 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 
 INDEX = ".index.json"
-
-
 SAFETENSORS = ".safetensors"
 
 
@@ -33,16 +33,22 @@ def find_shards(path: Path) -> dict[Path, list[str]]:
         return {path: _list_names(path)}
     shards = read_index(path)
     for shard, names in shards.items():
-        stored = _list_names(shard)
-        other = set(names) ^ set(stored)
-        if other:
-            found = f"{path.name} and {shard.name} disagree about {', '.join(sorted(other))}"
-            raise _corrupt(path, found)
+        check_shard(path, shard, names, _list_names(shard))
     return shards
 
 
+def check_shard(path: Path, shard: Path, names: Iterable[str], stored: Iterable[str]) -> None:
+    """Refuse a file that has other tensors than the index at `path` says. Raises ModelportError (SourceCorrupt)."""
+    other = set(names) ^ set(stored)
+    if other:
+        raise _corrupt(path, f"{path.name} and {shard.name} disagree about {', '.join(sorted(other))}")
+
+
 def read_index(path: Path) -> dict[Path, list[str]]:
-    """Return the names of the tensors by file, as an index says; the files are beside it. Raises the same."""
+    """Return the names of the tensors by file, as an index says; the files are beside it. Raises the same.
+
+    A file of the same series that the index does not name has weights that nobody would read.
+    """
     try:
         index = msgspec.json.decode(path.read_bytes(), type=_Index)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -53,6 +59,11 @@ def read_index(path: Path) -> dict[Path, list[str]]:
         if file not in beside:
             raise _corrupt(path, f"{name} in {file}, which is not there")
         shards[beside[file]].append(name)
+    stem, _, suffix = path.name.removesuffix(INDEX).rpartition(".")
+    series = re.compile(rf"{re.escape(stem)}-\d+-of-\d+\.{re.escape(suffix)}")
+    unnamed = sorted(name for name, each in beside.items() if series.fullmatch(name) and each not in shards)
+    if unnamed:
+        raise _corrupt(path, f"{', '.join(unnamed)}, which the index does not name")
     return dict(shards)
 
 

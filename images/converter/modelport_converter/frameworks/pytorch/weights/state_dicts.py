@@ -20,7 +20,13 @@ from modelport_converter.frameworks.pytorch.weights.checkpoints import (
 )
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object, OrderedMapping
 from modelport_converter.frameworks.pytorch.weights.readings import Look, Reading, Wanted, choose, find_readings
-from modelport_converter.frameworks.pytorch.weights.shards import INDEX, find_shards, is_safetensors, read_index
+from modelport_converter.frameworks.pytorch.weights.shards import (
+    INDEX,
+    check_shard,
+    find_shards,
+    is_safetensors,
+    read_index,
+)
 
 LOGGER = "torch"
 MAX_LISTED = 5
@@ -76,9 +82,12 @@ def read_stored(path: Path) -> dict[str, torch.Tensor]:
     if is_safetensors(path):
         return _read_safetensors(path)
     found: dict[str, torch.Tensor] = {}
-    for file in read_index(path) if path.name.endswith(INDEX) else (path,):
+    shards = read_index(path) if path.name.endswith(INDEX) else {}
+    for file in shards or (path,):
         checkpoint = read_checkpoint(file)
         content = _named(checkpoint.content, None)
+        if shards:
+            check_shard(path, file, shards[file], content)
         tensors = _rebuild_all(file, checkpoint, content)
         _check_all_tensors(file, tensors)
         found |= tensors

@@ -1,0 +1,75 @@
+"""What becomes of models that a script converts in the converter's environment, where ONNX Runtime is not: tried, judged, asked."""
+
+import io
+import os
+import subprocess
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from modelport.jobs.requests import ConvertRequest
+from modelport.steps.handover import ARTIFACT, read_manifest
+from modelport.steps.runner import Context
+from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
+from modelport.verification.arrays import Tensors
+from modelport.verification.calls import Infer
+from modelport_cli.local.environments import find_recipe, prepare
+from modelport_converter.steps.judge import judge
+from modelport_server.backends.base import How
+from modelport_server.execution import loading
+from modelport_server.steps.trying import try_model
+
+HERE = Path(__file__).parent
+PATHS = [Path(__file__).parents[3] / part for part in ("operator", "images/converter", "tests")]
+
+
+SECONDS = 540
+
+
+def convert_all(script: str, folder: Path, *arguments: str) -> dict[str, dict[str, str]]:
+    """Have a script beside this one convert its models below `folder`, and return what came of each, by name."""
+    python = prepare(find_recipe("converter-pytorch"))
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))}
+    command = [python, "-W", "ignore", HERE / script, folder, *arguments]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    found: dict[str, dict[str, str]] = msgspec.json.decode((folder / "outcomes.json").read_bytes())
+    return found
+
+
+def verify(folder: Path) -> ArtifactManifest:
+    """Try and judge as the steps do, and return the manifest. Raises ModelportError."""
+    request = msgspec.json.decode((folder / "request.json").read_bytes(), type=ConvertRequest)
+    for step, run in (("try", try_model), ("judge", judge)):
+        (folder / step / "out").mkdir(parents=True)
+        with redirect_stderr(io.StringIO()):
+            run(Context(step, request, folder, folder))
+    return read_manifest(folder / "judge" / "out" / ARTIFACT)[0]
+
+
+def serve(manifest: ArtifactManifest, model: Path) -> Infer:
+    """Return what answers for the files of an artifact, as a server loads them."""
+    return loading.load(manifest.runtime, model, model_paths(manifest.files), How(manifest.load_options))
+
+
+def assert_right(folder: Path, scale: float = 1.0) -> ArtifactManifest:
+    """Verify, ask the served model what the source framework was asked, and return the manifest."""
+    manifest = verify(folder)
+    infer = serve(manifest, folder / "try" / "out" / ARTIFACT / MODEL)
+    right: Tensors = dict(np.load(folder / "right.npz"))
+    found = infer({each.name: right.pop(each.name) for each in manifest.signature.inputs})
+    assert right
+    assert right.keys() <= found.keys()
+    for name in right:
+        assert found[name].shape == right[name].shape
+        np.testing.assert_allclose(found[name], right[name] * scale, rtol=1e-4, atol=1e-5)
+    return manifest
+
+
+def describe(outcome: dict[str, Any]) -> tuple[str, str]:
+    """Return why a model was refused: reason and message, which a status has room for."""
+    assert len(outcome["message"]) <= 500, outcome
+    return outcome["reason"], outcome["message"]
