@@ -94,10 +94,11 @@ def test_a_module_is_loaded_alone_where_its_package_fails(lay, capfd, fault):
     name = f"failing_{len(fault)}"
     lay(
         {
-            f"{name}/__init__.py": f"from .deep.net import Net\nfrom . import readers\n{fault}\n",
+            f"{name}/__init__.py": f"from .deep.net import Net\nfrom . import readers\nfrom .plain import part\n{fault}\n",
             f"{name}/readers.py": "",
             f"{name}/deep/__init__.py": "from ..tools.boxes import area\n",
             f"{name}/deep/net.py": f"from {name}.tools.boxes import area\n{NET}",
+            f"{name}/plain/part.py": "",
             f"{name}/tools/__init__.py": "import another_absent\n",
             f"{name}/tools/boxes.py": "def area(): return 4\n",
         }
