@@ -1,15 +1,12 @@
-"""Small models of Keras, one for each way to be misread; run by the Python of the converter's environment.
+"""Small models of Keras, one for each way to be misread; see `run_kinds`."""
 
-`python tensorflow_kinds.py FOLDER` makes, asks and converts all of them, by the steps themselves, in one process. It
-leaves, for each, the steps' volumes below FOLDER/NAME, right.npz with a question and the answer of the model before it
-was saved, and outcomes.json for all.
-"""
-
+import importlib
 import io
 import json
 import pathlib
 import shutil
 import sys
+import tempfile
 import traceback
 import zipfile
 from collections.abc import Callable, Mapping
@@ -28,7 +25,7 @@ from builders import convert_request
 from modelport.api.spec import Checkpoint, Input
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS
-from modelport.jobs.requests import Hop
+from modelport.jobs.requests import CodeRequest, Hop
 from modelport.steps.runner import Context
 from modelport_converter.steps.ask import ask
 from modelport_converter.steps.hop import hop
@@ -53,6 +50,8 @@ class Case(NamedTuple):
     key: str | None = None
     change: Callable[[pathlib.Path], None] | None = None
     """What is done to the file."""
+    code: Mapping[str, Any] = {}
+    """What is used of `own_layers`, which is staged then."""
 
 
 def cnn(keras: Keras) -> Any:
@@ -409,6 +408,8 @@ CASES = (
 
 def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     """Make, ask and convert one model, and return what came of it."""
+    for library in (keras2, keras3):  # what one model's code registers is no other's
+        library.utils.get_custom_objects().clear()
     case.library.utils.set_random_seed(7)
     model = case.build(case.library)
     generator = np.random.default_rng(11)
@@ -424,14 +425,16 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
         model.save(path)
     if case.change:
         case.change(path)
+    code = stage_code(case, folder) if case.code else None
     (converter,) = (each for each in CONVERTERS.values() if each[:2] == (case.format, "onnx"))
     hops = [Hop(converter=converter.name, source=case.format, target="onnx", image="i", options=dict(case.options))]
     request = convert_request(
         source_format=case.format,
         hops=hops,
         inputs=list(case.inputs),
-        trusted=case.trusted,
+        trusted=case.trusted or bool(code),
         checkpoint=Checkpoint(key=case.key),
+        code=code,
     )
     (folder / "request.json").write_bytes(msgspec.json.encode(request))
     for step, name in ((ask, "ask"), (hop, "hop-1")):
@@ -446,12 +449,32 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     return {"reason": "", "message": ""}
 
 
+def own_layers(keras: Keras) -> Any:
+    """Return the module of the code, for one of the two versions of Keras."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    content = pathlib.Path(__file__).with_name("own_layers.py").read_text()
+    (folder / "own_layers.py").write_text(content.replace("import keras\n", f"import {keras.__name__} as keras\n"))
+    sys.modules.pop("own_layers", None)
+    sys.path.insert(0, str(folder))
+    return importlib.import_module("own_layers")
+
+
+def stage_code(case: Case, folder: pathlib.Path) -> CodeRequest:
+    """Have the steps, and nothing else, find the code."""
+    made = pathlib.Path(own_layers(case.library).__file__)
+    shutil.move(made.parent, folder / "stage" / "out" / "code")
+    sys.path.remove(str(made.parent))
+    del sys.modules["own_layers"]
+    return CodeRequest(**case.code)
+
+
 def answer(case: Case, model: Any, folder: pathlib.Path) -> None:
     """Leave a question and the model's own answer."""
     generator = np.random.default_rng(3)
     asked = {}
-    for each in model.inputs:
-        shape = [length or 6 for length in (each.shape[0] or 5, *each.shape[1:])]
+    for each in case.inputs or model.inputs:
+        lengths = [None if isinstance(length, str) else length for length in each.shape]
+        shape = [length or 6 for length in (lengths[0] or 5, *lengths[1:])]
         is_whole = tf.as_dtype(each.dtype).is_integer
         values = generator.integers(0, 20, shape) if is_whole else generator.standard_normal(shape)
         asked[each.name] = values.astype(tf.as_dtype(each.dtype).as_numpy_dtype)
@@ -459,7 +482,8 @@ def answer(case: Case, model: Any, folder: pathlib.Path) -> None:
     if isinstance(model, (Plain, Counting)):
         answers = getattr(model, "other" if case.key == "other" else "__call__")(*given)
     else:
-        answers = model(given if len(given) > 1 else given[0], training=False)
+        several = asked if case.inputs else given
+        answers = model(several if len(given) > 1 else given[0], training=False)
     if isinstance(answers, dict):
         answers = answers.values()
     answers = answers if not tf.is_tensor(answers) else [answers]
@@ -468,10 +492,3 @@ def answer(case: Case, model: Any, folder: pathlib.Path) -> None:
         **{f"in.{name}": array for name, array in asked.items()},
         **{f"out.{number}": each.numpy() for number, each in enumerate(answers)},
     )
-
-
-if __name__ == "__main__":
-    root = pathlib.Path(sys.argv[1])
-    chosen = [case for case in CASES if case.name in sys.argv[2:] or not sys.argv[2:]]
-    outcomes = {case.name: run(case, root / case.name) for case in chosen}
-    (root / "outcomes.json").write_text(json.dumps(outcomes))

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from modelport.jobs.requests import ConvertRequest
-from modelport.steps.handover import ARTIFACT, read_manifest
+from modelport.steps.handover import ARTIFACT, RECORD, read_manifest
 from modelport.steps.runner import Context
-from modelport.storage.manifests import ArtifactManifest
+from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_converter.steps.judge import judge
 from modelport_server.backends.base import How
@@ -31,7 +31,7 @@ def kinds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kinds")
     python = prepare(find_recipe("converter-tensorflow"))
     paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
-    script = Path(__file__).with_name("tensorflow_kinds.py")
+    script = Path(__file__).with_name("run_kinds.py")
     command = [python, "-W", "ignore", script, folder]
     ended = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=540
@@ -67,6 +67,11 @@ CONVERTED = [
         "lite",
     ),
     *("opset11", "double", "scaled", "scaled2"),
+    *("by_name", "twice2", "twice3", "grouped2", "grouped3", "grouped-saved", "masked", "operators"),
+    *("whole", "resized", "training", "lite-names", "custom-saved", "custom-json", "own-class"),
+    *(f"custom-{form}" for form in FORMS),
+    *(f"built-{name}" for name in ("Net-net.weights.h5-3", "Net-net.h5-2", "Net-net-2", "Two-net.weights.h5-3")),
+    *(f"built-Lists-net.weights.h5-{version}" for version in (2, 3)),
 ]
 
 
@@ -75,9 +80,8 @@ def test_gives_keras_own_answers(kinds, name):
     folder, outcomes = kinds
     assert outcomes[name] == {"reason": "", "message": ""}
     manifest = verify(folder / name)
-    files = [file.path for file in manifest.files if file.role == "model"]
-    served = folder / name / "try" / "out" / ARTIFACT
-    infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
+    served = folder / name / "try" / "out" / ARTIFACT / MODEL
+    infer = loading.load(manifest.runtime, served, model_paths(manifest.files), How(manifest.load_options))
     right = np.load(folder / name / "right.npz")
     asked = {key.removeprefix("in."): right[key] for key in right if key.startswith("in.")}
     if len(asked) == 1:  # whose name TensorFlow Lite makes up
@@ -87,6 +91,25 @@ def test_gives_keras_own_answers(kinds, name):
         wanted = right[f"out.{number}"]
         assert (array.shape, array.dtype) == (wanted.shape, wanted.dtype)
         np.testing.assert_allclose(array, wanted, rtol=1e-5, atol=2e-6)
+
+
+def test_numbers_of_8_bits_differ_by_one_step_at_most(kinds):
+    folder, outcomes = kinds
+    assert outcomes["lite-bytes"] == {"reason": "", "message": ""}
+    verify(folder / "lite-bytes")
+    record = msgspec.json.decode((folder / "lite-bytes" / "judge" / "out" / RECORD).read_bytes())
+    assert float(record["verification"]["maxAbsoluteError"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("twice3", ["dense", "dense_2", "dense_1", "given_output"]),
+        ("lite-names", ["first", "same", "second", "through"]),
+    ],
+)
+def test_no_output_takes_the_name_of_another(kinds, name, names):
+    assert [each["name"] for each in signature_of(kinds[0] / name)["outputs"]] == names
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -130,6 +153,23 @@ def signature_of(folder):
         ("untrusted", "UntrustedSource", ["layer twice (Lambda)"]),
         ("unsupported", "ConversionFailed", ["exponential"]),
         ("opset23", "InvalidSpec", ["9 to 18"]),
+        ("nested2", "WeightsMismatch", ["first/kernel", "second/kernel"]),
+        ("objects2", "WeightsMismatch", ["first/kernel", "second/kernel"]),
+        ("objects3", "WeightsMismatch", ["first/kernel", "second/kernel"]),
+        ("sparse2", "ConversionFailed", ["input given", "SparseTensorSpec"]),
+        ("sparse3", "ConversionFailed", ["input given", "SparseTensorSpec"]),
+        ("ragged2", "ConversionFailed", ["input given", "RaggedTensorSpec"]),
+        ("writing", "UntrustedSource", ["io.write_file in layer evil"]),
+        ("training-part", "WeightsMismatch", ["net-4.meta", "other"]),
+        ("lite-several", "InvalidSpec", ["double, triple"]),
+        ("lite-second", "ConversionFailed", ["triple is not the first graph"]),
+        ("lite-state", "ConversionFailed", ["CALL_ONCE"]),
+        ("custom-unknown", "FactoryFailed", ["Scale", "spec.source.code.objects"]),
+        ("custom-untrusted", "UntrustedSource", ["own_layers.Scale in layer scale"]),
+        ("built-Net-objects-3", "WeightsMismatch", ["gain"]),
+        ("built-Leaky-net.weights.h5-3", "WeightsMismatch", ["in no file"]),
+        ("built-Leaky-wrong.weights.h5-3", "WeightsMismatch", ["wrong.weights.h5"]),
+        ("built-Leaky-alone.weights.h5-3", "InputsNeeded", ["spec.source.code.factory"]),
     ],
 )
 def test_refuses_and_names_what_is_wrong(kinds, name, reason, words):

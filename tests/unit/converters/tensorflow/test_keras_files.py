@@ -121,7 +121,56 @@ def test_a_function_in_a_layer_is_code(tmp_path, write, version):
 
 def test_a_class_of_another_module_is_code(tmp_path):
     write_keras(tmp_path / "net", with_layer({"module": "os", "class_name": "function", "config": "system"}))
-    assert "found os.function in layer outer" in told(tmp_path)
+    assert "found os.system in layer outer" in told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "word"),
+    [
+        ("TFOpLambda", {"function": "io.write_file"}, "io.write_file"),
+        ("TFOpLambda", {"function": "load_op_library"}, "load_op_library"),
+        ("TFOpLambda", {"function": "compat.v1.py_func"}, "compat.v1.py_func"),
+        ("TFOpLambda", {}, "TFOpLambda"),
+        ("ClassMethod", {"cls_symbol": "data.TFRecordDataset"}, "data.TFRecordDataset"),
+        ("TensorFlowOpLayer", {"node_def": '{"name": "x", "op": "ReadFile"}'}, "TensorFlowOpLayer"),
+        ("TFSMLayer", {"filepath": "other"}, "TFSMLayer"),
+    ],
+)
+def test_an_operator_that_reaches_out_is_code(tmp_path, kind, settings, word):
+    write_h5(tmp_path / "net", with_layer({"class_name": kind, "config": {"name": "odd", **settings}}), "2.21.0")
+    assert f"found {word} in layer odd" in told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["__operators__.getitem", "math.floormod", "compat.v1.shape", "cast", "keras.backend.sum"]
+)
+def test_an_operator_that_computes_is_none(tmp_path, name):
+    layer = {"class_name": "TFOpLambda", "config": {"name": "fine", "function": name}}
+    write_h5(tmp_path / "net", with_layer(layer), "2.21.0")
+    assert inspect_model("keras-h5", tmp_path, ["net"]) is None
+
+
+def test_a_function_of_python_is_code(tmp_path):
+    layer = {"module": "keras.layers", "class_name": "Dense", "config": {"name": "dense", "activation": {}}}
+    layer["config"]["activation"] = {"module": "builtins", "class_name": "function", "config": "input"}
+    write_keras(tmp_path / "net", with_layer(layer))
+    assert "found builtins.input in layer dense" in told(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["layer_names", "vars"])
+def test_weights_alone_are_a_factory_s(tmp_path, layout):
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file["dense/vars/0"] = np.ones((4, 3), np.float32)
+        if layout == "layer_names":
+            file.attrs["layer_names"] = ["dense"]
+    assert found(tmp_path) == ("keras-weights", {"weights": "net.h5"}, False, ())
+
+
+def test_weights_in_two_forms_are_a_choice(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps(MODEL))
+    write_h5(tmp_path / "net.weights.h5", config=None)
+    (tmp_path / "ckpt-1.index").write_bytes(TABLE)
+    assert found(tmp_path)[3] == ("ckpt-1.index",)
 
 
 def test_a_function_in_an_activation_is_code(tmp_path):

@@ -6,28 +6,32 @@ Keras 3, which Keras 2 writes into .keras, too, has them in groups `vars` below 
 layer, whose name Keras 3 writes there as attribute `name`. What belongs to training alone is left out.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import h5py
 
 from modelport.verification.arrays import Array
 
-TRAINING = ("optimizer", "metric", "loss_tracker", "seed_generator", "random_generator")
-"""What a part of a path has in it where no layer computes with what is below it."""
+TRAINING = re.compile(r"_?(optimizer|metrics|compile_metrics|compiled_metrics|loss_tracker)")
+"""Parts of a model, as its paths begin, that no layer computes with."""
+CHANCE = re.compile(r"_?(seed|random)_generator")
+"""Parts of a layer that draw numbers while it is trained."""
 WHOLE = "model_weights"
 """Group of the weights in a file of a whole model."""
-Grouping = Literal["layer", "maker", ""]
-"""What a stored weight's layer is: one of the model's own, the innermost one that made it, or not known."""
 
 
 class Weight(NamedTuple):
     """One stored array."""
 
     layer: str
+    """Group that it is in, which is a layer of the model's own; empty where the file has none."""
     name: str
     value: Array
+    made: str = ""
+    """Name that the variable had, in which that of its layer is; empty where the file has none."""
 
 
 def is_by_layer(file: h5py.File) -> bool:
@@ -35,22 +39,26 @@ def is_by_layer(file: h5py.File) -> bool:
     return _names(file.get(WHOLE, file), "layer_names") is not None
 
 
-def read_weights(file: h5py.File) -> tuple[Grouping, Iterator[Weight]]:
-    """Return the weights of a file, read one at a time. Raises KeyError for one that is named and not there."""
+def read_weights(file: h5py.File) -> Iterator[Weight]:
+    """Yield the weights of a file, one at a time. Raises KeyError for one that is named and not there."""
     if is_by_layer(file):
-        return "layer", _read_layers(file.get(WHOLE, file))
-    paths = _paths(file)
-    named = all("name" in file[path].parent.attrs for path in paths)
-    grouping: Grouping = "maker" if paths and named else ""
-    return grouping, (
-        Weight(_text(file[path].parent.attrs["name"]) if named else "", path, file[path][()]) for path in paths
-    )
+        yield from _read_layers(file.get(WHOLE, file))
+        return
+    for path in _paths(file):
+        yield Weight("", path, file[path][()], _named(file, path))
+
+
+def _named(file: h5py.File, path: str) -> str:
+    """Return the names of the layers that a path leads through, with one more part, as variables' names have it."""
+    parts = path.split("/vars/", maxsplit=1)[0].split("/")
+    above = (file.get("/".join([*parts[: depth + 1], "vars"])) for depth in range(len(parts)))
+    return "/".join([*(_text(each.attrs["name"]) for each in above if each and "name" in each.attrs), ""])
 
 
 def _read_layers(root: h5py.Group) -> Iterator[Weight]:
     for layer in _names(root, "layer_names") or []:
         for name in _names(root[layer], "weight_names") or []:
-            yield Weight(layer, name, root[layer][name][()])
+            yield Weight(layer, name, root[layer][name][()], name)
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str] | None:
@@ -68,8 +76,9 @@ def _paths(file: h5py.File) -> list[str]:
     found: list[str] = []
 
     def note(path: str, item: object) -> None:
-        folder, _, last = f"/{path}".rpartition("/vars/")
-        if isinstance(item, h5py.Dataset) and last and not any(each in folder for each in TRAINING):
+        parts = path.split("/")
+        is_trained_with = TRAINING.fullmatch(parts[0]) or any(map(CHANCE.fullmatch, parts))
+        if isinstance(item, h5py.Dataset) and "vars" in parts[:-1] and not is_trained_with:
             found.append(path)
 
     file.visititems(note)
