@@ -123,8 +123,8 @@ matrix: install ## Measure models in every form that they are stored in into doc
 	PYTHONPATH=tests:tools $(run)/python -m matrix $(if $(ONLY),--only '$(ONLY)') $(if $(AGAIN),--again)
 
 .PHONY: fuzz
-fuzz: install ## Ask mutated files of every format of all steps that open them [COUNT=2000, WHOLE=100, SEED=1, FORMATS="onnx keras"]
-	PYTHONPATH=tests:tools $(run)/python -m fuzz $(if $(COUNT),--count $(COUNT)) $(if $(WHOLE),--whole $(WHOLE)) $(if $(SEED),--seed $(SEED)) $(FORMATS)
+fuzz: install ## Ask mutated files of every format of all steps that open them [COUNT=2000 WHOLE=100 SEED=1 FORMATS="onnx keras" STAGE=inspect CASE=7]
+	PYTHONPATH=tests:tools $(run)/python -m fuzz $(foreach each,COUNT WHOLE SEED STAGE CASE,$(if $($(each)),--$(shell echo $(each) | tr A-Z a-z) $($(each)))) $(FORMATS)
 
 .PHONY: bench
 bench: deploy install ## Measure what docs/performance.md reports

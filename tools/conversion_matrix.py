@@ -50,8 +50,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     format: str = ""
     path: str = ""
     relative_rms: str = ""
-    """Of the output that is nearest to its limit, as the status tells it."""
+    """Largest of all outputs and their slices, as the status tells it; and the limit of that output."""
     limit: str = ""
+    excess: str = ""
+    """Largest error in units of its own limit: at most 1."""
     largest_error: str = ""
     seconds: float
     """Of the whole `modelport run`."""
@@ -145,8 +147,9 @@ published is also asked a question whose answer the framework gave before the mo
 `AGAIN=1` all of them; `tests/matrix/makers` makes the models.
 """
 NOTES = """
-Relative RMS, limit and error are of the output that is nearest to its limit, with its slices; seconds are of the whole run,
-beside other work on two cores. The form of a model of Keras or TensorFlow ends with what wrote it. The converter's digest is
+Relative RMS and error are the largest of all outputs and their slices, on all samples; the limit is that of the whole output,
+and a slice's follows from its own noise, so that the error nearest to its limit is told in units of that (1 passes).
+Seconds are of the whole run, beside other work on two cores. The form of a model of Keras or TensorFlow ends with what wrote it. The converter's digest is
 a hash of all that its image is made of; `make verify` lists rows that are older.
 """
 
@@ -168,8 +171,8 @@ def page() -> str:
         INTRODUCTION,
         f"{'; '.join(counts)}.",
         "",
-        "| model | form | path | relative RMS | limit | largest error | seconds | bytes | converter |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| model | form | path | relative RMS | limit | of its limit | largest error | seconds | bytes | converter |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(_converted(cell, row) for cell, row in converted),
         NOTES.rstrip(),
         *_section("Refused", [_refused(cell, row) for cell, row in refused], _REFUSALS),
@@ -190,7 +193,7 @@ _REFUSALS = ("| model | form | format | reason | message | seconds | converter |
 def _converted(cell: Cell, row: Row) -> str:
     is_loose = row.limit and float(row.limit) > USUAL_LIMIT
     limit = f"{row.limit} (20 floors)" if is_loose else row.limit
-    numbers = f"{row.relative_rms} | {limit} | {row.largest_error} | {row.seconds:.1f} | {row.size:,}"
+    numbers = f"{row.relative_rms} | {limit} | {row.excess} | {row.largest_error} | {row.seconds:.1f} | {row.size:,}"
     return f"| {cell.model} | {cell.form} | {row.path} | {numbers} | `{row.converter}` |"
 
 

@@ -46,9 +46,9 @@ class Maker(NamedTuple):
 MAKERS_BY_FRAMEWORK = {
     each.framework: each
     for each in (
-        Maker("torch_cells.py", "pytorch"),
-        Maker("keras_cells.py", "tensorflow"),
         Maker("onnx_cells.py", "onnx"),
+        Maker("keras_cells.py", "tensorflow"),
+        Maker("torch_cells.py", "pytorch"),
     )
 }
 
@@ -60,7 +60,7 @@ def make(maker: Maker, cells: Iterable[str]) -> dict[str, Path]:
     if absent:
         python = prepare(find_recipe(f"converter-{maker.framework}"))
         command = [python, "-W", "ignore", MAKERS / maker.script, real_models(), maker.folder, *absent]
-        paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter"))
+        paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
         variables = {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
         ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS)
         for cell in absent if ended.returncode else ():  # it ended before it came to some

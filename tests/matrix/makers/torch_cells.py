@@ -27,15 +27,15 @@ def traced(_: str, model: Any, asked: Any, path: Path) -> None:
 
 
 def exported(name: str, model: Any, asked: Any, path: Path) -> None:
-    """Store a program whose dimensions are free as the manifest's are."""
+    """Store a program whose dimensions are free as the manifest's are, where torch.export leaves them free."""
     (given,) = models.INPUTS[name]
     limits = models.DIMENSIONS.get(name, {})
     free = {
-        axis: torch.export.Dim.DYNAMIC(max=limits.get(length, {}).get("max", 1024))
+        axis: torch.export.Dim.AUTO(max=limits.get(length, {}).get("max", 1024))
         for axis, length in enumerate(given["shape"])
         if isinstance(length, str)
     }
-    torch.export.save(torch.export.export(model, (asked,), dynamic_shapes={given["name"]: free}), path)
+    torch.export.save(torch.export.export(model, (asked,), dynamic_shapes=(free,)), path)
 
 
 def lightning(name: str, model: Any, asked: Any, path: Path) -> None:
@@ -61,7 +61,7 @@ def make_form(name: str, form: str, cell: Cell) -> None:
     model = models.MODELS[name]().eval()
     generator = torch.Generator().manual_seed(5)
     for module in model.modules():  # a new one's statistics are zeros and ones, which any mistake leaves right
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.running_mean.normal_(0, 0.2, generator=generator)
             module.running_var.uniform_(0.5, 1.5, generator=generator)
     asked = question(models.INPUTS[name], models.DIMENSIONS.get(name, {}))
@@ -137,6 +137,22 @@ def make_minilm(packages: Path, form: str, cell: Cell) -> None:
     cell.done(told, asked, right)
 
 
+def make_bert(cell: Cell) -> None:
+    """Make a small folder of transformers, whose decoder is its table of words."""
+    torch.manual_seed(4)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    model = transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=50, max_position_embeddings=40, **sizes))
+    for value in model.eval().parameters():
+        torch.nn.init.normal_(value, std=0.3)
+    ids = torch.randint(1, 50, (5, 7))
+    mask = (torch.arange(7) < torch.tensor([[7], [6], [5], [3], [1]])).long()
+    asked = {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids % 2}
+    with torch.no_grad():
+        right = model(**asked).logits.numpy()
+    model.save_pretrained(cell.source("bert"))
+    cell.done({}, {name: each.numpy() for name, each in asked.items()}, [right])
+
+
 def make_silero(packages: Path, form: str, cell: Cell) -> None:
     shutil.copyfile(packages / "silero_vad" / "data" / "silero_vad.jit", cell.source("silero_vad.jit"))
     rate = {"name": "sr", "dtype": "int64", "shape": [], "values": {"range": [16000, 16000]}}
@@ -149,6 +165,8 @@ def find_maker(packages: Path, name: str, form: str) -> Callable[[Cell], None]:
         return lambda cell: make_facenet(packages, name, cell)
     if name == "all-minilm-l6-v2":
         return lambda cell: make_minilm(packages, form, cell)
+    if name == "bert":
+        return make_bert
     if name == "silero-vad":
         return lambda cell: make_silero(packages, form, cell)
     return lambda cell: make_form(name, form, cell)

@@ -1,0 +1,76 @@
+"""Workers for a format's stages: inspect in the image that moves bytes, the whole in the framework's."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fuzz.seeds import seeds_of
+from modelport.frameworks import framework_of
+from modelport.jobs.planning import MOVER_IMAGE
+from modelport_cli.local.environments import cache_folder, find_recipe, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILURES = cache_folder() / "fuzz"
+GRACE_SECONDS = 10
+Outcome = dict[str, Any]
+
+
+def run_cases(
+    stage: str, format_name: str, *, seed: int, count: int, first: int = 0, only: bool = False
+) -> Iterator[Outcome]:
+    """Yield what came of each case, until `count` came through the stage; of `only` one case."""
+    plan = {
+        "stage": stage,
+        "format": format_name,
+        "seed": seed,
+        "first": first,
+        "count": 1 if only else count,
+        "only": only,
+        "seeds": [str(folder) for folder in seeds_of(format_name)],
+        "failures": str(FAILURES),
+    }
+    image = MOVER_IMAGE if stage == "inspect" else framework_of(format_name).image
+    command = [prepare(find_recipe(image)), "-W", "ignore", "-m", "fuzz.worker", msgspec.json.encode(plan).decode()]
+    with _worker(command) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            yield msgspec.json.decode(line)
+        if child.wait():
+            raise RuntimeError(f"the worker of {format_name}, stage {stage}, ended with {child.returncode}")
+
+
+@contextmanager
+def _worker(command: Sequence[Any]) -> Iterator["subprocess.Popen[bytes]"]:
+    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    variables = {**os.environ, **one, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, start_new_session=True) as child:
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def tally(outcomes: Iterator[Outcome], told: str) -> tuple[Counter[str], list[Outcome]]:
+    """Count what came of cases, by step and reason; say how far they are; return the faults, too."""
+    counts: Counter[str] = Counter()
+    faults = []
+    for outcome in outcomes:
+        counts[f"{outcome['step']}: {outcome['reason'] or 'success'}"] += 1
+        if outcome["fault"]:
+            faults.append(outcome)
+            print(f"\n{told} {outcome['number']}: {outcome['fault']}: {outcome['message']:.200}", flush=True)
+        if sys.stderr.isatty() or not counts.total() % 500:
+            sys.stderr.write(f"\r{told} {counts.total()} ")
+    return counts, faults
