@@ -17,6 +17,7 @@ from mutations import packages
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKERS = Path(__file__).with_name("makers")
+MODELS = ROOT / "tests" / "converters" / "pytorch"
 SECONDS = 1800
 REAL = {
     packages.FACENET: ("facenet_pytorch/models/", "facenet_pytorch/data/"),
@@ -37,7 +38,7 @@ class Maker(NamedTuple):
     def folder(self) -> Path:
         """Where its cells are kept."""
         state = hashlib.sha256(find_recipe(f"converter-{self.framework}").key.encode())
-        for path in sorted(MAKERS.glob("*.py")):
+        for path in sorted([*MAKERS.glob("*.py"), *MODELS.glob("*_models.py")]):
             if path.stem == "cells" or path.stem.partition("_")[0] == self.script.partition("_")[0]:
                 state.update(path.read_bytes())
         return cache_folder() / "matrix" / f"{self.framework}-{state.hexdigest()[:16]}"

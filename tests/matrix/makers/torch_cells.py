@@ -18,64 +18,59 @@ from safetensors.torch import save_file
 from modelport_converter.frameworks.pytorch.building.torchvision_shim import install
 
 install()  # before anything that imports torchvision
-models, transformers = importlib.import_module("torch_models"), importlib.import_module("transformers")
-HERE = Path(__file__).parent
+models = importlib.import_module("converters.pytorch.torch_models")
+transformers = importlib.import_module("transformers")
+PIXELS = {"range": [-1, 1]}
 
 
-def traced(_: str, model: Any, asked: Any, path: Path) -> None:
-    torch.jit.save(torch.jit.trace(model, asked), path)
+def traced(model: Any, path: Path) -> None:
+    torch.jit.save(torch.jit.trace(model.module, model.example), path)
 
 
-def exported(name: str, model: Any, asked: Any, path: Path) -> None:
-    """Store a program whose dimensions are free as the manifest's are, where torch.export leaves them free."""
-    (given,) = models.INPUTS[name]
-    limits = models.DIMENSIONS.get(name, {})
-    free = {
-        axis: torch.export.Dim.AUTO(max=limits.get(length, {}).get("max", 1024))
-        for axis, length in enumerate(given["shape"])
-        if isinstance(length, str)
-    }
-    torch.export.save(torch.export.export(model, (asked,), dynamic_shapes=(free,)), path)
+def scripted(model: Any, path: Path) -> None:
+    torch.jit.save(torch.jit.script(model.module), path)
 
 
-def lightning(name: str, model: Any, asked: Any, path: Path) -> None:
-    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+def lightning(model: Any, path: Path) -> None:
+    state = {f"model.{key}": value for key, value in model.module.state_dict().items()}
     torch.save({"epoch": 3, "global_step": 99, "pytorch-lightning_version": "2.5.0", "state_dict": state}, path)
 
 
+def whole(model: Any, path: Path) -> None:
+    """Store a module by the name that its class has in the code."""
+    sys.modules["torch_models"] = models
+    for part in model.module.modules():
+        if type(part).__module__ == models.__name__:
+            type(part).__module__ = "torch_models"
+    torch.save(model.module, path)
+
+
 WITH_CODE = {
-    "state-dict": ("model.pth", lambda _, model, __, path: torch.save(model.state_dict(), path)),
+    "state-dict": ("model.pth", lambda model, path: torch.save(model.module.state_dict(), path)),
     "lightning": ("last.ckpt", lightning),
-    "safetensors": ("model.safetensors", lambda _, model, __, path: save_file(model.state_dict(), path)),
-    "module": ("model.pt", lambda _, model, __, path: torch.save(model, path)),
+    "safetensors": ("model.safetensors", lambda model, path: save_file(model.module.state_dict(), path)),
+    "module": ("model.pt", whole),
 }
 ALONE = {
     "torchscript-traced": ("model.pt", traced),
-    "torchscript-scripted": ("model.pt", lambda _, model, __, path: torch.jit.save(torch.jit.script(model), path)),
-    "torch-export": ("model.pt2", exported),
+    "torchscript-scripted": ("model.pt", scripted),
+    "torch-export": ("model.pt2", lambda model, path: torch.export.save(models.export(model), path)),
 }
 
 
 def make_form(name: str, form: str, cell: Cell) -> None:
-    torch.manual_seed(4)
-    model = models.MODELS[name]().eval()
-    generator = torch.Generator().manual_seed(5)
-    for module in model.modules():  # a new one's statistics are zeros and ones, which any mistake leaves right
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_(0, 0.2, generator=generator)
-            module.running_var.uniform_(0.5, 1.5, generator=generator)
-    asked = question(models.INPUTS[name], models.DIMENSIONS.get(name, {}))
-    (tensor,) = map(torch.from_numpy, asked.values())
-    ending, save = {**WITH_CODE, **ALONE}[form]
+    model = models.build(name)
     with torch.no_grad():
-        right = model(tensor)
-        save(name, model, tensor, cell.source(ending))
-    code = {"trust": "Trusted", "code": {"factory": f"torch_models:{name}"}} if form in WITH_CODE else {}
-    if code:
-        cell.code().joinpath("torch_models.py").write_text((HERE / "torch_models.py").read_text())
-    inputs = {} if form == "torch-export" else {"inputs": models.INPUTS[name]}
-    dimensions = {"dimensions": models.DIMENSIONS[name]} if name in models.DIMENSIONS and inputs else {}
-    cell.done({**inputs, **dimensions, **code}, asked, [right.numpy()])
+        answer = model.module(*model.example)
+    ending, save = {**WITH_CODE, **ALONE}[form]
+    save(model, cell.source(ending))
+    told: dict[str, Any] = {} if form == "torch-export" else {"inputs": model.inputs}
+    if form in WITH_CODE:
+        factory = models.FACTORIES[name][0].__name__
+        told |= {"trust": "Trusted", "code": {"factory": f"torch_models:{factory}"}}
+        shutil.copyfile(models.__file__, cell.code() / "torch_models.py")
+    asked = {given["name"]: tensor.numpy() for given, tensor in zip(model.inputs, model.example, strict=True)}
+    cell.done(told, asked, [each.numpy() for each in (answer if isinstance(answer, tuple) else (answer,))])
 
 
 # --- real ones --------------------------------------------------------------------------------------------------------
@@ -90,7 +85,7 @@ def make_facenet(packages: Path, name: str, cell: Cell) -> None:
     factory = name.upper().replace("NET", "Net")
     model = getattr(importlib.import_module("facenet_pytorch.models.mtcnn"), factory)(pretrained=False).eval()
     model.load_state_dict(torch.load(cell.source(f"{name}.pt"), weights_only=True))
-    inputs = [{"name": "image", "shape": ["batch", 3, *SIDES[name]], "values": models.PIXELS}]
+    inputs = [{"name": "image", "shape": ["batch", 3, *SIDES[name]], "values": PIXELS}]
     limits = {"min": 12, "max": 512}
     dimensions = {"dimensions": {"height": limits, "width": limits}} if name == "pnet" else {}
     asked = question(inputs, {})
@@ -156,7 +151,7 @@ def make_bert(cell: Cell) -> None:
 def make_silero(packages: Path, form: str, cell: Cell) -> None:
     shutil.copyfile(packages / "silero_vad" / "data" / "silero_vad.jit", cell.source("silero_vad.jit"))
     rate = {"name": "sr", "dtype": "int64", "shape": [], "values": {"range": [16000, 16000]}}
-    cell.done({"inputs": [{"name": "x", "shape": ["batch", 512], "values": models.PIXELS}, rate]}, {}, [])
+    cell.done({"inputs": [{"name": "x", "shape": ["batch", 512], "values": PIXELS}, rate]}, {}, [])
 
 
 def find_maker(packages: Path, name: str, form: str) -> Callable[[Cell], None]:
