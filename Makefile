@@ -119,7 +119,7 @@ test: lint compiled deploy ## All tests, on a fresh machine too: units, converte
 	MODELPORT_SERVER_CODE=$(CURDIR)/$(compiled) $(run)/pytest
 
 .PHONY: matrix
-matrix: install ## Measure models in every form that they are stored in into docs/conversion-matrix.md [ONLY="resnet18/*", AGAIN=1]
+matrix: install ## Measure models in every form that they are stored in into docs/conversion-matrix.md [ONLY="lstm/* bert/*" AGAIN=1]
 	PYTHONPATH=tests:tools $(run)/python -m matrix $(if $(ONLY),--only '$(ONLY)') $(if $(AGAIN),--again)
 
 .PHONY: fuzz

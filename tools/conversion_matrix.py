@@ -143,8 +143,9 @@ INTRODUCTION = f"""<!-- Made by `make matrix`. Do not edit. -->
 Models in every form that they are stored in, through `modelport run`, the whole way: import, conversion, trial in the
 serving runtime, judgement. What each must come to stands in `tests/matrix/expected.toml` before it is measured. What is
 published is also asked a question whose answer the framework gave before the model was stored: another answer would be
-`{WRONG}`. `make matrix` measures what is absent or was made by an older converter, `ONLY=pattern` some cells again,
-`AGAIN=1` all of them; `tests/matrix/makers` makes the models.
+`{WRONG}`. `make matrix` measures what is absent or was made by an older converter, goes on where it was stopped, and ends with status 1
+and a list if something is not as expected; `ONLY="lstm/* bert/*"` are some of the cells, `AGAIN=1` is whether or not they are
+measured. `tests/matrix/makers` makes the models. `make test` has a part: `PART` in `tests/matrix/test_matrix.py`.
 """
 NOTES = """
 Relative RMS and error are the largest of all outputs and their slices, on all samples; the limit is that of the whole output,

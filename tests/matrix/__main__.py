@@ -17,17 +17,18 @@ from matrix.sources import MAKERS_BY_FRAMEWORK, make
 def main() -> int:
     """Return the exit status: 1 if something is not as expected."""
     parser = argparse.ArgumentParser(prog="make matrix", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", default="", metavar="PATTERN", help="cells such as 'resnet18/*', measured again")
-    parser.add_argument("--again", action="store_true", help="measure all cells again")
+    parser.add_argument("--only", default="*", metavar="PATTERNS", help="cells such as 'resnet18/* bert/*'")
+    parser.add_argument("--again", action="store_true", help="also those that this converter measured")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidied up after as after Ctrl-C
     cells, rows = read_expected(), read_measured()
-    chosen = [cell for cell in cells if fnmatch.fnmatch(cell.name, options.only)] if options.only else cells
+    patterns = options.only.split()
+    chosen = [cell for cell in cells if any(fnmatch.fnmatch(cell.name, pattern) for pattern in patterns)]
     if not chosen:
-        parser.error(f"--only {options.only}: expected a cell of tests/matrix/expected.toml, found none")
-    if not (options.again or options.only):
+        parser.error(f"--only {options.only}: expected cells of tests/matrix/expected.toml, found none")
+    if not options.again:
         old = find_old(cells, rows)
-        chosen = [cell for cell in cells if cell.name not in rows or cell.name in old]
+        chosen = [cell for cell in chosen if cell.name not in rows or cell.name in old]
     try:
         unmade = _measure(chosen)
     except KeyboardInterrupt:

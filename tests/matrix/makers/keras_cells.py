@@ -150,7 +150,7 @@ def objects(name: str, form: str, library: Keras, cell: Cell) -> dict[str, Any]:
     if name != "custom" or not form.startswith("keras"):
         return {}
     (cell.code() / "keras_objects.py").write_text(objects_of(library))
-    return {"trust": "Trusted", "code": {"objects": {"Scale": "keras_objects:Scale"}}}
+    return {"trust": "Trusted", "code": {"objects": ["keras_objects:Scale"]}}
 
 
 # --- by TensorFlow 1 --------------------------------------------------------------------------------------------------
@@ -161,7 +161,6 @@ def make_graph(name: str, form: str, cell: Cell) -> None:
     asked = ask(name)
     (array,) = asked.values()
     with tf.Graph().as_default() as graph, v1.Session() as session:
-        keras2.backend.set_session(session)
         model = MODELS[name](keras2)
         session.run(v1.global_variables_initializer())
         settle(model)
