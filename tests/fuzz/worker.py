@@ -28,7 +28,7 @@ from modelport.conversion.detection import detect
 from modelport.errors import ModelportError, lacks_memory
 from modelport.frameworks import CONVERTERS, FORMATS, SOURCES
 from modelport.jobs.requests import ConvertRequest, Hop, ImportRequest
-from modelport.steps.runner import Context
+from modelport.steps.runner import Context, printable
 from modelport.steps.sandbox import enter_sandbox
 from modelport.storage.files import describe_tree, list_tree, tree_digest
 from modelport.storage.manifests import SourceManifest
@@ -231,7 +231,7 @@ def _limit(limits: Limits) -> None:
 
 def _judge(plan: Plan, error: BaseException) -> dict[str, str]:
     """Return reason and message of an error, and the fault where it is none that a user can act on."""
-    told = f"{type(error).__name__}: {error}"[:500]
+    told = printable(f"{type(error).__name__}: {error}")[:500]
     if lacks_memory(error):
         # of a whole conversion a typed refusal; a look at a small file must not come to it
         fault = "took too much memory" if plan.stage == "inspect" else ""
@@ -239,7 +239,7 @@ def _judge(plan: Plan, error: BaseException) -> dict[str, str]:
     if isinstance(error, ModelportError):
         fault = "an unfit reason" if error.reason in UNFIT else ""
         fault = fault or ("a message of more than 500 characters" if len(error.message) > 500 else "")
-        return {"reason": str(error.reason), "message": error.message[:500], "fault": fault}
+        return {"reason": str(error.reason), "message": printable(error.message)[:500], "fault": fault}
     return {"reason": "StepCrashed", "message": told, "fault": "an error without a reason"}
 
 

@@ -33,7 +33,7 @@ def _name(part: dict[str, Any]) -> str:
 
 def _code_of(part: dict[str, Any], layer: str) -> list[str]:
     kind, module = part.get("class_name"), part.get("module")
-    if kind in {LAMBDA, CODE}:
+    if kind in (LAMBDA, CODE):  # it may be a list, which is in no set
         return [f"a function in layer {layer:.60} ({LAMBDA})"]
     is_foreign = isinstance(kind, str) and isinstance(module, str) and module.partition(".")[0] not in OWN
     return [f"{module:.60}.{kind:.60} in layer {layer:.60}"] if is_foreign else []
