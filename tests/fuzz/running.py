@@ -1,11 +1,13 @@
 """Workers for a format's stages: inspect in the image that moves bytes, the whole in the framework's."""
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,11 @@ from modelport_cli.local.environments import cache_folder, find_recipe, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILURES = cache_folder() / "fuzz"
-GRACE_SECONDS = 10
+ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+"""For processes that fork: a thread of the parent's is none of the child's."""
 Outcome = dict[str, Any]
 
 
@@ -48,18 +54,17 @@ def run_cases(
 
 @contextmanager
 def _worker(command: Sequence[Any]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a worker, and end it with the case that it is at; their files go with them."""
     paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    variables = {**os.environ, **one, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
-    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, start_new_session=True) as child:
-        try:
-            yield child
-        finally:
-            child.terminate()
+    variables = {**os.environ, **ONE_THREAD, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as scratch:
+        variables["TMPDIR"] = scratch
+        with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, start_new_session=True) as child:
             try:
-                child.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
+                yield child
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
 
 
 def tally(outcomes: Iterator[Outcome], told: str) -> tuple[Counter[str], list[Outcome]]:
