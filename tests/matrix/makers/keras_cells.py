@@ -164,7 +164,9 @@ def make_graph(name: str, form: str, cell: Cell) -> None:
         model = MODELS[name](keras2)
         session.run(v1.global_variables_initializer())
         settle(model)
-        given, answer = model.inputs[0], tf.identity(model.outputs[0], "answer")
+        # as for inference: Keras' own placeholder would have a branch for training in the graph
+        given = v1.placeholder(tf.float32, model.inputs[0].shape, "given")
+        answer = tf.identity(model(given, training=False), "answer")
         right = session.run(answer, {given: array})
         if form == "saved-model":
             v1.saved_model.simple_save(session, str(cell.source("model")), {"given": given}, {"answer": answer})
@@ -179,17 +181,20 @@ def make_graph(name: str, form: str, cell: Cell) -> None:
 # --- real ones --------------------------------------------------------------------------------------------------------
 
 
+NOTES = {"saved-model": "input_2", "tflite": "serving_default_input_2:0"}
+
+
 def make_notes(packages: Path, form: str, cell: Cell) -> None:
     folder = packages / "basic_pitch" / "saved_models" / "icassp_2022"
-    sound = np.random.default_rng(3).uniform(-1, 1, (2 if form == "saved-model" else 1, 43844, 1)).astype(np.float32)
+    sound = np.random.default_rng(3).uniform(-1, 1, (1, 43844, 1)).astype(np.float32)
     model = tf.saved_model.load(str(folder / "nmp"))
     right = model.signatures["serving_default"](tf.constant(sound))
     if form == "saved-model":
         shutil.copytree(folder / "nmp", cell.source("nmp"))
     else:
         shutil.copyfile(folder / "nmp.tflite", cell.source("nmp.tflite"))
-    asked = {"sound": sound}
-    cell.done({}, asked, [right[name].numpy() for name in sorted(right)])
+    given = {"name": NOTES[form], "shape": [1, 43844, 1], "values": {"range": [-1, 1]}}
+    cell.done({"inputs": [given]}, {NOTES[form]: sound}, [right[name].numpy() for name in sorted(right)])
 
 
 def find_maker(packages: Path, name: str, form: str) -> Callable[[Cell], None]:

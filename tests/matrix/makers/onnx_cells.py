@@ -28,7 +28,7 @@ SHIPPED = {
     "silero-vad/onnx-half": ("silero_vad/data/silero_vad_half.onnx", HALF),
     "basic-pitch/onnx": (
         "basic_pitch/saved_models/icassp_2022/nmp.onnx",
-        {"inputs": [{"name": NOTES, "shape": ["batch", 43844, 1], "values": {"range": [-1, 1]}}]},
+        {"inputs": [{"name": NOTES, "shape": [1, 43844, 1], "values": {"range": [-1, 1]}}]},
     ),
 }
 
