@@ -171,7 +171,8 @@ def make_graph(name: str, form: str, cell: Cell) -> None:
         if form == "saved-model":
             v1.saved_model.simple_save(session, str(cell.source("model")), {"given": given}, {"answer": answer})
         elif form == "checkpoint":
-            v1.train.Saver().save(session, str(cell.source("net")), global_step=3)
+            cell.source("model").mkdir()
+            v1.train.Saver().save(session, str(cell.source("model") / "net"), global_step=3)
         else:
             frozen = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), ["answer"])
             cell.source("frozen.pb").write_bytes(frozen.SerializeToString())
