@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -44,22 +44,25 @@ def run_cases(
     }
     image = MOVER_IMAGE if stage == "inspect" else framework_of(format_name).image
     command = [prepare(find_recipe(image)), "-W", "ignore", "-m", "fuzz.worker", msgspec.json.encode(plan).decode()]
-    with _worker(command) as child:
+    with tempfile.TemporaryFile() as errors, _worker(command, errors) as child:
         assert child.stdout is not None
         for line in child.stdout:
             yield msgspec.json.decode(line)
         if child.wait():
-            raise RuntimeError(f"the worker of {format_name}, stage {stage}, ended with {child.returncode}")
+            errors.seek(0)
+            told = errors.read()[-2000:].decode(errors="replace")
+            raise RuntimeError(f"the worker of {format_name}, stage {stage}, ended with {child.returncode}: {told}")
 
 
 @contextmanager
-def _worker(command: Sequence[Any]) -> Iterator["subprocess.Popen[bytes]"]:
+def _worker(command: Sequence[Any], errors: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a worker, and end it with the case that it is at; their files go with them."""
     paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
     variables = {**os.environ, **ONE_THREAD, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as scratch:
         variables["TMPDIR"] = scratch
-        with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, start_new_session=True) as child:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, env=variables, stdout=pipe, stderr=errors, start_new_session=True) as child:
             try:
                 yield child
             finally:

@@ -35,7 +35,8 @@ from modelport.storage.manifests import SourceManifest
 from modelport.storage.trees import FolderTree
 from modelport_converter import frameworks
 
-LOG = "log"
+LOG, AT = "log", "at"
+"""What a case's process prints, and the step that it is at."""
 UNFIT = frozenset({Reason.STEP_CRASHED, Reason.DEADLINE_EXCEEDED, Reason.INVALID_SPEC})
 """Reasons that no file deserves."""
 
@@ -80,21 +81,21 @@ def main(plan: Plan) -> None:
         number += 1
 
 
-def prepare(plan: Plan, told: dict[str, Any], code: Path) -> Callable[[Path, dict[str, str]], None]:
+def prepare(plan: Plan, told: dict[str, Any], code: Path) -> Callable[[Path], None]:
     """Load what the stage needs, once, and return what runs a case in its folder."""
     if plan.stage == "inspect":
         from modelport_converter.steps.inspect import inspect
 
         frameworks._module(plan.format, "inspect")  # imported before the fork
         request = ImportRequest(locations={}, format=None, trusted=False)
-        return lambda folder, _: run_inspect(inspect, request, folder)
+        return lambda folder: run_inspect(inspect, request, folder)
     from modelport_converter.steps.ask import ask
     from modelport_converter.steps.hop import hop
 
     wanted = whole_request(plan.format, told)
     frameworks.prepare_source(plan.format)
     frameworks.prepare_hop(wanted, 1)
-    return lambda folder, at: run_whole(wanted, (ask, hop), folder, code, at)
+    return lambda folder: run_whole(wanted, (ask, hop), folder, code)
 
 
 def run_inspect(inspect: Callable[[Context], object], request: ImportRequest, folder: Path) -> None:
@@ -127,7 +128,6 @@ def run_whole(
     steps: tuple[Callable[[Context], object], ...],
     folder: Path,
     code: Path,
-    at: dict[str, str],
 ) -> None:
     """Detect and scan as inspect does, ask and convert."""
     staged = folder / "stage" / "out"
@@ -146,7 +146,7 @@ def run_whole(
         if error.reason != Reason.UNTRUSTED_SOURCE or not request.trusted:
             raise
     for name, step in zip(("ask", "hop-1"), steps, strict=True):
-        at["step"] = name
+        (folder / AT).write_text(name)
         (folder / name / "out").mkdir(parents=True)
         step(Context(name, request, folder, folder))
 
@@ -154,9 +154,7 @@ def run_whole(
 # --- one case in a process of its own ---------------------------------------------------------------------------------
 
 
-def attempt(
-    plan: Plan, number: int, files: dict[str, bytes], run: Callable[[Path, dict[str, str]], None]
-) -> dict[str, Any]:
+def attempt(plan: Plan, number: int, files: dict[str, bytes], run: Callable[[Path], None]) -> dict[str, Any]:
     """Return what came of a case: its step, its reason (nothing: success), and a fault where it ended otherwise."""
     started = time.monotonic()
     with case_folder(plan, number, files) as folder:
@@ -169,7 +167,8 @@ def attempt(
         with os.fdopen(reading, "rb") as pipe:
             written = pipe.read()
         _, status = os.waitpid(child, 0)
-        outcome = {"number": number, "step": plan.stage, "reason": "", "message": "", "fault": ""}
+        step = (folder / AT).read_text() if (folder / AT).exists() else "inspect"
+        outcome = {"number": number, "step": step, "reason": "", "message": "", "fault": ""}
         outcome |= json.loads(written) if written else {}
         if os.WIFSIGNALED(status):
             _judge_signal(plan, outcome, signal.Signals(os.WTERMSIG(status)).name)
@@ -201,9 +200,8 @@ class case_folder:  # noqa: N801  # used as a function
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _run(plan: Plan, folder: Path, run: Callable[[Path, dict[str, str]], None], writing: int) -> NoReturn:
+def _run(plan: Plan, folder: Path, run: Callable[[Path], None], writing: int) -> NoReturn:
     """Run a case, tell its outcome, and end the process."""
-    at = {"step": "inspect"}
     outcome: dict[str, str] = {}
     try:
         log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT)
@@ -211,13 +209,13 @@ def _run(plan: Plan, folder: Path, run: Callable[[Path, dict[str, str]], None], 
         os.dup2(log, 2)
         os.chdir(folder / "scratch")
         _limit(LIMITS[plan.stage])
-        run(folder, at)
+        run(folder)
     except BaseException as error:  # noqa: BLE001  # what a step ends with is what is looked for
         outcome = _judge(plan, error)
         traceback.print_exc()
     sys.stderr.flush()
     with os.fdopen(writing, "wb") as pipe:
-        pipe.write(json.dumps({**at, **outcome}).encode())
+        pipe.write(json.dumps(outcome).encode())
     os._exit(0)
 
 
@@ -244,7 +242,7 @@ def _judge(plan: Plan, error: BaseException) -> dict[str, str]:
 
 
 def _judge_signal(plan: Plan, outcome: dict[str, Any], name: str) -> None:
-    outcome["reason"], outcome["message"] = "StepCrashed", f"ended by {name}"
+    outcome["reason"], outcome["message"] = f"StepCrashed by {name}", ""
     if name in ("SIGXCPU", "SIGALRM", "SIGKILL"):
         outcome["fault"] = "took too much time"
     elif plan.stage == "inspect":  # a framework that crashes is told with stage and signal; a look must not crash
