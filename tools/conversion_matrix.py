@@ -136,23 +136,25 @@ def tell_old() -> None:
             print(f"{PAGE}: {len(names)} rows {told} (`make matrix`): {' '.join(names)}", file=sys.stderr)
 
 
-USUAL_LIMIT = 5e-6
 INTRODUCTION = f"""<!-- Made by `make matrix`. Do not edit. -->
 # Conversion matrix
 
 Models in every form that they are stored in, through `modelport run`, the whole way: import, conversion, trial in the
 serving runtime, judgement. What each must come to stands in `tests/matrix/expected.toml` before it is measured. What is
 published is also asked a question whose answer the framework gave before the model was stored: another answer would be
-`{WRONG}`. `make matrix` measures what is absent or was made by an older converter, goes on where it was stopped, and ends with status 1
-and a list if something is not as expected; `ONLY="lstm/* bert/*"` are some of the cells, `AGAIN=1` is whether or not they are
-measured. `tests/matrix/makers` makes the models. `make test` has a part: `PART` in `tests/matrix/test_matrix.py`.
+`{WRONG}`.
+
+`make matrix` measures what is absent or was made by an older converter, goes on where it was stopped, and ends with status
+1 and a list if something is not as expected; `ONLY="lstm/* bert/*"` chooses cells, `AGAIN=1` measures them whether or not
+they are. `tests/matrix/makers` makes the models. `make test` measures a part: `PART` in `tests/matrix/test_matrix.py`.
 """
 NOTES = """
-Relative RMS and error are the largest of all outputs and their slices, on all samples; the limit is that of the whole output,
-and a slice's follows from its own noise, so that the error nearest to its limit is told in units of that (1 passes).
-Seconds are of the whole run, beside other work on two cores. The form of a model of Keras or TensorFlow ends with what wrote it. The converter's digest is
-a hash of all that its image is made of; `make verify` lists rows that are older.
-"""
+Relative RMS and error are the largest of all outputs and their slices, on all samples. The limit is that of the whole
+output: 5e-6, or 20 × the source's own noise ([verification](verification.md)); a slice's follows from its own noise, so the
+error nearest to its limit is told in units of that, of which 1 passes. Seconds are of the whole run, beside other work on
+two cores. The form of a model of Keras or TensorFlow ends with what wrote it. The converter's digest is a hash of all that
+its image is made of; `make verify` lists rows that are older, and does not fail for them: shared code is in every image.
+"""  # noqa: RUF001
 
 
 def page() -> str:
@@ -192,9 +194,9 @@ _REFUSALS = ("| model | form | format | reason | message | seconds | converter |
 
 
 def _converted(cell: Cell, row: Row) -> str:
-    is_loose = row.limit and float(row.limit) > USUAL_LIMIT
-    limit = f"{row.limit} (20 floors)" if is_loose else row.limit
-    numbers = f"{row.relative_rms} | {limit} | {row.excess} | {row.largest_error} | {row.seconds:.1f} | {row.size:,}"
+    numbers = (
+        f"{row.relative_rms} | {row.limit} | {row.excess} | {row.largest_error} | {row.seconds:.1f} | {row.size:,}"
+    )
     return f"| {cell.model} | {cell.form} | {row.path} | {numbers} | `{row.converter}` |"
 
 

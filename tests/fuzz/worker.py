@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -35,8 +36,8 @@ from modelport.storage.manifests import SourceManifest
 from modelport.storage.trees import FolderTree
 from modelport_converter import frameworks
 
-LOG, AT = "log", "at"
-"""What a case's process prints, and the step that it is at."""
+LOG, AT, SCRATCH = "log", "at", "scratch"
+"""What a case's process prints, the step that it is at, and where it runs."""
 UNFIT = frozenset({Reason.STEP_CRASHED, Reason.DEADLINE_EXCEEDED, Reason.INVALID_SPEC})
 """Reasons that no file deserves."""
 
@@ -157,7 +158,7 @@ def run_whole(
 def attempt(plan: Plan, number: int, files: dict[str, bytes], run: Callable[[Path], None]) -> dict[str, Any]:
     """Return what came of a case: its step, its reason (nothing: success), and a fault where it ended otherwise."""
     started = time.monotonic()
-    with case_folder(plan, number, files) as folder:
+    with case_folder(files) as folder:
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
@@ -181,23 +182,16 @@ def attempt(plan: Plan, number: int, files: dict[str, bytes], run: Callable[[Pat
     return outcome
 
 
-class case_folder:  # noqa: N801  # used as a function
-    """A folder with the files of a case where fetch leaves them; removed at the end."""
-
-    def __init__(self, plan: Plan, number: int, files: dict[str, bytes]) -> None:
-        self.files = files
-        self.root = Path(tempfile.mkdtemp(prefix=f"fuzz-{plan.format}-{number}-"))
-
-    def __enter__(self) -> Path:
-        for name, content in self.files.items():
-            path = self.root / "fetch" / "out" / "source" / name
+@contextmanager
+def case_folder(files: dict[str, bytes]) -> Iterator[Path]:
+    """Give a folder with the files of a case where fetch leaves them; it is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="case-", ignore_cleanup_errors=True) as folder:
+        for name, content in files.items():
+            path = Path(folder) / "fetch" / "out" / "source" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        (self.root / "scratch").mkdir()
-        return self.root
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
+        (Path(folder) / SCRATCH).mkdir()
+        yield Path(folder)
 
 
 def _run(plan: Plan, folder: Path, run: Callable[[Path], None], writing: int) -> NoReturn:
@@ -207,7 +201,7 @@ def _run(plan: Plan, folder: Path, run: Callable[[Path], None], writing: int) ->
         log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        os.chdir(folder / "scratch")
+        os.chdir(folder / SCRATCH)
         _limit(LIMITS[plan.stage])
         run(folder)
     except BaseException as error:  # noqa: BLE001  # what a step ends with is what is looked for
