@@ -25,11 +25,15 @@ _DROPPED = {"title", "default", "additionalProperties", "propertyNames", "exampl
 _LIMITS = {"maxLength", "maxItems", "maxProperties"}
 _OPAQUE = ("source.signature",)
 """Parts of the status that are told as a whole."""
-_UNTOLD = ("status.conditions.*", "status.refused.*", "status.verification.outputs.*")
-"""Items of the status whose fields the reference page alone describes: they do not fit."""
+_UNTOLD = (
+    *(FIELDS["requirements"], FIELDS["data"]),  # as those of the source
+    *("status.conditions.*", "status.refused.*", "status.verification.outputs.*"),
+)
+"""Places whose fields the reference page alone describes: they do not fit."""
 
 # Rules by the place in the schema that they stand at: (path, rule, message).
 _LOCATIONS = tuple(FIELDS.values())
+_RUN = (FIELDS["code"], FIELDS["requirements"])
 RULES: tuple[tuple[str, str, str], ...] = (
     (
         "",
@@ -64,12 +68,16 @@ RULES: tuple[tuple[str, str, str], ...] = (
             f"{path}.digest: state it, because http:// does not protect what it brings",
         )
         for path in _LOCATIONS
-        if path != "spec.source.code"
+        if path not in _RUN
+    ),
+    *(
+        (path, "has(self.digest)", f"{path}.digest: state it, because the code is run; `modelport push` prints it")
+        for path in _RUN
     ),
     (
         "spec.source.code",
-        "has(self.digest)",
-        "spec.source.code.digest: state it, because the code is run; `modelport push` prints it",
+        "!has(self.arguments) || has(self.factory)",
+        "spec.source.code.factory: state it, because it takes the arguments",
     ),
     (
         "spec.source",

@@ -85,10 +85,13 @@ def check_trust(format_: Format, spec: Spec) -> None:
 
 def check_source(source: Source, format_: Format) -> None:
     """Raise ModelportError (InvalidSpec, InputsNeeded) for a source that lacks what makes it a model."""
-    if "code" in format_.needs and source.code is None:
-        message = (
-            "spec.source.code: weights alone make no model; expected uri, digest and factory of the code that builds it"
+    if "code" in format_.needs and (source.code is None or source.code.factory is None):
+        field, lacking = (
+            ("spec.source.code.factory", "module:name of what")
+            if source.code
+            else ("spec.source.code", "uri, digest and factory of the code that")
         )
+        message = f"{field}: weights alone make no model; expected {lacking} builds it"
         raise ModelportError(Reason.INVALID_SPEC, message)
     if "inputs" in format_.needs and not source.inputs:
         message = f"spec.source.inputs: {format_.name} does not tell the model's inputs; expected at least one"

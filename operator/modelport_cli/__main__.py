@@ -16,7 +16,7 @@ COMMANDS = {
     "run": "Convert and verify without a cluster.",
     "convert": "Convert and verify one model without a cluster or a manifest.",
     "serve": "Serve an artifact on this machine.",
-    "push": "Upload a model or code to the namespace's store.",
+    "push": "Upload a model, code or what the code needs to the namespace's store.",
     "get": "Show ModelConversions and their progress.",
     "pull": "Fetch a verified artifact from the store.",
 }

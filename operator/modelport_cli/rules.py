@@ -60,10 +60,20 @@ def _code_is_trusted(resource: ModelConversion) -> str | None:
 
 
 def _code_has_digest(resource: ModelConversion) -> str | None:
+    located = locations(resource)
+    for role in ("code", "requirements"):
+        location = located.get(role)
+        # a file beside the manifest is the user's own; `run` reports its digest
+        if location and location.digest is None and not location.uri.startswith("file:"):
+            return f"{FIELDS[role]}.digest: expected, because the code is run; `modelport push` prints it"
+    return None
+
+
+def _arguments_have_a_factory(resource: ModelConversion) -> str | None:
     code = resource.spec.source.code
-    if code is None or code.digest is not None or code.uri.startswith("file:"):
-        return None  # a file beside the manifest is the user's own; `run` reports its digest
-    return "spec.source.code.digest: expected, because the code is run; `modelport push` prints it"
+    if code is None or code.factory is not None or not code.arguments:
+        return None
+    return "spec.source.code.factory: expected, because it takes the arguments"
 
 
 def _serving_is_enforced(resource: ModelConversion) -> str | None:
@@ -158,6 +168,7 @@ RULES: tuple[Rule, ...] = (
     _plain_http_has_digest,
     _code_is_trusted,
     _code_has_digest,
+    _arguments_have_a_factory,
     _serving_is_enforced,
     _inputs_are_named_once,
     _states_are_inputs,

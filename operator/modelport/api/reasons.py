@@ -97,7 +97,10 @@ ADVICE: dict[Reason, Advice] = {
         False,
         "Make factory and arguments build the model that the weights were saved from, or set checkpoint.key or checkpoint.stripPrefix.",
     ),
-    Reason.FACTORY_FAILED: Advice(False, "Correct code, factory or arguments; `modelport run` repeats it locally."),
+    Reason.FACTORY_FAILED: Advice(
+        False,
+        "Correct code, factory or arguments, or give what the code lacks as code.requirements; `modelport run` repeats it locally.",
+    ),
     Reason.CONVERSION_FAILED: Advice(
         False, "Change what the message names, or read the log tail; `modelport run` repeats it locally."
     ),

@@ -37,11 +37,19 @@ class Location(Object, frozen=True, kw_only=True):
     ] = None
 
 
-Role = Literal["source", "code", "data"]
-"""What is imported from a location: the model, the code that builds it, samples of the user's own (`verification.data`)."""
+Role = Literal["source", "code", "requirements", "data"]
+"""What is imported from a location: the model, its code, wheels that the code needs, samples of the user's own."""
 
-FIELDS: dict[Role, str] = {"source": "spec.source", "code": "spec.source.code", "data": "spec.verification.data"}
+FIELDS: dict[Role, str] = {
+    "source": "spec.source",
+    "code": "spec.source.code",
+    "requirements": "spec.source.code.requirements",
+    "data": "spec.verification.data",
+}
 """Where the locations stand, by role."""
+
+PLACE = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
+"""module:name of something in the code."""
 
 
 class Checkpoint(Object, frozen=True, kw_only=True):
@@ -58,16 +66,12 @@ class Checkpoint(Object, frozen=True, kw_only=True):
 
 
 class Code(Location, frozen=True, kw_only=True):
-    """Source code that builds the model, where weights alone make no model. Needs trust: Trusted and a digest."""
+    """Source code that builds the model, or that its file refers to. Needs trust: Trusted and a digest."""
 
     factory: Annotated[
-        str,
-        Meta(
-            description="Callable that returns the model, as module:name; called with the arguments.",
-            pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$",
-            max_length=256,
-        ),
-    ]
+        Annotated[str, Meta(pattern=PLACE, max_length=256)] | None,
+        Meta(description="Callable that returns the model, as module:name, where weights alone make none."),
+    ] = None
     path: Annotated[
         Annotated[str, Meta(max_length=256)] | None,
         Meta(description="Folder inside the code that is put on the import path."),
@@ -80,6 +84,18 @@ class Code(Location, frozen=True, kw_only=True):
             extra_json_schema={"x-kubernetes-preserve-unknown-fields": True},
         ),
     ] = {}
+    objects: Annotated[
+        list[Annotated[str, Meta(pattern=PLACE, max_length=256)]],
+        Meta(description="Classes and functions that the file refers to by name, as module:name.", max_length=64),
+    ] = []
+    modules: Annotated[
+        list[Annotated[str, Meta(max_length=256)]],
+        Meta(description="Modules that stand in for the script that saved the model, __main__.", max_length=16),
+    ] = []
+    requirements: Annotated[
+        Location | None,
+        Meta(description="What the code needs beside the image: a wheel, an archive or a prefix of wheels."),
+    ] = None
 
 
 class Numbers(Object, frozen=True, kw_only=True):

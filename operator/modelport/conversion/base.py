@@ -36,7 +36,7 @@ class Format(NamedTuple):
     executes_code: bool = False
     """Whether opening it runs code that comes with it; then `trust: Trusted` is needed."""
     needs: tuple[str, ...] = ()
-    """Fields of `spec.source` without which it makes no model: `code`, `inputs`."""
+    """Fields of `spec.source` without which it makes no model: `code` with a factory, `inputs`."""
 
 
 class Converter(NamedTuple):

@@ -53,7 +53,7 @@ LATEST = re.compile(rb'^model_checkpoint_path: "([^"]+)"', re.MULTILINE)
 def _detect_weights(tree: Tree) -> Evidence | None:
     architectures = [path for path in tree.paths if _is_architecture(tree.read(path))]
     files = [path for path in tree.paths if tree.read(path).startswith(HDF5) and not _holds_architecture(tree, path)]
-    weights = files or _pick_latest(tree, [path for path in tree.paths if _is_checkpoint(tree, path)])
+    weights = [*files, *_pick_latest(tree, [path for path in tree.paths if _is_checkpoint(tree, path)])]
     if not architectures or not weights:
         return None
     parts = {"architecture": architectures[0], "weights": weights[0]}

@@ -15,7 +15,7 @@ CREDENTIALS_VARIABLE = "MODELPORT_CREDENTIALS"
 DEFAULT_WORK = "/work"
 
 DEFAULT_CREDENTIALS = "/run/modelport/credentials"
-"""Folder with one folder per role (`store`, `source`, `code`, `data`), a mounted Secret: one file per key."""
+"""Folder with one folder per role (`store`, and the roles of locations), a mounted Secret: one file per key."""
 
 TERMINATION_LOG = "/dev/termination-log"
 

@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 from modelport.api.base import REFRESH_ANNOTATION
 from modelport.api.resource import ModelConversion
-from modelport.api.spec import Location, Role, Verification
+from modelport.api.spec import Code, Location, Role, Verification
 from modelport.api.status import SourceStatus
 from modelport.encoding import key_of
-from modelport.jobs.requests import Hop
+from modelport.jobs.requests import CodeRequest, Hop
 
 SAMPLES_VERSION = 3
 """Raised when the generated samples change: evidence of another version is not comparable."""
@@ -22,7 +22,13 @@ SAMPLES_VERSION = 3
 def locations(resource: ModelConversion) -> dict[Role, Location]:
     """Return what is to be imported, by role."""
     source, data = resource.spec.source, resource.spec.verification.data
-    found: dict[Role, Location | None] = {"source": source, "code": source.code, "data": data}
+    code = source.code
+    found: dict[Role, Location | None] = {
+        "source": source,
+        "code": code,
+        "requirements": code.requirements if code else None,
+        "data": data,
+    }
     return {role: location for role, location in found.items() if location}
 
 
@@ -40,6 +46,15 @@ def file_names(resource: ModelConversion) -> dict[Role, str]:
     return {role: name for role, name in last.items() if name}
 
 
+def code_request(code: Code | None) -> CodeRequest | None:
+    """Return what is said about the code beside where it is."""
+    if code is None:
+        return None
+    return CodeRequest(
+        factory=code.factory, path=code.path, arguments=code.arguments, objects=code.objects, modules=code.modules
+    )
+
+
 def source_key(resource: ModelConversion) -> str:
     """Return the key of what to import: URIs, digests, credentials, format, trust, and the refresh annotation."""
     return key_of(
@@ -55,7 +70,6 @@ def source_key(resource: ModelConversion) -> str:
 def inputs_key(resource: ModelConversion, source: SourceStatus, path: Sequence[Hop], architecture: str) -> str:
     """Return the key of what the spec asks for, whatever images do it."""
     spec = resource.spec.source
-    code = spec.code
     return key_of(
         {
             # lengths of the user's own samples are among those that the manifest lets a server take
@@ -63,7 +77,7 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: Sequence[H
             # a module's name, and whether it is an archive; of the source, inspect has told already
             "names": {role: name for role, name in file_names(resource).items() if role != "source"},
             "format": source.format,
-            "code": [code.path, code.factory, code.arguments] if code else None,
+            "code": code_request(spec.code),
             "checkpoint": spec.checkpoint,
             "inputs": spec.inputs,
             "dimensions": spec.dimensions,

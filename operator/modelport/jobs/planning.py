@@ -7,8 +7,8 @@ import msgspec
 from modelport.api.resource import ModelConversion
 from modelport.api.status import SourceStatus
 from modelport.frameworks import framework_of
-from modelport.jobs.keys import digests, file_names, locations
-from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
+from modelport.jobs.keys import code_request, digests, file_names, locations
+from modelport.jobs.requests import ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
 from modelport.paths import PlannedPath, plan_paths
 from modelport.runtimes import runtime_for
 
@@ -54,7 +54,6 @@ def convert_request(
 ) -> ConvertRequest:
     """Return the request of the Convert Job."""
     spec = resource.spec.source
-    code = spec.code
     return ConvertRequest(
         artifact_key=artifact,
         verification_key=verification,
@@ -65,7 +64,7 @@ def convert_request(
         target_format=resource.spec.target.format,
         hops=path,
         checkpoint=spec.checkpoint,
-        code=CodeRequest(factory=code.factory, path=code.path, arguments=code.arguments) if code else None,
+        code=code_request(spec.code),
         inputs=spec.inputs,
         dimensions=spec.dimensions,
         states=spec.states,

@@ -36,11 +36,13 @@ class Hop(Message, frozen=True, kw_only=True):
 
 
 class CodeRequest(Message, frozen=True, kw_only=True):
-    """How the code builds the model."""
+    """What of the code is used, and how: see `modelport.api.spec.Code`."""
 
-    factory: str
+    factory: str | None = None
     path: str | None = None
     arguments: dict[str, Any] = {}
+    objects: list[str] = []
+    modules: list[str] = []
 
 
 class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_field="job"):

@@ -39,6 +39,9 @@ def convert(
     code: Path | None = None,
     factory: str | None = None,
     argument: Words = [],  # noqa: B006
+    object: Words = [],  # noqa: A002, B006
+    module: Words = [],  # noqa: B006
+    requirements: Path | None = None,
     trust: Flag = False,
     manifest: Flag = False,
     json: Flag = False,
@@ -65,11 +68,17 @@ def convert(
         Input of the model, where the format does not tell, as NAME=TYPE:LENGTHS, such as
         image=float32:batch,3,24,24; a name is a free dimension. In order, one by one.
     code
-        File or folder with the code that builds the model, where weights alone make no model.
+        File or folder with the code that builds the model, or that its file refers to.
     factory
         What to call in the code, as module:name; it returns the model.
     argument
         Argument of the factory, as NAME=VALUE. May be repeated.
+    object
+        Class or function that the file refers to by name, as module:name. May be repeated.
+    module
+        Module that stands in for the script that saved the model, __main__. May be repeated.
+    requirements
+        Wheel, archive or folder of wheels that the code needs; `modelport push --requirements` collects them.
     trust
         Let code run that comes with the model, isolated.
     manifest
@@ -81,17 +90,19 @@ def convert(
     isolation
         What there is (auto), an error where there is none (required), or none of it: the model has your rights.
     """
-    if (code is None) != (factory is None):
-        raise UsageError("expected --code and --factory together: where the code is, and what to call in it")
+    if code is None and (factory or argument or object or module or requirements):
+        raise UsageError("expected --code, which says where the code is")
     if code and not trust:
         raise UsageError("--code: expected --trust with it, because the code is run", "Read it first.")
     if namespace and not manifest:
         raise UsageError("--namespace: expected --manifest with it, which is for a cluster")
-    given = {"source": file, **({"code": code} if code else {})}
+    located = {"source": file, "code": code, "requirements": requirements}
+    given = {role: path for role, path in located.items() if path}
     uploads = {role: describe_upload([path], None) for role, path in given.items()}
     source: dict[str, Any] = {"format": source_format, "inputs": [_read_input(each) for each in input]}
     if code:
-        source["code"] = {"factory": factory, "arguments": _read_pairs("--argument", argument)}
+        arguments = _read_pairs("--argument", argument)
+        source["code"] = {"factory": factory, "arguments": arguments, "objects": object, "modules": module}
     source["trust"] = "Trusted" if trust else None
     target = {"format": to, "options": _read_pairs("--option", option)}
     body = _body(uploads, source, target, STORE)
@@ -101,7 +112,7 @@ def convert(
             body = _body(uploads, source, target, _push(uploads, namespace, context))
         _print_manifest(body, given)
         return Exit.DONE
-    resource = use_local_files(resource, Path.cwd(), source=file, code=code)
+    resource = use_local_files(resource, Path.cwd(), source=file, code=code, requirements=requirements)
     folder = output or Path(f"{file.resolve().stem}-{to}")
     ended = convert_here(resource, output=folder, work=work, isolation=isolation, is_json=json)
     if ended == Exit.DONE and not json:
@@ -122,7 +133,7 @@ def _body(uploads: dict[str, Upload], source: dict[str, Any], target: dict[str, 
     }
     whole = {**located["source"], **source}
     if "code" in located:
-        whole["code"] = {**located["code"], **source["code"]}
+        whole["code"] = {**located["code"], **source["code"], "requirements": located.get("requirements")}
     name = re.sub("[^a-z0-9]+", "-", Path(uploads["source"].name).stem.lower()).strip("-")
     if not name[:1].isalpha():
         name = f"model-{name}"

@@ -17,6 +17,7 @@ def run(
     output: Path,
     source: Path | None = None,
     code: Path | None = None,
+    requirements: Path | None = None,
     data: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     work: Path | None = None,
@@ -38,6 +39,8 @@ def run(
         File or folder to take instead of spec.source.uri.
     code
         File or folder to take instead of spec.source.code.uri.
+    requirements
+        Wheel, archive or folder of wheels to take instead of spec.source.code.requirements.uri.
     data
         File or folder with samples of your own, to take instead of spec.verification.data.uri.
     json
@@ -48,5 +51,7 @@ def run(
         What there is (auto), an error where there is none (required), or none of it: the model has your rights.
     """
     resource = load_resource(manifest)
-    resource = use_local_files(resource, manifest.resolve().parent, source=source, code=code, data=data)
+    resource = use_local_files(
+        resource, manifest.resolve().parent, source=source, code=code, requirements=requirements, data=data
+    )
     return convert_here(resource, output=output, work=work, isolation=isolation, is_json=json)

@@ -67,15 +67,27 @@ def _print_status(status: Status, output: Path, *, is_judged: bool) -> None:
 
 
 def use_local_files(
-    resource: ModelConversion, folder: Path, *, source: Path | None, code: Path | None, data: Path | None = None
+    resource: ModelConversion,
+    folder: Path,
+    *,
+    source: Path | None,
+    code: Path | None,
+    requirements: Path | None = None,
+    data: Path | None = None,
 ) -> ModelConversion:
     """Return the resource with absolute file: URIs: of the given paths, or relative to the manifest's folder."""
     replace, spec = msgspec.structs.replace, resource.spec
     if code is not None and spec.source.code is None:
         raise UsageError("--code: the manifest has no spec.source.code, which says what to call in it")
+    if requirements is not None and spec.source.code is None:
+        raise UsageError("--requirements: the manifest has no spec.source.code, which needs them")
     located = _locate(spec.source, folder, source)
     if spec.source.code:
-        located = replace(located, code=_locate(spec.source.code, folder, code))
+        given = _locate(spec.source.code, folder, code)
+        if requirements or given.requirements:
+            wheels = given.requirements or Location(uri="file:")
+            given = replace(given, requirements=_locate(wheels, folder, requirements))
+        located = replace(located, code=given)
     verification = spec.verification
     if data or verification.data:
         samples = verification.data or Location(uri="file:")
@@ -93,6 +105,6 @@ def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocat
     if not path.exists():
         raise UsageError(
             f"{path}: no such file or folder",
-            "Name the model with --source, its code with --code, samples with --data.",
+            "Name the model with --source, its code with --code, wheels with --requirements, samples with --data.",
         )
     return msgspec.structs.replace(location, uri=path.as_uri() + ("/" if path.is_dir() else ""))

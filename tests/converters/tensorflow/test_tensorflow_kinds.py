@@ -13,7 +13,7 @@ import pytest
 from modelport.jobs.requests import ConvertRequest
 from modelport.steps.handover import ARTIFACT, read_manifest
 from modelport.steps.runner import Context
-from modelport.storage.manifests import ArtifactManifest
+from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
 from modelport_cli.local.environments import find_recipe, prepare
 from modelport_converter.steps.judge import judge
 from modelport_server.backends.base import How
@@ -75,9 +75,8 @@ def test_gives_keras_own_answers(kinds, name):
     folder, outcomes = kinds
     assert outcomes[name] == {"reason": "", "message": ""}
     manifest = verify(folder / name)
-    files = [file.path for file in manifest.files if file.role == "model"]
-    served = folder / name / "try" / "out" / ARTIFACT
-    infer = loading.load(manifest.runtime, served, files, How(manifest.load_options))
+    served = folder / name / "try" / "out" / ARTIFACT / MODEL
+    infer = loading.load(manifest.runtime, served, model_paths(manifest.files), How(manifest.load_options))
     right = np.load(folder / name / "right.npz")
     asked = {key.removeprefix("in."): right[key] for key in right if key.startswith("in.")}
     if len(asked) == 1:  # whose name TensorFlow Lite makes up

@@ -71,6 +71,27 @@ def test_all_that_can_be_said_and_the_manifest_says_the_same(capsys, tmp_path, w
     assert spec.source.code.digest == describe_upload([code], None).digest
 
 
+def test_what_a_file_refers_to_needs_no_factory(capsys, tmp_path, weights, code):
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "needed-1.0-py3-none-any.whl").write_bytes(b"wheel")
+    words = (
+        "--object",
+        "net:Layer",
+        "--object",
+        "net:swish",
+        "--module",
+        "train",
+        "--requirements",
+        tmp_path / "wheels",
+    )
+    manifest, _ = printed(capsys, weights, "--from", "pytorch-module", "--code", code, *words, "--trust")
+    (tmp_path / "m.yaml").write_text(str(manifest))
+    stated = load_resource(tmp_path / "m.yaml").spec.source.code
+    assert (stated.factory, stated.objects, stated.modules) == (None, ["net:Layer", "net:swish"], ["train"])
+    assert stated.requirements.digest == describe_upload([tmp_path / "wheels"], None).digest
+    assert stated.requirements.uri.endswith("/wheels/")
+
+
 @pytest.mark.parametrize(("stem", "name"), [("9-lives", "model-9-lives"), ("--", "model"), ("a" * 70, "a" * 52)])
 def test_names_are_those_of_kubernetes(capsys, tmp_path, stem, name):
     (tmp_path / f"{stem}.onnx").write_bytes(b"model")
@@ -80,7 +101,8 @@ def test_names_are_those_of_kubernetes(capsys, tmp_path, stem, name):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--code", "."], "--code and --factory together"),
+        (["--factory", "net:Net"], "expected --code"),
+        (["--requirements", "."], "expected --code"),
         (["--code", ".", "--factory", "net:Net"], "--code: expected --trust with it"),
         (["--option", "opset"], "--option: expected NAME=VALUE, found 'opset'"),
         (["--option", "opset={"], "--option opset: expected a value as in YAML"),

@@ -32,6 +32,14 @@ REFUSED = [
     ({"spec.verification": {"outputs": {"y": {}}}}, "spec.verification.outputs.y: expected at least one of relative"),
     ({"spec.source.trust": "Untrusted"}, "spec.source.trust: expected Trusted"),
     ({"spec.source.code.digest": None}, "spec.source.code.digest: expected"),
+    (
+        {"spec.source.code.factory": None, "spec.source.code.arguments": {"size": 3}},
+        "spec.source.code.factory: expected, because it takes the arguments",
+    ),
+    (
+        {"spec.source.code.requirements": {"uri": "s3://models/wheels/"}},
+        "spec.source.code.requirements.digest: expected",
+    ),
     ({"spec.serving": {}, "spec.verification": {"policy": "Report"}}, "spec.verification.policy: expected Enforce"),
     (
         {"spec.source.dimensions": {"height": {"min": 8, "max": 4}}},
@@ -70,6 +78,8 @@ ACCEPTED = [
     {"spec.source.uri": "http://models.example/a.pt", "spec.source.digest": DIGEST},
     {"spec.source.uri": "s3://models/a.pt"},
     {"spec.source.code.uri": "file:code", "spec.source.code.digest": None},
+    {"spec.source.code.requirements": {"uri": "file:wheels"}},
+    {"spec.source.code.factory": None, "spec.source.code.objects": ["net:Layer"]},
     {"spec.serving": {}},
     {"spec.source.inputs": [{"name": "x", "shape": ["n", 3], "values": {"columns": [{}, {"count": 2}]}}]},
     {"spec.source.dimensions": {"height": {"min": 4, "max": 4}}},

@@ -61,6 +61,8 @@ def keys(
     [
         {"source": {"code": CODE | {"factory": "net:other"}}},
         {"source": {"code": CODE | {"arguments": {"classes": 4}}}},
+        {"source": {"code": CODE | {"objects": ["net:Layer"]}}},
+        {"source": {"code": CODE | {"modules": ["net"]}}},
         {"source": {"inputs": [{"name": "x", "shape": ["batch", 4]}]}},
         {"source": {"dimensions": {"batch": {"max": 4}}}},
         {"source": {"checkpoint": {"key": "model"}}},
@@ -125,6 +127,29 @@ def test_samples_of_the_users_own_change_every_key() -> None:
         assert len({one[number], other[number], plain}) == 3
     # a digest that is still in the status is of no interest where the spec names no data any more
     assert keys(resource(), source=with_data(DIGEST)) == keys(resource())
+
+
+def test_requirements_are_imported_beside_the_code_and_change_every_key() -> None:
+    needs = {"uri": "s3://models/einops-0.8.1-py3-none-any.whl", "digest": DIGEST}
+    given = resource(source={"code": CODE | {"requirements": needs}})
+    assert list(import_request(given).locations) == ["source", "code", "requirements"]
+    assert source_key(given) != source_key(resource())
+    one, other = (
+        keys(given, source=msgspec.structs.replace(SOURCE, digests={**SOURCE.digests, "requirements": digest}))
+        for digest in (DIGEST, DIGEST + "b")
+    )
+    for number, plain in enumerate(keys(resource())):
+        assert len({one[number], other[number], plain}) == 3
+
+
+def test_code_without_a_factory_is_told_where_weights_alone_make_no_model() -> None:
+    given = resource(source={"code": {"uri": "s3://models/code.zip", "digest": DIGEST, "objects": ["net:Layer"]}})
+    request = convert_request(given, SOURCE, path=[], artifact="", verification="")
+    assert (request.code.factory, request.code.objects) == (None, ["net:Layer"]) if request.code else False
+    assert paths(given, "pytorch-module", IMAGES)
+    with pytest.raises(ModelportError, match=r"spec.source.code.factory: weights alone make no model") as refused:
+        paths(given, "pytorch-state-dict", IMAGES)
+    assert refused.value.reason is Reason.INVALID_SPEC
 
 
 def test_a_verify_job_asks_the_source_anew_and_converts_nothing() -> None:

@@ -58,8 +58,8 @@ CODE = zip_bytes({"net.py": b"x = 1\n"})
 IMPORT = ("fetch", "inspect", "keep")
 
 
-def import_of(uri, digest=None, code=None, data=None, **more):
-    given = {"source": uri, "code": code, "data": data}
+def import_of(uri, digest=None, code=None, data=None, requirements=None, **more):
+    given = {"source": uri, "code": code, "requirements": requirements, "data": data}
     locations = {role: LocationRequest(uri=each) for role, each in given.items() if each}
     locations["source"] = LocationRequest(uri=uri, digest=digest)
     return ImportRequest(locations=locations, **more)

@@ -12,7 +12,7 @@ from modelport.jobs.environment import ExitStatus
 from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop
 from modelport.storage.files import list_tree
 from modelport.storage.manifests import MANIFEST, File, SourceManifest, source_folder
-from unit.steps.jobs import CODE, IMPORT, KEY, Pod, import_of, model_bytes, samples_bytes, tar_bytes
+from unit.steps.jobs import CODE, IMPORT, KEY, Pod, import_of, model_bytes, samples_bytes, tar_bytes, zip_bytes
 
 TAR = tar_bytes({"deep/net.onnx": model_bytes(), "labels.txt": b"cat\n"})
 OTHER = b"another source"
@@ -70,6 +70,35 @@ def test_stage_brings_what_lay_below_a_prefix_and_unpacks_none_of_it(pod):
     request = msgspec.structs.replace(REQUEST, digests=result.source.digests)
     assert pod.run("stage", request=request)[0] == [ExitStatus.DONE]
     assert list_tree(pod.work / "stage" / "out" / "source") == ["more.zip", "net.onnx"]
+
+
+def test_stage_lays_out_wheels_as_they_are_imported(pod):
+    wheel = zip_bytes(
+        {"needed/__init__.py": b"", "needed-1.0.data/purelib/more.py": b"", "needed-1.0.data/scripts/x": b""}
+    )
+    pod.source("net.onnx", model_bytes())
+    located = [pod.source("wheels/needed-1.0-py3-none-any.whl", wheel), pod.sources.joinpath("wheels").as_uri() + "/"]
+    for uri in located:
+        request = import_of(f"file://{pod.sources}/net.onnx", requirements=uri)
+        statuses, result, logs = pod.run(*IMPORT, request=request)
+        assert statuses == [ExitStatus.DONE] * 3, logs
+        names = {} if uri.endswith("/") else {"requirements": "needed-1.0-py3-none-any.whl"}
+        request = msgspec.structs.replace(REQUEST, digests=result.source.digests, names=names)
+        assert pod.run("stage", request=request)[0] == [ExitStatus.DONE]
+        staged = pod.work / "stage" / "out"
+        assert list_tree(staged / "requirements") == ["more.py", "needed/__init__.py"]
+        assert sorted(path.name for path in staged.iterdir()) == ["requirements", "source"]
+        for step in (*IMPORT, "stage"):
+            shutil.rmtree(pod.work / step)
+
+
+def test_import_ends_with_a_wheel_for_another_python(pod):
+    pod.source("net.onnx", model_bytes())
+    wheel = pod.source("needed-1.0-cp27-cp27m-win32.whl", zip_bytes({"needed.py": b""}))
+    _, _, logs = pod.run(*IMPORT, request=import_of(f"file://{pod.sources}/net.onnx", requirements=wheel))
+    failure = pod.result("inspect").failure
+    assert failure.reason == Reason.INVALID_SPEC, logs
+    assert "needed-1.0-cp27-cp27m-win32.whl is for cp27-cp27m-win32; the image has Python 3." in failure.message
 
 
 def test_stage_unpacks_where_there_is_no_network(pod):

@@ -11,6 +11,7 @@ from modelport.verification.reference import FILE_NAME, write_reference
 from modelport.verification.source.data import read_data
 from modelport.verification.source.model import ask_source, describe_inputs, describe_outputs
 from modelport_converter import frameworks
+from modelport_converter.code.paths import extend_import_path
 from modelport_converter.tasks import SourceTask
 
 
@@ -18,6 +19,8 @@ def ask(context: Context) -> StepResult:
     """Leave the questions and answers, and the signature that they show."""
     request, staged = context.request, context.out_of("stage")
     assert isinstance(request, ConvertRequest)
+    if request.code:
+        extend_import_path(request.code, staged / "code", staged / "requirements")
     source = frameworks.open_source(SourceTask(request, staged / "source", staged / "code"))
     fed_back = {state.input for state in request.states}
     given = [each for each in source.inputs if each.name not in fed_back]

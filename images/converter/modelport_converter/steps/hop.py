@@ -4,6 +4,7 @@ from modelport.jobs.requests import ConvertRequest, JobRequest
 from modelport.jobs.results import StepResult
 from modelport.steps.runner import Context
 from modelport_converter import frameworks
+from modelport_converter.code.paths import extend_import_path
 from modelport_converter.tasks import MODEL, HopTask
 
 
@@ -21,6 +22,8 @@ def hop(context: Context) -> StepResult:
     """Convert what the step before left."""
     assert isinstance(context.request, ConvertRequest)
     index, staged = index_of(context.name), context.out_of("stage")
+    if context.request.code:
+        extend_import_path(context.request.code, staged / "code", staged / "requirements")
     frameworks.run_converter(
         HopTask(
             request=context.request,

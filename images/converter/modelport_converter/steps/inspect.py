@@ -1,6 +1,6 @@
 """Step inspect: find out what was fetched. It opens what strangers made, so it has no network and no credentials.
 
-Archives that are no models are unpacked to be looked at: what is kept is what fetch brought. Content is read and
+Archives that are no models are unpacked to be looked at, wheels to find early what fits no image: what is kept is what fetch brought. Content is read and
 nothing of it run, be the source trusted or not: what would run in later steps needs `trust: Trusted`.
 """
 
@@ -43,7 +43,12 @@ def inspect(context: Context) -> StepResult:
     facts = read_bytes(context.out_of("fetch"), FETCHED, MAX_FACTS_BYTES)
     for role, manifest in msgspec.json.decode(facts, type=Fetched).items():
         name = find_archive(manifest)
-        if name and is_packed(role, archive := context.out_of("fetch") / role / name, request.format):
+        if role == "requirements":
+            from modelport_converter.code.wheels import unpack_wheels  # only here, because few models need any
+
+            (context.out / role).mkdir()
+            unpack_wheels(context.out_of("fetch") / role, context.out / role)
+        elif name and is_packed(role, archive := context.out_of("fetch") / role / name, request.format):
             target = context.out / role
             target.mkdir()
             unpack(archive, target)

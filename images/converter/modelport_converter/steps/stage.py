@@ -5,6 +5,8 @@ holds the store's credentials: it goes into the sandbox once it needs the store 
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from modelport.jobs.requests import ConvertRequest
@@ -35,8 +37,14 @@ def stage(context: Context) -> StepResult:
         download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)
     enter_sandbox()
     for role, archive in archives.items():
-        if archive and is_packed(role, archive, request.source_format):
-            _unpack(archive)
+        if role == "requirements":
+            from modelport_converter.code.wheels import unpack_wheels  # only here, because few models need any
+
+            with _emptied(context.out / role) as packed:
+                say(context.name, f"unpacked {', '.join(unpack_wheels(packed, context.out / role))}")
+        elif archive and is_packed(role, archive, request.source_format):
+            with _emptied(archive.parent) as packed:
+                unpack(packed / archive.name, archive.parent)
     say(context.name, "the files are here")
     return StepResult(step=context.name)
 
@@ -53,10 +61,10 @@ def _bring(store: Store, digest: str, name: str | None, target: Path) -> Path | 
     return None if archive is None else target / archive
 
 
-def _unpack(archive: Path) -> None:
-    """Put the content of an archive in its place."""
-    folder = archive.parent
+@contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    """Empty a folder for what is in the archives that were in it; give the folder that they are in meanwhile."""
     packed = folder.rename(folder.with_name(f"{folder.name}.packed"))
     folder.mkdir()
-    unpack(packed / archive.name, folder)
+    yield packed
     shutil.rmtree(packed)

@@ -6,8 +6,8 @@ import torch
 
 from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
+from modelport_converter.code.paths import fresh_imports
 from modelport_converter.frameworks.pytorch.answering import Asker, widen
-from modelport_converter.frameworks.pytorch.building.loading import fresh_imports
 from modelport_converter.frameworks.pytorch.building.state import find_differences, move_parameters
 from modelport_converter.frameworks.pytorch.load import load_model, open_model
 from modelport_converter.tasks import SourceTask

@@ -36,7 +36,7 @@ def to_array(name: str, tensor: object) -> Array:
         message = f"output {name:.100}: expected a dense tensor, found a {found:.60}, which cannot be served"
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     array: Array = np.asarray(tensor.numpy())
-    if array.dtype.kind == "O":
+    if array.dtype.kind in "OS":  # of no axis: bytes alone
         return np.array([each.decode(errors="replace") for each in array.flat], object).reshape(array.shape)
     return array
 

@@ -18,7 +18,7 @@ from modelport_converter.tasks import SourceTask
 def open_source(task: SourceTask) -> Source:
     """Build the model and load its weights. Raises ModelportError."""
     request = task.request
-    model, graph, _ = open_model(request, task.model)
+    model, graph = open_model(request, task.model)[:2]
     if graph is None:
         return Source(model.inputs, make_run(model))
     nodes, as_graph = graph.nodes, make_graph_run(model, graph)

@@ -19,6 +19,7 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
+from modelport_converter.frameworks.tensorflow.load import Opened
 from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
 from modelport_converter.frameworks.tensorflow.tflite import convert_tflite
 from modelport_converter.onnx_graphs.files import MAX_FILE_BYTES
@@ -66,14 +67,26 @@ class _Floored:
         ctx.make_node("Div", [whole.output[0], right], **made)
 
 
-def export_model(model: Model, graph: Graph | None, source: Path, opset: int, path: Path) -> None:
-    """Write the ONNX file of a graph, or, if there is none, of a TensorFlow Lite file at `source`.
+@tf_op(["TruncateDiv", "TruncateMod"])
+class _Truncated:
+    """Division and remainder of integers that round towards zero, as ONNX divides."""
+
+    @classmethod
+    def version_10(cls, _ctx: tf2onnx.graph.Graph, node: tf2onnx.graph.Node, **_: object) -> None:
+        if node.type == "TruncateMod":
+            node.set_attr("fmod", 1)
+        node.type = node.type.removeprefix("Truncate")
+
+
+def export_model(opened: Opened, opset: int, path: Path) -> None:
+    """Write the ONNX file of a model.
 
     Raises ModelportError (ConversionFailed, InvalidSpec).
     """
     if opset not in OPSETS:
         message = f"options.opset: expected {OPSETS[0]} to {OPSETS[-1]}, which tf2onnx writes, found {opset}"
         raise ModelportError(Reason.INVALID_SPEC, message)
+    model = opened.model
     size = sum(variable.numpy().nbytes for variable in model.variables)
     if size > MAX_FILE_BYTES:
         message = (
@@ -82,7 +95,11 @@ def export_model(model: Model, graph: Graph | None, source: Path, opset: int, pa
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it says of operators is said below, by layer
     try:
-        proto, names = convert_tflite(source, opset) if graph is None else _convert(model, graph, opset)
+        proto, names = (
+            convert_tflite(opened.path, opened.key, opset)
+            if opened.graph is None
+            else _convert(model, opened.graph, opset)
+        )
     except Exception as error:  # its handlers raise what they like
         if lacks_memory(error):
             raise

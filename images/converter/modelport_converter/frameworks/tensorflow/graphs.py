@@ -1,9 +1,10 @@
 """Graphs of TensorFlow 1 with their weights: frozen into constants, or in a checkpoint beside the graph.
 
-Such a graph says what goes in (placeholders), and not what comes out: nodes that no other one reads, unless the user
-names some.
+Such a graph says what goes in (placeholders; those with a value keep it, unless the user states them as inputs), and not
+what comes out: nodes that follow from an input and that no other one reads, unless the user names some.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,12 +17,22 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.model import Model, read_inputs, refuse_reaching
+from modelport_converter.frameworks.tensorflow.model import (
+    Model,
+    inline_compiled,
+    make_model,
+    nodes_of,
+    read_inputs,
+    refuse_reaching,
+)
 
 v1 = tf.compat.v1
-PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
-SILENT = PLACEHOLDERS | {"Assert", "Const", "NoOp"}
+PLACEHOLDERS = {"Placeholder", "PlaceholderV2"}
+WITH_VALUE = "PlaceholderWithDefault"
+SILENT = PLACEHOLDERS | {WITH_VALUE, "Assert", "Const", "NoOp"}
 """Operators whose results are no answer."""
+SUMMARY = "Summary"
+"""In operators that write a log."""
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
 TRAINING = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply")
 """How operators of optimizers begin: the graph has losses among its ends."""
@@ -49,7 +60,7 @@ def load_checkpoint(meta: Path, given: Sequence[Input], outputs: str | None) -> 
         kept = list(content.graph_def.node)
     graph = GraphDef(node=kept, versions=content.graph_def.versions, library=content.graph_def.library)
     ends = _pick_outputs(graph, outputs)
-    refuse_reaching(meta.name, [content.graph_def])
+    refuse_reaching(meta.name, nodes_of(content.graph_def))
     with tf.Graph().as_default(), v1.Session() as session:
         try:
             v1.train.import_meta_graph(content, clear_devices=True).restore(session, str(meta.with_suffix("")))
@@ -82,20 +93,43 @@ def _pick_outputs(graph: GraphDef, given: str | None) -> list[str]:
         message = f"spec.source.checkpoint.key: the graph has no {', '.join(unknown):.200}"
         raise ModelportError(Reason.INVALID_SPEC, message)
     trained = next((node.name for node in graph.node if node.op.startswith(TRAINING)), None)
-    read = {each.lstrip("^").partition(":")[0] for node in graph.node for each in node.input}
-    ends = [node.name for node in graph.node if node.name not in read and node.op not in SILENT]
+    followed = _follow(graph)
+    ends = [name for name, readers in followed.items() if not readers]
     if trained or not ends:
-        found = f"{trained:.60}, which trains it" if trained else "none that is not read"
+        found = f"{trained:.60}, which trains it" if trained else "none that follows from its inputs and is not read"
         message = f"spec.source.checkpoint.key: expected the names of the outputs, because the graph has {found}"
         raise ModelportError(Reason.INVALID_SPEC, message)
     return ends
 
 
+def _follow(graph: GraphDef) -> dict[str, list[str]]:
+    """Return the nodes that follow from an input, those that log left out, each with what reads it."""
+    readers: dict[str, list[str]] = defaultdict(list)
+    for node in graph.node:
+        for each in node.input if SUMMARY not in node.op else ():
+            readers[each.lstrip("^").partition(":")[0]].append(node.name)
+    operators = {node.name: node.op for node in graph.node}
+    waiting = [name for name, operator in operators.items() if operator in PLACEHOLDERS]
+    found: dict[str, list[str]] = {}
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = readers[name]
+            waiting += readers[name]
+    return {node.name: found[node.name] for node in graph.node if node.name in found and node.op not in SILENT}
+
+
 def _make_model(graph: GraphDef, given: Sequence[Input], outputs: Sequence[str]) -> Model:
-    refuse_reaching("graph", [graph])
+    refuse_reaching("graph", nodes_of(graph))
+    inline_compiled(graph)
+    said = {each.name for each in given}
     try:
         whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-        placeholders = [operation for operation in whole.graph.get_operations() if operation.type in PLACEHOLDERS]
+        placeholders = [
+            operation
+            for operation in whole.graph.get_operations()
+            if operation.type in PLACEHOLDERS or (operation.type == WITH_VALUE and operation.name in said)
+        ]
         ends = [tensor for name in outputs for tensor in _tensors(whole.graph, name)]
         used = whole.prune([each.outputs[0] for each in placeholders], ends)
     except Exception as error:  # of no common base
@@ -109,7 +143,7 @@ def _make_model(graph: GraphDef, given: Sequence[Input], outputs: Sequence[str])
     def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
         return dict(zip(names, used(*tensors), strict=True))
 
-    return Model(read_inputs(specs, given), call, ())
+    return make_model(read_inputs(specs, given), call, ())
 
 
 def _tensors(graph: tf.Graph, name: str) -> list[tf.Tensor]:

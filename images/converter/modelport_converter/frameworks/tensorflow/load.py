@@ -11,7 +11,14 @@ from modelport_converter.frameworks.tensorflow.graphs import load_checkpoint, lo
 from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
 from modelport_converter.frameworks.tensorflow.keras.models import describe_layer_error, load_keras
-from modelport_converter.frameworks.tensorflow.model import Graph, Model, find_random, refuse_states, trace
+from modelport_converter.frameworks.tensorflow.model import (
+    Graph,
+    Model,
+    find_random,
+    refuse_reaching,
+    refuse_states,
+    trace,
+)
 from modelport_converter.frameworks.tensorflow.saved_models import load_saved_model
 from modelport_converter.frameworks.tensorflow.tflite import load_tflite
 from modelport_converter.tasks import find_part
@@ -35,6 +42,8 @@ class Opened(NamedTuple):
     """None where TensorFlow does not make its own graph of it."""
     path: Path
     """Of the file that makes it a model."""
+    key: str | None
+    """What the user asks for of what is in it."""
 
 
 _opened: dict[Path, Opened] = {}
@@ -47,11 +56,13 @@ def open_model(request: ConvertRequest, folder: Path) -> Opened:
         path = find_part(open_tree(folder), request.source_format, PARTS.get(request.source_format, "model"))
         model = load_model(request, folder, seed=0)
         graph = _trace(model) if request.source_format != TFLITE else None
+        if graph:
+            refuse_reaching(path.name, graph.nodes)
         if graph and not find_random(
             graph.nodes
         ):  # whose state changes with every draw: two answers to one question tell
             refuse_states(graph.nodes)
-        _opened[folder] = Opened(model, graph, path)
+        _opened[folder] = Opened(model, graph, path, _key_of(request))
     return _opened[folder]
 
 
@@ -65,14 +76,18 @@ def _trace(model: Model) -> Graph:
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
 
 
+def _key_of(request: ConvertRequest) -> str | None:
+    return request.checkpoint.key if request.checkpoint else None
+
+
 def load_model(request: ConvertRequest, folder: Path, seed: int) -> Model:
     """Build the model under this seed, and load its weights. Raises ModelportError."""
     tree, name = open_tree(folder), request.source_format
     path = find_part(tree, name, PARTS.get(name, "model"))
     if name == TFLITE:
-        return load_tflite(path, request.inputs)
+        return load_tflite(path, request.inputs, _key_of(request))
     if name in GRAPHS:
-        return GRAPHS[name](path, request.inputs, request.checkpoint.key if request.checkpoint else None)
+        return GRAPHS[name](path, request.inputs, _key_of(request))
     stored = read_architecture(find_part(tree, name, "architecture")) if name in PARTS else read_keras(path)
     code = find_code(stored.config)
     if code and not request.trusted:  # inspect saw none

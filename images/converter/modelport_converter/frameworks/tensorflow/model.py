@@ -1,7 +1,8 @@
 """A model as TensorFlow functions: what every format of TensorFlow comes down to."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import NamedTuple, cast, get_args
 
@@ -22,8 +23,12 @@ WRITING = re.compile(
 
 REACHING = {"ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PyFuncStateless", "EagerPyFunc", "LoadLibrary"}
 """Operators that read files of the machine, write them, or run Python."""
+OUTPUT = "modelport_output_"
 INPUT = "modelport_input_"
 """How the inputs of a graph are called, with their positions: no layer is called so."""
+SERVING = "serving_default"
+COMPILED = "_XlaMustCompile"
+"""Attribute of what XLA is to compile as a whole."""
 LOOPS = {"While", "StatelessWhile", "LoopCond"}
 
 
@@ -34,6 +39,25 @@ class Model(NamedTuple):
     call: Callable[[Sequence[tf.Tensor]], Mapping[str, tf.Tensor]]
     """From the inputs in order to the outputs by name."""
     variables: Sequence[tf.Variable]
+
+
+def make_model(
+    inputs: Sequence[Input],
+    call: Callable[[Sequence[tf.Tensor]], Mapping[str, tf.Tensor]],
+    variables: Sequence[tf.Variable],
+) -> Model:
+    """Return a model whose outputs have names of their own."""
+    taken = {each.name for each in inputs}
+
+    def answer(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        return {name_output(name, taken): tensor for name, tensor in call(tensors).items()}
+
+    return Model(inputs, answer, variables)
+
+
+def name_output(name: str, inputs: Collection[str]) -> str:
+    """Return the name of an output: another one where an input is called so."""
+    return f"{name}_output" if name in inputs else name
 
 
 class Graph(NamedTuple):
@@ -58,8 +82,35 @@ def trace(model: Model) -> Graph:
 
     function = tf.function(answer, input_signature=signature_of(model), autograph=False)
     graph = function.get_concrete_function().graph.as_graph_def()
-    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
-    return Graph(function, names, nodes)
+    if any(COMPILED in node.attr for node in nodes_of(graph)):
+        with _inlined():
+            function = tf.function(answer, input_signature=signature_of(model), autograph=False)
+            graph = function.get_concrete_function().graph.as_graph_def()
+    return Graph(function, names, list(nodes_of(graph)))
+
+
+@contextmanager
+def _inlined() -> Iterator[None]:
+    """Have functions that are to be compiled, as Keras has grouped convolutions be, traced into what calls them."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def inline_compiled(graph: tf.compat.v1.GraphDef) -> bool:
+    """Mark no function of a graph as one to be compiled, which nothing would look into; return whether there was one."""
+    marked = [each.attr for each in (*nodes_of(graph), *graph.library.function) if COMPILED in each.attr]
+    for attributes in marked:
+        del attributes[COMPILED]
+    return bool(marked)
+
+
+def nodes_of(graph: tf.compat.v1.GraphDef) -> Iterator[tf.compat.v1.NodeDef]:
+    """Return the nodes of a graph, and of all functions in it."""
+    return chain(graph.node, *(each.node_def for each in graph.library.function))
 
 
 def signature_of(model: Model) -> list[tf.TensorSpec]:
@@ -70,6 +121,20 @@ def signature_of(model: Model) -> list[tf.TensorSpec]:
         )
         for number, each in enumerate(model.inputs)
     ]
+
+
+def pick_signature(signatures: Collection[str], name: str | None) -> str:
+    """Return the signature of this name, else the only one, else the one to serve. Raises ModelportError."""
+    wanted = name or (SERVING if SERVING in signatures or len(signatures) != 1 else next(iter(signatures)))
+    if wanted in signatures:
+        return wanted
+    if not signatures:
+        message = "expected a signature, which tells inputs and outputs, found none; save it with signatures="
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    message = (
+        f"spec.source.checkpoint.key: expected a signature, one of {', '.join(signatures):.200}; found {wanted:.60}"
+    )
+    raise ModelportError(Reason.INVALID_SPEC, message)
 
 
 def read_inputs(specs: Mapping[str, tf.TensorSpec], given: Sequence[Input]) -> list[Input]:
@@ -83,7 +148,8 @@ def read_inputs(specs: Mapping[str, tf.TensorSpec], given: Sequence[Input]) -> l
     if unknown:
         message = f"spec.source.inputs: the model has no input {', '.join(sorted(unknown)):.200}"
         raise ModelportError(Reason.INVALID_SPEC, f"{message}; it has {', '.join(specs):.200}")
-    return [said.get(name) or _read_input(name, spec) for name, spec in specs.items()]
+    found = {name: _read_input(name, spec, said.get(name)) for name, spec in specs.items()}
+    return list(found.values())
 
 
 def find_random(nodes: Sequence[tf.compat.v1.NodeDef]) -> list[str]:
@@ -110,11 +176,8 @@ def has_loops(nodes: Sequence[tf.compat.v1.NodeDef]) -> bool:
     return any(node.op in LOOPS for node in nodes)
 
 
-def refuse_reaching(name: str, graphs: Iterable[tf.compat.v1.GraphDef]) -> None:
-    """Raise ModelportError (UnsafeSource) for graphs of a file that reach out of it, some when they are loaded."""
-    nodes = (
-        node for graph in graphs for node in chain(graph.node, *(each.node_def for each in graph.library.function))
-    )
+def refuse_reaching(name: str, nodes: Iterable[tf.compat.v1.NodeDef]) -> None:
+    """Raise ModelportError (UnsafeSource) for nodes that reach out of the file, some when they are loaded."""
     found = dict.fromkeys(f"{node.name} ({node.op})" for node in nodes if node.op in REACHING)
     if found:
         message = f"{name}: expected a graph of numbers, found {', '.join(found):.300}, which would reach out of it"
@@ -134,11 +197,13 @@ def _types(nodes: Sequence[tf.compat.v1.NodeDef]) -> Iterator[str]:
                 yield tf.dtypes.as_dtype(each).name
 
 
-def _read_input(name: str, spec: tf.TensorSpec) -> Input:
+def _read_input(name: str, spec: tf.TypeSpec, said: Input | None) -> Input:
     if not isinstance(spec, tf.TensorSpec) or spec.dtype.name not in get_args(Dtype):
         found = spec.dtype.name if isinstance(spec, tf.TensorSpec) else type(spec).__name__
-        message = f"input {name:.100}: expected a tensor of {', '.join(get_args(Dtype))}; found {found}"
+        message = f"input {name:.100}: expected a dense tensor of {', '.join(get_args(Dtype))}; found {found}"
         raise ModelportError(Reason.CONVERSION_FAILED, message)
+    if said:
+        return said
     if spec.shape.rank is None:
         message = f"input {name:.100}: expected a tensor with a rank, found none; state it in inputs"
         raise ModelportError(Reason.INPUTS_NEEDED, message)

@@ -1,8 +1,12 @@
-"""TensorFlow Lite: asked by its own interpreter, converted by tf2onnx, which reads the file itself."""
+"""TensorFlow Lite: asked by its own interpreter, converted by tf2onnx, which reads the file itself.
+
+A signature names the tensors that go in and come out, one of them by several names, too; a file without one has them by
+number. Names of tensors are what the writer's compiler made of them.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import tensorflow as tf
@@ -12,55 +16,96 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.model import Model, read_inputs
+from modelport_converter.frameworks.tensorflow.model import (
+    OUTPUT,
+    Model,
+    make_model,
+    name_output,
+    pick_signature,
+    read_inputs,
+)
+
+RECURRENT = {f"{way}DIRECTIONAL_SEQUENCE_{cell}" for way in ("UNI", "BI") for cell in ("LSTM", "RNN")}
+WRITING = {"ASSIGN_VARIABLE", "CALL_ONCE", "LSTM", "RNN", "SVDF", "VAR_HANDLE"} | RECURRENT
+"""Operators that keep what the next call begins with."""
 
 
-def load_tflite(path: Path, given: Sequence[Input]) -> Model:
-    """Return the model of a file, whose state, if it has one, the interpreter keeps. Raises ModelportError."""
-    interpreter = _open(path)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+class _Opened(NamedTuple):
+    interpreter: Any
+    inputs: Mapping[str, Mapping[str, Any]]
+    """Details of the tensors by the names that they have in the model."""
+    outputs: Mapping[str, Mapping[str, Any]]
+
+
+def load_tflite(path: Path, given: Sequence[Input], signature: str | None) -> Model:
+    """Return the model of a file. Raises ModelportError, ConversionFailed for one that keeps a state."""
+    interpreter, inputs, outputs = _open(path, signature)
+    writing = [each["op_name"] for each in interpreter._get_ops_details() if each["op_name"] in WRITING]  # noqa: SLF001
+    if writing:
+        message = f"{path.name:.100}: expected a model whose answers follow from its inputs alone, found {writing[0]}"
+        raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; give the model that it was made of")
     specs = {
-        _name(each): tf.TensorSpec(
-            [None if length < 0 else int(length) for length in each["shape_signature"]], each["dtype"]
-        )
-        for each in inputs
+        name: tf.TensorSpec([None if length < 0 else int(length) for length in each["shape_signature"]], each["dtype"])
+        for name, each in inputs.items()
     }
 
-    def asked(tensors: Sequence[tf.Tensor]) -> list[tuple[Mapping[str, Any], tf.Tensor]]:
-        return list(zip(inputs, tensors, strict=True))
-
     def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
-        if any(tuple(interpreter.get_tensor(each["index"]).shape) != tensor.shape for each, tensor in asked(tensors)):
-            for each, tensor in asked(tensors):
-                interpreter.resize_tensor_input(each["index"], list(tensor.shape))
-            interpreter.allocate_tensors()  # which forgets states
-        for each, tensor in asked(tensors):
-            interpreter.set_tensor(each["index"], tensor)
+        asked = [(each["index"], tensor) for each, tensor in zip(inputs.values(), tensors, strict=True)]
+        if any(tuple(interpreter.get_tensor(index).shape) != tensor.shape for index, tensor in asked):
+            for index, tensor in asked:
+                interpreter.resize_tensor_input(index, list(tensor.shape))
+            interpreter.allocate_tensors()
+        for index, tensor in asked:
+            interpreter.set_tensor(index, tensor)
         interpreter.invoke()
-        return {_name(each): tf.constant(interpreter.get_tensor(each["index"])) for each in outputs}
+        return {name: tf.constant(interpreter.get_tensor(each["index"])) for name, each in outputs.items()}
 
-    return Model(read_inputs(specs, given), call, ())
+    return make_model(read_inputs(specs, given), call, ())
 
 
-def convert_tflite(path: Path, opset: int) -> tuple[onnx.ModelProto, dict[str, str]]:
+def convert_tflite(path: Path, signature: str | None, opset: int) -> tuple[onnx.ModelProto, dict[str, str]]:
     """Return the graph, and the names of its inputs and outputs as the model has them. Raises what tf2onnx raises."""
-    interpreter = _open(path)
-    details = [*interpreter.get_input_details(), *interpreter.get_output_details()]
+    opened = _open(path, signature)
     proto, _ = tf2onnx.convert.from_tflite(str(path), opset=opset)
-    return proto, {each["name"]: _name(each) for each in details}
+    graph, names = proto.graph, {str(detail["name"]): name for name, detail in opened.inputs.items()}
+    types = {value.name: value.type for value in (*graph.input, *graph.output)}
+    del graph.output[:]
+    for number, (name, detail) in enumerate(opened.outputs.items()):
+        tensor, own = detail["name"], f"{OUTPUT}{number}"  # one tensor may be several outputs, or an input as well
+        graph.node.add(op_type="Identity", name=own, input=[tensor], output=[own])
+        graph.output.add(name=own, type=types[tensor])
+        names[own] = name_output(name, opened.inputs)
+    return proto, names
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, signature: str | None) -> _Opened:
     try:
         interpreter = tf.lite.Interpreter(model_path=str(path))
         interpreter.allocate_tensors()
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        signatures = interpreter.get_signature_list()
+        if signatures:
+            runner = interpreter.get_signature_runner(pick_signature(signatures, signature))
+            named = runner.get_input_details(), runner.get_output_details()
+    except ModelportError:
+        raise
     except (ValueError, RuntimeError) as error:
         if lacks_memory(error):
             raise
         message = f"{path.name}: expected a model that TensorFlow Lite takes, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
-    return interpreter
+    if not signatures:
+        return _Opened(interpreter, _by_name(inputs), _by_name(outputs))
+    known = [each["name"] for each in (*inputs, *outputs)]
+    if any(each["name"] not in known for part in named for each in part.values()):
+        message = f"spec.source.checkpoint.key: {signature!s:.60} is not the first graph in the file, which alone is converted"
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    return _Opened(interpreter, *named)
 
 
-def _name(detail: Mapping[str, Any]) -> str:
-    return str(detail["name"]).removesuffix(":0")
+def _by_name(details: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for each in details:
+        name = str(each["name"]).removesuffix(":0")
+        found[f"{name}_{len(found)}" if name in found else name] = each
+    return found

@@ -13,6 +13,5 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
     """Export the model that was asked. Raises ModelportError (ConversionFailed)."""
     path = task.out / MODEL / "model.onnx"
     path.parent.mkdir()
-    model, graph, source = open_model(task.request, task.model)
-    export_model(model, graph, source, options.opset or DEFAULT_OPSET, path)
+    export_model(open_model(task.request, task.model), options.opset or DEFAULT_OPSET, path)
     finish_model(path, simplify=options.simplify, precision=options.precision)

@@ -1,15 +1,11 @@
-"""The source model as PyTorch has it: code on the import path, a factory called, weights loaded strictly.
+"""The source model as PyTorch has it: a factory called, weights loaded strictly.
 
 Weights that do not fit would be misloaded for the reference and for the conversion alike, so that no comparison could
 find out: every missing, unexpected, reshaped or altered one refuses.
 """
 
-import importlib
 import random
-import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +15,7 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.jobs.requests import CodeRequest
 from modelport.steps.runner import say
+from modelport_converter.code.loading import call_factory
 from modelport_converter.frameworks.pytorch.building.state import equal_numbers, settle
 from modelport_converter.frameworks.pytorch.weights.readings import Wanted
 from modelport_converter.frameworks.pytorch.weights.state_dicts import Weights, list_names
@@ -29,16 +26,10 @@ COUNTS = ("num_batches_tracked", "_extra_state")
 """What PyTorch's own modules load without: PyTorch 0.4 did not save it, or it holds no tensor."""
 
 
-def build_model(code: CodeRequest, folder: Path, seed: int) -> torch.nn.Module:
+def build_model(code: CodeRequest, seed: int) -> torch.nn.Module:
     """Return what the factory returns, in evaluation mode. Raises ModelportError (FactoryFailed)."""
     draw_from(seed)
-    extend_import_path(code, folder)
-    module_name, _, name = code.factory.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module_name), name)
-        model = factory(**code.arguments)
-    except (Exception, SystemExit) as error:
-        raise ModelportError(Reason.FACTORY_FAILED, f"factory {code.factory}: {last_line(error)}") from error
+    model = call_factory(code)
     if not isinstance(model, torch.nn.Module):
         message = f"factory {code.factory}: expected a torch.nn.Module, found {type(model).__name__}"
         raise ModelportError(Reason.FACTORY_FAILED, message)
@@ -51,21 +42,6 @@ def draw_from(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # the generator that users' code has
     random.seed(seed)
-
-
-@contextmanager
-def fresh_imports(folder: Path) -> Iterator[None]:
-    """Have the code's modules imported anew inside: numbers that a module draws when it is imported differ, too."""
-    root = str(folder.resolve())
-    known = {
-        name: each for name, each in sys.modules.items() if str(getattr(each, "__file__", "") or "").startswith(root)
-    }
-    for name in known:
-        del sys.modules[name]
-    try:
-        yield
-    finally:
-        sys.modules.update(known)
 
 
 def load_weights(model: torch.nn.Module, weights: Weights) -> None:
@@ -139,20 +115,6 @@ def _shape(value: object) -> list[int] | None:
     if not isinstance(value, torch.Tensor) or isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
         return None
     return list(value.shape)
-
-
-def extend_import_path(code: CodeRequest, folder: Path) -> None:
-    """Let the code's modules be imported. Raises ModelportError (FactoryFailed)."""
-    root = folder.resolve()
-    chosen = (root / (code.path or ".")).resolve()
-    if not chosen.is_relative_to(root) or not chosen.is_dir():
-        raise ModelportError(
-            Reason.FACTORY_FAILED, f"code.path: expected a folder inside the code, found {code.path!r}"
-        )
-    wanted = dict.fromkeys((str(chosen), str(root)))
-    sys.path[:] = [*wanted, *(path for path in sys.path if path not in wanted)]
-    sys.dont_write_bytecode = True  # the code's volume is read-only here
-    importlib.invalidate_caches()
 
 
 def _find_misfits(expected: dict[str, list[int] | None], found: Weights) -> dict[str, list[str]]:

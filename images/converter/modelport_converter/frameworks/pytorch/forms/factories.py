@@ -14,11 +14,11 @@ from modelport_converter.tasks import find_part
 READERS = {"pytorch-state-dict": read_weights, "safetensors": read_tensors}
 
 
-def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:
+def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:  # noqa: ARG001  # as all forms
     """Build the model with this seed, and load its weights. Raises ModelportError."""
     if request.code is None or not request.inputs:
         raise ModelportError(Reason.INPUTS_NEEDED, "expected spec.source.code and spec.source.inputs, found none")
-    model = build_model(request.code, code, seed)
+    model = build_model(request.code, seed)
     path = find_part(open_tree(folder), request.source_format, "weights")
     load_weights(model, READERS[request.source_format](path, request.checkpoint, wanted_by(model)))
     return Loaded(model, request.inputs)

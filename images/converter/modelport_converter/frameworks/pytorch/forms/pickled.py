@@ -1,7 +1,5 @@
 """Modules that were saved whole: unpickling runs what the pickle says, so only a trusted one is opened."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import torch
@@ -10,26 +8,26 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import open_tree
-from modelport_converter.frameworks.pytorch.building.loading import draw_from, extend_import_path
+from modelport_converter.code.loading import stand_in, tell, without_failing_packages
+from modelport_converter.frameworks.pytorch.building.loading import draw_from
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.forms.base import Loaded
 from modelport_converter.tasks import find_part, last_line
 
 
-def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:
+def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:  # noqa: ARG001  # as all forms
     """Unpickle the module. Raises ModelportError: UntrustedSource, FactoryFailed, SourceCorrupt."""
     path = find_part(open_tree(folder), request.source_format)
     if not request.trusted:  # no such Job is planned
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"{path.name}: opening it runs code that comes with it")
     draw_from(seed)
     if request.code:
-        extend_import_path(request.code, code)
-        _stand_in(request.code.factory.partition(":")[0])
+        stand_in(request.code)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=False)
+        content = without_failing_packages(lambda: torch.load(path, map_location="cpu", weights_only=False))
     except (ImportError, AttributeError) as error:
         message = (
-            f"{path.name}: its class is not there: {last_line(error)}; give the code that defines it as source.code"
+            f"{path.name}: its class is not there: {tell(error):.300}; give the code that defines it as source.code"
         )
         raise ModelportError(Reason.FACTORY_FAILED, message) from error
     except Exception as error:  # whatever its code raises
@@ -46,13 +44,3 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         raise ModelportError(Reason.FACTORY_FAILED, message)
     settle(content)
     return Loaded(content, request.inputs)
-
-
-def _stand_in(name: str) -> None:
-    """Have the code's module stand in for the script that the model was saved by, `__main__`."""
-    try:
-        found = vars(importlib.import_module(name))
-    except (Exception, SystemExit) as error:
-        raise ModelportError(Reason.FACTORY_FAILED, f"code {name}: {last_line(error)}") from error
-    main = vars(sys.modules["__main__"])
-    main.update({name: each for name, each in found.items() if isinstance(each, type) and name not in main})

@@ -22,7 +22,7 @@ from modelport_converter.frameworks.tensorflow.keras.checkpoints import INDEX, l
 from modelport_converter.frameworks.tensorflow.keras.files import Stored, open_h5, open_weights
 from modelport_converter.frameworks.tensorflow.keras.modules import name_modules
 from modelport_converter.frameworks.tensorflow.keras.weights import is_by_layer, read_weights
-from modelport_converter.frameworks.tensorflow.model import Model, read_inputs
+from modelport_converter.frameworks.tensorflow.model import Model, make_model, read_inputs
 
 LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables", "load_checkpoint")
 """Functions of Keras that put weights into a model it has built."""
@@ -48,7 +48,7 @@ def load_keras(path: Path, stored: Stored, given: Sequence[Input], *, is_trusted
     else:
         with open_weights(path) as file:
             check_weights(path.name, *read_weights(file), keras_model)
-    return make_model(keras_model, given)
+    return wrap(keras_model, given)
 
 
 def _give_names(library: Any) -> None:
@@ -98,7 +98,7 @@ def library_of(stored: Stored) -> Any:
     return keras
 
 
-def make_model(keras_model: Any, given: Sequence[Input]) -> Model:
+def wrap(keras_model: Any, given: Sequence[Input]) -> Model:
     """Return a model of Keras as functions: in inference, its inputs and outputs named as in its file.
 
     Raises ModelportError as `read_inputs`, and InputsNeeded for a model that does not know its inputs.
@@ -106,16 +106,33 @@ def make_model(keras_model: Any, given: Sequence[Input]) -> Model:
     if not getattr(keras_model, "inputs", None):
         message = f"{keras_model.name:.100}: expected a model that knows its inputs, found one that was never built"
         raise ModelportError(Reason.INPUTS_NEEDED, message)
-    specs = {_input_name(each): tf.TensorSpec(each.shape, each.dtype) for each in keras_model.inputs}
+    specs = {_input_name(each): _describe(each) for each in keras_model.inputs}
     inputs = read_inputs(specs, given)
     # a Sequential of Keras 3 does not tell
     names = list(getattr(keras_model, "output_names", None) or [keras_model.layers[-1].name])
 
     def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
-        answer = keras_model(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
-        return dict(_name_outputs(answer, names))
+        return dict(_name_outputs(keras_model(_arrange(keras_model, tensors), training=False), names))
 
-    return Model(inputs, call, keras_model.variables)
+    return make_model(inputs, call, keras_model.variables)
+
+
+def _arrange(keras_model: Any, tensors: Sequence[tf.Tensor]) -> Any:
+    """Return the tensors as the model takes them: one, or a list; those of Keras 3 that take a dict take no list."""
+    if len(tensors) == 1 and not isinstance(getattr(keras_model, "_inputs_struct", None), dict):
+        return tensors[0]
+    given = {id(each): tensor for each, tensor in zip(keras_model.inputs, tensors, strict=True)}
+    return tf.nest.map_structure(
+        lambda each: given[id(each)], getattr(keras_model, "_inputs_struct", keras_model.inputs)
+    )
+
+
+def _describe(tensor: Any) -> tf.TypeSpec:
+    if getattr(tensor, "sparse", False):
+        return tf.SparseTensorSpec(tensor.shape, tensor.dtype)
+    if getattr(tensor, "ragged", False):
+        return tf.RaggedTensorSpec(tensor.shape, tensor.dtype)
+    return getattr(tensor, "type_spec", tf.TensorSpec(tensor.shape, tensor.dtype))
 
 
 def describe_layer_error(error: BaseException) -> str:

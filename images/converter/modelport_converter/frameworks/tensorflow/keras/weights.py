@@ -6,6 +6,7 @@ Keras 3, which Keras 2 writes into .keras, too, has them in groups `vars` below 
 layer, whose name Keras 3 writes there as attribute `name`. What belongs to training alone is left out.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import count
 from typing import Literal, NamedTuple
@@ -14,8 +15,10 @@ import h5py
 
 from modelport.verification.arrays import Array
 
-TRAINING = ("optimizer", "metric", "loss_tracker", "seed_generator", "random_generator")
-"""What a part of a path has in it where no layer computes with what is below it."""
+TRAINING = re.compile(r"_?(optimizer|metrics|compile_metrics|compiled_metrics|loss_tracker)")
+"""Parts of a model, as its paths begin, that no layer computes with."""
+CHANCE = re.compile(r"_?(seed|random)_generator")
+"""Parts of a layer that draw numbers while it is trained."""
 WHOLE = "model_weights"
 """Group of the weights in a file of a whole model."""
 Grouping = Literal["layer", "maker", ""]
@@ -28,6 +31,8 @@ class Weight(NamedTuple):
     layer: str
     name: str
     value: Array
+    made: str = ""
+    """Name that the variable had, in which that of its layer is; empty where the file has none."""
 
 
 def is_by_layer(file: h5py.File) -> bool:
@@ -50,7 +55,7 @@ def read_weights(file: h5py.File) -> tuple[Grouping, Iterator[Weight]]:
 def _read_layers(root: h5py.Group) -> Iterator[Weight]:
     for layer in _names(root, "layer_names") or []:
         for name in _names(root[layer], "weight_names") or []:
-            yield Weight(layer, name, root[layer][name][()])
+            yield Weight(layer, name, root[layer][name][()], name)
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str] | None:
@@ -68,8 +73,9 @@ def _paths(file: h5py.File) -> list[str]:
     found: list[str] = []
 
     def note(path: str, item: object) -> None:
-        folder, _, last = f"/{path}".rpartition("/vars/")
-        if isinstance(item, h5py.Dataset) and last and not any(each in folder for each in TRAINING):
+        parts = path.split("/")
+        is_trained_with = TRAINING.fullmatch(parts[0]) or any(map(CHANCE.fullmatch, parts))
+        if isinstance(item, h5py.Dataset) and "vars" in parts[:-1] and not is_trained_with:
             found.append(path)
 
     file.visititems(note)
