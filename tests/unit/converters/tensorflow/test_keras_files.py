@@ -121,7 +121,7 @@ def test_a_function_in_a_layer_is_code(tmp_path, write, version):
 
 def test_a_class_of_another_module_is_code(tmp_path):
     write_keras(tmp_path / "net", with_layer({"module": "os", "class_name": "function", "config": "system"}))
-    assert "found os.function in layer outer" in told(tmp_path)
+    assert "found os.system in layer outer" in told(tmp_path)
 
 
 def test_a_function_in_an_activation_is_code(tmp_path):
