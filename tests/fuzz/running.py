@@ -79,6 +79,6 @@ def tally(outcomes: Iterator[Outcome], told: str) -> tuple[Counter[str], list[Ou
         if outcome["fault"]:
             faults.append(outcome)
             print(f"\n{told} {outcome['number']}: {outcome['fault']}: {outcome['message']:.200}", flush=True)
-        if sys.stderr.isatty() or not counts.total() % 500:
+        if sys.stderr.isatty():
             sys.stderr.write(f"\r{told} {counts.total()} ")
     return counts, faults

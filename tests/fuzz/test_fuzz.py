@@ -13,7 +13,7 @@ from fuzz.seeds import SEEDS
 from fuzz.structured import DEEP, _fields, member, message, tree
 from modelport.frameworks import SOURCES
 
-CASES, WHOLE = 40, 3
+CASES, WHOLE = 25, 2
 """Of each format, by one seed, in the tests."""
 SEED = 13
 WHOLLY = ("onnx", "pytorch-state-dict", "keras-h5")
