@@ -10,7 +10,7 @@ from modelport.jobs.requests import ConvertRequest, Hop
 from modelport.storage.manifests import MODEL
 from modelport.storage.trees import FolderTree
 
-__all__ = ["MODEL", "HopTask", "SourceTask", "find_part", "last_line"]
+__all__ = ["MODEL", "HopTask", "SourceTask", "find_part", "has_part", "last_line"]
 
 
 class SourceTask(NamedTuple):
@@ -60,6 +60,13 @@ def find_part(tree: FolderTree, format_name: str, part: str = "model") -> Path:
         )
         raise ModelportError(Reason.AMBIGUOUS_FORMAT, message)
     return tree.root / found.parts[part]
+
+
+def has_part(tree: FolderTree, format_name: str, part: str) -> bool:
+    """Whether a file plays a part in the model of this format."""
+    detect = FORMATS[format_name].detect
+    found = detect(tree) if detect else None
+    return found is not None and part in found.parts
 
 
 def last_line(error: BaseException) -> str:

@@ -7,11 +7,13 @@ from modelport.conversion.detection import Evidence, Tree, play
 from modelport.conversion.onnx_options import OnnxOptions
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-ARCHITECTURE = b"model_config"
+ARCHITECTURE = re.compile(b"model_config")
 """Attribute of the root of an HDF5 file that holds a whole model; a file of weights alone has none."""
+WEIGHTS = re.compile(b"layer_names|vars\0")
+"""Attribute, or name of groups, in a file of weights."""
 ATTRIBUTES_BYTES = 1 << 16
 """Keras writes the attributes of the root first: their names stand before all weights."""
-OVERLAP = len(ARCHITECTURE) - 1
+OVERLAP = len(ARCHITECTURE.pattern) - 1
 H5_SUFFIXES = (".h5", ".hdf5", ".keras")
 KERAS = frozenset({"config.json", "metadata.json"})
 """In the zip archive that Keras writes since 2.12, beside the weights."""
@@ -21,14 +23,19 @@ KERAS_SUFFIX = ".keras"
 def _detect_h5(tree: Tree) -> Evidence | None:
     begun = [path for path in tree.paths if tree.read(path).startswith(HDF5)]
     sure = [path for path in begun if _holds_architecture(tree, path)]
-    return play("model", sure or [path for path in begun if path.endswith(H5_SUFFIXES)], is_sure=bool(sure))
+    named = [path for path in begun if path.endswith(H5_SUFFIXES) and not _holds(tree, path, WEIGHTS)]
+    return play("model", sure or named, is_sure=bool(sure))
 
 
 def _holds_architecture(tree: Tree, path: str) -> bool:
+    return _holds(tree, path, ARCHITECTURE)
+
+
+def _holds(tree: Tree, path: str, words: re.Pattern[bytes]) -> bool:
     offset = 0
     while offset < ATTRIBUTES_BYTES:
         content = tree.read(path, offset)
-        if ARCHITECTURE in content:
+        if words.search(content):
             return True
         if len(content) <= OVERLAP:
             return False
@@ -53,11 +60,22 @@ LATEST = re.compile(rb'^model_checkpoint_path: "([^"]+)"', re.MULTILINE)
 def _detect_weights(tree: Tree) -> Evidence | None:
     architectures = [path for path in tree.paths if _is_architecture(tree.read(path))]
     files = [path for path in tree.paths if tree.read(path).startswith(HDF5) and not _holds_architecture(tree, path)]
-    weights = [*files, *_pick_latest(tree, [path for path in tree.paths if _is_checkpoint(tree, path)])]
-    if not architectures or not weights:
+    indexes = _pick_latest(tree, [path for path in tree.paths if _is_checkpoint(tree, path)])
+    if not architectures:  # a factory's, which only the user can tell of
+        files = [path for path in files if _holds(tree, path, WEIGHTS)]
+        return play("weights", [*files, *(path for path in indexes if not _has_graph(tree, path))], is_sure=False)
+    weights = [*files, *indexes]
+    if not weights:
         return None
     parts = {"architecture": architectures[0], "weights": weights[0]}
     return Evidence(parts, is_sure=True, rivals=(*architectures[1:], *weights[1:]))
+
+
+def _has_graph(tree: Tree, index: str) -> bool:
+    """Whether a checkpoint is of a graph: one of TensorFlow 1, or a SavedModel."""
+    folder = index.rpartition("/")[0].rpartition("/")[0]
+    beside = f"{index.removesuffix(INDEX)}{META}", f"{folder}/{SAVED_MODEL}" if folder else SAVED_MODEL
+    return any(each in tree.paths for each in beside)
 
 
 def _is_architecture(content: bytes) -> bool:
@@ -141,7 +159,7 @@ FRAMEWORK = Framework(
         ),
         Format(
             "keras-weights",
-            "Keras architecture (JSON) with weights (HDF5 or a TensorFlow checkpoint)",
+            "Keras weights (HDF5 or a TensorFlow checkpoint) with an architecture (JSON), or with code that builds it",
             _detect_weights,
             suffixes=WEIGHTS_SUFFIXES,
         ),

@@ -9,6 +9,7 @@ import functools
 from modelport.frameworks import FORMATS
 from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
+from modelport_converter.code.paths import fresh_imports
 from modelport_converter.frameworks.tensorflow.answering import make_graph_run, make_run, move_variables
 from modelport_converter.frameworks.tensorflow.load import load_model, open_model
 from modelport_converter.frameworks.tensorflow.model import Model, find_precision, find_random, has_loops, trace
@@ -25,7 +26,8 @@ def open_source(task: SourceTask) -> Source:
 
     @functools.cache
     def build_other() -> Model:
-        return load_model(request, task.model, seed=1)
+        with fresh_imports(task.code):
+            return load_model(request, task.model, seed=1)
 
     def rebuild() -> Infer:
         return make_run(build_other())

@@ -9,8 +9,9 @@ from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.tensorflow.graphs import load_checkpoint, load_graph
 from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
+from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
-from modelport_converter.frameworks.tensorflow.keras.models import describe_layer_error, load_keras
+from modelport_converter.frameworks.tensorflow.keras.models import load_built, load_keras
 from modelport_converter.frameworks.tensorflow.model import (
     Graph,
     Model,
@@ -21,7 +22,7 @@ from modelport_converter.frameworks.tensorflow.model import (
 )
 from modelport_converter.frameworks.tensorflow.saved_models import load_saved_model
 from modelport_converter.frameworks.tensorflow.tflite import load_tflite
-from modelport_converter.tasks import find_part
+from modelport_converter.tasks import find_part, has_part
 
 TFLITE = "tflite"
 PARTS = {"keras-weights": "weights"}
@@ -88,8 +89,10 @@ def load_model(request: ConvertRequest, folder: Path, seed: int) -> Model:
         return load_tflite(path, request.inputs, _key_of(request))
     if name in GRAPHS:
         return GRAPHS[name](path, request.inputs, _key_of(request))
+    if name in PARTS and not has_part(tree, name, "architecture"):
+        return load_built(request, path, seed)
     stored = read_architecture(find_part(tree, name, "architecture")) if name in PARTS else read_keras(path)
     code = find_code(stored.config)
     if code and not request.trusted:  # inspect saw none
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"found {', '.join(code):.300}, which would run")
-    return load_keras(path, stored, request.inputs, is_trusted=request.trusted, seed=seed)
+    return load_keras(request, path, stored, seed)

@@ -6,7 +6,7 @@ with what is stored, element by element, by the group of a layer where the file 
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,14 @@ import numpy as np
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.verification.arrays import Array
-from modelport_converter.frameworks.tensorflow.keras.weights import Grouping, Weight
+from modelport_converter.frameworks.tensorflow.keras.weights import Weight
 
 Place = tuple[str, ...]
 """A group, and what stands for an array: the digest of its shape and elements."""
 MAX_NAMES = 5
 
 
-def check_weights(file_name: str, grouping: Grouping, stored: Iterable[Weight], keras_model: Any) -> None:
+def check_weights(file_name: str, stored: Iterable[Weight], keras_model: Any) -> None:
     """Raise ModelportError (WeightsMismatch) with the names of weights that are stored or held alone."""
     kept, held = _Account(), _Account()
     makers = _find_makers(keras_model)
@@ -29,7 +29,10 @@ def check_weights(file_name: str, grouping: Grouping, stored: Iterable[Weight], 
     for weight in stored:
         owner = next((part for part in reversed(weight.made.split("/")[:-1]) if part in owners), "")
         kept.add(weight.layer, owner, weight.name, weight.value)
-    for group, variable in _GROUPED[grouping](keras_model):
+    is_grouped = any(group for group, _ in kept.places)
+    counted = {id(variable) for metric in getattr(keras_model, "metrics", ()) for variable in metric.variables}
+    own = [variable for variable in keras_model.weights if id(variable) not in counted]
+    for group, variable in _by_layer(keras_model) if is_grouped else (("", variable) for variable in own):
         name = getattr(variable, "path", variable.name)
         held.add(group, makers.get(id(variable), ""), name, np.asarray(variable.numpy()))
     spare = {_digest(np.asarray(variable.numpy())) for variable in keras_model.variables}
@@ -74,27 +77,6 @@ def _find_makers(keras_model: Any) -> dict[int, str]:
 def _by_layer(keras_model: Any) -> Iterator[tuple[str, Any]]:
     for layer in keras_model.layers:
         yield from ((layer.name, variable) for variable in layer.weights)
-
-
-def _by_maker(keras_model: Any) -> Iterator[tuple[str, Any]]:
-    """Return each weight once, with the innermost layer that has it."""
-    seen: set[int] = set()
-    for layer in reversed([keras_model, *keras_model._flatten_layers(include_self=False)]):  # noqa: SLF001
-        for variable in layer.weights:
-            if id(variable) not in seen:
-                seen.add(id(variable))
-                yield layer.name, variable
-
-
-def _ungrouped(keras_model: Any) -> Iterator[tuple[str, Any]]:
-    return (("", variable) for variable in keras_model.weights)
-
-
-_GROUPED: dict[Grouping, Callable[[Any], Iterator[tuple[str, Any]]]] = {
-    "layer": _by_layer,
-    "maker": _by_maker,
-    "": _ungrouped,
-}
 
 
 def _without(these: dict[Place, list[str]], others: dict[Place, list[str]], spare: Collection[str] = ()) -> list[str]:

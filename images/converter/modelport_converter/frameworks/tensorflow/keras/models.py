@@ -2,10 +2,11 @@
 
 import json
 import os
+import random
 import re
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,47 +15,75 @@ import numpy as np
 import tensorflow as tf
 
 from modelport.api.reasons import Reason
-from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
-from modelport.verification.errors import describe_error
+from modelport.jobs.requests import ConvertRequest
+from modelport_converter.code.loading import call_factory, find_objects
 from modelport_converter.frameworks.tensorflow.keras.accounting import check_weights
+from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error, wrap
 from modelport_converter.frameworks.tensorflow.keras.checkpoints import INDEX, load_checkpoint, read_checkpoint
 from modelport_converter.frameworks.tensorflow.keras.files import Stored, open_h5, open_weights
 from modelport_converter.frameworks.tensorflow.keras.modules import name_modules
 from modelport_converter.frameworks.tensorflow.keras.weights import is_by_layer, read_weights
-from modelport_converter.frameworks.tensorflow.model import Model, make_model, read_inputs
+from modelport_converter.frameworks.tensorflow.model import Model
 
 LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables", "load_checkpoint")
 """Functions of Keras that put weights into a model it has built."""
-
-_ANNOUNCED = re.compile(
-    r"Exception encountered when calling (\S+)\.\s*(?:\x1b\[1m)?(.*?)(?:\x1b\[0m)?\s*Arguments received", re.DOTALL
-)
-"""What Keras writes around the error of a layer."""
+UNKNOWN_OBJECT = re.compile(r"(?:Unknown|Could not locate) \w+:? '([^']+)'")
+"""What Keras says of a class or function that it does not know."""
 
 
-def load_keras(path: Path, stored: Stored, given: Sequence[Input], *, is_trusted: bool, seed: int) -> Model:
+def load_keras(request: ConvertRequest, path: Path, stored: Stored, seed: int) -> Model:
     """Return the model of an architecture, with the weights of a file, built under a seed. Raises ModelportError."""
     library = library_of(stored)
     library.utils.set_random_seed(seed)
-    if is_trusted:
-        _give_names(library)
+    if request.trusted:
+        _give_names(library, find_objects(request.code) if request.code else {})
     try:
-        keras_model = _build(library, path, stored, is_trusted=is_trusted)
+        keras_model = _build(library, path, stored, is_trusted=request.trusted)
     except Exception as error:  # layers raise what they like
-        raise _refusal(error, path, stored) from error
+        raise _refusal(error, path, stored.version) from error
+    model = wrap(keras_model, request.inputs)
+    _check(path, keras_model)
+    return model
+
+
+def load_built(request: ConvertRequest, path: Path, seed: int) -> Model:
+    """Return the model that the code's factory builds, with the weights of a file. Raises ModelportError."""
+    if request.code is None or request.code.factory is None:
+        message = (
+            f"{path.name:.60}: holds weights alone; expected the architecture beside it (JSON, as to_json writes it)"
+        )
+        raise ModelportError(Reason.INPUTS_NEEDED, f"{message}, or spec.source.code.factory and spec.source.inputs")
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # the generator that users' code has
+    tf.random.set_seed(seed)
+    keras_model = call_factory(request.code)
+    if not hasattr(keras_model, "load_weights"):
+        found = f"expected a keras.Model, found {type(keras_model).__name__:.100}"
+        raise ModelportError(Reason.FACTORY_FAILED, f"factory {request.code.factory:.100}: {found}")
+    model = wrap(keras_model, request.inputs)  # which builds it: weights of what is not built would wait for it
+    try:
+        _load(path, keras_model)
+    except Exception as error:  # layers raise what they like
+        raise _refusal(error, path, "") from error
+    _check(path, keras_model, is_named=False)
+    return model._replace(variables=keras_model.variables)
+
+
+def _check(path: Path, keras_model: Any, *, is_named: bool = True) -> None:
+    """Account for the weights; layers that a factory made have names that Keras counts up, and that tell nothing."""
     if path.suffix == INDEX:
-        check_weights(path.name, "", read_checkpoint(path), keras_model)
-    else:
-        with open_weights(path) as file:
-            check_weights(path.name, *read_weights(file), keras_model)
-    return wrap(keras_model, given)
+        check_weights(path.name, read_checkpoint(path), keras_model)
+        return
+    with open_weights(path) as file:
+        stored = read_weights(file)
+        check_weights(path.name, stored if is_named else (each._replace(layer="") for each in stored), keras_model)
 
 
-def _give_names(library: Any) -> None:
-    """Let functions in files, which Keras stores without what they import, find TensorFlow, numpy and Keras."""
+def _give_names(library: Any, objects: Mapping[str, Any]) -> None:
+    """Let files find the objects of the code; and functions in them, stored without what they import, the usual modules."""
     named = {"tf": tf, "np": np, "keras": library, "K": library.backend}
-    library.utils.get_custom_objects().update(named)
+    library.utils.get_custom_objects().update({**named, **objects})
     if library.__name__ == "keras":  # whose functions see no custom objects, but the globals of the module they load in
         from keras.src.utils import python_utils
 
@@ -70,14 +99,18 @@ def _build(library: Any, path: Path, stored: Stored, *, is_trusted: bool) -> Any
         keras_model = library.saving.deserialize_keras_object(name_modules(stored.config), **safe)
     else:
         keras_model = library.models.model_from_json(json.dumps(stored.config))
+    _load(path, keras_model)
+    return keras_model
+
+
+def _load(path: Path, keras_model: Any) -> None:
     if path.suffix == INDEX:
         load_checkpoint(path, keras_model)
-        return keras_model
+        return
     with open_h5(path) as file:
         ending = ".h5" if is_by_layer(file) else ".weights.h5"
     with _named(path, ending) as named:
         keras_model.load_weights(named)
-    return keras_model
 
 
 @contextmanager
@@ -98,73 +131,16 @@ def library_of(stored: Stored) -> Any:
     return keras
 
 
-def wrap(keras_model: Any, given: Sequence[Input]) -> Model:
-    """Return a model of Keras as functions: in inference, its inputs and outputs named as in its file.
-
-    Raises ModelportError as `read_inputs`, and InputsNeeded for a model that does not know its inputs.
-    """
-    if not getattr(keras_model, "inputs", None):
-        message = f"{keras_model.name:.100}: expected a model that knows its inputs, found one that was never built"
-        raise ModelportError(Reason.INPUTS_NEEDED, message)
-    specs = {_input_name(each): _describe(each) for each in keras_model.inputs}
-    inputs = read_inputs(specs, given)
-    # a Sequential of Keras 3 does not tell
-    names = list(getattr(keras_model, "output_names", None) or [keras_model.layers[-1].name])
-
-    def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
-        return dict(_name_outputs(keras_model(_arrange(keras_model, tensors), training=False), names))
-
-    return make_model(inputs, call, keras_model.variables)
-
-
-def _arrange(keras_model: Any, tensors: Sequence[tf.Tensor]) -> Any:
-    """Return the tensors as the model takes them: one, or a list; those of Keras 3 that take a dict take no list."""
-    if len(tensors) == 1 and not isinstance(getattr(keras_model, "_inputs_struct", None), dict):
-        return tensors[0]
-    given = {id(each): tensor for each, tensor in zip(keras_model.inputs, tensors, strict=True)}
-    return tf.nest.map_structure(
-        lambda each: given[id(each)], getattr(keras_model, "_inputs_struct", keras_model.inputs)
-    )
-
-
-def _describe(tensor: Any) -> tf.TypeSpec:
-    if getattr(tensor, "sparse", False):
-        return tf.SparseTensorSpec(tensor.shape, tensor.dtype)
-    if getattr(tensor, "ragged", False):
-        return tf.RaggedTensorSpec(tensor.shape, tensor.dtype)
-    return getattr(tensor, "type_spec", tf.TensorSpec(tensor.shape, tensor.dtype))
-
-
-def describe_layer_error(error: BaseException) -> str:
-    """Return what a layer raised, and which: Keras writes around it what the layer was given."""
-    found = _ANNOUNCED.match(str(error))
-    if not found:
-        return describe_error(error)
-    return f"{found[1]}: {type(error).__name__}: {' '.join(found[2].split()):.160}"
-
-
-def _input_name(tensor: Any) -> str:
-    return str(tensor.name).partition(":")[0]
-
-
-def _name_outputs(answer: object, names: list[str]) -> Iterator[tuple[str, tf.Tensor]]:
-    """Name the outputs by the keys of the answer, or by the layers that they come from; a second one gets a number."""
-    if isinstance(answer, Mapping):
-        yield from answer.items()
-        return
-    found = list(answer) if isinstance(answer, (list, tuple)) else [answer]
-    for position, tensor in enumerate(found):
-        name = names[position] if position < len(names) else "output"
-        before = names[:position].count(name)
-        yield f"{name}_{before}" if before else name, tensor
-
-
-def _refusal(error: Exception, path: Path, stored: Stored) -> Exception:
-    if lacks_memory(error):
+def _refusal(error: Exception, path: Path, version: str) -> Exception:
+    if lacks_memory(error) or isinstance(error, ModelportError):
         return error
     told = describe_layer_error(error)
     frames = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
     if any(name in frame for name in LOADS_WEIGHTS for frame in frames):
         return ModelportError(Reason.WEIGHTS_MISMATCH, f"{path.name:.60}: the weights do not fit the layers: {told}")
-    message = f"{path.name:.60}: written by Keras {stored.version:.20}, cannot be built: {told}"
+    unknown = UNKNOWN_OBJECT.search(str(error))
+    if unknown:
+        message = f"{path.name:.60}: {unknown[1]:.100} is not of Keras; give its code, and name it in spec.source.code.objects"
+        return ModelportError(Reason.FACTORY_FAILED, message)
+    message = f"{path.name:.60}: written by Keras {version:.20}, cannot be built: {told}"
     return ModelportError(Reason.CONVERSION_FAILED, message)

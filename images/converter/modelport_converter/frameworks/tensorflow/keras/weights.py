@@ -9,7 +9,7 @@ layer, whose name Keras 3 writes there as attribute `name`. What belongs to trai
 import re
 from collections.abc import Iterator
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import h5py
 
@@ -21,14 +21,13 @@ CHANCE = re.compile(r"_?(seed|random)_generator")
 """Parts of a layer that draw numbers while it is trained."""
 WHOLE = "model_weights"
 """Group of the weights in a file of a whole model."""
-Grouping = Literal["layer", "maker", ""]
-"""What a stored weight's layer is: one of the model's own, the innermost one that made it, or not known."""
 
 
 class Weight(NamedTuple):
     """One stored array."""
 
     layer: str
+    """Group that it is in, which is a layer of the model's own; empty where the file has none."""
     name: str
     value: Array
     made: str = ""
@@ -40,16 +39,20 @@ def is_by_layer(file: h5py.File) -> bool:
     return _names(file.get(WHOLE, file), "layer_names") is not None
 
 
-def read_weights(file: h5py.File) -> tuple[Grouping, Iterator[Weight]]:
-    """Return the weights of a file, read one at a time. Raises KeyError for one that is named and not there."""
+def read_weights(file: h5py.File) -> Iterator[Weight]:
+    """Yield the weights of a file, one at a time. Raises KeyError for one that is named and not there."""
     if is_by_layer(file):
-        return "layer", _read_layers(file.get(WHOLE, file))
-    paths = _paths(file)
-    named = all("name" in file[path].parent.attrs for path in paths)
-    grouping: Grouping = "maker" if paths and named else ""
-    return grouping, (
-        Weight(_text(file[path].parent.attrs["name"]) if named else "", path, file[path][()]) for path in paths
-    )
+        yield from _read_layers(file.get(WHOLE, file))
+        return
+    for path in _paths(file):
+        yield Weight("", path, file[path][()], _named(file, path))
+
+
+def _named(file: h5py.File, path: str) -> str:
+    """Return the names of the layers that a path leads through, with one more part, as variables' names have it."""
+    parts = path.split("/vars/", maxsplit=1)[0].split("/")
+    above = (file.get("/".join([*parts[: depth + 1], "vars"])) for depth in range(len(parts)))
+    return "/".join([*(_text(each.attrs["name"]) for each in above if each and "name" in each.attrs), ""])
 
 
 def _read_layers(root: h5py.Group) -> Iterator[Weight]:

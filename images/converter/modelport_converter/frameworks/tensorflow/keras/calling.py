@@ -1,0 +1,129 @@
+"""Models of Keras as functions: their inputs and outputs in order, named as in their files."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import count
+from typing import Any
+
+import tensorflow as tf
+
+from modelport.api.reasons import Reason
+from modelport.api.spec import Input
+from modelport.errors import ModelportError, lacks_memory
+from modelport.verification.errors import describe_error
+from modelport_converter.frameworks.tensorflow.model import Model, make_model, read_inputs
+
+Arranged = tuple[list[Any], dict[str, Any]]
+"""Arguments of a model, by position and by name."""
+LENGTHS = (4, 32, 224)
+"""Of free dimensions, while a model is called to see what it takes."""
+_ANNOUNCED = re.compile(
+    r"Exception encountered when calling (\S+)\.\s*(?:\x1b\[1m)?(.*?)(?:\x1b\[0m)?\s*Arguments received", re.DOTALL
+)
+"""What Keras writes around the error of a layer."""
+
+
+def wrap(keras_model: Any, given: Sequence[Input]) -> Model:
+    """Return a model of Keras as functions: in inference, its inputs and outputs named as in its file.
+
+    One that does not know its inputs, as those that are classes of their own, takes those that are given, and is built
+    by being called with them. Raises ModelportError as `read_inputs`, InputsNeeded where none are given, and
+    FactoryFailed where it does not take them.
+    """
+    inputs: Sequence[Input]
+    arrange: Callable[[Sequence[tf.Tensor]], Arranged]
+    if getattr(keras_model, "inputs", None):
+        specs = {_input_name(each): _describe(each) for each in keras_model.inputs}
+        inputs, arrange = read_inputs(specs, given), partial(_arrange, keras_model)
+        # a Sequential of Keras 3 does not tell
+        names = list(getattr(keras_model, "output_names", None) or [keras_model.layers[-1].name])
+    else:
+        inputs, names, arrange = given, [], _find_arrangement(keras_model, given)
+
+    def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        positional, named = arrange(tensors)
+        return _name_outputs(keras_model(*positional, **named, training=False), names)
+
+    return make_model(inputs, call, keras_model.variables)
+
+
+def _arrange(keras_model: Any, tensors: Sequence[tf.Tensor]) -> Arranged:
+    """Return the tensors as the model takes them: one, or a list; those of Keras 3 that take a dict take no list."""
+    structure = getattr(keras_model, "_inputs_struct", keras_model.inputs)
+    if len(tensors) == 1 and not isinstance(structure, dict):
+        return [tensors[0]], {}
+    given = {id(each): tensor for each, tensor in zip(keras_model.inputs, tensors, strict=True)}
+    return [tf.nest.map_structure(lambda each: given[id(each)], structure)], {}
+
+
+def _find_arrangement(keras_model: Any, given: Sequence[Input]) -> Callable[[Sequence[tf.Tensor]], Arranged]:
+    """Return how the model takes its inputs: as arguments of their names, or as one: a tensor, a list or a dict."""
+    if not given:
+        message = f"{keras_model.name:.100}: expected spec.source.inputs, because no file tells what it takes"
+        raise ModelportError(Reason.INPUTS_NEEDED, message)
+    names = [each.name for each in given]
+    taken = list(inspect.signature(keras_model.call).parameters)
+    ways: list[Callable[[Sequence[tf.Tensor]], Arranged]] = [
+        lambda tensors: ([tensors[0] if len(tensors) == 1 else list(tensors)], {}),
+        lambda tensors: ([dict(zip(names, tensors, strict=True))], {}),
+    ]
+    if set(names) <= set(taken):
+        # Keras takes the first one by position alone
+        ways = [partial(_by_name, names, taken[0])]
+    first: Exception | None = None
+    for way in ways:
+        for length in LENGTHS:
+            try:
+                positional, named = way([_zeros(each, length) for each in given])
+                keras_model(*positional, **named, training=False)
+            except Exception as error:  # noqa: BLE001  # layers raise what they like
+                first = first or error
+            else:
+                return way
+    if first is not None and lacks_memory(first):
+        raise first
+    message = f"{type(keras_model).__name__:.60} does not take the inputs of spec.source.inputs: {describe_layer_error(first or Exception())}"
+    raise ModelportError(Reason.FACTORY_FAILED, message) from first
+
+
+def _by_name(names: Sequence[str], first: str, tensors: Sequence[tf.Tensor]) -> Arranged:
+    given = dict(zip(names, tensors, strict=True))
+    return [given.pop(first)] if first in given else [], given
+
+
+def _zeros(each: Input, length: int) -> tf.Tensor:
+    return tf.zeros([length if isinstance(axis, str) else axis for axis in each.shape], each.dtype)
+
+
+def _describe(tensor: Any) -> tf.TypeSpec:
+    if getattr(tensor, "sparse", False):
+        return tf.SparseTensorSpec(tensor.shape, tensor.dtype)
+    if getattr(tensor, "ragged", False):
+        return tf.RaggedTensorSpec(tensor.shape, tensor.dtype)
+    return getattr(tensor, "type_spec", tf.TensorSpec(tensor.shape, tensor.dtype))
+
+
+def describe_layer_error(error: BaseException) -> str:
+    """Return what a layer raised, and which: Keras writes around it what the layer was given."""
+    found = _ANNOUNCED.match(str(error))
+    if not found:
+        return describe_error(error)
+    return f"{found[1]}: {type(error).__name__}: {' '.join(found[2].split()):.160}"
+
+
+def _input_name(tensor: Any) -> str:
+    return str(tensor.name).partition(":")[0]
+
+
+def _name_outputs(answer: object, names: Sequence[str]) -> dict[str, Any]:
+    """Name the outputs by the keys of the answer, or by the layers that they come from; a second one gets a number."""
+    if isinstance(answer, Mapping):
+        return dict(answer)
+    found: dict[str, Any] = {}
+    for position, tensor in enumerate(answer if isinstance(answer, (list, tuple)) else [answer]):
+        name = names[position] if position < len(names) else f"output_{position}"
+        others = (f"{name}_{number}" for number in count(1))
+        found[next(each for each in others if each not in {*found, *names}) if name in found else name] = tensor
+    return found
