@@ -118,6 +118,14 @@ compiled: $(compiled)/.compiled ## Compile the server as its image does, into bu
 test: lint compiled deploy ## All tests, on a fresh machine too: units, converters, end to end on the embedded cluster
 	MODELPORT_SERVER_CODE=$(CURDIR)/$(compiled) $(run)/pytest
 
+.PHONY: matrix
+matrix: install ## Measure models in every form that they are stored in into docs/conversion-matrix.md [ONLY="lstm/* bert/*" AGAIN=1]
+	PYTHONPATH=tests:tools $(run)/python -m matrix $(if $(ONLY),--only '$(ONLY)') $(if $(AGAIN),--again)
+
+.PHONY: fuzz
+fuzz: install ## Ask mutated files of every format of all steps that open them [COUNT=2000 WHOLE=100 SEED=1 FORMATS="onnx keras" STAGE=inspect CASE=7]
+	PYTHONPATH=tests:tools $(run)/python -m fuzz $(foreach each,COUNT WHOLE SEED STAGE CASE,$(if $($(each)),--$(shell echo $(each) | tr A-Z a-z) $($(each)))) $(FORMATS)
+
 .PHONY: bench
 bench: deploy install ## Measure what docs/performance.md reports
 	PYTHONPATH=cluster $(run)/python bench/main_job.py

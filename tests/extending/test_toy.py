@@ -20,7 +20,8 @@ from modelport_cli.local.environments import cache_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(__file__).with_name("toy")
-COPIED = ("operator", "images", "tools", "crds", "charts", "docs/reference")
+MATRIX = ("tests/matrix/expected.toml", "tests/matrix/measured.json")
+COPIED = ("operator", "images", "tools", "crds", "charts", "docs/reference", "docs/conversion-matrix.md", *MATRIX)
 TESTS = ("bench", "tests/contract", "tests/converters", "tests/server", "tests/builders.py", "pyproject.toml")
 LOCKS = {
     "converter/locks/toy.txt": (

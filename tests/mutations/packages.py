@@ -39,12 +39,12 @@ MAGIKA = Wheel("magika==1.0.3", "3e9b49134e8116ee40b431664dcbed9e199413efddcce1a
 
 def read_member(wheel: Wheel, member: str) -> bytes:
     """Return one file of a wheel."""
-    with zipfile.ZipFile(_path_of(wheel)) as archive:
+    with zipfile.ZipFile(path_of(wheel)) as archive:
         return archive.read(member)
 
 
 @functools.cache
-def _path_of(wheel: Wheel) -> Path:
+def path_of(wheel: Wheel) -> Path:
     path = CACHE / f"{wheel.sha256}.whl"
     if not path.exists():
         with tempfile.TemporaryDirectory() as scratch:

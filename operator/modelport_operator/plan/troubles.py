@@ -4,6 +4,7 @@ What a step says about itself wins; the rest is told from the pod, its Events, a
 """
 
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -121,7 +122,9 @@ def _crashed(pod: Pod) -> Trouble | None:
     if culprit is None or culprit.ending is None:
         return None
     code = culprit.ending.exit_code
-    ending = f"was killed by signal {code - _SIGNALS}" if code > _SIGNALS else f"ended with exit status {code}"
+    number = code - _SIGNALS
+    is_known = number in set(signal.Signals)
+    ending = f"was ended by {signal.Signals(number).name}" if is_known else f"ended with exit status {code}"
     return Trouble(Reason.STEP_CRASHED, f"step {culprit.name} {ending} and left no result", step=culprit.name)
 
 

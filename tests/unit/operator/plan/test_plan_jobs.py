@@ -203,6 +203,18 @@ def test_a_message_that_is_no_result_is_a_crash_and_stops_no_reconciliation(left
     assert failure.reason == Reason.STEP_CRASHED
 
 
+@pytest.mark.parametrize(("code", "told"), [(139, "SIGSEGV"), (134, "SIGABRT"), (1, "status 1"), (255, "status 255")])
+def test_a_crash_is_told_with_step_and_signal(code, told):
+    case, first = imported(resource())
+    ended = pod(
+        step("stage", StepResult(step="stage")), Container(name="hop-1", terminated=Termination(exit_code=code))
+    )
+    ended = msgspec.structs.replace(ended, phase="Failed")
+    failure = plan_for(case, first, job_of(plan_for(case, first), ended, **GONE)).progress.failure
+    assert (failure.reason, failure.stage, failure.step) == (Reason.STEP_CRASHED, "Convert", "hop-1")
+    assert told in failure.message
+
+
 def test_a_step_that_says_it_is_the_judge_fails_its_own_stage():
     case, first = imported(resource())
     told = StepResult(step="judge", failure=StepFailure(reason=Reason.VERIFICATION_FAILED, message="expected this"))

@@ -47,9 +47,16 @@ def draw_from(seed: int) -> None:
 def load_weights(model: torch.nn.Module, weights: Weights) -> None:
     """Put the weights into the model, all of them and no others. Raises ModelportError (WeightsMismatch).
 
-    What the model ties is stored under one of its names or under all of them.
+    What the model ties is stored under one of its names or under all of them; what it makes by itself and an earlier version
+    of its class stored (`position_ids` of transformers) is taken out of `weights` where it is the same.
     """
     own = model.state_dict(keep_vars=True)
+    buffers = {name: value for name, value in model.named_buffers() if name not in own}
+    remade = [name for name in weights if name in buffers and _are_same(weights[name], buffers[name])]
+    if remade:
+        say(LOGGER, f"stored, and made by the model by itself, both the same: {list_names(remade)}")
+    for name in remade:
+        del weights[name]
     expected = {name: _shape(value) for name, value in own.items()}
     twins = find_twins(own, weights)
     if twins:
@@ -73,15 +80,20 @@ def load_weights(model: torch.nn.Module, weights: Weights) -> None:
 def wanted_by(model: torch.nn.Module) -> Wanted:
     """Return what weights must be to be the model's."""
     own = model.state_dict(keep_vars=True)
-    shapes = {name: _shape(value) for name, value in own.items()}
+    shapes = {name: _shape(value) for name, value in {**dict(model.named_buffers()), **own}.items()}
 
     def does_fit(found: Mapping[str, Sequence[int]]) -> bool:
-        if any(name not in own or shapes[name] not in (None, list(shape)) for name, shape in found.items()):
+        if any(name not in shapes or shapes[name] not in (None, list(shape)) for name, shape in found.items()):
             return False
         missing = [name for name in own if name not in found and not name.endswith(COUNTS)]
         return len(missing) == 0 or find_twins(own, found).keys() >= set(missing)
 
     return Wanted(own.keys(), does_fit)
+
+
+def _are_same(stored: object, made: torch.Tensor) -> bool:
+    is_alike = isinstance(stored, torch.Tensor) and (stored.shape, stored.dtype) == (made.shape, made.dtype)
+    return is_alike and equal_numbers(stored, made)
 
 
 def find_twins(own: Mapping[str, object], stored: Collection[str]) -> dict[str, str]:

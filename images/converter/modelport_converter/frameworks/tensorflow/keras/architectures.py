@@ -52,7 +52,7 @@ def _name(part: dict[str, Any]) -> str:
 
 def _code_of(part: dict[str, Any], layer: str) -> list[str]:
     kind, module, settings = part.get("class_name"), part.get("module"), part.get("config")
-    if kind in {LAMBDA, CODE}:
+    if kind in (LAMBDA, CODE):  # it may be a list, which is in no set
         return [f"a function in layer {layer:.60} ({LAMBDA})"]
     if not isinstance(kind, str):
         return []
