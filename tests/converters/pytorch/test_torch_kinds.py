@@ -1,12 +1,10 @@
 """Every way in which a PyTorch model could be misread: converted with PyTorch's own answers, or refused by name."""
 
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pytest
 
-from converters.pytorch.torch_verdicts import convert_all, describe, serve, verify
+from converters.pytorch.torch_verdicts import STORED, convert_all, describe, serve, verify
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.steps.handover import ARTIFACT, read_caveats
@@ -236,7 +234,7 @@ def test_a_trace_that_is_wrong_fails_so_that_the_next_path_is_tried(kinds):
 
 
 def _line_of(code):
-    text = Path(__file__).with_name("torch_kinds.py").read_text(encoding="utf-8").partition("CODE = '''\n")[2]
+    text = (STORED / "torch_kinds.py").read_text(encoding="utf-8").partition("CODE = '''\n")[2]
     return 1 + next(number for number, line in enumerate(text.splitlines(), 1) if code in line)
 
 

@@ -399,8 +399,7 @@ def run(case: Case, folder: pathlib.Path) -> Outcome:
     (staged / "code" / "net.py").write_text(CODE)
     content = case.save(model) if case.save else model.state_dict()
     torch.save(content, staged / "source" / "weights.pt", **SAVED.get(case.name, {}))
-    answer(case, model, folder)
-    return convert(
+    outcome = convert(
         folder,
         by=case.by,
         options=case.options,
@@ -410,6 +409,9 @@ def run(case: Case, folder: pathlib.Path) -> Outcome:
         inputs=list(case.inputs),
         verification=case.verification,
     )
+    if not outcome.reason:
+        answer(case, model, folder)
+    return outcome
 
 
 def answer(case: Case, model: torch.nn.Module, folder: pathlib.Path) -> None:
@@ -429,11 +431,8 @@ def answer(case: Case, model: torch.nn.Module, folder: pathlib.Path) -> None:
     model.eval()
     for module in model.modules():
         module.training = False
-    try:
-        with torch.no_grad():
-            answers = model(*map(torch.from_numpy, asked.values()))
-    except (RuntimeError, TypeError, ValueError):  # the inputs that are declared are not the model's
-        return
+    with torch.no_grad():
+        answers = model(*map(torch.from_numpy, asked.values()))
     np.savez(
         folder / "right.npz",
         **{f"in.{name}": array for name, array in asked.items()},
