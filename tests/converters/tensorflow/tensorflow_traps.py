@@ -57,6 +57,15 @@ def ragged(keras: Keras) -> Any:
     return keras.Model(given, keras.layers.GlobalAveragePooling1D()(given))
 
 
+def channels(keras: Keras) -> Any:
+    """Convolutions whose weights have a scale for each channel in 8 bits."""
+    layers = keras.layers
+    image = layers.Input((12, 12, 3), name="image")
+    hidden = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    hidden = layers.DepthwiseConv2D(3, strides=2, activation="relu6")(hidden)
+    return keras.Model(image, layers.Dense(5)(layers.GlobalAveragePooling2D()(hidden)))
+
+
 def masked(keras: Keras) -> Any:
     """Attention in which rows of zeros see nothing."""
     tokens = keras.layers.Input((None,), dtype="int32", name="tokens")
@@ -281,7 +290,7 @@ CASES = (
     Case("lite-several", kinds.dense, "tflite", save=save_several),
     Case("lite-second", kinds.dense, "tflite", save=save_several, key="triple"),
     Case("lite-state", kinds.dense, "tflite", save=save_counting),
-    Case("lite-bytes", kinds.cnn, "tflite", save=save_bytes, verification=ONE_STEP),
+    Case("lite-bytes", channels, "tflite", save=save_bytes, verification=ONE_STEP),
     *(
         Case(f"custom-{form}-{library.__version__[0]}", build, form, library, code=OBJECTS)
         for form, library, build in (
