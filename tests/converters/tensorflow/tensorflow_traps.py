@@ -104,8 +104,8 @@ def whole_numbers(x: Any, unused: Any) -> Any:
     return {
         "divided": x // -3,
         "rest": x % -3,
-        "rest towards zero": tf.truncatemod(x, -3),
         "summed": tf.cumsum(x, 1, exclusive=True, reverse=True),
+        "truncated": tf.truncatemod(x, -3),
     }
 
 
@@ -114,8 +114,8 @@ def resized(x: Any) -> Any:
     for name, corners, half in (("old", False, False), ("corners", True, False), ("half", False, True)):
         given = {"align_corners": corners, "half_pixel_centers": half}
         answers[name] = v1.image.resize_bilinear(x, [5, 13], **given)
-        answers[f"{name} to one"] = v1.image.resize_bilinear(x, [1, 1], **given)
-        answers[f"{name} nearest"] = v1.image.resize_nearest_neighbor(x, [5, 13], **given)
+        answers[f"{name}_to_one"] = v1.image.resize_bilinear(x, [1, 1], **given)
+        answers[f"{name}_nearest"] = v1.image.resize_nearest_neighbor(x, [5, 13], **given)
     return answers
 
 
@@ -129,7 +129,7 @@ def function(of: Callable[..., Any], *inputs: tf.TensorSpec) -> Callable[[Keras]
 
 def save_told(model: Told, path: pathlib.Path) -> None:
     module = tf.Module()
-    module.answer = tf.function(model.function, input_signature=model.inputs)
+    module.answer = tf.function(model.function, input_signature=model.inputs, autograph=False)
     tf.saved_model.save(module, str(path), signatures={"serving_default": module.answer})
 
 
@@ -198,7 +198,7 @@ def frozen(model: Told, path: pathlib.Path) -> None:
     with tf.Graph().as_default() as graph:
         given = [v1.placeholder(each.dtype, each.shape, each.name) for each in model.inputs]
         for name, tensor in model.function(*given).items():
-            tf.identity(tensor, name.replace(" ", "_"))
+            tf.identity(tensor, name)
         (path / "frozen.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
