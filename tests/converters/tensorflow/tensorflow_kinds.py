@@ -22,7 +22,7 @@ import tensorflow as tf
 import tf_keras as keras2
 
 from builders import convert_request
-from modelport.api.spec import Checkpoint, Input
+from modelport.api.spec import Checkpoint, DimensionRange, Input, Verification
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS
 from modelport.jobs.requests import CodeRequest, Hop
@@ -34,6 +34,10 @@ Keras = Any
 Build = Callable[[Keras], Any]
 ENDINGS = {"keras": "model.keras", "keras-h5": "model.h5"}
 """Names of the files; other formats are saved into the folder."""
+
+
+SHORT = {name: DimensionRange(max=48) for name in ("series_1", "tokens_1")}
+"""Of sequences that recurrent layers are asked: long ones take half a minute each."""
 
 
 class Case(NamedTuple):
@@ -52,6 +56,7 @@ class Case(NamedTuple):
     """What is done to the file."""
     code: Mapping[str, Any] = {}
     """What is used of `own_layers`, which is staged then."""
+    verification: Verification = Verification()
 
 
 def cnn(keras: Keras) -> Any:
@@ -435,6 +440,8 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
         trusted=case.trusted or bool(code),
         checkpoint=Checkpoint(key=case.key),
         code=code,
+        verification=case.verification,
+        dimensions=SHORT if any(each in case.name for each in ("gru", "lstm")) else {},
     )
     (folder / "request.json").write_bytes(msgspec.json.encode(request))
     for step, name in ((ask, "ask"), (hop, "hop-1")):

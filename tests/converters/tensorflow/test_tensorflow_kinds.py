@@ -34,7 +34,7 @@ def kinds(tmp_path_factory):
     script = Path(__file__).with_name("run_kinds.py")
     command = [python, "-W", "ignore", script, folder]
     ended = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=540
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=1500
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     return folder, msgspec.json.decode((folder / "outcomes.json").read_bytes())

@@ -106,7 +106,7 @@ def _follow(graph: GraphDef) -> dict[str, list[str]]:
     """Return the nodes that follow from an input, those that log left out, each with what reads it."""
     readers: dict[str, list[str]] = defaultdict(list)
     for node in graph.node:
-        for each in node.input if SUMMARY not in node.op else ():
+        for each in node.input:
             readers[each.lstrip("^").partition(":")[0]].append(node.name)
     operators = {node.name: node.op for node in graph.node}
     waiting = [name for name, operator in operators.items() if operator in PLACEHOLDERS]
@@ -116,7 +116,11 @@ def _follow(graph: GraphDef) -> dict[str, list[str]]:
         if name not in found:
             found[name] = readers[name]
             waiting += readers[name]
-    return {node.name: found[node.name] for node in graph.node if node.name in found and node.op not in SILENT}
+    return {
+        node.name: found[node.name]
+        for node in graph.node
+        if node.name in found and node.op not in SILENT and SUMMARY not in node.op
+    }
 
 
 def _make_model(graph: GraphDef, given: Sequence[Input], outputs: Sequence[str]) -> Model:

@@ -67,7 +67,7 @@ def load_built(request: ConvertRequest, path: Path, seed: int) -> Model:
     except Exception as error:  # layers raise what they like
         raise _refusal(error, path, "") from error
     _check(path, keras_model, is_named=False)
-    return model._replace(variables=keras_model.variables)
+    return model
 
 
 def _check(path: Path, keras_model: Any, *, is_named: bool = True) -> None:
