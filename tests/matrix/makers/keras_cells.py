@@ -183,7 +183,7 @@ def make_graph(name: str, form: str, cell: Cell) -> None:
 # --- real ones --------------------------------------------------------------------------------------------------------
 
 
-NOTES = {"saved-model": "input_2", "tflite": "serving_default_input_2:0"}
+NOTES = "input_2"
 
 
 def make_notes(packages: Path, form: str, cell: Cell) -> None:
@@ -195,8 +195,8 @@ def make_notes(packages: Path, form: str, cell: Cell) -> None:
         shutil.copytree(folder / "nmp", cell.source("nmp"))
     else:
         shutil.copyfile(folder / "nmp.tflite", cell.source("nmp.tflite"))
-    given = {"name": NOTES[form], "shape": [1, 43844, 1], "values": {"range": [-1, 1]}}
-    cell.done({"inputs": [given]}, {NOTES[form]: sound}, [right[name].numpy() for name in sorted(right)])
+    given = {"name": NOTES, "shape": [1, 43844, 1], "values": {"range": [-1, 1]}}
+    cell.done({"inputs": [given]}, {NOTES: sound}, [right[name].numpy() for name in sorted(right)])
 
 
 def find_maker(packages: Path, name: str, form: str) -> Callable[[Cell], None]:
