@@ -17,7 +17,7 @@ from modelport.storage.manifests import MANIFEST, ArtifactManifest, File, artifa
 from modelport.storage.store import MAX_SMALL_BYTES, Store
 from modelport_cli.console import progress
 from modelport_cli.errors import UsageError
-from modelport_cli.stages import size
+from modelport_cli.views.stages import size
 
 _PART = ".part"
 

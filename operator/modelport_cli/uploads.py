@@ -8,7 +8,7 @@ from modelport.storage.manifests import File
 from modelport.storage.store import Store
 from modelport_cli import console
 from modelport_cli.errors import UsageError
-from modelport_cli.stages import size
+from modelport_cli.views.stages import size
 
 
 class Upload(NamedTuple):

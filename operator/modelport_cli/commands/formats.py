@@ -9,7 +9,7 @@ from modelport.conversion.base import Converter
 from modelport.frameworks import CONVERTERS, FORMATS, framework_of
 from modelport.runtimes import RUNTIMES
 from modelport_cli.console import plain_table, print_table, stdout
-from modelport_cli.graph import HEADERS, draw_graph
+from modelport_cli.views.graph import HEADERS, draw_graph
 
 
 def formats(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:

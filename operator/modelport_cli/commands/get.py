@@ -21,8 +21,8 @@ from modelport_cli.access.cluster import (
     watch_resource,
 )
 from modelport_cli.errors import CommandError, Exit, UsageError
-from modelport_cli.stages import condition, is_ready, is_stalled, list_stages
-from modelport_cli.views import failure_lines, resource_view, stage_line, stages_view
+from modelport_cli.views.stages import condition, is_ready, is_stalled, list_stages
+from modelport_cli.views.status import failure_lines, resource_view, stage_line, stages_view
 
 _COLUMNS = ("NAME", "SOURCE", "TARGET", "READY", "REASON", "ERROR", "URL", "AGE")
 

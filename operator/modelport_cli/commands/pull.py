@@ -11,7 +11,7 @@ from modelport_cli.access.stores import namespace_store
 from modelport_cli.artifacts import save_artifact
 from modelport_cli.commands.get import understand
 from modelport_cli.errors import CommandError
-from modelport_cli.stages import size
+from modelport_cli.views.stages import size
 
 
 def pull(

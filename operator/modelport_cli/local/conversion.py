@@ -17,7 +17,7 @@ from modelport_cli.local.assembly import make_status
 from modelport_cli.local.isolation import Wanted
 from modelport_cli.local.jobs import Conversion
 from modelport_cli.local.workspace import Workspace, open_workspace
-from modelport_cli.views import failure_lines, limit_lines, refused_lines, verification_view
+from modelport_cli.views.status import failure_lines, limit_lines, refused_lines, verification_view
 
 AnyLocation = TypeVar("AnyLocation", bound=Location)
 

@@ -22,7 +22,7 @@ from modelport.storage.jars import VARIABLE, fetch_jars
 from modelport_cli.console import print_line, progress
 from modelport_cli.errors import CommandError
 from modelport_cli.local.uv import UvError, run_uv
-from modelport_cli.stages import size
+from modelport_cli.views.stages import size
 
 JARS = ".jars"
 """How the name of a lock of jars ends."""

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from builders import output_status
 from modelport.api.status import VerificationStatus
-from modelport_cli.views import limit_lines, verification_view
+from modelport_cli.views.status import limit_lines, verification_view
 
 OUTPUT = output_status(
     comparison="Softmax",

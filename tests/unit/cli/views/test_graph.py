@@ -4,8 +4,8 @@ import pytest
 
 from modelport.frameworks import FORMATS, SOURCES
 from modelport.runtimes import TARGETS
-from modelport_cli import graph
-from modelport_cli.graph import draw_graph, trust_of
+from modelport_cli.views import graph
+from modelport_cli.views.graph import draw_graph, trust_of
 
 
 def test_every_source_stands_once_and_leads_to_what_serves_it():

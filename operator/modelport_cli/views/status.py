@@ -9,7 +9,7 @@ from rich.text import Text
 from modelport.api.resource import ModelConversion
 from modelport.api.status import Failure, Status, VerificationStatus
 from modelport_cli.console import plain_table
-from modelport_cli.stages import Stage, State, condition, is_measured, list_stages
+from modelport_cli.views.stages import Stage, State, condition, is_measured, list_stages
 
 _MARKS = {
     State.DONE: ("✓", "green"),
