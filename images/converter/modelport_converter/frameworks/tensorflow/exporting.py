@@ -4,6 +4,7 @@ It logs what it has no operator for and goes on, so that its graph is looked thr
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
+from tensorflow.python.eager import context
 from tf2onnx.handler import tf_op
 from tf2onnx.onnx_opset import math
 
@@ -28,6 +30,10 @@ from modelport_converter.onnx_graphs.graphs import nodes_of, subgraphs_of
 OPSETS = range(9, 19)
 """What tf2onnx 1.17 writes."""
 MAX_NAMES = 5
+FROZEN = re.compile(r"_frozen_\d+$")
+"""How functions of a graph end that was frozen: they are called so again when they are frozen once more, and TensorFlow
+takes no second one of a name that is written otherwise. Nobody asks the model any more by then.
+"""
 
 
 @tf_op("Erfc")
@@ -111,6 +117,9 @@ def export_model(opened: Opened, opset: int, path: Path) -> None:
 
 def _convert(model: Model, graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, str]]:
     """Return the graph, and the names of its inputs and outputs as the model has them."""
+    for function in graph.function.get_concrete_function().graph.as_graph_def().library.function:
+        while FROZEN.search(function.signature.name) and context.context().has_function(function.signature.name):
+            context.context().remove_function(function.signature.name)
     proto, _ = tf2onnx.convert.from_function(graph.function, signature_of(model), opset=opset)
     names = dict(zip((value.name for value in proto.graph.output), graph.outputs, strict=True))
     return proto, names | {f"{INPUT}{number}": each.name for number, each in enumerate(model.inputs)}

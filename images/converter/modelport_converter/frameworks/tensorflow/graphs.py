@@ -129,12 +129,14 @@ def _make_model(graph: GraphDef, given: Sequence[Input], outputs: Sequence[str])
     said = {each.name for each in given}
     try:
         whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+        ends = [tensor for name in outputs for tensor in _tensors(whole.graph, name)]
+        reached = _reach(ends)  # loops leave placeholders behind that nothing needs
         placeholders = [
             operation
             for operation in whole.graph.get_operations()
-            if operation.type in PLACEHOLDERS or (operation.type == WITH_VALUE and operation.name in said)
+            if (operation.type in PLACEHOLDERS and operation.name in reached | said)
+            or (operation.type == WITH_VALUE and operation.name in said)
         ]
-        ends = [tensor for name in outputs for tensor in _tensors(whole.graph, name)]
         used = whole.prune([each.outputs[0] for each in placeholders], ends)
     except Exception as error:  # of no common base
         if lacks_memory(error):
@@ -148,6 +150,17 @@ def _make_model(graph: GraphDef, given: Sequence[Input], outputs: Sequence[str])
         return dict(zip(names, used(*tensors), strict=True))
 
     return make_model(read_inputs(specs, given), call, ())
+
+
+def _reach(ends: Sequence[tf.Tensor]) -> set[str]:
+    """Return the names of the operations that tensors follow from."""
+    waiting, found = [each.op for each in ends], set[str]()
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in found:
+            found.add(operation.name)
+            waiting += [*(each.op for each in operation.inputs), *operation.control_inputs]
+    return found
 
 
 def _tensors(graph: tf.Graph, name: str) -> list[tf.Tensor]:

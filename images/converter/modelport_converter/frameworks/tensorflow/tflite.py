@@ -4,6 +4,7 @@ A signature names the tensors that go in and come out, one of them by several na
 number. Names of tensors are what the writer's compiler made of them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import onnx
 import tensorflow as tf
 import tf2onnx
+from tf2onnx.handler import tfl_op
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
@@ -28,6 +30,35 @@ from modelport_converter.frameworks.tensorflow.model import (
 RECURRENT = {f"{way}DIRECTIONAL_SEQUENCE_{cell}" for way in ("UNI", "BI") for cell in ("LSTM", "RNN")}
 WRITING = {"ASSIGN_VARIABLE", "CALL_ONCE", "LSTM", "RNN", "SVDF", "VAR_HANDLE"} | RECURRENT
 """Operators that keep what the next call begins with."""
+
+
+@tfl_op("TFL_GELU")
+class _Gelu:
+    """The unit of Gaussian errors, exact or by its tanh (Hendrycks and Gimpel, arXiv 1606.08415), for which tf2onnx has none."""
+
+    @classmethod
+    def version_9(cls, ctx: tf2onnx.graph.Graph, node: tf2onnx.graph.Node, **_: object) -> None:
+        (value,), made = (
+            node.input,
+            {"outputs": node.output, "shapes": node.output_shapes, "dtypes": node.output_dtypes},
+        )
+        dtype, is_approximate = ctx.get_dtype(value), node.get_attr_value("approximate", 0)
+        ctx.remove_node(node.name)
+
+        def make(operator: str, left: str, right: str | float | None = None, **more: object) -> str:
+            if isinstance(right, float):
+                number = tf2onnx.utils.map_onnx_to_numpy_type(dtype)(right)
+                right = ctx.make_const(tf2onnx.utils.make_name("number"), number.reshape(())).output[0]
+            inputs = [left] if right is None else [left, right]
+            return str(ctx.make_node(operator, inputs, **{"dtypes": [dtype], **more}).output[0])
+
+        if is_approximate:
+            scale = math.sqrt(2 / math.pi)
+            factor = make("Add", make("Mul", make("Mul", value, value), 0.044715 * scale), scale)
+            share = make("Tanh", make("Mul", value, factor))
+        else:
+            share = make("Erf", make("Mul", value, math.sqrt(0.5)))
+        make("Mul", make("Mul", value, 0.5), make("Add", share, 1.0), **made)
 
 
 class _Opened(NamedTuple):
