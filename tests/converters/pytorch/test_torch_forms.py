@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from converters.pytorch.torch_verdicts import assert_right, convert_all, describe, serve
+from converters.verdicts import assert_right, convert_all, describe, serve
 from modelport.frameworks import SOURCES
 from modelport.steps.handover import read_manifest
 from modelport.storage.files import list_tree
@@ -16,6 +16,7 @@ from modelport_converter.frameworks import inspect_model
 from mutations import packages
 
 ROOT = Path(__file__).parents[3]
+STORED = Path(__file__).parent / "stored"
 pytestmark = pytest.mark.converters
 
 
@@ -23,14 +24,14 @@ pytestmark = pytest.mark.converters
 def forms(tmp_path_factory):
     """Return the folder of the steps' volumes, and what came of each model."""
     folder = tmp_path_factory.mktemp("forms")
-    return folder, convert_all("torch_forms.py", folder)
+    return folder, convert_all("converter-pytorch", STORED / "torch_forms.py", folder)
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Return the same of the folders of transformers."""
     folder = tmp_path_factory.mktemp("folders")
-    return folder, convert_all("torch_folders.py", folder)
+    return folder, convert_all("converter-pytorch", STORED / "torch_folders.py", folder)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Every way in which a PyTorch model could be misread: converted with PyTorch's own answers, or refused by name."""
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
 
-from converters.pytorch.torch_verdicts import STORED, convert_all, describe, serve, verify
+from converters.verdicts import convert_all, describe, serve, verify
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.steps.handover import ARTIFACT, read_caveats
@@ -12,6 +14,7 @@ from modelport.storage.manifests import MODEL
 from modelport.verification.measure.sameness import distance
 from modelport.verification.reference import FILE_NAME, read_reference
 
+STORED = Path(__file__).parent / "stored"
 pytestmark = pytest.mark.converters
 
 
@@ -19,14 +22,14 @@ pytestmark = pytest.mark.converters
 def kinds(tmp_path_factory):
     """Return the folder of the steps' volumes, and what came of each model."""
     folder = tmp_path_factory.mktemp("kinds")
-    return folder, convert_all("torch_kinds.py", folder, "kinds")
+    return folder, convert_all("converter-pytorch", STORED / "torch_kinds.py", folder, "kinds")
 
 
 @pytest.fixture(scope="module")
 def traps(tmp_path_factory):
     """Return the same of the models that exporters are known to get wrong."""
     folder = tmp_path_factory.mktemp("traps")
-    return folder, convert_all("torch_kinds.py", folder, "traps")
+    return folder, convert_all("converter-pytorch", STORED / "torch_kinds.py", folder, "traps")
 
 
 CONVERTED = {

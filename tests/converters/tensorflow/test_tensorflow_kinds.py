@@ -1,27 +1,16 @@
 """Every way in which a model of Keras could be misread: converted with Keras' own answers, or refused by name."""
 
-import io
-import os
-import subprocess
-from contextlib import redirect_stderr
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
-from modelport.jobs.requests import ConvertRequest
-from modelport.steps.handover import ARTIFACT, RECORD, read_manifest
-from modelport.steps.runner import Context
-from modelport.storage.manifests import MODEL, ArtifactManifest, model_paths
-from modelport_cli.local.environments import find_recipe, prepare
-from modelport_converter.steps.judge import judge
-from modelport_server.backends.base import How
-from modelport_server.execution import loading
-from modelport_server.steps.trying import try_model
+from converters.verdicts import convert_all, serve, verify
+from modelport.steps.handover import ARTIFACT, RECORD
+from modelport.storage.manifests import MODEL
 
 pytestmark = pytest.mark.converters
-ROOT = Path(__file__).parents[3]
 FORMS = [f"{form}-{version}" for form in ("keras", "keras-h5") for version in (2, 3)]
 
 
@@ -29,25 +18,7 @@ FORMS = [f"{form}-{version}" for form in ("keras", "keras-h5") for version in (2
 def kinds(tmp_path_factory):
     """Return the folder of the steps' volumes, and what came of each model."""
     folder = tmp_path_factory.mktemp("kinds")
-    python = prepare(find_recipe("converter-tensorflow"))
-    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/converter", "tests"))
-    script = Path(__file__).with_name("run_kinds.py")
-    command = [python, "-W", "ignore", script, folder]
-    ended = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=1500
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    return folder, msgspec.json.decode((folder / "outcomes.json").read_bytes())
-
-
-def verify(folder) -> ArtifactManifest:
-    """Try and judge as the steps do, and return the manifest. Raises ModelportError."""
-    request = msgspec.json.decode((folder / "request.json").read_bytes(), type=ConvertRequest)
-    for step, run in (("try", try_model), ("judge", judge)):
-        (folder / step / "out").mkdir(parents=True)
-        with redirect_stderr(io.StringIO()):
-            run(Context(step, request, folder, folder))
-    return read_manifest(folder / "judge" / "out" / ARTIFACT)[0]
+    return folder, convert_all("converter-tensorflow", Path(__file__).with_name("run_kinds.py"), folder)
 
 
 CONVERTED = [
@@ -81,7 +52,7 @@ def test_gives_keras_own_answers(kinds, name):
     assert outcomes[name] == {"reason": "", "message": ""}
     manifest = verify(folder / name)
     served = folder / name / "try" / "out" / ARTIFACT / MODEL
-    infer = loading.load(manifest.runtime, served, model_paths(manifest.files), How(manifest.load_options))
+    infer = serve(manifest, served)
     right = np.load(folder / name / "right.npz")
     asked = {key.removeprefix("in."): right[key] for key in right if key.startswith("in.")}
     if len(asked) == 1:  # whose name TensorFlow Lite makes up

@@ -22,17 +22,15 @@ from modelport_server.backends.base import How
 from modelport_server.execution import loading
 from modelport_server.steps.trying import try_model
 
-STORED = Path(__file__).parent / "stored"
-"""Scripts that make models, and convert them."""
-PATHS = [Path(__file__).parents[3] / part for part in ("operator", "images/converter", "tests")]
-SECONDS = 540
+PATHS = [Path(__file__).parents[2] / part for part in ("operator", "images/converter", "tests")]
+SECONDS = 1500
 
 
-def convert_all(script: str, folder: Path, *arguments: str) -> dict[str, dict[str, str]]:
-    """Have a script of `STORED` convert its models below `folder`, and return what came of each, by name."""
-    python = prepare(find_recipe("converter-pytorch"))
+def convert_all(image: str, script: Path, folder: Path, *arguments: str) -> dict[str, dict[str, str]]:
+    """Have a script convert its models below `folder`, in an image's environment; return what came of each, by name."""
+    python = prepare(find_recipe(image))
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))}
-    command = [python, "-W", "ignore", STORED / script, folder, *arguments]
+    command = [python, "-W", "ignore", script, folder, *arguments]
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert ended.returncode == 0, ended.stderr[-2000:]
     found: dict[str, dict[str, str]] = msgspec.json.decode((folder / "outcomes.json").read_bytes())
