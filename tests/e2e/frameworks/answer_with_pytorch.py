@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+# torchvision's own extension loads beside the build of torch alone that it was made for
+DECLARED = torch.library.Library("torchvision", "DEF")
+for operator in ("nms", "qnms"):
+    DECLARED.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
 
 def ask_huggingface(path: str) -> tuple[dict, dict]:
     """Ask a model of transformers with two sentences, one of which is shorter."""
@@ -26,10 +31,6 @@ def ask_script(path: str) -> tuple[dict, dict]:
     """Store PNet, whose weights and code lie beside `path`, as TorchScript, and ask it with two images of another size."""
     folder = Path(path).parent
     sys.path.insert(0, str(folder / "code"))
-    # torchvision's own extension loads beside the build of torch alone that it was made for
-    declared = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from facenet_pytorch.models.mtcnn import PNet
 
     model = PNet(pretrained=False).eval()
