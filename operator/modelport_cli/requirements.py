@@ -19,6 +19,7 @@ from modelport.frameworks import FRAMEWORKS, SOURCES, framework_of
 from modelport_cli.console import print_line, progress
 from modelport_cli.errors import CommandError, UsageError
 from modelport_cli.local.environments import PYTHON, cache_folder, images_folder
+from modelport_cli.local.uv import own_variables
 
 GLIBC = 36
 """2.36, of the images' Debian."""
@@ -135,7 +136,7 @@ def _pip() -> list[str]:
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    variables = own_variables()
     for ours, pips in _OF_PIP.items():
         if ours in variables:
             variables.setdefault(pips, variables[ours].replace(",", " "))

@@ -18,6 +18,11 @@ LISTED = (" + ", " - ", " ~ ")
 """How lines begin that list the packages of an environment one by one."""
 
 
+def own_variables() -> dict[str, str]:
+    """Return the environment variables without the one that leads uv and pip to the environment that this runs in."""
+    return {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+
+
 class UvError(Exception):
     """uv ended with an error: its last words."""
 
@@ -27,12 +32,11 @@ def run_uv(*arguments: str, folder: Path, what: str) -> None:
 
     On a terminal it draws its own bars; elsewhere its lines are told as those of `what`.
     """
-    variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     last: deque[str] = deque(maxlen=KEPT_LINES)
     with subprocess.Popen(
         [find_uv_bin(), *arguments],
         cwd=folder,
-        env=variables,
+        env=own_variables(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if stderr.is_terminal else subprocess.PIPE,
