@@ -117,9 +117,10 @@ def export_model(opened: Opened, opset: int, path: Path) -> None:
 
 def _convert(model: Model, graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, str]]:
     """Return the graph, and the names of its inputs and outputs as the model has them."""
-    for function in graph.function.get_concrete_function().graph.as_graph_def().library.function:
-        while FROZEN.search(function.signature.name) and context.context().has_function(function.signature.name):
-            context.context().remove_function(function.signature.name)
+    functions, known = graph.function.get_concrete_function().graph.as_graph_def().library.function, context.context()
+    for name in (each.signature.name for each in functions if FROZEN.search(each.signature.name)):
+        while known.has_function(name):  # once for each graph that has it
+            known.remove_function(name)
     proto, _ = tf2onnx.convert.from_function(graph.function, signature_of(model), opset=opset)
     names = dict(zip((value.name for value in proto.graph.output), graph.outputs, strict=True))
     return proto, names | {f"{INPUT}{number}": each.name for number, each in enumerate(model.inputs)}

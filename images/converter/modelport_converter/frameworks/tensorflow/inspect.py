@@ -4,6 +4,7 @@ from pathlib import Path
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.frameworks.tensorflow import INDEX
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
 from modelport_converter.frameworks.tensorflow.keras.files import open_h5, read_architecture, read_keras
@@ -11,7 +12,6 @@ from modelport_converter.frameworks.tensorflow.keras.guarding import read_guarde
 from modelport_converter.tasks import find_part, has_part
 
 WEIGHTS = "keras-weights"
-INDEX = ".index"
 READERS = {"keras": read_keras, "keras-h5": read_keras, WEIGHTS: read_architecture}
 """What reads architectures, in which functions may stand."""
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
-from modelport.storage.trees import open_tree
+from modelport.storage.trees import FolderTree, open_tree
 from modelport_converter.frameworks.tensorflow.graphs import load_checkpoint, load_graph
 from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
 from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error
@@ -54,7 +54,7 @@ _opened: dict[Path, Opened] = {}
 def open_model(request: ConvertRequest, folder: Path) -> Opened:
     """Return the model in a folder, built at most once. Raises ModelportError."""
     if folder not in _opened:
-        path = find_part(open_tree(folder), request.source_format, PARTS.get(request.source_format, "model"))
+        path = _find_model(open_tree(folder), request.source_format)
         model = load_model(request, folder, seed=0)
         graph = _trace(model) if request.source_format != TFLITE else None
         if graph:
@@ -77,6 +77,10 @@ def _trace(model: Model) -> Graph:
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
 
 
+def _find_model(tree: FolderTree, format_name: str) -> Path:
+    return find_part(tree, format_name, PARTS.get(format_name, "model"))
+
+
 def _key_of(request: ConvertRequest) -> str | None:
     return request.checkpoint.key if request.checkpoint else None
 
@@ -84,7 +88,7 @@ def _key_of(request: ConvertRequest) -> str | None:
 def load_model(request: ConvertRequest, folder: Path, seed: int) -> Model:
     """Build the model under this seed, and load its weights. Raises ModelportError."""
     tree, name = open_tree(folder), request.source_format
-    path = find_part(tree, name, PARTS.get(name, "model"))
+    path = _find_model(tree, name)
     if name == TFLITE:
         return load_tflite(path, request.inputs, _key_of(request))
     if name in GRAPHS:

@@ -15,7 +15,6 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport_converter.frameworks.tensorflow.keras.weights import CHANCE, TRAINING, Weight
 
-INDEX = ".index"
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 VALUE = "VARIABLE_VALUE"
 COUNTER = "save_counter"
@@ -29,7 +28,7 @@ def load_checkpoint(index: Path, keras_model: Any) -> None:
     """Load the weights of a built model; raises AssertionError where one has no value."""
     checkpoint = (
         tf.train.Checkpoint(model=keras_model)
-        if MODEL in _children(_read_objects(index), 0)
+        if MODEL in _children(_read_objects(index, tf.train.load_checkpoint(_prefix(index))), 0)
         else tf.train.Checkpoint(keras_model)
     )
     checkpoint.read(_prefix(index)).expect_partial().assert_existing_objects_matched()
@@ -37,7 +36,8 @@ def load_checkpoint(index: Path, keras_model: Any) -> None:
 
 def read_checkpoint(index: Path) -> Iterator[Weight]:
     """Yield the stored weights, one at a time, without what belongs to training alone."""
-    reader, objects = tf.train.load_checkpoint(_prefix(index)), _read_objects(index)
+    reader = tf.train.load_checkpoint(_prefix(index))
+    objects = _read_objects(index, reader)
     reached, waiting = set[int](), [_children(objects, 0).get(MODEL, 0)]
     while waiting:
         number = waiting.pop()
@@ -59,8 +59,7 @@ def _children(objects: TrackableObjectGraph, number: int) -> dict[str, int]:
     return {each.local_name: each.node_id for each in objects.nodes[number].children}
 
 
-def _read_objects(index: Path) -> TrackableObjectGraph:
-    reader = tf.train.load_checkpoint(_prefix(index))
+def _read_objects(index: Path, reader: Any) -> TrackableObjectGraph:
     if not reader.has_tensor(OBJECTS):
         message = (
             f"{index.name:.60}: expected a checkpoint of Keras' objects, found one that has variables by name alone"

@@ -16,11 +16,12 @@ import tensorflow as tf
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
+from modelport.frameworks.tensorflow import INDEX
 from modelport.jobs.requests import ConvertRequest
 from modelport_converter.code.loading import call_factory, find_objects
 from modelport_converter.frameworks.tensorflow.keras.accounting import check_weights
 from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error, wrap
-from modelport_converter.frameworks.tensorflow.keras.checkpoints import INDEX, load_checkpoint, read_checkpoint
+from modelport_converter.frameworks.tensorflow.keras.checkpoints import load_checkpoint, read_checkpoint
 from modelport_converter.frameworks.tensorflow.keras.files import Stored, open_h5, open_weights
 from modelport_converter.frameworks.tensorflow.keras.modules import name_modules
 from modelport_converter.frameworks.tensorflow.keras.weights import is_by_layer, read_weights
