@@ -28,13 +28,22 @@ SECONDS = 1500
 
 def convert_all(image: str, script: Path, folder: Path, *arguments: str) -> dict[str, dict[str, str]]:
     """Have a script convert its models below `folder`, in an image's environment; return what came of each, by name."""
-    python = prepare(find_recipe(image))
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))}
-    command = [python, "-W", "ignore", script, folder, *arguments]
-    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS)
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    _run(image, script, folder, *arguments)
     found: dict[str, dict[str, str]] = msgspec.json.decode((folder / "outcomes.json").read_bytes())
     return found
+
+
+def printed_by(script: Path) -> Any:
+    """Return what a script prints, which is JSON, in the environment of PyTorch's image."""
+    return msgspec.json.decode(_run("converter-pytorch", script))
+
+
+def _run(image: str, script: Path, *arguments: Path | str) -> str:
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))}
+    command = [prepare(find_recipe(image)), "-W", "ignore", script, *arguments]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return ended.stdout
 
 
 def verify(folder: Path) -> ArtifactManifest:

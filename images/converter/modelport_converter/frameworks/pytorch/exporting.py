@@ -27,7 +27,7 @@ from modelport.verification.arrays import Tensors
 from modelport.verification.errors import describe_error
 from modelport.verification.reference import Reference
 from modelport_converter.frameworks.pytorch.building.state import settle
-from modelport_converter.frameworks.pytorch.forms.base import Capture
+from modelport_converter.frameworks.pytorch.forms.base import Captured
 from modelport_converter.frameworks.pytorch.outputs import name_outputs, to_tensor
 from modelport_converter.frameworks.pytorch.watching.watch import is_torch
 from modelport_converter.onnx_graphs.chance import find_random_operations
@@ -71,8 +71,8 @@ class Export(NamedTuple):
     """In a folder of its own: a large model takes several files."""
     code: Path
     """Folder of the code that came with the model."""
-    capture: Capture | None = None
-    """Returns the model's graph, where it is not captured from Python."""
+    captured: Captured | None = None
+    """What the graph is captured from, where that is not the model itself."""
     is_traceable: bool = True
 
 
@@ -281,18 +281,20 @@ def _capture(export: Export) -> None:
         {axis: torch.export.Dim.DYNAMIC for axis, length in enumerate(each.shape) if isinstance(length, str)}
         for each in export.inputs
     )
-    example = _arguments(export)
-    program = export.capture(example) if export.capture else None
+    source = export.captured or export.model
+    if isinstance(source, torch.nn.Module) and source is not export.model:
+        source = Flattened(source, export.inputs)
+    is_graph = isinstance(source, torch.export.ExportedProgram)
     torch.onnx.export(
-        export.model if program is None else program,
-        example if program is None else (),
+        source,
+        () if is_graph else _arguments(export),
         str(export.path),
         dynamo=True,
         verbose=False,
         opset_version=export.opset,
         input_names=[each.name for each in export.inputs],
         output_names=[each.name for each in export.outputs],
-        dynamic_shapes={"inputs": shapes} if program is None else None,
+        dynamic_shapes=None if is_graph else {"inputs": shapes},
         external_data=_is_large(export.model),
     )
 

@@ -43,7 +43,7 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
         options.opset or DEFAULT_OPSET,
         path,
         task.code,
-        opened.loaded.capture,
+        opened.loaded.captured,
         opened.loaded.is_traceable,
     )
     watch = opened.asker.watch

@@ -1,13 +1,13 @@
 """What every form becomes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import torch
 
 from modelport.api.spec import DimensionRange, Input
 
-Capture = Callable[[tuple[torch.Tensor, ...]], torch.export.ExportedProgram]
+Captured: TypeAlias = torch.nn.Module | torch.export.ExportedProgram
 
 
 class Loaded(NamedTuple):
@@ -18,7 +18,7 @@ class Loaded(NamedTuple):
     """The user's, or what the form tells."""
     dimensions: Mapping[str, DimensionRange] = {}
     """Limits of free dimensions that the form tells."""
-    capture: Capture | None = None
-    """Returns the graph for example inputs, where it is not captured from Python."""
+    captured: Captured | None = None
+    """What the graph is captured from, where that is not the model itself."""
     is_traceable: bool = True
     """Whether a trace can keep lengths free."""

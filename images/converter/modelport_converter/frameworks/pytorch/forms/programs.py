@@ -62,7 +62,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         raise ModelportError(Reason.INPUTS_NEEDED, message)
     inputs = [Input(name=each.name, dtype=cast("Dtype", each.dtype), shape=list(each.shape)) for each in told.inputs]
     limits = {} if request.inputs else told.limits
-    return Loaded(model, request.inputs or inputs, limits, lambda _example: program, is_traceable=False)
+    return Loaded(model, request.inputs or inputs, limits, program, is_traceable=False)
 
 
 def _user_inputs(program: torch.export.ExportedProgram) -> list[Any]:

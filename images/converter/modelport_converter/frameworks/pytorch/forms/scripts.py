@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from torch._export.converter import TS2EPConverter
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
@@ -11,6 +10,7 @@ from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.forms.base import Loaded
+from modelport_converter.frameworks.pytorch.forms.interpreting import Interpreted
 from modelport_converter.tasks import find_part, last_line
 
 
@@ -25,4 +25,4 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         message = f"{path.name}: expected TorchScript that torch {torch.__version__} loads, found: {last_line(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     settle(model)
-    return Loaded(model, request.inputs, capture=lambda example: TS2EPConverter(model, example).convert())
+    return Loaded(model, request.inputs, captured=Interpreted(model))

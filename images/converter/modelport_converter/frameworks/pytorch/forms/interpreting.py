@@ -1,0 +1,250 @@
+"""A script as a module of Python's, which PyTorch can follow: its graph is run node by node, its control flow by Python.
+
+torch.export follows Python, and keeps lengths free in it; a script's own graph it does not. What a script decides by
+ranks, types and options is decided while it is followed; what it decides by values is refused there, by name.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import torch
+
+
+class _Part(NamedTuple):
+    """A module of the script."""
+
+    module: torch.jit.ScriptModule
+    prefix: str
+    """Of the names of its weights."""
+
+
+class Interpreted(torch.nn.Module):
+    """A script whose weights are buffers of a plain module, and whose forward runs its graph."""
+
+    def __init__(self, script: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self._graph = script.inlined_graph
+        self._defaults = [each.default_value for each in script.forward.schema.arguments[1:]]
+        self._root = (_Part(script, ""),)  # in a tuple, so that it is no module of this one
+        self._keys: dict[str, str] = {}
+        self._changed: dict[str, Any] = {}
+        """What the run has set, by its name: a script that goes on from there at its next run is refused before."""
+        for name, tensor in chain(
+            script.named_parameters(remove_duplicate=False), script.named_buffers(remove_duplicate=False)
+        ):
+            self._keys[name] = name.replace(".", "__")
+            self.register_buffer(self._keys[name], tensor)
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """Return what the script answers. Raises NotImplementedError for what only TorchScript can run."""
+        self._changed.clear()
+        given = (*self._root, *inputs, *self._defaults[len(inputs) :])
+        (answer,) = self._run(self._graph, dict(zip(_uniques(self._graph.inputs()), given, strict=True)))
+        return answer
+
+    def _run(self, block: Any, known: dict[int, Any]) -> list[Any]:
+        for node in block.nodes():
+            given = [known[each.unique()] for each in node.inputs()]
+            taken = self._run_node(node, given, known)
+            known.update(zip(_uniques(node.outputs()), taken, strict=True))
+        return [known[each.unique()] for each in block.outputs()]
+
+    def _run_node(self, node: Any, given: list[Any], known: dict[int, Any]) -> Sequence[Any]:
+        kind = node.kind()
+        if kind in ("prim::GetAttr", "prim::SetAttr"):
+            return self._attribute(node, *given)
+        if kind == "prim::If":
+            yes, no = node.blocks()
+            return self._run(yes if given[0] else no, known)
+        if kind == "prim::Loop":
+            return self._loop(node, given, known)
+        if kind in _UNPACKING:
+            return list(given[0])
+        if kind in _STRUCTURES:
+            return [_STRUCTURES[kind](node, given)]
+        answer = _call(node, given)
+        return answer if node.outputsSize() > 1 else [answer] * node.outputsSize()
+
+    def _attribute(self, node: Any, part: _Part, *value: Any) -> list[Any]:
+        name = f"{part.prefix}{node.s('name')}"
+        if value:
+            (self._changed[name],) = value
+            return []
+        if name in self._changed:
+            return [self._changed[name]]
+        if name in self._keys:
+            return [getattr(self, self._keys[name])]
+        own = getattr(part.module, node.s("name"))
+        return [_Part(own, f"{name}.") if isinstance(own, torch.nn.Module) else own]
+
+    def _loop(self, node: Any, given: list[Any], known: dict[int, Any]) -> list[Any]:
+        (body,) = node.blocks()
+        most, goes_on, *carried = given
+        turn = 0
+        while goes_on and turn < most:
+            goes_on, *carried = self._run(
+                body, known | dict(zip(_uniques(body.inputs()), (turn, *carried), strict=True))
+            )
+            turn += 1
+        return carried
+
+
+def _uniques(values: Any) -> list[int]:
+    return [each.unique() for each in values]
+
+
+_UNPACKING = {"prim::TupleUnpack", "prim::ListUnpack"}
+_STRUCTURES: dict[str, Callable[[Any, list[Any]], Any]] = {
+    "prim::Constant": lambda node, _given: node.output().toIValue(),
+    "prim::Uninitialized": lambda _node, _given: None,
+    "prim::ListConstruct": lambda _node, given: list(given),
+    "prim::TupleConstruct": lambda _node, given: tuple(given),
+    "prim::DictConstruct": lambda _node, given: dict(zip(given[::2], given[1::2], strict=True)),
+    "prim::TupleIndex": lambda _node, given: given[0][given[1]],
+    "prim::unchecked_cast": lambda _node, given: given[0],
+    "prim::unchecked_unwrap_optional": lambda _node, given: given[0],
+    "aten::_unwrap_optional": lambda _node, given: given[0],
+    "prim::RaiseException": lambda _node, given: _raise(given[0]),
+}
+"""Nodes that no operator runs."""
+
+
+def _raise(message: object) -> None:
+    raise RuntimeError(str(message))
+
+
+def _call(node: Any, given: list[Any]) -> Any:
+    kind = node.kind()
+    name = kind.partition("::")[2]
+    is_plain = not any(isinstance(each, torch.Tensor) for each in given)
+    if name in _OF_TENSORS and isinstance(given[0], torch.Tensor):
+        return _OF_TENSORS[name](*given)
+    if given and isinstance(given[0], (list, dict, str)) and name in _OF_COLLECTIONS:
+        return _OF_COLLECTIONS[name](*given)
+    if name in _IDENTITIES:
+        return _IDENTITIES[name](*given)
+    if is_plain and name in _OF_NUMBERS:
+        return _OF_NUMBERS[name](*given)
+    return _call_operator(node, given)
+
+
+def _call_operator(node: Any, given: list[Any]) -> Any:
+    space, _, name = node.kind().partition("::")
+    overloads = getattr(getattr(torch.ops, space), name, None)
+    if overloads is None or node.schema() == _NO_SCHEMA:
+        raise NotImplementedError(f"{node.kind()}, which only TorchScript runs")
+    schema = torch._C.parse_schema(node.schema())  # noqa: SLF001  # nothing else tells which arguments take names
+    args = [value for argument, value in zip(schema.arguments, given, strict=True) if not argument.kwarg_only]
+    named = zip(schema.arguments[len(args) :], given[len(args) :], strict=True)
+    return getattr(overloads, schema.overload_name or "default")(*args, **{each.name: value for each, value in named})
+
+
+_NO_SCHEMA = "(no schema)"
+_OF_TENSORS: dict[str, Callable[..., Any]] = {
+    "size": lambda tensor, *axis: tensor.shape[axis[0]] if axis else list(tensor.shape),
+    "dim": lambda tensor: tensor.dim(),
+    "len": lambda tensor: tensor.shape[0],
+    "numel": lambda tensor: tensor.numel(),
+    "dtype": lambda tensor: tensor.dtype,
+    "device": lambda tensor: tensor.device,
+    "layout": lambda tensor: tensor.layout,
+    "is_cuda": lambda tensor: tensor.is_cuda,
+    "is_nested": lambda tensor: tensor.is_nested,
+    "requires_grad": lambda tensor: tensor.requires_grad,
+    "is_floating_point": lambda tensor: tensor.is_floating_point(),
+    "is_complex": lambda tensor: tensor.is_complex(),
+    "stride": lambda tensor, *axis: tensor.stride(*axis),
+    "Int": int,
+    "IntImplicit": int,
+    "Float": float,
+    "FloatImplicit": float,
+    "Bool": bool,
+    "ScalarImplicit": lambda tensor: tensor.item(),
+    "item": lambda tensor: tensor.item(),
+    "data": lambda tensor: tensor,
+}
+"""What a script asks a tensor of, by the operator's name: as a length of Python's, which may be free."""
+
+
+def _slice(values: Any, start: int | None, end: int | None, step: int) -> Any:
+    return values[start:end:step]
+
+
+def _replace(values: Any, key: Any, value: Any) -> None:
+    values[key] = value
+
+
+_OF_COLLECTIONS: dict[str, Callable[..., Any]] = {
+    "__getitem__": lambda values, key: values[key],
+    "_set_item": _replace,
+    "__contains__": lambda values, value: value in values,
+    "append": lambda values, value: [values.append(value), values][1],
+    "add_": lambda values, more: [values.extend(more), values][1],
+    "extend": lambda values, more: values.extend(more),
+    "insert": lambda values, at, value: values.insert(at, value),
+    "pop": lambda values, *key: values.pop(*key),
+    "clear": lambda values: values.clear(),
+    "reverse": lambda values: values.reverse(),
+    "copy": lambda values: values.copy(),
+    "list": list,
+    "keys": lambda values: list(values.keys()),
+    "values": lambda values: list(values.values()),
+    "items": lambda values: list(values.items()),
+    "get": lambda values, key, default=None: values.get(key, default),
+    "len": len,
+    "slice": _slice,
+    "all": all,
+    "any": any,
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "format": lambda text, *values: text.format(*values),
+}
+_IDENTITIES: dict[str, Callable[..., Any]] = {
+    "__is__": lambda one, other: one is other,
+    "__isnot__": lambda one, other: one is not other,
+    "is_grad_enabled": lambda: False,
+    "is_autocast_enabled": lambda: False,
+    "is_autocast_cpu_enabled": lambda: False,
+    "is_scripting": lambda: True,
+    "is_tracing": lambda: False,
+    "warn": lambda *_message: None,
+    "Print": lambda *_message: None,
+}
+_OF_NUMBERS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "floordiv": operator.floordiv,
+    "remainder": operator.mod,
+    "neg": operator.neg,
+    "pow": operator.pow,
+    "abs": abs,
+    "min": torch.sym_min,
+    "max": torch.sym_max,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "__not__": operator.not_,
+    "__and__": operator.and_,
+    "__or__": operator.or_,
+    "__xor__": operator.xor,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "sqrt": math.sqrt,
+    "log": math.log,
+    "exp": math.exp,
+    "Int": torch.sym_int,
+    "Float": torch.sym_float,
+    "Bool": bool,
+    "str": str,
+    "NumToTensor": torch.tensor,
+}
+"""As TorchScript computes with numbers and strings, by the operator's name."""

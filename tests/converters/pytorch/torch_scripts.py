@@ -1,0 +1,187 @@
+"""Run scripts node by node as PyTorch's own runtime does, and capture them; run by test_torch_scripts.py in the environment.
+
+Prints, for each, how the answers compare: run, and captured with free lengths and asked at other lengths.
+"""
+
+import io
+import json
+import logging
+import math
+import sys
+from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035  # what TorchScript reads
+
+import torch
+from torch import nn
+from torch.utils import _pytree
+
+from modelport_converter.frameworks.pytorch.forms.interpreting import Interpreted
+
+logging.disable(logging.CRITICAL)
+torch.manual_seed(0)
+torch.backends.mha.set_fastpath_enabled(False)
+
+
+class Attention(nn.Module):
+    """Decides by ranks, types and options, on which way a layer of attention goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+class Resize(nn.Module):
+    """Keeps a list of tensors, and takes its lengths from them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList([nn.Conv1d(4, 4, 3, 2, 1) for _ in range(2)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.transpose(1, 2)
+        kept: List[torch.Tensor] = []  # noqa: UP006
+        for each in self.down:
+            kept += [x]
+            x = each(x)
+        for index in range(len(kept)):
+            beside = kept[-1 - index]
+            x = nn.functional.interpolate(x, size=beside.shape[2:], mode="linear") + beside
+        return x
+
+
+class Numbers(nn.Module):
+    """Computes with lengths, as Python does: quotients and remainders of negatives, roots, roundings."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.size(1)
+        half, left = -length // 2, -length % 3
+        scale = 1.0 / float(length) + math.sqrt(9.0) + math.floor(-2.5) + math.ceil(2.5) + 7 // -2 + -7 % 4
+        if length > 1 and not (half == 0 or left < 0):
+            scale = scale + float(max(half, left)) + float(min(length, 3)) + float(int(2.7)) + abs(half)
+        return 2 * x * scale + (1 - x) / 3 + x.sum() % 2 + half
+
+
+class Kept(nn.Module):
+    """Text, dictionaries, tuples, an input with a default, one that may be absent, and a class's own method."""
+
+    modes: List[str]  # noqa: UP006
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.modes = ["twice", "once"]
+        self.factors = {"twice": 2.0, "once": 1.0}
+        self.register_buffer("shift", torch.arange(4.0))
+
+    def scale(self, x: torch.Tensor, mode: str) -> Tuple[torch.Tensor, str]:  # noqa: UP006
+        return x * self.factors[mode], "{}-{}".format(mode, x.dim())  # noqa: UP032  # TorchScript has no f-string of these
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        mask: Optional[torch.Tensor] = None,  # noqa: UP045
+        mode: str = "twice",
+        times: int = 2,
+    ) -> Dict[str, torch.Tensor]:  # noqa: UP006
+        if mask is not None:
+            x = x * mask
+        assert mode in self.modes, "no such mode"
+        told = ""
+        for _ in range(times):
+            x, told = self.scale(x, mode)
+        answers: Dict[str, torch.Tensor] = {}  # noqa: UP006
+        if told == "twice-3":
+            answers["scaled"] = x + self.shift
+        answers["last"] = x[:, -1, ::2].contiguous()
+        return {key: value for key, value in answers.items()}  # noqa: C416  # one that TorchScript compiles
+
+
+class Memory(nn.Module):
+    """Sets what it reads in the same run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = torch.zeros(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.mean = x.mean(1, keepdim=True)
+        return x - self.mean
+
+
+class Tied(nn.Module):
+    """Two names of one weight, and half precision inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.other.weight = self.one.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.other(self.one(x).to(torch.bfloat16).float())
+
+
+class Steps(nn.Module):
+    """Goes through a length that is given, with a state; a length that is free cannot be followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(4, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state = torch.zeros(x.size(0), 8), torch.zeros(x.size(0), 8)
+        for step in range(x.size(1)):
+            state = self.cell(x[:, step], state)
+        return state[0]
+
+
+class Looks(nn.Module):
+    """Decides by values."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if bool(x.sum() > 0):
+            return x * 2
+        return x - 1
+
+
+CASES: dict[str, tuple[nn.Module, int, set[int]]] = {
+    "attention": (Attention(), 8, {0, 1}),
+    "resize": (Resize(), 4, {0, 1}),
+    "numbers": (Numbers(), 4, {0}),
+    "kept": (Kept(), 4, {0, 1}),
+    "memory": (Memory(), 4, {0, 1}),
+    "tied": (Tied(), 4, {0, 1}),
+    "steps": (Steps(), 4, {0}),
+    "free steps": (Steps(), 4, {0, 1}),
+    "looks": (Looks(), 4, {0}),
+}
+
+
+def store(model: nn.Module) -> Any:
+    kept = io.BytesIO()
+    torch.jit.save(torch.jit.script(model.eval()), kept)
+    kept.seek(0)
+    return torch.jit.load(kept).eval()
+
+
+def compare(one: Any, other: Any) -> str:
+    pairs = zip(_pytree.tree_leaves(one), _pytree.tree_leaves(other), strict=True)
+    return "right" if all(torch.equal(a, b) for a, b in pairs) else "wrong"
+
+
+def ask(model: nn.Module, width: int, free: set[int]) -> list[str]:
+    script, example = store(model), torch.randn(3, 6, width)
+    followed = Interpreted(script).eval()
+    with torch.no_grad():
+        found = [compare(followed(example), script(example))]
+        shapes = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),)
+        try:
+            program = torch.export.export(followed, (example,), dynamic_shapes={"inputs": shapes}, strict=False)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the test reads it
+            return [*found, type(error).__name__]
+        another = torch.randn(5 if 0 in free else 3, 9 if 1 in free else 6, width)
+        answer = program.module()(another)
+        return [*found, compare(answer, script(another))]
+
+
+sys.stdout.write(json.dumps({name: ask(*case) for name, case in CASES.items()}))
