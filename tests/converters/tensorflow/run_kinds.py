@@ -9,11 +9,11 @@ import pathlib
 import sys
 
 import tensorflow_kinds
+import tensorflow_loops
 import tensorflow_traps
 
 root = pathlib.Path(sys.argv[1])
-chosen = [
-    case for case in (*tensorflow_kinds.CASES, *tensorflow_traps.CASES) if case.name in sys.argv[2:] or not sys.argv[2:]
-]
+CASES = (*tensorflow_kinds.CASES, *tensorflow_traps.CASES, *tensorflow_loops.CASES)
+chosen = [case for case in CASES if case.name in sys.argv[2:] or not sys.argv[2:]]
 outcomes = {case.name: tensorflow_kinds.run(case, root / case.name) for case in chosen}
 (root / "outcomes.json").write_text(json.dumps(outcomes))

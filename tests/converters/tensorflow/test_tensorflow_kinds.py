@@ -40,6 +40,8 @@ CONVERTED = [
     *("opset11", "double", "scaled", "scaled2"),
     *("by_name", "twice2", "twice3", "grouped2", "grouped3", "grouped-saved", "masked", "operators"),
     *("whole", "resized", "training", "lite-names", "custom-saved", "custom-json", "own-class"),
+    *("lstm-1", "lstm-saved-1", "lstm-checkpoint-1", "lstm-lowered", "lstm-both-1", "lstm-both-lowered"),
+    *("within-1", "within-lowered", "branching-1", "branching-lowered"),
     *(f"custom-{form}" for form in FORMS),
     *(f"built-{name}" for name in ("Net-net.weights.h5-3", "Net-net.h5-2", "Net-net-2", "Two-net.weights.h5-3")),
     *(f"built-Lists-net.weights.h5-{version}" for version in (2, 3)),

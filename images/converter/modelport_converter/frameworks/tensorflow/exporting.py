@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -21,6 +22,7 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
+from modelport_converter.frameworks.tensorflow.graphs.loops import flatten, has_old_loops
 from modelport_converter.frameworks.tensorflow.load import Opened
 from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
 from modelport_converter.frameworks.tensorflow.tflite import convert_tflite
@@ -107,7 +109,7 @@ def export_model(opened: Opened, opset: int, path: Path) -> None:
             else _convert(model, opened.graph, opset)
         )
     except Exception as error:  # its handlers raise what they like
-        if lacks_memory(error):
+        if lacks_memory(error) or isinstance(error, ModelportError):
             raise
         raise ModelportError(Reason.CONVERSION_FAILED, f"tf2onnx: {describe_error(error)}") from error
     _refuse_unknown(proto)
@@ -117,13 +119,24 @@ def export_model(opened: Opened, opset: int, path: Path) -> None:
 
 def _convert(model: Model, graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, str]]:
     """Return the graph, and the names of its inputs and outputs as the model has them."""
-    functions, known = graph.function.get_concrete_function().graph.as_graph_def().library.function, context.context()
+    function = flatten(graph.function) if has_old_loops(graph.nodes) else graph.function
+    functions, known = function.graph.as_graph_def().library.function, context.context()
     for name in (each.signature.name for each in functions if FROZEN.search(each.signature.name)):
         while known.has_function(name):  # once for each graph that has it
             known.remove_function(name)
-    proto, _ = tf2onnx.convert.from_function(graph.function, signature_of(model), opset=opset)
+    proto, _ = tf2onnx.convert.from_function(_Traced(function), signature_of(model), opset=opset)
     names = dict(zip((value.name for value in proto.graph.output), graph.outputs, strict=True))
-    return proto, names | {f"{INPUT}{number}": each.name for number, each in enumerate(model.inputs)}
+    given = {f"{INPUT}{number}": each.name for number, each in enumerate(model.inputs)}
+    return proto, names | given | {f"{name}:0": each for name, each in given.items()}  # as tensors, where it flattened
+
+
+class _Traced(NamedTuple):
+    """A function that is traced, as tf2onnx asks for it."""
+
+    function: tf.types.experimental.ConcreteFunction
+
+    def get_concrete_function(self, *_signature: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
+        return self.function
 
 
 def _rename(proto: onnx.ModelProto, names: dict[str, str], given: Sequence[Input]) -> None:

@@ -7,7 +7,8 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
 from modelport.storage.trees import FolderTree, open_tree
-from modelport_converter.frameworks.tensorflow.graphs import load_checkpoint, load_graph
+from modelport_converter.frameworks.tensorflow.graphs.saved_models import load_saved_model
+from modelport_converter.frameworks.tensorflow.graphs.stored import load_checkpoint, load_graph
 from modelport_converter.frameworks.tensorflow.keras.architectures import find_code
 from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
@@ -20,7 +21,6 @@ from modelport_converter.frameworks.tensorflow.model import (
     refuse_states,
     trace,
 )
-from modelport_converter.frameworks.tensorflow.saved_models import load_saved_model
 from modelport_converter.frameworks.tensorflow.tflite import load_tflite
 from modelport_converter.tasks import find_part, has_part
 

@@ -63,8 +63,8 @@ def name_output(name: str, inputs: Collection[str]) -> str:
 class Graph(NamedTuple):
     """A model as a graph."""
 
-    function: tf.types.experimental.PolymorphicFunction
-    """From the inputs in order to the outputs in order, traced once."""
+    function: tf.types.experimental.ConcreteFunction
+    """From the inputs in order to the outputs in order."""
     outputs: Sequence[str]
     """Their names."""
     nodes: Sequence[tf.compat.v1.NodeDef]
@@ -86,7 +86,7 @@ def trace(model: Model) -> Graph:
         with _inlined():
             function = tf.function(answer, input_signature=signature_of(model), autograph=False)
             graph = function.get_concrete_function().graph.as_graph_def()
-    return Graph(function, names, list(nodes_of(graph)))
+    return Graph(function.get_concrete_function(), names, list(nodes_of(graph)))
 
 
 @contextmanager

@@ -5,8 +5,10 @@ what comes out: nodes that follow from an input and that no other one reads, unl
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -33,6 +35,8 @@ SILENT = PLACEHOLDERS | {WITH_VALUE, "Assert", "Const", "NoOp"}
 """Operators whose results are no answer."""
 SUMMARY = "Summary"
 """In operators that write a log."""
+EXIT = "Exit"
+"""Operator of loops that gives one of their variables, whether it is read or not."""
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
 TRAINING = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply")
 """How operators of optimizers begin: the graph has losses among its ends."""
@@ -46,7 +50,7 @@ def load_graph(path: Path, given: Sequence[Input], outputs: str | None) -> Model
     if held:
         message = f"{path.name}: expected a frozen graph, found variables without values: {', '.join(held):.200}"
         raise ModelportError(Reason.WEIGHTS_MISMATCH, f"{message}; freeze it, or give its .meta and checkpoint")
-    return _make_model(graph, given, _pick_outputs(graph, outputs))
+    return _load(graph, _pick_outputs(graph, outputs), given)
 
 
 def load_checkpoint(meta: Path, given: Sequence[Input], outputs: str | None) -> Model:
@@ -61,17 +65,62 @@ def load_checkpoint(meta: Path, given: Sequence[Input], outputs: str | None) -> 
     graph = GraphDef(node=kept, versions=content.graph_def.versions, library=content.graph_def.library)
     ends = _pick_outputs(graph, outputs)
     refuse_reaching(meta.name, nodes_of(content.graph_def))
+
+    def restore(session: tf.compat.v1.Session) -> None:
+        v1.train.import_meta_graph(content, clear_devices=True).restore(session, str(meta.with_suffix("")))
+
+    try:
+        frozen = freeze(restore, ends)
+    except Exception as error:  # of no common base
+        if lacks_memory(error):
+            raise
+        message = f"{meta.name}: expected a checkpoint with every weight of the graph: {describe_error(error)}"
+        raise ModelportError(Reason.WEIGHTS_MISMATCH, message) from error
+    return _load(frozen, ends, given)
+
+
+def freeze(restore: Callable[[tf.compat.v1.Session], object], ends: Iterable[str]) -> GraphDef:
+    """Return the graph that a function restores, as far as tensors need it, with its weights as constants."""
     with tf.Graph().as_default(), v1.Session() as session:
-        try:
-            v1.train.import_meta_graph(content, clear_devices=True).restore(session, str(meta.with_suffix("")))
-            names = [end.partition(":")[0] for end in ends]
-            frozen = v1.graph_util.convert_variables_to_constants(session, session.graph_def, names)
-        except Exception as error:  # of no common base
-            if lacks_memory(error):
-                raise
-            message = f"{meta.name}: expected a checkpoint with every weight of the graph: {describe_error(error)}"
-            raise ModelportError(Reason.WEIGHTS_MISMATCH, message) from error
-    return _make_model(frozen, given, ends)
+        restore(session)
+        names = [end.partition(":")[0] for end in ends]
+        frozen: GraphDef = v1.graph_util.convert_variables_to_constants(session, session.graph_def, names)
+        return frozen
+
+
+def make_graph_model(
+    whole: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], given: Sequence[Input]
+) -> Model:
+    """Return the model that an imported graph is from some of its tensors to others. Raises ModelportError."""
+    with _taken():
+        asked = {name: whole.graph.get_tensor_by_name(tensor) for name, tensor in inputs.items()}
+        answers = {name: whole.graph.get_tensor_by_name(tensor) for name, tensor in outputs.items()}
+        used = whole.prune(list(asked.values()), list(answers.values()))
+    specs = {name: tf.TensorSpec(each.shape, each.dtype) for name, each in asked.items()}
+
+    def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        return dict(zip(answers, used(*tensors), strict=True))
+
+    return make_model(read_inputs(specs, given), call, ())
+
+
+def import_graph(graph: GraphDef) -> Any:
+    """Return a function without inputs that holds a graph of constants. Raises ModelportError."""
+    refuse_reaching("graph", nodes_of(graph))
+    inline_compiled(graph)
+    with _taken():
+        return v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+
+
+@contextmanager
+def _taken() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of no common base
+        if lacks_memory(error):
+            raise
+        message = f"expected a graph that TensorFlow takes, found: {describe_error(error)}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 
 def _parse(message: GraphDef | MetaGraphDef, path: Path) -> None:
@@ -94,7 +143,9 @@ def _pick_outputs(graph: GraphDef, given: str | None) -> list[str]:
         raise ModelportError(Reason.INVALID_SPEC, message)
     trained = next((node.name for node in graph.node if node.op.startswith(TRAINING)), None)
     followed = _follow(graph)
-    ends = [name for name, readers in followed.items() if not readers]
+    unread = [name for name, readers in followed.items() if not readers]
+    exits = {node.name for node in graph.node if node.op == EXIT}
+    ends = [name for name in unread if name not in exits] or unread
     if trained or not ends:
         found = f"{trained:.60}, which trains it" if trained else "none that follows from its inputs and is not read"
         message = f"spec.source.checkpoint.key: expected the names of the outputs, because the graph has {found}"
@@ -123,33 +174,20 @@ def _follow(graph: GraphDef) -> dict[str, list[str]]:
     }
 
 
-def _make_model(graph: GraphDef, given: Sequence[Input], outputs: Sequence[str]) -> Model:
-    refuse_reaching("graph", nodes_of(graph))
-    inline_compiled(graph)
-    said = {each.name for each in given}
-    try:
-        whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+def _load(graph: GraphDef, outputs: Sequence[str], given: Sequence[Input]) -> Model:
+    """Return the model from the placeholders of a graph to its outputs."""
+    whole = import_graph(graph)
+    with _taken():
         ends = [tensor for name in outputs for tensor in _tensors(whole.graph, name)]
-        reached = _reach(ends)  # loops leave placeholders behind that nothing needs
-        placeholders = [
-            operation
-            for operation in whole.graph.get_operations()
-            if (operation.type in PLACEHOLDERS and operation.name in reached | said)
-            or (operation.type == WITH_VALUE and operation.name in said)
-        ]
-        used = whole.prune([each.outputs[0] for each in placeholders], ends)
-    except Exception as error:  # of no common base
-        if lacks_memory(error):
-            raise
-        message = f"expected a graph that TensorFlow takes, found: {describe_error(error)}"
-        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
-    specs = {each.name: tf.TensorSpec(each.outputs[0].shape, each.outputs[0].dtype) for each in placeholders}
-    names = [each.name.removesuffix(":0").replace(":", "_") for each in ends]
-
-    def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
-        return dict(zip(names, used(*tensors), strict=True))
-
-    return make_model(read_inputs(specs, given), call, ())
+    reached, said = _reach(ends), {each.name for each in given}  # loops leave placeholders behind that nothing needs
+    inputs = {
+        operation.name: operation.outputs[0].name
+        for operation in whole.graph.get_operations()
+        if (operation.type in PLACEHOLDERS and operation.name in reached | said)
+        or (operation.type == WITH_VALUE and operation.name in said)
+    }
+    answers = {each.name.removesuffix(":0").replace(":", "_"): each.name for each in ends}
+    return make_graph_model(whole, inputs, answers, given)
 
 
 def _reach(ends: Sequence[tf.Tensor]) -> set[str]:

@@ -1,0 +1,142 @@
+"""Loops as graphs of TensorFlow 1 have them, and those of TensorFlow 2 have them when they are frozen; see `run_kinds`."""
+
+import pathlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow_kinds import SAVED, Case
+from tensorflow_traps import Told, function
+
+v1 = tf.compat.v1
+KERNEL = np.random.default_rng(5).uniform(-0.6, 0.6, (7, 12)).astype(np.float32)
+"""Of a cell that takes four numbers and keeps three: rows of both, columns of four gates."""
+
+
+def cell(taken: Any, kept: Any, state: Any, kernel: Any) -> tuple[Any, Any]:
+    """One step of an LSTM."""
+    new, forget, out, candidate = tf.split(tf.concat([taken, kept], 1) @ kernel, 4, 1)
+    state = tf.sigmoid(forget) * state + tf.sigmoid(new) * tf.tanh(candidate)
+    return tf.sigmoid(out) * tf.tanh(state), state
+
+
+def recurrent(series: Any, kernel: Any = KERNEL) -> dict[str, Any]:
+    """Go through a series of free length, and keep each step's answer."""
+    steps = tf.shape(series)[1]
+    taken = tf.TensorArray(tf.float32, steps).unstack(tf.transpose(series, [1, 0, 2]))
+    zeros = tf.zeros([tf.shape(series)[0], 3])
+
+    def step(number: Any, kept: Any, state: Any, answers: Any) -> tuple[Any, ...]:
+        kept, state = cell(taken.read(number), kept, state, kernel)
+        return number + 1, kept, state, answers.write(number, kept)
+
+    begin = (0, zeros, zeros, tf.TensorArray(tf.float32, steps, element_shape=[None, 3]))
+    *_, last, answers = tf.while_loop(lambda number, *_: number < steps, step, begin)
+    return {"all": tf.transpose(answers.stack(), [1, 0, 2]), "last": last}
+
+
+def both_ways(series: Any) -> dict[str, Any]:
+    """Two loops, one after the other, and one beside them."""
+    there = recurrent(series)["all"]
+    back = tf.reverse(recurrent(tf.reverse(series, [1]))["all"], [1])
+    return recurrent(tf.concat([there, back[..., :1]], 2)) | {"both": tf.concat([there, back], 2)}
+
+
+def within(given: Any) -> dict[str, Any]:
+    """A loop in a loop: a matrix to the powers that the numbers of the rows are."""
+
+    def outer(number: Any, value: Any) -> tuple[Any, Any]:
+        _, value = tf.while_loop(
+            lambda turn, _: turn <= number, lambda turn, inner: (turn + 1, tf.tanh(inner @ KERNEL[:4, :4])), (0, value)
+        )
+        return number + 1, value + given
+
+    _, value = tf.while_loop(lambda number, _: number < 3, outer, (0, given))
+    return {"value": value}
+
+
+def branching(given: Any) -> dict[str, Any]:
+    """A decision in a loop."""
+
+    def step(number: Any, value: Any) -> tuple[Any, Any]:
+        is_even = tf.equal(number % 2, 0)
+        return number + 1, tf.cond(is_even, lambda: tf.tanh(value @ KERNEL[:4, :4]), lambda: value - given)
+
+    _, value = tf.while_loop(lambda number, _: number < 5, step, (0, given))
+    return {"value": value}
+
+
+@contextmanager
+def tensorflow_1() -> Iterator[v1.Session]:
+    """Build a graph as TensorFlow 1 did."""
+    v1.disable_control_flow_v2()
+    try:
+        with tf.Graph().as_default(), v1.Session() as session:
+            yield session
+    finally:
+        v1.enable_control_flow_v2()
+
+
+def build(model: Told) -> tuple[dict[str, Any], dict[str, Any]]:
+    given = {each.name: v1.placeholder(each.dtype, each.shape, each.name) for each in model.inputs}
+    return given, {name: tf.identity(each, name) for name, each in model.function(*given.values()).items()}
+
+
+def frozen(model: Told, path: pathlib.Path) -> None:
+    with tensorflow_1() as session:
+        build(model)
+        (path / "frozen.pb").write_bytes(session.graph.as_graph_def().SerializeToString())
+
+
+def with_weights(save: Callable[..., Any]) -> Callable[[Told, pathlib.Path], None]:
+    """Keep the kernel in a variable."""
+
+    def write(model: Told, path: pathlib.Path) -> None:
+        with tensorflow_1() as session:
+            kernel = v1.get_variable("kernel", initializer=KERNEL, use_resource=False)
+            whole = Told(lambda series: recurrent(series, kernel), *model.inputs)
+            given, answers = build(whole)
+            session.run(v1.global_variables_initializer())
+            save(session, path, given, answers)
+
+    return write
+
+
+def saved(session: v1.Session, path: pathlib.Path, given: dict[str, Any], answers: dict[str, Any]) -> None:
+    v1.saved_model.simple_save(session, str(path), given, answers)
+
+
+def checkpoint(session: v1.Session, path: pathlib.Path, *_: dict[str, Any]) -> None:
+    v1.train.Saver().save(session, str(path / "net"))
+
+
+def lowered(model: Told, path: pathlib.Path) -> None:
+    """Freeze a function of TensorFlow 2 as its documentation does, which takes its loops apart."""
+
+    def answer(*given: Any) -> list[Any]:
+        return [tf.identity(each, name) for name, each in model.function(*given).items()]
+
+    concrete = tf.function(answer, input_signature=model.inputs, autograph=False).get_concrete_function()
+    (path / "frozen.pb").write_bytes(
+        convert_variables_to_constants_v2(concrete).graph.as_graph_def().SerializeToString()
+    )
+
+
+SERIES = tf.TensorSpec((None, None, 4), tf.float32, "series")
+ROWS = tf.TensorSpec((None, 4), tf.float32, "rows")
+GRAPH = "tensorflow-graph"
+CASES = (
+    Case("lstm-1", function(recurrent, SERIES), GRAPH, save=frozen),
+    Case("lstm-saved-1", function(recurrent, SERIES), SAVED, save=with_weights(saved)),
+    Case("lstm-checkpoint-1", function(recurrent, SERIES), "tensorflow-checkpoint", save=with_weights(checkpoint)),
+    Case("lstm-lowered", function(recurrent, SERIES), GRAPH, save=lowered),
+    Case("lstm-both-1", function(both_ways, SERIES), GRAPH, save=frozen),
+    Case("lstm-both-lowered", function(both_ways, SERIES), GRAPH, save=lowered),
+    Case("within-1", function(within, ROWS), GRAPH, save=frozen),
+    Case("within-lowered", function(within, ROWS), GRAPH, save=lowered),
+    Case("branching-1", function(branching, ROWS), GRAPH, save=frozen),
+    Case("branching-lowered", function(branching, ROWS), GRAPH, save=lowered),
+)
