@@ -1,13 +1,16 @@
 """Run scripts node by node as PyTorch's own runtime does, and capture them; run by test_torch_scripts.py in the environment.
 
-Prints, for each, how the answers compare: run, and captured with free lengths and asked at other lengths.
+Prints, for each, how the answers compare: run, and captured with free lengths and asked at other lengths; and the lines
+that decide by a free length.
 """
 
 import io
 import json
+import linecache
 import logging
 import math
 import sys
+import warnings
 from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035  # what TorchScript reads
 
 import torch
@@ -217,6 +220,16 @@ class Looks(nn.Module):
         return x - 1
 
 
+class Decides(nn.Module):
+    """Decides by a free length, which may be another one elsewhere; a check is no decision."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.size(0) < 100, "too many"
+        if not x.size(1) > 3:
+            x = 2 * x
+        return x
+
+
 class Roots(nn.Module):
     """Computes from a length what would be the example's at every other."""
 
@@ -238,6 +251,7 @@ CASES: dict[str, tuple[nn.Module, int, set[int]]] = {
     "steps": (Steps(), 4, {0}),
     "free steps": (Steps(), 4, {0, 1}),
     "looks": (Looks(), 4, {0}),
+    "decides": (Decides(), 4, {0, 1}),
     "roots": (Roots(), 4, {0, 1}),
 }
 
@@ -261,14 +275,18 @@ def ask(model: nn.Module, width: int, free: set[int]) -> list[str]:
         found = [compare(followed(example), script(example))]
         shapes = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),)
         try:
-            program = torch.export.export(followed, (example,), dynamic_shapes={"inputs": shapes}, strict=False)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", torch.jit.TracerWarning)
+                program = torch.export.export(followed, (example,), dynamic_shapes={"inputs": shapes}, strict=False)
         except Exception as error:  # noqa: BLE001  # whatever it is, the test reads it
             return [*found, f"{type(error).__name__}: {error}"]
         if FUSED & {node.target._opname for node in program.graph.nodes if hasattr(node.target, "_opname")}:
             return [*found, "fused"]
         another = torch.randn(5 if 0 in free else 3, 9 if 1 in free else 6, width)
         answer = program.module()(another)
-        return [*found, compare(answer, script(another))]
+        decisions = [each for each in caught if issubclass(each.category, torch.jit.TracerWarning)]
+        lines = [linecache.getline(each.filename, each.lineno).strip() for each in decisions]
+        return [*found, compare(answer, script(another)), *lines]
 
 
 sys.stdout.write(json.dumps({name: ask(*case) for name, case in CASES.items()}))

@@ -7,6 +7,7 @@ ranks, types and options is decided while it is followed; what it decides by val
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import PurePath
@@ -55,7 +56,7 @@ class Interpreted(torch.nn.Module):
             try:
                 taken = self._run_node(node, given, known)
             except GuardOnDataDependentSymNode:  # it says nothing of the script; a cause would be told instead of this
-                raise NotImplementedError(f"{node.kind()} decides by values{_tell_place(node)}") from None
+                raise NotImplementedError(f"{node.kind()} depends on values{_tell_place(node)}") from None
             known.update(zip(_uniques(node.outputs()), taken, strict=True))
         return [known[each.unique()] for each in block.outputs()]
 
@@ -65,6 +66,8 @@ class Interpreted(torch.nn.Module):
             return self._attribute(node, *given)
         if kind == "prim::If":
             yes, no = node.blocks()
+            if _is_free(given[0]) and not any(_only_raises(block) for block in (yes, no)):
+                _warn(node)
             return self._run(yes if given[0] else no, known)
         if kind == "prim::Loop":
             return self._loop(node, given, known)
@@ -102,10 +105,32 @@ class Interpreted(torch.nn.Module):
         return carried
 
 
-def _tell_place(node: Any) -> str:
-    """Return the line of the script's own source, if it tells."""
+class _Place(NamedTuple):
+    """A line of the script's own source."""
+
+    file: str
+    line: int
+    text: str
+
+
+def _find_place(node: Any) -> _Place | None:
     found = re.search(r'File "(.+)", line (\d+)\n(?:.*\n)*?(.*)\n.*<--- HERE', node.sourceRange())
-    return f" at {PurePath(found[1]).name}:{found[2]}: {found[3].strip():.80}" if found else ""
+    return _Place(found[1], int(found[2]), found[3].strip()) if found else None
+
+
+def _tell_place(node: Any) -> str:
+    place = _find_place(node)
+    return f" at {PurePath(place.file).name}:{place.line}: {place.text:.80}" if place else ""
+
+
+def _only_raises(block: Any) -> bool:
+    return any(node.kind() == "prim::RaiseException" for node in block.nodes())
+
+
+def _warn(node: Any) -> None:
+    """Warn of a decision by a free length, which holds for others as well or not, as a trace warns of Python's."""
+    if place := _find_place(node):
+        warnings.warn_explicit("a decision by a length", torch.jit.TracerWarning, place.file, place.line)
 
 
 def _uniques(values: Any) -> list[int]:
@@ -265,7 +290,7 @@ _OF_NUMBERS: dict[str, Callable[..., Any]] = {
     "le": operator.le,
     "gt": operator.gt,
     "ge": operator.ge,
-    "__not__": operator.not_,
+    "__not__": torch.sym_not,
     "__and__": operator.and_,
     "__or__": operator.or_,
     "__xor__": operator.xor,
