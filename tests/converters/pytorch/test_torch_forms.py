@@ -93,6 +93,7 @@ def test_the_weights_that_are_named_are_other_ones(forms):
         ("pupil", "WeightsMismatch", ["state_dict.student", "state_dict.teacher", "checkpoint.key"]),
         ("mean", "WeightsMismatch", ["module leaves 1 others out", "checkpoint.key"]),
         ("negated", "SourceCorrupt", ["a view that is negated or conjugated", "clone()"]),
+        ("inferring", "SourceCorrupt", ["inferring.pt: expected a module with the method forward, found: infer"]),
         ("sparse", "UnsafeSource", ["_rebuild_sparse_tensor"]),
         ("lost", "SourceCorrupt", ["disagree about absent"]),
         ("cut", "SourceCorrupt", ["model-00002-of-00002.safetensors, which is not there"]),

@@ -1,13 +1,16 @@
 """Run scripts node by node as PyTorch's own runtime does, and capture them; run by test_torch_scripts.py in the environment.
 
-Prints, for each, how the answers compare: run, and captured with free lengths and asked at other lengths.
+Prints, for each, how the answers compare: run, and captured with free lengths and asked at other lengths; and the lines
+that decide by a free length.
 """
 
 import io
 import json
+import linecache
 import logging
 import math
 import sys
+import warnings
 from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035  # what TorchScript reads
 
 import torch
@@ -18,7 +21,8 @@ from modelport_converter.frameworks.pytorch.forms.interpreting import Interprete
 
 logging.disable(logging.CRITICAL)
 torch.manual_seed(0)
-torch.backends.mha.set_fastpath_enabled(False)
+FUSED = {"_transformer_encoder_layer_fwd", "_native_multi_head_attention"}
+"""Kernels of a script's own that are no operators of ONNX."""
 
 
 class Attention(nn.Module):
@@ -30,6 +34,21 @@ class Attention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers(x)
+
+
+class Masked(nn.Module):
+    """Decides by types of elements, itself and as a layer of attention does about its mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.kind = torch.float32
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.dtype != self.kind or x.dtype not in (torch.float32, torch.float64) or x.layout != torch.strided:
+            x = x - 1
+        later = torch.ones(x.size(1), x.size(1), dtype=torch.bool).triu(1)
+        return self.attention(x, x, x, attn_mask=later, need_weights=False)[0]
 
 
 class Resize(nn.Module):
@@ -61,6 +80,50 @@ class Numbers(nn.Module):
         if length > 1 and not (half == 0 or left < 0):
             scale = scale + float(max(half, left)) + float(min(length, 3)) + float(int(2.7)) + abs(half)
         return 2 * x * scale + (1 - x) / 3 + x.sum() % 2 + half
+
+
+class Typed(nn.Module):
+    """Has types of numbers that Python has not: a power or a rounding of integers is no integer."""
+
+    def forward(self, x: torch.Tensor) -> List[torch.Tensor]:  # noqa: UP006
+        whole, length = (10 * x).long(), x.size(1)
+        numbers = torch.tensor([length, x.size(2)]) + torch.tensor([[1, 2], [3, 4]])
+        of_type = torch.tensor([0.1, 0.2], dtype=torch.float64)
+        least = math.log(math.exp(2.0)) + math.sqrt(x.dim())
+        return [whole * 2 ** x.dim(), whole * round(0.5 * length), whole * max(2, 0.5), x * least, numbers, of_type]
+
+
+class Lists(nn.Module):
+    """Changes lists and dictionaries in place, also those that it holds itself."""
+
+    held: List[torch.Tensor]  # noqa: UP006
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = []
+        self.counts = [0, 0]
+
+    def forward(self, x: torch.Tensor) -> Dict[str, torch.Tensor]:  # noqa: UP006
+        self.held.clear()
+        self.held.append(x)
+        self.held += [2 * x]
+        self.counts[1] = x.dim()
+        order = [3, 1, 2, 5]
+        order.sort()
+        order.remove(2)
+        del order[0]
+        same = order
+        same.append(self.counts[1])
+        answers = {"held": torch.cat(self.held), "gone": x}
+        answers.update({"order": x * order[0] - order[-1] + len(order)})
+        answers.setdefault("rest", x[:, [0, 2]])
+        del answers["gone"]
+        if "%s-%d" % ("x", x.dim()) == "x-3":  # noqa: UP031  # TorchScript has no f-string of these
+            x = x.clone()
+            x[:, 0] = 1
+            x[:, -1, 1:] += answers.pop("rest")[:, 0, 1:]
+        answers["last"] = x
+        return answers
 
 
 class Kept(nn.Module):
@@ -121,6 +184,19 @@ class Tied(nn.Module):
         return self.other(self.one(x).to(torch.bfloat16).float())
 
 
+class Beside(nn.Module):
+    """Weights whose names are one with underscores for dots, and that of an attribute of what follows the script."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.a__weight = nn.Parameter(torch.randn(4, 4))
+        self._graph = nn.Parameter(torch.randn(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.a(x) @ self.a__weight + self._graph
+
+
 class Steps(nn.Module):
     """Goes through a length that is given, with a state; a length that is free cannot be followed."""
 
@@ -144,16 +220,39 @@ class Looks(nn.Module):
         return x - 1
 
 
+class Decides(nn.Module):
+    """Decides by a free length, which may be another one elsewhere; a check is no decision."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.size(0) < 100, "too many"
+        if not x.size(1) > 3:
+            x = 2 * x
+        return x
+
+
+class Roots(nn.Module):
+    """Computes from a length what would be the example's at every other."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / math.sqrt(0.5 * x.size(1))
+
+
 CASES: dict[str, tuple[nn.Module, int, set[int]]] = {
     "attention": (Attention(), 8, {0, 1}),
+    "masked": (Masked(), 8, {0, 1}),
     "resize": (Resize(), 4, {0, 1}),
     "numbers": (Numbers(), 4, {0}),
+    "typed": (Typed(), 4, {0, 1}),
+    "lists": (Lists(), 4, {0, 1}),
     "kept": (Kept(), 4, {0, 1}),
     "memory": (Memory(), 4, {0, 1}),
     "tied": (Tied(), 4, {0, 1}),
+    "beside": (Beside(), 4, {0, 1}),
     "steps": (Steps(), 4, {0}),
     "free steps": (Steps(), 4, {0, 1}),
     "looks": (Looks(), 4, {0}),
+    "decides": (Decides(), 4, {0, 1}),
+    "roots": (Roots(), 4, {0, 1}),
 }
 
 
@@ -166,7 +265,7 @@ def store(model: nn.Module) -> Any:
 
 def compare(one: Any, other: Any) -> str:
     pairs = zip(_pytree.tree_leaves(one), _pytree.tree_leaves(other), strict=True)
-    return "right" if all(torch.equal(a, b) for a, b in pairs) else "wrong"
+    return "right" if all(a.dtype == b.dtype and torch.allclose(a, b, atol=1e-6) for a, b in pairs) else "wrong"
 
 
 def ask(model: nn.Module, width: int, free: set[int]) -> list[str]:
@@ -176,12 +275,18 @@ def ask(model: nn.Module, width: int, free: set[int]) -> list[str]:
         found = [compare(followed(example), script(example))]
         shapes = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),)
         try:
-            program = torch.export.export(followed, (example,), dynamic_shapes={"inputs": shapes}, strict=False)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", torch.jit.TracerWarning)
+                program = torch.export.export(followed, (example,), dynamic_shapes={"inputs": shapes}, strict=False)
         except Exception as error:  # noqa: BLE001  # whatever it is, the test reads it
-            return [*found, type(error).__name__]
+            return [*found, f"{type(error).__name__}: {error}"]
+        if FUSED & {node.target._opname for node in program.graph.nodes if hasattr(node.target, "_opname")}:
+            return [*found, "fused"]
         another = torch.randn(5 if 0 in free else 3, 9 if 1 in free else 6, width)
         answer = program.module()(another)
-        return [*found, compare(answer, script(another))]
+        decisions = [each for each in caught if issubclass(each.category, torch.jit.TracerWarning)]
+        lines = [linecache.getline(each.filename, each.lineno).strip() for each in decisions]
+        return [*found, compare(answer, script(another)), *lines]
 
 
 sys.stdout.write(json.dumps({name: ask(*case) for name, case in CASES.items()}))

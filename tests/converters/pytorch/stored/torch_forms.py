@@ -119,6 +119,18 @@ class Stateful(torch.nn.Module):
         return self.model(x) + self.mean.sum()
 
 
+class Inferring(torch.nn.Module):
+    """Is asked by another method than forward."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    @torch.jit.export
+    def infer(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x)
+
+
 class Branching(torch.nn.Module):
     """Control flow that a script keeps."""
 
@@ -297,6 +309,7 @@ FORMS = (
     graph("named.pt", scripted, wrap=Several),
     graph("named.pt2", endless, wrap=Several, called="named_program"),
     graph("counting.pt", lambda model, path: scripted(Stateful(model), path)),
+    graph("inferring.pt", lambda model, path: scripted(Inferring(model), path)),
     graph("program.pt2", limited),
     graph("fixed.pt2", exported, shape=(4, 4)),
     graph("looping.pt2", endless, wrap=Looping),

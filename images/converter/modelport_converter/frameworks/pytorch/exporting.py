@@ -139,8 +139,9 @@ def export_model(export: Export, *, is_other: bool, is_doubtful: bool, is_asked:
             if warned:
                 say(LOGGER, f"the trace may hold for its example alone: {str(warned[0].message).splitlines()[0]:.160}")
             newer = export if is_asked else export._replace(opset=max(export.opset, FIRST_CAPTURED_OPSET))
-            if _attempt("capture", _capture, newer, refusals, is_asked=is_asked) is not None:
-                return Exported(places=_places(warned or ()))
+            decided = _attempt("capture", _capture, newer, refusals, is_asked=is_asked)
+            if decided is not None:
+                return Exported(places=_places([*(warned or ()), *decided]))
         if warned is None or (is_sure and is_other):
             message = f"PyTorch's exporters refuse the model: {'; '.join(refusals)}"
             raise ModelportError(Reason.CONVERSION_FAILED, message)

@@ -6,11 +6,15 @@ ranks, types and options is decided while it is followed; what it decides by val
 
 import math
 import operator
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import chain
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import torch
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 
 class _Part(NamedTuple):
@@ -31,11 +35,12 @@ class Interpreted(torch.nn.Module):
         self._root = (_Part(script, ""),)  # in a tuple, so that it is no module of this one
         self._keys: dict[str, str] = {}
         self._changed: dict[str, Any] = {}
-        """What the run has set, by its name: a script that goes on from there at its next run is refused before."""
+        """What the run has set or may write into, by its name: a script that goes on from there is refused before."""
         for name, tensor in chain(
             script.named_parameters(remove_duplicate=False), script.named_buffers(remove_duplicate=False)
         ):
-            self._keys[name] = name.replace(".", "__")
+            # numbered: `a.b` is beside `a__b`, and no attribute of this module
+            self._keys[name] = f"{name.replace('.', '__')}__{len(self._keys)}"
             self.register_buffer(self._keys[name], tensor)
 
     def forward(self, *inputs: torch.Tensor) -> Any:
@@ -48,7 +53,10 @@ class Interpreted(torch.nn.Module):
     def _run(self, block: Any, known: dict[int, Any]) -> list[Any]:
         for node in block.nodes():
             given = [known[each.unique()] for each in node.inputs()]
-            taken = self._run_node(node, given, known)
+            try:
+                taken = self._run_node(node, given, known)
+            except GuardOnDataDependentSymNode:  # it says nothing of the script; a cause would be told instead of this
+                raise NotImplementedError(f"{node.kind()} depends on values{_tell_place(node)}") from None
             known.update(zip(_uniques(node.outputs()), taken, strict=True))
         return [known[each.unique()] for each in block.outputs()]
 
@@ -58,6 +66,8 @@ class Interpreted(torch.nn.Module):
             return self._attribute(node, *given)
         if kind == "prim::If":
             yes, no = node.blocks()
+            if _is_free(given[0]) and not any(_only_raises(block) for block in (yes, no)):
+                _warn(node)
             return self._run(yes if given[0] else no, known)
         if kind == "prim::Loop":
             return self._loop(node, given, known)
@@ -78,7 +88,10 @@ class Interpreted(torch.nn.Module):
         if name in self._keys:
             return [getattr(self, self._keys[name])]
         own = getattr(part.module, node.s("name"))
-        return [_Part(own, f"{name}.") if isinstance(own, torch.nn.Module) else own]
+        if isinstance(own, torch.nn.Module):
+            return [_Part(own, f"{name}.")]
+        self._changed[name] = own  # a list is another copy each time that the script is asked for it
+        return [own]
 
     def _loop(self, node: Any, given: list[Any], known: dict[int, Any]) -> list[Any]:
         (body,) = node.blocks()
@@ -90,6 +103,34 @@ class Interpreted(torch.nn.Module):
             )
             turn += 1
         return carried
+
+
+class _Place(NamedTuple):
+    """A line of the script's own source."""
+
+    file: str
+    line: int
+    text: str
+
+
+def _find_place(node: Any) -> _Place | None:
+    found = re.search(r'File "(.+)", line (\d+)\n(?:.*\n)*?(.*)\n.*<--- HERE', node.sourceRange())
+    return _Place(found[1], int(found[2]), found[3].strip()) if found else None
+
+
+def _tell_place(node: Any) -> str:
+    place = _find_place(node)
+    return f" at {PurePath(place.file).name}:{place.line}: {place.text:.80}" if place else ""
+
+
+def _only_raises(block: Any) -> bool:
+    return any(node.kind() == "prim::RaiseException" for node in block.nodes())
+
+
+def _warn(node: Any) -> None:
+    """Warn of a decision by a free length, which holds for others as well or not, as a trace warns of Python's."""
+    if place := _find_place(node):
+        warnings.warn_explicit("a decision by a length", torch.jit.TracerWarning, place.file, place.line)
 
 
 def _uniques(values: Any) -> list[int]:
@@ -127,7 +168,8 @@ def _call(node: Any, given: list[Any]) -> Any:
     if name in _IDENTITIES:
         return _IDENTITIES[name](*given)
     if is_plain and name in _OF_NUMBERS:
-        return _OF_NUMBERS[name](*given)
+        answer = _OF_NUMBERS[name](*given)
+        return torch.sym_float(answer) if node.output().type().kind() == "FloatType" else answer
     return _call_operator(node, given)
 
 
@@ -137,25 +179,30 @@ def _call_operator(node: Any, given: list[Any]) -> Any:
     if overloads is None or node.schema() == _NO_SCHEMA:
         raise NotImplementedError(f"{node.kind()}, which only TorchScript runs")
     schema = torch._C.parse_schema(node.schema())  # noqa: SLF001  # nothing else tells which arguments take names
+    for argument, value in zip(schema.arguments, given, strict=True):
+        if argument.alias_info and argument.alias_info.is_write and isinstance(value, (list, dict)):
+            raise NotImplementedError(f"{node.kind()}, which would change a copy of its list")
     args = [value for argument, value in zip(schema.arguments, given, strict=True) if not argument.kwarg_only]
     named = zip(schema.arguments[len(args) :], given[len(args) :], strict=True)
-    return getattr(overloads, schema.overload_name or "default")(*args, **{each.name: value for each, value in named})
+    overload = getattr(overloads, schema.overload_name or "default")
+    answer = overload(*args, **{each.name: value for each, value in named})
+    if isinstance(answer, (int, float)) and any(map(_is_free, given)):
+        raise NotImplementedError(f"{node.kind()} of a free length")  # it has taken the example's
+    return answer
+
+
+def _is_free(value: object) -> bool:
+    return isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool))
 
 
 _NO_SCHEMA = "(no schema)"
 _OF_TENSORS: dict[str, Callable[..., Any]] = {
     "size": lambda tensor, *axis: tensor.shape[axis[0]] if axis else list(tensor.shape),
-    "dim": lambda tensor: tensor.dim(),
     "len": lambda tensor: tensor.shape[0],
     "numel": lambda tensor: tensor.numel(),
-    "dtype": lambda tensor: tensor.dtype,
     "device": lambda tensor: tensor.device,
-    "layout": lambda tensor: tensor.layout,
+    "requires_grad": lambda _tensor: True,
     "is_cuda": lambda tensor: tensor.is_cuda,
-    "is_nested": lambda tensor: tensor.is_nested,
-    "requires_grad": lambda tensor: tensor.requires_grad,
-    "is_floating_point": lambda tensor: tensor.is_floating_point(),
-    "is_complex": lambda tensor: tensor.is_complex(),
     "stride": lambda tensor, *axis: tensor.stride(*axis),
     "Int": int,
     "IntImplicit": int,
@@ -163,7 +210,6 @@ _OF_TENSORS: dict[str, Callable[..., Any]] = {
     "FloatImplicit": float,
     "Bool": bool,
     "ScalarImplicit": lambda tensor: tensor.item(),
-    "item": lambda tensor: tensor.item(),
     "data": lambda tensor: tensor,
 }
 """What a script asks a tensor of, by the operator's name: as a length of Python's, which may be free."""
@@ -173,19 +219,21 @@ def _slice(values: Any, start: int | None, end: int | None, step: int) -> Any:
     return values[start:end:step]
 
 
-def _replace(values: Any, key: Any, value: Any) -> None:
-    values[key] = value
-
-
 _OF_COLLECTIONS: dict[str, Callable[..., Any]] = {
-    "__getitem__": lambda values, key: values[key],
-    "_set_item": _replace,
-    "__contains__": lambda values, value: value in values,
+    "__getitem__": operator.getitem,
+    "_set_item": operator.setitem,
+    "__contains__": operator.contains,
     "append": lambda values, value: [values.append(value), values][1],
     "add_": lambda values, more: [values.extend(more), values][1],
     "extend": lambda values, more: values.extend(more),
     "insert": lambda values, at, value: values.insert(at, value),
     "pop": lambda values, *key: values.pop(*key),
+    "popitem": lambda values: values.popitem(),
+    "remove": lambda values, value: values.remove(value),
+    "Delete": operator.delitem,
+    "sort": lambda values, reverse=False: values.sort(reverse=reverse),
+    "update": lambda values, more: values.update(more),
+    "setdefault": lambda values, key, default: values.setdefault(key, default),
     "clear": lambda values: values.clear(),
     "reverse": lambda values: values.reverse(),
     "copy": lambda values: values.copy(),
@@ -202,11 +250,13 @@ _OF_COLLECTIONS: dict[str, Callable[..., Any]] = {
     "max": max,
     "min": min,
     "format": lambda text, *values: text.format(*values),
+    "percentFormat": operator.mod,
 }
 _IDENTITIES: dict[str, Callable[..., Any]] = {
     "__is__": lambda one, other: one is other,
     "__isnot__": lambda one, other: one is not other,
-    "is_grad_enabled": lambda: False,
+    # without gradients, attention would be one kernel of PyTorch's, which is no operator of ONNX
+    "is_grad_enabled": lambda: True,
     "is_autocast_enabled": lambda: False,
     "is_autocast_cpu_enabled": lambda: False,
     "is_scripting": lambda: True,
@@ -214,6 +264,14 @@ _IDENTITIES: dict[str, Callable[..., Any]] = {
     "warn": lambda *_message: None,
     "Print": lambda *_message: None,
 }
+
+
+def _tensor(values: Any, dtype: int | None, device: torch.device | None, *_: bool) -> torch.Tensor:
+    # only operators know TorchScript's numbers of types
+    kind = None if dtype is None else torch.ops.aten.zeros.default([0], dtype=dtype).dtype
+    return torch.tensor(values, dtype=kind, device=device)
+
+
 _OF_NUMBERS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -232,19 +290,19 @@ _OF_NUMBERS: dict[str, Callable[..., Any]] = {
     "le": operator.le,
     "gt": operator.gt,
     "ge": operator.ge,
-    "__not__": operator.not_,
+    "__not__": torch.sym_not,
     "__and__": operator.and_,
     "__or__": operator.or_,
     "__xor__": operator.xor,
     "ceil": math.ceil,
     "floor": math.floor,
-    "sqrt": math.sqrt,
-    "log": math.log,
-    "exp": math.exp,
+    "round": round,
     "Int": torch.sym_int,
     "Float": torch.sym_float,
     "Bool": bool,
     "str": str,
     "NumToTensor": torch.tensor,
+    "tensor": _tensor,
+    "as_tensor": _tensor,
 }
 """As TorchScript computes with numbers and strings, by the operator's name."""

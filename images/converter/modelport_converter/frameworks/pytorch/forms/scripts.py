@@ -24,5 +24,9 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
             raise
         message = f"{path.name}: expected TorchScript that torch {torch.__version__} loads, found: {last_line(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    if not hasattr(model, "forward"):
+        others = ", ".join(model._c._method_names()) or "none"  # noqa: SLF001  # nothing else tells
+        message = f"{path.name}: expected a module with the method forward, found: {others:.160}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message)
     settle(model)
     return Loaded(model, request.inputs, captured=Interpreted(model))
