@@ -4,6 +4,7 @@ import errno
 import gzip
 import io
 import shutil
+import struct
 import sys
 import tarfile
 import zipfile
@@ -26,11 +27,13 @@ MAX_HEADER_BYTES = 128 << 10
 MAX_DIRECTORY_BYTES = 4 << 20
 """What a zip archive may say about all its files, which is read at once."""
 
-_CORRUPT = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError),
-    RuntimeError,  # how zipfile tells encryption
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, OSError),
+    LookupError,  # how zipfile tells a file that is not there
+    RuntimeError,  # how zipfile tells encryption, and compressions that it has not
     ValueError,  # how tarfile tells numbers that are none
 )
+"""What is raised by archives that are not whole."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -102,7 +105,7 @@ def unpack(archive: Path, target: Path) -> None:
                 raise ModelportError(Reason.UNSAFE_SOURCE, message)
             if member.content is not None:
                 left -= _write(path, member.content, target, left, archive.name)
-    except _CORRUPT as error:
+    except DAMAGED as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise
         message = f"{archive.name}: expected a whole archive, found: {error!s:.200}"

@@ -1,11 +1,10 @@
 """Files to be looked at, which whoever made them may have meant to harm: no link is followed, no read is unbounded."""
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 from modelport.errors import ModelportError
-from modelport.storage.archives import list_zip
+from modelport.storage.archives import DAMAGED, list_zip
 from modelport.storage.files import list_tree, open_beneath
 
 READ_BYTES = 4_096
@@ -39,5 +38,5 @@ class FolderTree(NamedTuple):
         try:
             with open_beneath(self.root, path) as file:
                 return frozenset(list_zip(path, file))
-        except (ModelportError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        except (ModelportError, *DAMAGED):
             return frozenset()

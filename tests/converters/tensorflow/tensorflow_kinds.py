@@ -359,6 +359,15 @@ def without_variables(path: pathlib.Path) -> None:
     shutil.rmtree(path / "variables")
 
 
+def longer(path: pathlib.Path) -> None:
+    """Have the archive say that its first file goes on after its end."""
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    for field in (entry + 20, entry + 24):  # of the stored and of the whole size
+        content[field : field + 4] = (1 << 20).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
 SAVED = "tensorflow-saved-model"
 CASES = (
     *forms("cnn", cnn),
@@ -406,6 +415,7 @@ CASES = (
     Case("missing", dense, change=without_bias),
     Case("unexpected", dense, change=with_more),
     Case("reshaped", dense, change=reshaped),
+    Case("longer", dense, change=longer),
     Case("swapped", two, "keras-h5", change=swapped),
     Case("swapped2", two, "keras-h5", keras2, change=swapped),
 )

@@ -66,6 +66,15 @@ def channels(keras: Keras) -> Any:
     return keras.Model(image, layers.Dense(5)(layers.GlobalAveragePooling2D()(hidden)))
 
 
+def pooled(keras: Keras) -> Any:
+    """Pools of 8 bits, whose halves are rounded, before layers that make more of a step."""
+    layers = keras.layers
+    image = layers.Input((16, 16, 3), name="image")
+    hidden = layers.AveragePooling2D(2)(layers.Conv2D(8, 3, padding="same")(image))
+    hidden = layers.AveragePooling2D(3, strides=2, padding="same")(hidden)
+    return keras.Model(image, layers.Dense(5)(layers.GlobalAveragePooling2D()(hidden)))
+
+
 def masked(keras: Keras) -> Any:
     """Attention in which rows of zeros see nothing."""
     tokens = keras.layers.Input((None,), dtype="int32", name="tokens")
@@ -291,6 +300,7 @@ CASES = (
     Case("lite-second", kinds.dense, "tflite", save=save_several, key="triple"),
     Case("lite-state", kinds.dense, "tflite", save=save_counting),
     Case("lite-bytes", channels, "tflite", save=save_bytes, verification=ONE_STEP),
+    Case("lite-pooled", pooled, "tflite", save=save_bytes),
     *(
         Case(f"custom-{form}-{library.__version__[0]}", build, form, library, code=OBJECTS)
         for form, library, build in (

@@ -74,6 +74,14 @@ def test_numbers_of_8_bits_differ_by_one_step_at_most(kinds):
     assert float(record["verification"]["maxAbsoluteError"]) <= 1
 
 
+def test_pools_of_8_bits_round_halves_as_the_source_does(kinds):
+    folder, outcomes = kinds
+    assert outcomes["lite-pooled"] == {"reason": "", "message": ""}
+    verify(folder / "lite-pooled")
+    record = msgspec.json.decode((folder / "lite-pooled" / "judge" / "out" / RECORD).read_bytes())
+    assert [each["agreement"] for each in record["verification"]["outputs"]] == ["1"]
+
+
 @pytest.mark.parametrize(
     ("name", "names"),
     [
@@ -118,6 +126,7 @@ def signature_of(folder):
         ("missing", "WeightsMismatch", ["dense"]),
         ("unexpected", "WeightsMismatch", ["1 left over: layers/dense_1/vars/0 [3, 3]"]),
         ("reshaped", "WeightsMismatch", ["(4, 7)"]),
+        ("longer", "SourceCorrupt", ["a .keras archive"]),
         ("swapped", "WeightsMismatch", ["first", "second"]),
         ("swapped2", "WeightsMismatch", ["first", "second"]),
         ("stateful2", "ConversionFailed", ["remembers", "changes variables"]),

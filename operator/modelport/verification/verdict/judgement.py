@@ -199,10 +199,14 @@ def _has_other_labels(case: _Case) -> ModelportError | None:
     share = _metric(case.output, "agreement")
     if share is None or share == 1.0 or (case.tolerance and not case.is_constant):
         return None
+    field = f"spec.verification.outputs.{case.output.name}"
     what = f"{case.output.agreement} of the elements agree, all of them must"
+    largest = _number(case.output.max_absolute_error)
+    if largest == 1:
+        what += f"; none differs by more than 1: if these are steps of quantized numbers, state {field}.absolute"
     flips = _number(case.output.noise_floor)
     if flips > 0.0 and 1.0 - share <= NOISE_FLOORS * flips:
-        return _unstable(case, f"{what}; state agreement under spec.verification.outputs.{case.output.name}")
+        return _unstable(case, f"{what}; state agreement under {field}")
     return _failed(case, what)
 
 

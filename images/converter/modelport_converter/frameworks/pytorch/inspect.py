@@ -3,7 +3,6 @@
 A pickle is read as data, by what the converter reads it with, too; so the two agree.
 """
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.errors import ModelportError
 from modelport.steps.runner import say
-from modelport.storage.archives import list_zip
+from modelport.storage.archives import DAMAGED, list_zip
 from modelport.storage.trees import FolderTree
+from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
 from modelport_converter.frameworks.pytorch.weights.programs import find_code
@@ -51,7 +51,7 @@ def _check_config(path: Path) -> None:
     try:
         code = msgspec.json.decode(path.read_bytes(), type=dict).get(REMOTE_CODE)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"{path.name}: expected the configuration of a model, found: {error!s:.200}"
+        message = f"{path.name}: expected the configuration of a model, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     if code:
         told = ", ".join(map(str, code.values())) if isinstance(code, dict) else str(code)
@@ -64,7 +64,7 @@ def _check_pickle(path: Path) -> None:
     try:
         foreign = _find_foreign(checkpoint)
     except ValueError as error:
-        message = f"{path.name}: expected a whole file as torch.save writes it, found: {error!s:.200}"
+        message = f"{path.name}: expected a whole file as torch.save writes it, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     if foreign is not None:
         message = f"{path.name}: expected weights as tensors, found {describe(foreign)}, which only calling it would make; save model.state_dict() alone, or state format: pytorch-module and trust: Trusted"
@@ -87,8 +87,8 @@ def _check_script(path: Path) -> None:
     try:
         with path.open("rb") as file:
             list_zip(path.name, file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:  # names that are no text
-        message = f"{path.name}: expected a whole archive of torch.jit.save, found: {error!s:.200}"
+    except DAMAGED as error:
+        message = f"{path.name}: expected a whole archive of torch.jit.save, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 

@@ -26,6 +26,7 @@ from modelport_converter.frameworks.tensorflow.model import (
     pick_signature,
     read_inputs,
 )
+from modelport_converter.frameworks.tensorflow.quantized import round_pools
 
 RECURRENT = {f"{way}DIRECTIONAL_SEQUENCE_{cell}" for way in ("UNI", "BI") for cell in ("LSTM", "RNN")}
 WRITING = {"ASSIGN_VARIABLE", "CALL_ONCE", "LSTM", "RNN", "SVDF", "VAR_HANDLE"} | RECURRENT
@@ -66,14 +67,16 @@ class _Opened(NamedTuple):
     inputs: Mapping[str, Mapping[str, Any]]
     """Details of the tensors by the names that they have in the model."""
     outputs: Mapping[str, Mapping[str, Any]]
+    operators: frozenset[str]
 
 
 def load_tflite(path: Path, given: Sequence[Input], signature: str | None) -> Model:
     """Return the model of a file. Raises ModelportError, ConversionFailed for one that keeps a state."""
-    interpreter, inputs, outputs = _open(path, signature)
-    writing = [each["op_name"] for each in interpreter._get_ops_details() if each["op_name"] in WRITING]  # noqa: SLF001
+    interpreter, inputs, outputs, operators = _open(path, signature)
+    writing = WRITING.intersection(operators)
     if writing:
-        message = f"{path.name:.100}: expected a model whose answers follow from its inputs alone, found {writing[0]}"
+        found = ", ".join(sorted(writing))
+        message = f"{path.name:.100}: expected a model whose answers follow from its inputs alone, found {found}"
         raise ModelportError(Reason.CONVERSION_FAILED, f"{message}; give the model that it was made of")
     specs = {
         name: tf.TensorSpec([None if length < 0 else int(length) for length in each["shape_signature"]], each["dtype"])
@@ -98,6 +101,7 @@ def convert_tflite(path: Path, signature: str | None, opset: int) -> tuple[onnx.
     """Return the graph, and the names of its inputs and outputs as the model has them. Raises what tf2onnx raises."""
     opened = _open(path, signature)
     proto, _ = tf2onnx.convert.from_tflite(str(path), opset=opset)
+    round_pools(proto)
     graph, names = proto.graph, {str(detail["name"]): name for name, detail in opened.inputs.items()}
     types = {value.name: value.type for value in (*graph.input, *graph.output)}
     del graph.output[:]
@@ -114,6 +118,7 @@ def _open(path: Path, signature: str | None) -> _Opened:
         interpreter = tf.lite.Interpreter(model_path=str(path))
         interpreter.allocate_tensors()
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        operators = frozenset(each["op_name"] for each in interpreter._get_ops_details())  # noqa: SLF001
         signatures = interpreter.get_signature_list()
         if signatures:
             runner = interpreter.get_signature_runner(pick_signature(signatures, signature))
@@ -126,12 +131,12 @@ def _open(path: Path, signature: str | None) -> _Opened:
         message = f"{path.name}: expected a model that TensorFlow Lite takes, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     if not signatures:
-        return _Opened(interpreter, _by_name(inputs), _by_name(outputs))
+        return _Opened(interpreter, _by_name(inputs), _by_name(outputs), operators)
     known = [each["name"] for each in (*inputs, *outputs)]
     if any(each["name"] not in known for part in named for each in part.values()):
         message = f"spec.source.checkpoint.key: {signature!s:.60} is not the first graph in the file, which alone is converted"
         raise ModelportError(Reason.CONVERSION_FAILED, message)
-    return _Opened(interpreter, *named)
+    return _Opened(interpreter, *named, operators)
 
 
 def _by_name(details: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

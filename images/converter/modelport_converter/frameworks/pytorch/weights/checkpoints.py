@@ -8,14 +8,14 @@ bounds are checked against the file. All else in a checkpoint (an optimizer, a l
 import re
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport.storage.archives import open_zip
+from modelport.storage.archives import DAMAGED, open_zip
+from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object, read_pickle
 
 MAX_PICKLE_BYTES = 256 << 20
@@ -127,8 +127,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 file.seek(0)
                 return _read_legacy(file, path.stat().st_size)
             return _read_zip(path.name, file)
-    except (zipfile.BadZipFile, zlib.error, struct.error, KeyError, ValueError, EOFError, RuntimeError) as error:
-        message = f"{path.name}: expected a whole file as torch.save writes it, found: {error!s:.200}"
+    except DAMAGED as error:
+        message = f"{path.name}: expected a whole file as torch.save writes it, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 

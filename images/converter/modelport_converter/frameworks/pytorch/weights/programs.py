@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport.storage.archives import open_zip
+from modelport.storage.archives import DAMAGED, open_zip
+from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.pytorch.weights.pickles import Name, find_names
 
 MAX_JSON_BYTES = 256 << 20
@@ -72,8 +73,8 @@ def find_code(path: Path) -> list[str]:
                 elif info.filename.endswith(".pt") or info.filename.rpartition("/")[2] in pickled:
                     with archive.open(info) as content:
                         found += [str(each) for each in _names_in(content) if not _is_tensors(each)]
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, RuntimeError, EOFError, AttributeError) as error:
-        message = f"{path.name}: expected a whole program of torch.export, found: {error!s:.200}"
+    except (*DAMAGED, TypeError, AttributeError) as error:
+        message = f"{path.name}: expected a whole program of torch.export, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     return list(dict.fromkeys(found))
 

@@ -6,7 +6,6 @@ dimension: `batch`, the first axis of the first input, or named after input and 
 
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -16,7 +15,8 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import DimensionRange
 from modelport.api.status import Tensor
 from modelport.errors import ModelportError
-from modelport.storage.archives import open_zip
+from modelport.storage.archives import DAMAGED, open_zip
+from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.pytorch.naming import name_leaves
 
 _GRAPH = re.compile(r"([^/]+/)?models/[^/]+\.json|serialized_exported_program\.json")
@@ -65,8 +65,8 @@ def read_signature(path: Path) -> Told:
                 message = f"{path.name}: expected one program, found {', '.join(found):.300}; save each as a file"
                 raise ModelportError(Reason.AMBIGUOUS_FORMAT, message)
             return _read(json.loads(archive.read(found[0])))
-    except (zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError) as error:
-        message = f"{path.name}: expected a program whose graph has its signature, found: {error!s:.200}"
+    except (*DAMAGED, TypeError, AttributeError) as error:
+        message = f"{path.name}: expected a program whose graph has its signature, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
 
 

@@ -146,10 +146,14 @@ def _pick_outputs(graph: GraphDef, given: str | None) -> list[str]:
     unread = [name for name, readers in followed.items() if not readers]
     exits = {node.name for node in graph.node if node.op == EXIT}
     ends = [name for name in unread if name not in exits] or unread
-    if trained or not ends:
-        found = f"{trained:.60}, which trains it" if trained else "none that follows from its inputs and is not read"
-        message = f"spec.source.checkpoint.key: expected the names of the outputs, because the graph has {found}"
-        raise ModelportError(Reason.INVALID_SPEC, message)
+    if trained:
+        message = "spec.source.checkpoint.key: expected the names of the outputs, because the graph has"
+        raise ModelportError(Reason.INVALID_SPEC, f"{message} {trained:.60}, which trains it")
+    if not ends:
+        message = "expected a graph with placeholders, and outputs that follow from them, found none"
+        raise ModelportError(
+            Reason.CONVERSION_FAILED, f"{message}; store the graph that is asked, not the one that trains"
+        )
     return ends
 
 

@@ -15,6 +15,8 @@ import h5py
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.storage.archives import DAMAGED
+from modelport.verification.errors import describe_error
 
 WEIGHTS = "model.weights.h5"
 """In a .keras archive."""
@@ -73,7 +75,7 @@ def open_h5(path: Path, content: IO[bytes] | None = None) -> Iterator[h5py.File]
             _refuse_links(path.name, file)
             yield file
     except (OSError, RuntimeError, ValueError, KeyError) as error:  # what HDF5 says of broken files
-        raise _corrupt(path, f"a whole HDF5 file, found: {error!s:.200}") from error
+        raise _corrupt(path, f"a whole HDF5 file, found: {describe_error(error)}") from error
 
 
 def _read_h5(path: Path) -> Stored:
@@ -89,8 +91,8 @@ def _read_archive(path: Path) -> Stored:
         with zipfile.ZipFile(path) as archive:
             config, metadata = (_read_member(archive, name) for name in ("config.json", "metadata.json"))
             names = archive.namelist()
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise _corrupt(path, f"a .keras archive, found: {error!s:.200}") from error
+    except DAMAGED as error:
+        raise _corrupt(path, f"a .keras archive, found: {describe_error(error)}") from error
     if WEIGHTS not in names:
         raise _corrupt(path, f"{WEIGHTS} in the archive, found {', '.join(names):.200}")
     version = _decode(path, metadata).get("keras_version", UNKNOWN)
@@ -134,7 +136,7 @@ def _decode(path: Path, content: object) -> dict[str, Any]:
     try:
         value = json.loads(_text(content))
     except (ValueError, RecursionError) as error:
-        raise _corrupt(path, f"an architecture in JSON, found: {error!s:.200}") from error
+        raise _corrupt(path, f"an architecture in JSON, found: {describe_error(error)}") from error
     if not isinstance(value, dict):
         raise _corrupt(path, f"an architecture in JSON, found a {type(value).__name__}")
     return value
