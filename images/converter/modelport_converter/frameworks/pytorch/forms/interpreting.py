@@ -4,8 +4,6 @@ torch.export follows Python, and keeps lengths free in it; a script's own graph 
 ranks, types and options is decided while it is followed; what it decides by values is refused there, by name.
 """
 
-import math
-import operator
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +13,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+from modelport_converter.frameworks.pytorch.forms.script_operators import (
+    IDENTITIES,
+    OF_COLLECTIONS,
+    OF_NUMBERS,
+    OF_TENSORS,
+)
 
 
 class _Part(NamedTuple):
@@ -161,14 +166,14 @@ def _call(node: Any, given: list[Any]) -> Any:
     kind = node.kind()
     name = kind.partition("::")[2]
     is_plain = not any(isinstance(each, torch.Tensor) for each in given)
-    if name in _OF_TENSORS and isinstance(given[0], torch.Tensor):
-        return _OF_TENSORS[name](*given)
-    if given and isinstance(given[0], (list, dict, str)) and name in _OF_COLLECTIONS:
-        return _OF_COLLECTIONS[name](*given)
-    if name in _IDENTITIES:
-        return _IDENTITIES[name](*given)
-    if is_plain and name in _OF_NUMBERS:
-        answer = _OF_NUMBERS[name](*given)
+    if name in OF_TENSORS and isinstance(given[0], torch.Tensor):
+        return OF_TENSORS[name](*given)
+    if given and isinstance(given[0], (list, dict, str)) and name in OF_COLLECTIONS:
+        return OF_COLLECTIONS[name](*given)
+    if name in IDENTITIES:
+        return IDENTITIES[name](*given)
+    if is_plain and name in OF_NUMBERS:
+        answer = OF_NUMBERS[name](*given)
         return torch.sym_float(answer) if node.output().type().kind() == "FloatType" else answer
     return _call_operator(node, given)
 
@@ -196,113 +201,3 @@ def _is_free(value: object) -> bool:
 
 
 _NO_SCHEMA = "(no schema)"
-_OF_TENSORS: dict[str, Callable[..., Any]] = {
-    "size": lambda tensor, *axis: tensor.shape[axis[0]] if axis else list(tensor.shape),
-    "len": lambda tensor: tensor.shape[0],
-    "numel": lambda tensor: tensor.numel(),
-    "device": lambda tensor: tensor.device,
-    "requires_grad": lambda _tensor: True,
-    "is_cuda": lambda tensor: tensor.is_cuda,
-    "stride": lambda tensor, *axis: tensor.stride(*axis),
-    "Int": int,
-    "IntImplicit": int,
-    "Float": float,
-    "FloatImplicit": float,
-    "Bool": bool,
-    "ScalarImplicit": lambda tensor: tensor.item(),
-    "data": lambda tensor: tensor,
-}
-"""What a script asks a tensor of, by the operator's name: as a length of Python's, which may be free."""
-
-
-def _slice(values: Any, start: int | None, end: int | None, step: int) -> Any:
-    return values[start:end:step]
-
-
-_OF_COLLECTIONS: dict[str, Callable[..., Any]] = {
-    "__getitem__": operator.getitem,
-    "_set_item": operator.setitem,
-    "__contains__": operator.contains,
-    "append": lambda values, value: [values.append(value), values][1],
-    "add_": lambda values, more: [values.extend(more), values][1],
-    "extend": lambda values, more: values.extend(more),
-    "insert": lambda values, at, value: values.insert(at, value),
-    "pop": lambda values, *key: values.pop(*key),
-    "popitem": lambda values: values.popitem(),
-    "remove": lambda values, value: values.remove(value),
-    "Delete": operator.delitem,
-    "sort": lambda values, reverse=False: values.sort(reverse=reverse),
-    "update": lambda values, more: values.update(more),
-    "setdefault": lambda values, key, default: values.setdefault(key, default),
-    "clear": lambda values: values.clear(),
-    "reverse": lambda values: values.reverse(),
-    "copy": lambda values: values.copy(),
-    "list": list,
-    "keys": lambda values: list(values.keys()),
-    "values": lambda values: list(values.values()),
-    "items": lambda values: list(values.items()),
-    "get": lambda values, key, default=None: values.get(key, default),
-    "len": len,
-    "slice": _slice,
-    "all": all,
-    "any": any,
-    "sum": sum,
-    "max": max,
-    "min": min,
-    "format": lambda text, *values: text.format(*values),
-    "percentFormat": operator.mod,
-}
-_IDENTITIES: dict[str, Callable[..., Any]] = {
-    "__is__": lambda one, other: one is other,
-    "__isnot__": lambda one, other: one is not other,
-    # without gradients, attention would be one kernel of PyTorch's, which is no operator of ONNX
-    "is_grad_enabled": lambda: True,
-    "is_autocast_enabled": lambda: False,
-    "is_autocast_cpu_enabled": lambda: False,
-    "is_scripting": lambda: True,
-    "is_tracing": lambda: False,
-    "warn": lambda *_message: None,
-    "Print": lambda *_message: None,
-}
-
-
-def _tensor(values: Any, dtype: int | None, device: torch.device | None, *_: bool) -> torch.Tensor:
-    # only operators know TorchScript's numbers of types
-    kind = None if dtype is None else torch.ops.aten.zeros.default([0], dtype=dtype).dtype
-    return torch.tensor(values, dtype=kind, device=device)
-
-
-_OF_NUMBERS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-    "floordiv": operator.floordiv,
-    "remainder": operator.mod,
-    "neg": operator.neg,
-    "pow": operator.pow,
-    "abs": abs,
-    "min": torch.sym_min,
-    "max": torch.sym_max,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "__not__": torch.sym_not,
-    "__and__": operator.and_,
-    "__or__": operator.or_,
-    "__xor__": operator.xor,
-    "ceil": math.ceil,
-    "floor": math.floor,
-    "round": round,
-    "Int": torch.sym_int,
-    "Float": torch.sym_float,
-    "Bool": bool,
-    "str": str,
-    "NumToTensor": torch.tensor,
-    "tensor": _tensor,
-    "as_tensor": _tensor,
-}
-"""As TorchScript computes with numbers and strings, by the operator's name."""

@@ -44,7 +44,9 @@ def load_keras(request: ConvertRequest, path: Path, stored: Stored, seed: int) -
     except Exception as error:  # layers raise what they like
         raise _refusal(error, path, stored.version) from error
     if not isinstance(keras_model, library.layers.Layer):  # such as a dict, where the name of its class is lost
-        message = f"{path.name}: expected a model of Keras, found the configuration of a {type(keras_model).__name__:.60}"
+        message = (
+            f"{path.name}: expected a model of Keras, found the configuration of a {type(keras_model).__name__:.60}"
+        )
         raise ModelportError(Reason.SOURCE_CORRUPT, message)
     model = wrap(keras_model, request.inputs)
     _check(path, keras_model)
