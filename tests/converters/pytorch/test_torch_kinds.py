@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 
 from converters.verdicts import convert_all, describe, serve, verify
@@ -82,6 +83,7 @@ TRAPS = {
     "pixel_other": 3,
     "unlearned": 1,
     "packed_lstm": 1,
+    "halved_lstm": 1,
     "second_axis_other": 2,
     "split": 4,
     "signed_other": 9,
@@ -97,6 +99,12 @@ def test_known_traps_have_pytorchs_own_answers(traps, name):
     assert describe(outcomes[name]) == ("", "")
     count = TRAPS[name]
     assert_right(folder / name, ["output"] if count == 1 else [f"output_{number}" for number in range(count)])
+
+
+def test_lengths_behind_a_recurrent_layer_are_declared_free(traps):
+    (path,) = (traps[0] / "halved_lstm" / "hop-1" / "out").rglob("*.onnx")
+    (output,) = onnx.load(path).graph.output
+    assert all(axis.dim_param for axis in output.type.tensor_type.shape.dim[:2])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_kinds as kinds
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow_kinds import SAVED, Case, Counting, Keras, keras2, keras3
 
 from modelport.api.spec import Input, Tolerance, Verification
@@ -95,6 +96,37 @@ def writing(path: pathlib.Path) -> None:
     fed = [["_CONSTANT_VALUE", -1, str(path.with_name("written")), {"contents": "x"}]]
     evil = {"class_name": "TFOpLambda", "name": "evil", "config": layer, "inbound_nodes": fed}
     kinds.architecture_of(path, lambda config: config["config"]["layers"].insert(1, evil))
+
+
+def rows(keras: Keras) -> Any:
+    """Rows of a table, fed as floats, as Keras has it where nobody says otherwise."""
+    layers = keras.layers
+    given = layers.Input((6,), name="given")
+    return keras.Model(given, layers.Dense(3)(layers.Flatten()(layers.Embedding(20, 4)(given))))
+
+
+def aged(keras: Keras) -> Any:
+    layers = keras.layers
+    series = layers.Input((None, 3), name="series")
+    return keras.Model(series, layers.Bidirectional(layers.GRU(4, reset_after=False))(series))
+
+
+def without_setting(path: pathlib.Path) -> None:
+    """Write of a GRU what Keras before 2.1.3 wrote."""
+
+    def change(config: Any) -> None:
+        bidirectional = config["config"]["layers"][1]["config"]
+        for each in ("layer", "backward_layer"):
+            bidirectional.get(each, {}).get("config", {}).pop("reset_after", None)
+
+    kinds.architecture_of(path, change)
+
+
+def cropped(keras: Keras) -> Any:
+    """Answers what is too short with nothing as a graph, and not at all in Python."""
+    layers = keras.layers
+    given = layers.Input((None, 3), name="given")
+    return keras.Model(given, layers.Cropping1D((600, 600))(layers.Dense(2)(given)))
 
 
 class Told(Counting):
@@ -199,6 +231,24 @@ def save_training(_: Any, path: pathlib.Path, *, kept: int = 3) -> None:
             v1.train.Saver(variables if kept < 3 else None).save(session, str(path / "net"), global_step=step)
 
 
+def save_optimized(_: Any, path: pathlib.Path) -> None:
+    """Write a graph with its optimizer, under no name, with shapes that another TensorFlow inferred."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        given = v1.placeholder(tf.float32, [None, 4], "given")
+        label = v1.placeholder(tf.float32, [None, 4], "label")
+        weight = v1.get_variable("w", initializer=TABLE, use_resource=False)
+        summed = tf.tanh(given @ weight @ TABLE, "summed")
+        loss = tf.reduce_mean((summed - label) ** 2, name="loss")
+        v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver().save(session, f"{path}/")
+    meta = path / ".meta"
+    content = MetaGraphDef.FromString(meta.read_bytes())
+    (node,) = (each for each in content.graph_def.node if each.name == "loss")
+    node.attr["_output_shapes"].list.shape.add().dim.add(size=7)
+    meta.write_bytes(content.SerializeToString())
+
+
 def trained(given: Any) -> Any:
     return {"summed": tf.tanh(given @ TABLE @ TABLE)}
 
@@ -230,6 +280,19 @@ def custom(keras: Keras, activation: str = "swirl") -> Any:
     return keras.Model(given, layers.Dense(4, activation=getattr(module, activation, activation))(scaled))
 
 
+def faded(keras: Keras) -> Any:
+    return custom(keras, "faded")
+
+
+def without_function(path: pathlib.Path) -> None:
+    """Write of a lambda what Keras before 2.13 wrote."""
+
+    def change(config: Any) -> None:
+        config["config"]["layers"][-1]["config"]["activation"] = "<lambda>"
+
+    kinds.architecture_of(path, change)
+
+
 def plain(keras: Keras) -> Any:
     return custom(keras, "relu")
 
@@ -251,6 +314,7 @@ def built(name: str, form: str, library: Keras = keras3, inputs: Any = GIVEN, **
 
 ONE_STEP = Verification(outputs={"output_0": Tolerance(absolute=1)})
 OBJECTS = {"objects": [f"own_layers:{name}" for name in ("Scale", "Shift", "swirl")]}
+FADED = {"objects": [*OBJECTS["objects"], "own_layers:faded"]}
 FOUR = tf.TensorSpec((2, 4), tf.float32)
 CASES = (
     kinds.weights("nested2", nested, keras2, "model.h5", change=kinds.reordered),
@@ -290,6 +354,21 @@ CASES = (
         "tensorflow-checkpoint",
         save=lambda model, path: save_training(model, path, kept=2),
     ),
+    *(
+        Case(
+            f"optimized-{key}",
+            function(trained, tf.TensorSpec((None, 4), tf.float32, "given")),
+            "tensorflow-checkpoint",
+            save=save_optimized,
+            key=key,
+        )
+        for key in ("summed", None)
+    ),
+    *(Case(f"rows{each.__version__[0]}", rows, "keras-h5", each) for each in (keras2, keras3)),
+    Case("aged-gru", aged, "keras-h5", keras2, change=without_setting),
+    Case("cropped", cropped, "keras-h5", keras2),
+    Case("lambda", faded, "keras-h5", keras2, code=FADED, change=without_function),
+    Case("lambda-unknown", faded, "keras-h5", keras2, code=OBJECTS, change=without_function),
     Case(
         "lite-names",
         function(named, tf.TensorSpec((2, 4), tf.float32, "zeta"), tf.TensorSpec((2, 4), tf.float32, "alpha")),

@@ -6,6 +6,7 @@ and the image has no more than models need.
 
 import functools
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ from modelport_converter.tasks import last_line
 
 LOGGER = "code"
 MAIN = "__main__"
+LAMBDA = "<lambda>"
+"""What Python calls a function without a name."""
 Found = TypeVar("Found")
 
 
@@ -62,11 +65,16 @@ def call_factory(code: CodeRequest) -> Any:
 
 
 def find_objects(code: CodeRequest) -> dict[str, Any]:
-    """Return what the model's file refers to, by its own name. Raises ModelportError (FactoryFailed)."""
-    return {
+    """Return what the model's file refers to, by its own name. Raises ModelportError (FactoryFailed).
+
+    Files call every lambda alike, so that one is found by that name, and several are not.
+    """
+    found = {
         place.rpartition(":")[2].rpartition(".")[2]: find_object(place, f"code.objects {place}")
         for place in code.objects
     }
+    lambdas = [each for each in found.values() if getattr(each, "__name__", "") == LAMBDA]
+    return {**found, LAMBDA: lambdas[0]} if len(lambdas) == 1 else found
 
 
 def find_object(place: str, what: str = "code") -> Any:
@@ -125,8 +133,10 @@ def list_left_out() -> list[str]:
 
 
 def tell(error: BaseException) -> str:
-    """Return what an error of the code says, and which package was left bare before it."""
+    """Return what an error of the code says, and which package was left bare before it: the one it names, or the first."""
     told, first = last_line(error), next(iter(getattr(error, "__notes__", ())), "")
+    named = (cause for name, cause in _bare.causes.items() if re.search(rf"['\"]{re.escape(name)}['\".]", told))
+    first = next(named, first)
     return f"{told:.200}; before it, {first:.250}" if first else told
 
 

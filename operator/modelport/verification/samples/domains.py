@@ -128,6 +128,8 @@ def _known(each: Input, hint: Hint, seen: Sequence[Array]) -> Domain:
         return _whole(each, hint, rest, columns)
     if rest.is_stated or columns:
         return _real(each, hint, seen, rest, columns)
+    if hint.highest is not None and not seen:
+        return Domain("integer", hint.lowest or 0, hint.highest)  # rows of a table, in floats
     if hint.is_mask and not hint.is_number:
         return Domain(MASK, mask=(1, 0))
     return _real(each, hint, seen, rest, columns)._replace(mask=_mask(each, hint))

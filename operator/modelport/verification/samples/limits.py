@@ -23,13 +23,16 @@ from modelport.verification.samples.lengths import (
     steps_from,
     unit_of,
 )
-from modelport.verification.samples.probing import Probe, Prober
+from modelport.verification.samples.probing import PATIENCE, Probe, Prober, stopwatch
 from modelport.verification.samples.values import shape_of
 
 Make = Callable[[Mapping[str, int]], Tensors]
 """Makes a question of these lengths."""
 
-FIRST = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 96, 112, 160, 192, 224, 299, 320, 384, 480, 576, 640)
+IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 96, 112, 160, 192, 224, 299, 320, 384, 480, 576, 640)
+SEQUENCES = (2_048, 4_096, 8_192, 16_384)
+"""Of sound, or of letters in genes; images of such sides are larger than what is asked."""
+FIRST = IMAGES + SEQUENCES
 """Lengths that a model with limits of its own is tried with, until it accepts one."""
 BISECTIONS = 10
 
@@ -61,7 +64,10 @@ class Search:
         self._names = free_dimensions(inputs)
 
     def find_base(self) -> tuple[dict[str, int] | None, str]:
-        """Return the smallest lengths that the source accepts, undeclared ones alike if it can be, or how it refused."""
+        """Return the smallest lengths that the source accepts, undeclared ones alike if it can be, or how it refused.
+
+        Those that it answers with nothing at all are taken where no others are found.
+        """
         fixed = {
             name: lowest_length(name, self._declared[name]) if name in self._declared else 1
             for name in self._names
@@ -70,17 +76,20 @@ class Search:
         free = [name for name in self._names if name not in fixed]
         # all of them alike; else each one alone, because states have a batch of their own name
         groups = [free, *([name] for name in free if len(free) > 1)]
-        refusal = ""
+        refusal, empty, spent = "", None, stopwatch()
         for group, length in itertools.product(groups, FIRST if free else FIRST[:1]):
             base = {name: length if name in group else fixed.get(name, 1) for name in self._names}
             if length > 1 and sum(math.prod(shape_of(each, base)) for each in self._inputs) > LENGTH.elements:
                 continue
-            if self._prober.is_hopeless:
+            if self._prober.is_hopeless or (empty and spent() > PATIENCE):
                 break
             probe = self._ask(base)
-            if probe.is_accepted:
+            if probe.is_accepted and not probe.is_empty:
                 return base, ""
+            empty = empty or (base if probe.is_accepted else None)
             refusal = refusal or probe.refusal
+        if empty is not None:
+            return empty, ""
         if (
             self._batch in fixed
             and self._batch not in self._declared

@@ -33,6 +33,11 @@ class Probe(NamedTuple):
         return self.outputs is not None
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the answer has no element: graphs crop what is too short to nothing, which tells nothing."""
+        return self.outputs is not None and not self.elements
+
+    @property
     def elements(self) -> int:
         """Number of elements of the answer."""
         return sum(array.size for array in (self.outputs or {}).values())

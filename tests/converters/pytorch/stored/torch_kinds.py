@@ -308,6 +308,7 @@ TRAPS = (
     Case("pixel_other", net="Pixel", inputs=IMAGES, by="other-exporter"),
     Case("unlearned", net="Unlearned", inputs=(Input(name="x", shape=["batch", 4, 6]),)),
     Case("packed_lstm", net="PackedLstm", inputs=SEQUENCES),
+    Case("halved_lstm", net="HalvedLstm", inputs=(Input(name="x", shape=["batch", "time", 4]),)),
     Case("second_axis", net="SecondAxis", inputs=SERIES),
     Case("second_axis_other", net="SecondAxis", inputs=SERIES, by="other-exporter"),
     Case("split", net="Split", inputs=(Input(name="x", shape=["batch", "time", 4]),)),

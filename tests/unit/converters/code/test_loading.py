@@ -123,6 +123,24 @@ def test_what_fails_after_all_names_the_first_cause(lay):
     assert refused.value.message.startswith("factory first.net:Net: ")
 
 
+def test_what_a_factory_lacks_names_the_cause_of_the_package_that_it_names(lay):
+    lay(
+        {
+            "seventh/__init__.py": "import absent_seven",
+            "seventh/net.py": "import eighth\ndef build(): return eighth.SIZE\n",
+            "eighth/__init__.py": "import absent_eight\nSIZE = 3\n",
+        }
+    )
+    with pytest.raises(ModelportError, match=r"'eighth' has no attribute 'SIZE'; before it, eighth.*absent_eight"):
+        call_factory(CodeRequest(factory="seventh.net:build"))
+
+
+def test_a_lambda_is_found_by_the_name_that_files_have(lay):
+    lay({"ninth.py": "half = lambda x: x / 2\nother = lambda x: x\n"})
+    assert find_objects(CodeRequest(objects=("ninth:half",)))["<lambda>"](4) == 2
+    assert set(find_objects(CodeRequest(objects=("ninth:half", "ninth:other")))) == {"half", "other"}
+
+
 def test_what_only_the_failing_package_itself_gives_is_told(lay):
     lay({"second/__init__.py": "import absent_three\nclass Net: pass\n"})
     with pytest.raises(ModelportError, match=r"has no attribute 'Net'.*absent_three"):

@@ -237,6 +237,27 @@ def test_complex_answers_are_refused_by_name():
             "[E] Non-zero status code returned while running Gather node. Name:'g' Status Message: indices out of bounds",
             "indices out of bounds",
         ),
+        (
+            (
+                "Exception encountered when calling layer 'crop' (type Cropping1D).\n\ncropping must be smaller.\n\n"
+                "Call arguments received by layer 'crop' (type Cropping1D):\n  • inputs=None"
+            ),
+            "Error: cropping must be smaller.",
+        ),
+        (
+            (
+                "Error when deserializing class 'Dense' using config={'units': 3}.\n\nException encountered: Unknown "
+                "activation function: 'leak'."
+            ),
+            "Error: Unknown activation function: 'leak'.",
+        ),
+        (
+            (
+                'Graph execution error:\n\nDetected at node take defined at (most recent call last):\n  File "run.py", line '
+                "19, in start\n\nindices[0,0] = -1 is not in [0, 149)"
+            ),
+            "Error: indices[0,0] = -1 is not in [0, 149)",
+        ),
         ("", ""),
     ],
 )

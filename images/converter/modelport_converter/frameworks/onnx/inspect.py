@@ -1,5 +1,7 @@
 """ONNX: the signature from the graph; external data must lie beside the model."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import onnx
@@ -11,7 +13,7 @@ from modelport.errors import ModelportError
 from modelport.storage.files import relative_parts
 from modelport.storage.trees import FolderTree
 from modelport_converter.frameworks.onnx.values import describe, take_probabilities
-from modelport_converter.onnx_graphs.graphs import tensors_of
+from modelport_converter.onnx_graphs.graphs import nodes_of, tensors_of
 from modelport_converter.tasks import find_part
 
 
@@ -27,10 +29,24 @@ def inspect(folder: Path, paths: list[str], format_name: str) -> Signature:
     if not model.graph.output or not model.opset_import:
         message = f"{name}: expected a graph with outputs and operator sets, found none"
         raise ModelportError(Reason.SOURCE_CORRUPT, message)
+    if not all(isinstance(each, str) for each in _names_of(model)):
+        raise ModelportError(Reason.SOURCE_CORRUPT, f"{name}: expected names that are text, found bytes that are none")
     for tensor in tensors_of(model):
         _check_external_data(tensor, name, folder, paths)
     take_probabilities(model)
     return describe(model)
+
+
+def _names_of(model: onnx.ModelProto) -> Iterator[object]:
+    """Return the texts that a graph is told by; protobuf gives bytes where they are none."""
+    graph = model.graph
+    yield from (each.domain for each in model.opset_import)
+    for value in (*graph.input, *graph.output):
+        yield from (value.name, *(each.dim_param for each in value.type.tensor_type.shape.dim))
+    for tensor in tensors_of(model):
+        yield from (tensor.name, *chain.from_iterable((each.key, each.value) for each in tensor.external_data))
+    for node in nodes_of(model):
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
 
 
 def _check_external_data(tensor: onnx.TensorProto, model: str, folder: Path, paths: list[str]) -> None:

@@ -244,6 +244,26 @@ def _check_graph(export: Export) -> None:
     outputs = [value.name for value in model.graph.output]
     if outputs != [each.name for each in export.outputs]:
         raise _RefusedError(f"its graph has the outputs {', '.join(outputs)[:160]}")
+    if _free_lengths(model.graph, export.outputs):
+        onnx.save(model, str(export.path))
+
+
+def _free_lengths(graph: onnx.GraphProto, outputs: Sequence[Tensor]) -> bool:
+    """Declare lengths of outputs as free that the source's answers show to be. Return whether there are some.
+
+    Exporters give an axis that a recurrent layer takes the length that the example has, and compute it all the same.
+    """
+    fixed = [
+        (axis, length)
+        for value, each in zip(graph.output, outputs, strict=True)
+        for axis, length in zip(value.type.tensor_type.shape.dim, each.shape, strict=False)
+        if axis.HasField("dim_value") and isinstance(length, str)
+    ]
+    for axis, length in fixed:
+        axis.dim_param = length
+    if fixed:
+        del graph.value_info[:]  # which say the same of what comes before
+    return bool(fixed)
 
 
 _COMPLEX = (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)

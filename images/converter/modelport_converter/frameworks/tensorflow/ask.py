@@ -14,6 +14,7 @@ from modelport_converter.code.paths import fresh_imports
 from modelport_converter.frameworks.tensorflow.answering import make_graph_run, make_run, move_variables
 from modelport_converter.frameworks.tensorflow.load import load_model, open_model
 from modelport_converter.frameworks.tensorflow.model import Model, find_precision, find_random, has_loops, trace
+from modelport_converter.frameworks.tensorflow.tables import find_tables
 from modelport_converter.tasks import SourceTask
 
 MAX_STEPS = 64
@@ -51,6 +52,7 @@ def open_source(task: SourceTask) -> Source:
         as_graph if has_loops(nodes) else make_run(model),
         lambda: find_random(nodes),
         run_unwatched=as_graph,
+        hints=find_tables(graph, model.inputs),
         precision=find_precision(nodes),
         rebuild=None if FORMATS[request.source_format].holds_graph else rebuild,
         move_weights=move_weights if model.variables else None,

@@ -18,6 +18,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
+from modelport.frameworks.tensorflow import META
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.model import (
     Model,
@@ -35,9 +36,16 @@ SILENT = PLACEHOLDERS | {WITH_VALUE, "Assert", "Const", "NoOp"}
 """Operators whose results are no answer."""
 SUMMARY = "Summary"
 """In operators that write a log."""
+SWITCH = "Switch"
+"""Operator that begins the branches of a decision, of which one may have no reader."""
 EXIT = "Exit"
 """Operator of loops that gives one of their variables, whether it is read or not."""
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
+GRADIENTS = "gradients"
+"""The scope that TensorFlow 1 gives to what it derives for an optimizer."""
+SHAPES = "_output_shapes"
+"""Attribute with shapes as an older TensorFlow inferred them, which today's refuses where it infers others."""
+MAX_NAMES = 5
 TRAINING = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply")
 """How operators of optimizers begin: the graph has losses among its ends."""
 
@@ -66,8 +74,10 @@ def load_checkpoint(meta: Path, given: Sequence[Input], outputs: str | None) -> 
     ends = _pick_outputs(graph, outputs)
     refuse_reaching(meta.name, nodes_of(content.graph_def))
 
+    prefix = str(meta).removesuffix(META)  # which may end in no name: `folder/.meta`
+
     def restore(session: tf.compat.v1.Session) -> None:
-        v1.train.import_meta_graph(content, clear_devices=True).restore(session, str(meta.with_suffix("")))
+        v1.train.import_meta_graph(content, clear_devices=True).restore(session, prefix)
 
     try:
         frozen = freeze(restore, ends)
@@ -129,6 +139,8 @@ def _parse(message: GraphDef | MetaGraphDef, path: Path) -> None:
     except DecodeError as error:
         told = f"{path.name}: expected a {type(message).__name__}, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, told) from error
+    for node in (message.graph_def if isinstance(message, MetaGraphDef) else message).node:
+        node.attr.pop(SHAPES, None)
 
 
 def _pick_outputs(graph: GraphDef, given: str | None) -> list[str]:
@@ -147,14 +159,33 @@ def _pick_outputs(graph: GraphDef, given: str | None) -> list[str]:
     exits = {node.name for node in graph.node if node.op == EXIT}
     ends = [name for name in unread if name not in exits] or unread
     if trained:
+        others = _find_ends(graph, followed)
+        told = f"; besides that it ends in {', '.join(others[:MAX_NAMES]):.250}" if others else ""
         message = "spec.source.checkpoint.key: expected the names of the outputs, because the graph has"
-        raise ModelportError(Reason.INVALID_SPEC, f"{message} {trained:.60}, which trains it")
+        raise ModelportError(Reason.INVALID_SPEC, f"{message} {trained:.60}, which trains it{told}")
     if not ends:
         message = "expected a graph with placeholders, and outputs that follow from them, found none"
         raise ModelportError(
             Reason.CONVERSION_FAILED, f"{message}; store the graph that is asked, not the one that trains"
         )
     return ends
+
+
+def _find_ends(graph: GraphDef, followed: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the nodes that nothing reads but what trains: answers, and losses."""
+    operators = {node.name: node.op for node in graph.node}
+    decisions = {
+        node.name for node in graph.node if node.op == SWITCH or node.attr["T"].type == tf.bool.as_datatype_enum
+    }
+
+    def trains(name: str) -> bool:
+        return GRADIENTS in name.split("/") or operators[name].startswith(TRAINING)
+
+    return [
+        name
+        for name, readers in followed.items()
+        if name not in decisions and not trains(name) and all(trains(reader) for reader in readers)
+    ]
 
 
 def _follow(graph: GraphDef) -> dict[str, list[str]]:

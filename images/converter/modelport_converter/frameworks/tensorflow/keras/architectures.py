@@ -28,6 +28,26 @@ OWN = ("builtins", "keras", "tf_keras", "tensorflow")
 """Packages whose modules hold what Keras itself writes; others are imported, which runs them."""
 
 
+UNITS = "GRU"
+DATED = "reset_after"
+"""A setting of these layers that Keras before 2.1.3 did not write; it had but one way, which is not today's default."""
+
+
+def date_units(config: object) -> bool:
+    """State in an architecture what its age means and it does not say. Return whether there is such a thing."""
+    found, parts = False, [config]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list):
+            parts += part
+        elif isinstance(part, dict):
+            parts += part.values()
+            settings = part.get("config")
+            if part.get("class_name") == UNITS and isinstance(settings, dict) and DATED not in settings:
+                settings[DATED], found = False, True
+    return found
+
+
 def find_code(config: object) -> list[str]:
     """Return the layers that hold functions, or name modules that are not Keras' own, by name and what is in them."""
     found: dict[str, None] = {}

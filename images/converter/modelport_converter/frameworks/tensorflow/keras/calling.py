@@ -20,9 +20,11 @@ Arranged = tuple[list[Any], dict[str, Any]]
 LENGTHS = (4, 32, 224)
 """Of free dimensions, while a model is called to see what it takes."""
 _ANNOUNCED = re.compile(
-    r"Exception encountered when calling (\S+)\.\s*(?:\x1b\[1m)?(.*?)(?:\x1b\[0m)?\s*Arguments received", re.DOTALL
+    r"Exception encountered when calling (?:layer ['\"](\S+)['\"] \(type \w+\)|(\S+))\.\s*(?:\x1b\[1m)?(.*?)(?:\x1b\[0m)?\s*"
+    r"(?:Call a|A)rguments received",
+    re.DOTALL,
 )
-"""What Keras writes around the error of a layer."""
+"""What Keras 2 or 3 writes around the error of a layer."""
 
 
 def wrap(keras_model: Any, given: Sequence[Input]) -> Model:
@@ -110,7 +112,7 @@ def describe_layer_error(error: BaseException) -> str:
     found = _ANNOUNCED.match(str(error))
     if not found:
         return describe_error(error)
-    return f"{found[1]}: {type(error).__name__}: {' '.join(found[2].split()):.160}"
+    return f"{found[1] or found[2]}: {type(error).__name__}: {' '.join(found[3].split()):.160}"
 
 
 def _input_name(tensor: Any) -> str:

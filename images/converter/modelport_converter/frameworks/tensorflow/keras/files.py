@@ -40,8 +40,19 @@ class Stored(NamedTuple):
     @property
     def is_keras_3(self) -> bool:
         """Whether Keras 3 wrote it; Keras 2 reads what came before."""
-        major = self.version.partition(".")[0]
-        return major.isdigit() and int(major) >= KERAS_3
+        return _is_keras_3(self.version)
+
+
+def _is_keras_3(version: str) -> bool:
+    major = version.partition(".")[0]
+    return major.isdigit() and int(major) >= KERAS_3
+
+
+def is_of_keras_3(weights: Path) -> bool:
+    """Whether Keras 3 may have written a file of weights alone. Raises as `open_h5`."""
+    with open_weights(weights) as file:
+        version = file.attrs.get("keras_version")
+    return version is None or _is_keras_3(_text(version))
 
 
 def read_keras(path: Path) -> Stored:

@@ -20,22 +20,25 @@ from modelport.frameworks.tensorflow import INDEX
 from modelport.jobs.requests import ConvertRequest
 from modelport_converter.code.loading import call_factory, find_objects
 from modelport_converter.frameworks.tensorflow.keras.accounting import check_weights
+from modelport_converter.frameworks.tensorflow.keras.architectures import date_units
 from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error, wrap
 from modelport_converter.frameworks.tensorflow.keras.checkpoints import load_checkpoint, read_checkpoint
-from modelport_converter.frameworks.tensorflow.keras.files import Stored, open_h5, open_weights
+from modelport_converter.frameworks.tensorflow.keras.files import Stored, is_of_keras_3, open_h5, open_weights
 from modelport_converter.frameworks.tensorflow.keras.modules import name_modules
+from modelport_converter.frameworks.tensorflow.keras.naming import name_keras
 from modelport_converter.frameworks.tensorflow.keras.weights import is_by_layer, read_weights
 from modelport_converter.frameworks.tensorflow.model import Model
 
 LOADS_WEIGHTS = ("load_weights", "_load_state", "raise_loading_failure", "load_own_variables", "load_checkpoint")
 """Functions of Keras that put weights into a model it has built."""
-UNKNOWN_OBJECT = re.compile(r"(?:Unknown|Could not locate) \w+:? '([^']+)'")
+UNKNOWN_OBJECT = re.compile(r"(?:Unknown|Could not locate) (?:\w+ )*\w+:? '([^']+)'")
 """What Keras says of a class or function that it does not know."""
 
 
 def load_keras(request: ConvertRequest, path: Path, stored: Stored, seed: int) -> Model:
     """Return the model of an architecture, with the weights of a file, built under a seed. Raises ModelportError."""
     library = library_of(stored)
+    name_keras(is_keras_3=stored.is_keras_3)
     library.utils.set_random_seed(seed)
     if request.trusted:
         _give_names(library, find_objects(request.code) if request.code else {})
@@ -63,6 +66,7 @@ def load_built(request: ConvertRequest, path: Path, seed: int) -> Model:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # the generator that users' code has
     tf.random.set_seed(seed)
+    name_keras(is_keras_3=path.suffix == INDEX or is_of_keras_3(path))
     keras_model = call_factory(request.code)
     if not hasattr(keras_model, "load_weights"):
         found = f"expected a keras.Model, found {type(keras_model).__name__:.100}"
@@ -98,7 +102,8 @@ def _give_names(library: Any, objects: Mapping[str, Any]) -> None:
 
 def _build(library: Any, path: Path, stored: Stored, *, is_trusted: bool) -> Any:
     safe = {"safe_mode": not is_trusted}
-    if stored.is_archive or (stored.is_whole and not stored.is_keras_3):
+    is_dated = not stored.is_archive and not stored.is_keras_3 and date_units(stored.config)
+    if stored.is_archive or (stored.is_whole and not stored.is_keras_3 and not is_dated):
         with _named(path, ".keras" if stored.is_archive else ".h5") as named:
             return library.models.load_model(named, compile=False, **safe)
     if stored.is_keras_3:
