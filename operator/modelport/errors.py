@@ -2,6 +2,7 @@
 
 import errno
 import re
+from collections.abc import Iterator
 
 from modelport.api.reasons import Reason
 
@@ -25,11 +26,20 @@ def lacks_memory(error: BaseException | None) -> bool:
 
     Whoever takes errors of a model for its answer no must raise these again: they are about the machine.
     """
-    while error is not None:
-        is_foreign = not isinstance(error, (ModelportError, OSError))
-        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-            return True
-        if is_foreign and _NO_MEMORY.search(str(error)):
-            return True
+    return any(map(_is_memory, causes(error)))
+
+
+def _is_memory(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    is_foreign = not isinstance(error, ModelportError)
+    return isinstance(error, MemoryError) or (is_foreign and bool(_NO_MEMORY.search(str(error))))
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an error and what it was raised from, each once: an error that went through Cython may be its own cause."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
         error = error.__cause__
-    return False

@@ -92,3 +92,12 @@ def test_it_is_the_models_answer_at_no_call(use):
     for last in range(1, counting.count + 1, 2):
         with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
             use(Failing(last))
+
+
+def test_an_error_that_is_its_own_cause_has_an_end():
+    """Errors that go through Cython, as h5py's callbacks, can be."""
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert not lacks_memory(first)
+    second.__cause__ = MemoryError()
+    assert lacks_memory(first)

@@ -21,7 +21,7 @@ import torch
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.api.status import Tensor
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, causes, lacks_memory
 from modelport.steps.runner import say
 from modelport.verification.arrays import Tensors
 from modelport.verification.errors import describe_error
@@ -209,8 +209,7 @@ def _call(exporter: Callable[[Export], None], export: Export, *, is_asked: bool)
 
 def _describe(error: BaseException, code: Path) -> str:
     """Return what went wrong, and at which line of the user's: the exporters wrap it into advice about themselves."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    *_, error = causes(error)
     root = str(code.resolve())
     places = [each for each in traceback.extract_tb(error.__traceback__) if each.filename.startswith(root)]
     at = f" at {Path(places[-1].filename).name}:{places[-1].lineno}: {places[-1].line!s:.80}" if places else ""
