@@ -156,6 +156,7 @@ def test_folders_of_transformers_tell_all_by_themselves(folders, name):
         ("doubled", "SourceCorrupt", ["pytorch_model.bin.index.json and pytorch_model-00002", "disagree"]),
         ("adapted", "WeightsMismatch", ["adapter_config.json", "merge it"]),
         ("own_untrusted", "UntrustedSource", ["modeling_own.OwnModel"]),
+        ("endless", "SourceCorrupt", ["as many layers as there are weights", "num_hidden_layers 1e+30"]),
     ],
 )
 def test_weights_that_transformers_would_make_up_are_named(folders, name, reason, told):

@@ -379,6 +379,15 @@ CASES = (
     Case("lite-second", kinds.dense, "tflite", save=save_several, key="triple"),
     Case("lite-state", kinds.dense, "tflite", save=save_counting),
     Case("lite-bytes", channels, "tflite", save=save_bytes, verification=ONE_STEP),
+    Case(
+        "unread",
+        function(
+            lambda x, _: {"y": tf.tanh(x)}, *(tf.TensorSpec((None, 3), tf.float32, name) for name in ("x", "unread"))
+        ),
+        "tensorflow-graph",
+        inputs=tuple(Input(name=name, shape=["batch", 3]) for name in ("x", "unread")),
+        save=frozen,
+    ),
     Case("lite-pooled", pooled, "tflite", save=save_bytes),
     *(
         Case(f"custom-{form}-{library.__version__[0]}", build, form, library, code=OBJECTS)

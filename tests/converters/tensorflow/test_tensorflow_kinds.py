@@ -39,7 +39,7 @@ CONVERTED = [
     ),
     *("opset11", "double", "scaled", "scaled2"),
     *("by_name", "twice2", "twice3", "grouped2", "grouped3", "grouped-saved", "masked", "operators"),
-    *("whole", "resized", "training", "lite-names", "custom-saved", "custom-json", "own-class"),
+    *("whole", "resized", "training", "lite-names", "unread", "custom-saved", "custom-json", "own-class"),
     *("optimized-summed", "rows2", "rows3", "aged-gru", "cropped", "lambda"),
     *("lstm-1", "lstm-saved-1", "lstm-checkpoint-1", "lstm-lowered", "lstm-both-1", "lstm-both-lowered"),
     *("within-1", "within-lowered", "branching-1", "branching-lowered"),

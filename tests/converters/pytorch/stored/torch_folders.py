@@ -190,6 +190,9 @@ if __name__ == "__main__":
         write(Folder("adapted", transformers.BertModel(BERT), TYPED), root / "adapted")
         (root / "adapted" / "stage" / "out" / "source" / "adapter_config.json").write_text("{}")
         outcomes["adapted"] = convert(root / "adapted")
+        write(Folder("endless", transformers.BertModel(BERT), TYPED), root / "endless")
+        change(root / "endless" / "stage" / "out" / "source", num_hidden_layers=10**30)
+        outcomes["endless"] = convert(root / "endless")
         for name, is_trusted in (("own", True), ("own_untrusted", False)):
             write_own(root / name)
             outcomes[name] = convert(root / name, trusted=is_trusted)

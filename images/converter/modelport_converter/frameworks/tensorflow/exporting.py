@@ -163,7 +163,7 @@ def _rename(proto: onnx.ModelProto, names: dict[str, str], given: Sequence[Input
 
 
 def _describe(each: Input) -> onnx.ValueInfoProto:
-    dtype = onnx.helper.np_dtype_to_tensor_dtype(tf.as_dtype(each.dtype).as_numpy_dtype)
+    dtype = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tf.as_dtype(each.dtype).as_numpy_dtype))
     return onnx.helper.make_tensor_value_info(each.name, dtype, list(each.shape))
 
 

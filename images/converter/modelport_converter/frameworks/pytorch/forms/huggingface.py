@@ -32,6 +32,8 @@ from modelport_converter.tasks import find_part, last_line
 transformers.utils.logging.set_verbosity_error()  # what matters refuses
 transformers.utils.logging.disable_progress_bar()
 LOGGER = "transformers"
+MANY_LAYERS = 1000
+"""As many may share a few weights."""
 Made = type[transformers.PreTrainedModel]
 
 
@@ -58,6 +60,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         config = transformers.AutoConfig.from_pretrained(
             path.parent, local_files_only=True, trust_remote_code=request.trusted
         )
+        _check_layers(path, config, len(weights))
         made = _find_class(path, config, is_trusted=request.trusted)
         # keys and values of the past are states that nobody feeds back; attention in plain operators exports as it is,
         # and so do experts whose weights are gathered, where tokens that are sorted by expert do not
@@ -98,6 +101,14 @@ def find_inputs(model: transformers.PreTrainedModel) -> list[Input]:
         )
         raise ModelportError(Reason.INPUTS_NEEDED, message)
     return found
+
+
+def _check_layers(path: Path, config: transformers.PretrainedConfig, tensors: int) -> None:
+    """Refuse more layers than there can be, which would be built until the memory or the time is at its end."""
+    for name, value in vars(config).items():
+        if "layer" in name and isinstance(value, int) and value > max(MANY_LAYERS, tensors):
+            message = f"{path.name}: expected at most as many layers as there are weights, {tensors}; found {name} {value:.3g}"
+            raise ModelportError(Reason.SOURCE_CORRUPT, message)
 
 
 def _find_class(path: Path, config: transformers.PretrainedConfig, *, is_trusted: bool) -> Made:
