@@ -35,7 +35,11 @@ def convert(
     output: Path | None = None,
     source_format: Annotated[str | None, Parameter(name="--from")] = None,
     option: Words = [],  # noqa: B006 the library copies it
+    key: str | None = None,
     input: Words = [],  # noqa: A002, B006 the word of its option
+    dimension: Words = [],  # noqa: B006
+    data: Path | None = None,
+    tolerance: float | None = None,
     code: Path | None = None,
     factory: str | None = None,
     argument: Words = [],  # noqa: B006
@@ -64,9 +68,17 @@ def convert(
         Format of the model; found out from the files if not given.
     option
         Option of the converter, as NAME=VALUE, such as opset=17. May be repeated.
+    key
+        What to take of a file that holds several: weights, a signature, or the outputs of a graph.
     input
-        Input of the model, where the format does not tell, as NAME=TYPE:LENGTHS, such as
-        image=float32:batch,3,24,24; a name is a free dimension. In order, one by one.
+        Input of the model, where the format does not tell, as NAME=TYPE:LENGTHS or NAME=TYPE:LENGTHS:MIN..MAX, such as
+        image=float32:batch,3,24,24:-1..1; a name is a free dimension. In order, one by one.
+    dimension
+        Lengths of a free dimension, as NAME=MIN..MAX, such as height=12..512. May be repeated.
+    data
+        Samples of your own to verify with as well: an npz, parquet, or a folder of npy.
+    tolerance
+        Relative RMS error that an output may have; what the source model's own noise allows if not given.
     code
         File or folder with the code that builds the model, or that its file refers to.
     factory
@@ -96,23 +108,31 @@ def convert(
         raise UsageError("--code: expected --trust with it, because the code is run", "Read it first.")
     if namespace and not manifest:
         raise UsageError("--namespace: expected --manifest with it, which is for a cluster")
-    located = {"source": file, "code": code, "requirements": requirements}
+    located = {"source": file, "code": code, "requirements": requirements, "data": data}
     given = {role: path for role, path in located.items() if path}
     uploads = {role: describe_upload([path], None) for role, path in given.items()}
-    source: dict[str, Any] = {"format": source_format, "inputs": [_read_input(each) for each in input]}
+    source: dict[str, Any] = {
+        "format": source_format,
+        "inputs": [_read_input(each) for each in input],
+        "dimensions": dict(_read_dimension(each) for each in dimension),
+        "checkpoint": {"key": key},
+    }
     if code:
         arguments = _read_pairs("--argument", argument)
         source["code"] = {"factory": factory, "arguments": arguments, "objects": object, "modules": module}
     source["trust"] = "Trusted" if trust else None
-    target = {"format": to, "options": _read_pairs("--option", option)}
-    body = _body(uploads, source, target, STORE)
+    rest = {
+        "target": {"format": to, "options": _read_pairs("--option", option)},
+        "verification": {"tolerance": {"relative": tolerance}},
+    }
+    body = _body(uploads, source, rest, STORE)
     resource = parse_resource(body, "modelport convert")
     if manifest:
         if namespace:
-            body = _body(uploads, source, target, _push(uploads, namespace, context))
+            body = _body(uploads, source, rest, _push(uploads, namespace, context))
         _print_manifest(body, given)
         return Exit.DONE
-    resource = use_local_files(resource, Path.cwd(), source=file, code=code, requirements=requirements)
+    resource = use_local_files(resource, Path.cwd(), source=file, code=code, requirements=requirements, data=data)
     folder = output or Path(f"{file.resolve().stem}-{to}")
     ended = convert_here(resource, output=folder, work=work, isolation=isolation, is_json=json)
     if ended == Exit.DONE and not json:
@@ -121,7 +141,7 @@ def convert(
     return ended
 
 
-def _body(uploads: dict[str, Upload], source: dict[str, Any], target: dict[str, Any], store: str) -> dict[str, Any]:
+def _body(uploads: dict[str, Upload], source: dict[str, Any], rest: dict[str, Any], store: str) -> dict[str, Any]:
     """Return the manifest."""
     located = {
         role: {
@@ -141,13 +161,18 @@ def _body(uploads: dict[str, Upload], source: dict[str, Any], target: dict[str, 
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": name[:_LONGEST_NAME].strip("-")},
-        "spec": {"source": _stated(whole), "target": _stated(target)},
+        "spec": _stated(
+            {"source": whole, **rest, "verification": {**rest["verification"], "data": located.get("data")}}
+        ),
     }
 
 
 def _stated(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return what is stated of an object."""
-    kept = {name: _stated(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    """Return what is stated of an object; what is said of the user's own names is, also where it is nothing."""
+    kept = {
+        name: _stated(value) if isinstance(value, dict) and name not in ("arguments", "options") else value
+        for name, value in fields.items()
+    }
     return {name: value for name, value in kept.items() if value not in (None, [], {})}
 
 
@@ -186,8 +211,21 @@ def _read_pairs(option: str, words: list[str]) -> dict[str, Any]:
 
 def _read_input(word: str) -> dict[str, Any]:
     """Return the input that a word NAME=TYPE:LENGTHS states. Raises UsageError."""
-    found = re.fullmatch(r"(?P<name>[^=]+)=(?P<dtype>\w+):(?P<shape>[\w,]*)", word)
+    found = re.fullmatch(r"(?P<name>[^=]+)=(?P<dtype>\w+):(?P<shape>[\w,]*)(:(?P<low>.+?)\.\.(?P<high>.+))?", word)
+    try:
+        values = {"values": {"range": [float(found["low"]), float(found["high"])]}} if found and found["low"] else {}
+    except ValueError:
+        found = None
     if found is None:
-        raise UsageError(f"--input: expected NAME=TYPE:LENGTHS, such as x=float32:batch,3, found {word!r}")
+        usage = "NAME=TYPE:LENGTHS or NAME=TYPE:LENGTHS:MIN..MAX, such as x=float32:batch,3:-1..1"
+        raise UsageError(f"--input: expected {usage}, found {word!r}")
     lengths = [int(each) if each.isdecimal() else each for each in found["shape"].split(",") if each]
-    return {"name": found["name"], "dtype": found["dtype"], "shape": lengths}
+    return {"name": found["name"], "dtype": found["dtype"], "shape": lengths} | values
+
+
+def _read_dimension(word: str) -> tuple[str, dict[str, int]]:
+    """Return name and limits of the free dimension that a word NAME=MIN..MAX states. Raises UsageError."""
+    found = re.fullmatch(r"(?P<name>[^=]+)=(?P<min>\d+)\.\.(?P<max>\d+)", word)
+    if found is None:
+        raise UsageError(f"--dimension: expected NAME=MIN..MAX, such as height=12..512, found {word!r}")
+    return found["name"], {"min": int(found["min"]), "max": int(found["max"])}

@@ -1,5 +1,6 @@
 """One line instead of a manifest: the manifest that it stands for, and what it refuses."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
@@ -57,9 +58,10 @@ def test_a_file_alone(capsys, weights):
 def test_all_that_can_be_said_and_the_manifest_says_the_same(capsys, tmp_path, weights, code):
     said = {"--option": ("opset=17", "simplify=true"), "--input": ("x=float32:batch,3,24", "n=int64:")}
     words = [word for name, values in said.items() for value in values for word in (name, value)]
-    built = ("--code", code, "--factory", "net:Net", "--argument", "size=[2, 3]", "--argument", "mode=last", "--trust")
+    built = ("--code", code, "--factory", "net:Net", "--argument", "size=[2, 3]", "--argument", "mode=last")
+    built += ("--argument", "weights=null", "--trust")
     manifest, _ = printed(capsys, weights, "--from", "pytorch-state-dict", *words, *built)
-    (tmp_path / "m.yaml").write_text(str(manifest))  # Python's literals of these are YAML
+    (tmp_path / "m.yaml").write_text(json.dumps(manifest))  # which is YAML
     spec = load_resource(tmp_path / "m.yaml").spec
     assert (spec.target.format, spec.target.options) == ("onnx", {"opset": 17, "simplify": True})
     assert [(each.name, each.dtype, each.shape) for each in spec.source.inputs] == [
@@ -67,8 +69,33 @@ def test_all_that_can_be_said_and_the_manifest_says_the_same(capsys, tmp_path, w
         ("n", "int64", []),
     ]
     assert (spec.source.format, spec.source.trust) == ("pytorch-state-dict", "Trusted")
-    assert (spec.source.code.factory, spec.source.code.arguments) == ("net:Net", {"size": [2, 3], "mode": "last"})
+    assert (spec.source.code.factory, spec.source.code.arguments) == (
+        "net:Net",
+        {"size": [2, 3], "mode": "last", "weights": None},
+    )
     assert spec.source.code.digest == describe_upload([code], None).digest
+
+
+def test_what_messages_ask_for_can_be_said(capsys, tmp_path, weights):
+    (tmp_path / "samples.npz").write_bytes(b"samples")
+    words = [
+        "--key",
+        "summed",
+        "--dimension",
+        "height=12..512",
+        "--data",
+        tmp_path / "samples.npz",
+        "--tolerance",
+        "1e-4",
+    ]
+    manifest, _ = printed(capsys, weights, *words, "--input", "x=float32:batch,height:-1..1.5")
+    (tmp_path / "m.yaml").write_text(json.dumps(manifest))
+    spec = load_resource(tmp_path / "m.yaml").spec
+    assert spec.source.checkpoint.key == "summed"
+    assert (spec.source.dimensions["height"].min, spec.source.dimensions["height"].max) == (12, 512)
+    assert spec.source.inputs[0].values.range == [-1, 1.5]
+    assert spec.verification.tolerance.relative == 1e-4
+    assert spec.verification.data.digest == describe_upload([tmp_path / "samples.npz"], None).digest
 
 
 def test_what_a_file_refers_to_needs_no_factory(capsys, tmp_path, weights, code):
@@ -85,7 +112,7 @@ def test_what_a_file_refers_to_needs_no_factory(capsys, tmp_path, weights, code)
         tmp_path / "wheels",
     )
     manifest, _ = printed(capsys, weights, "--from", "pytorch-module", "--code", code, *words, "--trust")
-    (tmp_path / "m.yaml").write_text(str(manifest))
+    (tmp_path / "m.yaml").write_text(json.dumps(manifest))
     stated = load_resource(tmp_path / "m.yaml").spec.source.code
     assert (stated.factory, stated.objects, stated.modules) == (None, ["net:Layer", "net:swish"], ["train"])
     assert stated.requirements.digest == describe_upload([tmp_path / "wheels"], None).digest
@@ -107,6 +134,12 @@ def test_names_are_those_of_kubernetes(capsys, tmp_path, stem, name):
         (["--option", "opset"], "--option: expected NAME=VALUE, found 'opset'"),
         (["--option", "opset={"], "--option opset: expected a value as in YAML"),
         (["--input", "x=float32[3]"], "--input: expected NAME=TYPE:LENGTHS"),
+        (["--input", "x=float32:3:low..high"], "--input: expected NAME=TYPE:LENGTHS"),
+        (
+            ["--dimension", "height=12"],
+            "--dimension: expected NAME=MIN..MAX, such as height=12..512, found 'height=12'",
+        ),
+        (["--dimension", "height=0..5"], "dimensions"),
         (["--input", "x=float31:3"], "inputs[0].dtype"),
         (["--to", "nothing"], "spec.target.format: expected one of"),
         (["--namespace", "ml"], "--namespace: expected --manifest with it"),
