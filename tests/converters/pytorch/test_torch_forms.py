@@ -100,6 +100,7 @@ def test_the_weights_that_are_named_are_other_ones(forms):
         ("unnamed", "SourceCorrupt", ["model-00003-of-00003.safetensors, which the index does not name"]),
         ("outside", "SourceCorrupt", ["../source/model-00001-of-00002.safetensors, which is not there"]),
         ("whole_without_code", "FactoryFailed", ["net"]),
+        ("older", "FactoryFailed", ["Net has no attribute last", "the code of the version"]),
         ("double", "AmbiguousFormat", ["models/model.json", "models/decoder.json"]),
         ("hostile", "UntrustedSource", ["torch.os.system"]),
         ("compiled", "UntrustedSource", ["aotinductor/model/x.so"]),

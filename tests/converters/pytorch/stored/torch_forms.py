@@ -294,6 +294,13 @@ def from_script(model: torch.nn.Module, path: pathlib.Path) -> None:
         del main[name]
 
 
+def older(model: torch.nn.Module, path: pathlib.Path) -> None:
+    """Save a module that its class had no second layer for yet."""
+    kept = copy.deepcopy(model)
+    del kept.last
+    torch.save(kept, path)
+
+
 def changed(**tensors: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.nn.Module, pathlib.Path], object]:
     """Save with a view or another type in the place of `last.weight`."""
     (change,) = tensors.values()
@@ -328,6 +335,7 @@ FORMS = (
     Form("whole.pt", torch.save, key="model", called="whole_wrong_key"),
     Form("old_whole.pt", lambda model, path: torch.save(model, path, _use_new_zipfile_serialization=False)),
     Form("main.pt", from_script),
+    Form("older.pt", older),
     Form("one.safetensors", lambda model, path: save_file(model.state_dict(), path)),
     Form("sharded", split),
     Form("tied.safetensors", lambda model, path: save_model(model, str(path)), kind="tied"),

@@ -10,8 +10,9 @@ from typing import cast, get_args
 import torch
 
 from modelport.api.base import Dtype
+from modelport.api.reasons import Reason
 from modelport.api.spec import DimensionRange, Input
-from modelport.errors import lacks_memory
+from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.samples.domains import known_domains
@@ -47,8 +48,15 @@ class Asker:
         arguments = {name: to_tensor(tensors[name]) for name in self._names}
         if watch is not None:
             watch.expect(arguments)
-        with torch.no_grad(), watch or nullcontext():
-            answer = self._model(*arguments.values())
+        try:
+            with torch.no_grad(), watch or nullcontext():
+                answer = self._model(*arguments.values())
+        except AttributeError as error:
+            if not isinstance(error.obj, torch.nn.Module):
+                raise
+            message = f"{type(error.obj).__name__:.100} has no attribute {error.name!s:.100}, which its code asks for"
+            told = "give the code of the version that the model was stored with"
+            raise ModelportError(Reason.FACTORY_FAILED, f"{message}; {told}") from error
         return {name: to_array(name, tensor) for name, tensor in name_outputs(answer, self._names).items()}
 
     def find_random_operations(self) -> list[str]:
