@@ -69,6 +69,32 @@ def branching(given: Any) -> dict[str, Any]:
     return {"value": value}
 
 
+def chained(given: Any) -> dict[str, Any]:
+    """A loop that begins with what another one ended in, and turns as it says."""
+    turns, value = tf.while_loop(
+        lambda number, _: number < 3, lambda number, value: (number + 1, value @ KERNEL[:4, :4]), (0, given)
+    )
+
+    def step(number: Any, value: Any) -> tuple[Any, Any]:
+        narrow = tf.transpose(tf.nn.softmax(value)[..., :3])
+        return number + 1, tf.pad(tf.transpose(narrow), [[0, 0], [1, 0]]) + value
+
+    _, value = tf.while_loop(lambda number, _: number < 2 * turns, step, (turns, value))
+    return {"value": value}
+
+
+def deciding(given: Any) -> dict[str, Any]:
+    """A decision in the condition of a loop, on a variable that nothing else reads."""
+
+    def go_on(number: Any, is_small: Any, _: Any) -> Any:
+        return tf.cond(is_small, lambda: number < 5, lambda: number < 3)
+
+    def step(number: Any, _: Any, value: Any) -> tuple[Any, Any, Any]:
+        return number + 1, number < 3, tf.tanh(value @ KERNEL[:4, :4])
+
+    return {"value": tf.while_loop(go_on, step, (0, tf.constant(True), given))[-1]}
+
+
 @contextmanager
 def tensorflow_1() -> Iterator[v1.Session]:
     """Build a graph as TensorFlow 1 did."""
@@ -137,6 +163,10 @@ CASES = (
     Case("lstm-both-lowered", function(both_ways, SERIES), GRAPH, save=lowered),
     Case("within-1", function(within, ROWS), GRAPH, save=frozen),
     Case("within-lowered", function(within, ROWS), GRAPH, save=lowered),
+    Case("chained-1", function(chained, ROWS), GRAPH, save=frozen),
+    Case("chained-lowered", function(chained, ROWS), GRAPH, save=lowered),
+    Case("deciding-1", function(deciding, ROWS), GRAPH, save=frozen),
+    Case("deciding-lowered", function(deciding, ROWS), GRAPH, save=lowered),
     Case("branching-1", function(branching, ROWS), GRAPH, save=frozen),
     Case("branching-lowered", function(branching, ROWS), GRAPH, save=lowered),
 )

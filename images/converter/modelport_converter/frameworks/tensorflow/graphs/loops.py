@@ -23,8 +23,12 @@ from modelport.errors import ModelportError
 v1 = tf.compat.v1
 Function: TypeAlias = tf.types.experimental.ConcreteFunction
 ENTER = "Enter"
+DECIDES = "LoopCond"
+"""Operator that says whether there is one more turn."""
 MAX_NODES = 1_000_000
 """A graph with functions that call themselves has no end."""
+PASSING = {ENTER, "Merge", "Switch", "Exit", "Identity"}
+"""Operators whose output is what they are given first."""
 CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 FROZEN = "_frozen_0"
 """How TensorFlow ends the names of functions that it froze, with a number."""
@@ -189,26 +193,37 @@ def _take_apart(name: str, nodes: Mapping[str, NodeDef], known: tf.Graph) -> _Lo
         given, entered = enter.input[0], f"{enter.name}:0"
         own.add(enter.name)
         if enter.attr["is_constant"].b:
-            variables.append(_Variable(given, _type(known, given), entered, entered, entered))
+            variables.append(_Variable(given, _type(known, enter), entered, entered, entered))
             continue
         (merge,) = (node for node in readers[enter.name] if node.op == "Merge")
-        (switch,) = (node for node in readers[merge.name] if node.op == "Switch")
+        decided = [node for node in readers[merge.name] if node.op == "Switch"]  # decisions in the condition, too
+        switch = next((node for node in decided if nodes[_owner(node.input[1])].op == DECIDES), None)
         (following,) = (nodes[_owner(each)] for each in merge.input if _owner(each) != enter.name)
-        exits = [node.name for node in readers[switch.name] if node.op == "Exit"]
-        decides = nodes[_owner(switch.input[1])]
-        own |= {merge.name, switch.name, following.name, decides.name, *exits}
-        condition = _numbered(decides.input[0])
-        inside = f"{merge.name}:0", f"{switch.name}:1", _numbered(following.input[0])
-        variables.append(_Variable(given, _type(known, given), *inside, tuple(exits)))
+        own |= {merge.name, following.name}
+        in_body, exits = f"{merge.name}/unread:0", list[str]()  # as it is where only the condition reads a variable
+        if switch:
+            in_body, exits = f"{switch.name}:1", [node.name for node in readers[switch.name] if node.op == "Exit"]
+            decides = nodes[_owner(switch.input[1])]
+            own |= {switch.name, decides.name, *exits}
+            condition = _numbered(decides.input[0])
+        inside = f"{merge.name}:0", in_body, _numbered(following.input[0])
+        variables.append(_Variable(given, _type(known, enter), *inside, tuple(exits)))
     # tf2onnx takes lists that are read out of a loop, and then no longer finds those that are written behind them
     variables.sort(key=lambda each: _skip_copies(each.answer, nodes, own) == each.in_body)
     return _Loop(name, variables, condition, own)
 
 
-def _type(known: tf.Graph, tensor_name: str) -> tf.TensorSpec:
-    tensor = known.get_tensor_by_name(_numbered(tensor_name))
+def _type(known: tf.Graph, enter: NodeDef) -> tf.TensorSpec:
+    """Return the type of what enters a loop, as the graph had it before any loop was raised: one may read another one.
+
+    TensorFlow infers no rank through the operators of loops, which leave it as it is.
+    """
+    (tensor,) = known.get_operation_by_name(enter.name).inputs
+    dtype = tensor.dtype
+    while tensor.shape.rank is None and tensor.op.type in PASSING:
+        tensor = tensor.op.inputs[0]
     rank = tensor.shape.rank
-    return tf.TensorSpec(None if rank is None else [None] * rank, tensor.dtype)  # lengths may be others in each turn
+    return tf.TensorSpec(None if rank is None else [None] * rank, dtype)  # lengths may be others in each turn
 
 
 def _numbered(tensor: str) -> str:
