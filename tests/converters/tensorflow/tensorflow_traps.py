@@ -76,6 +76,14 @@ def pooled(keras: Keras) -> Any:
     return keras.Model(image, layers.Dense(5)(layers.GlobalAveragePooling2D()(hidden)))
 
 
+def bounded(keras: Keras) -> Any:
+    """Pools of 8 bits that are bounded, as their operator has it."""
+    layers = keras.layers
+    image = layers.Input((16, 16, 3), name="image")
+    hidden = layers.ReLU(6.0)(layers.AveragePooling2D(2)(image))
+    return keras.Model(image, layers.ReLU()(layers.AveragePooling2D(2, strides=1)(hidden)))
+
+
 def masked(keras: Keras) -> Any:
     """Attention in which rows of zeros see nothing."""
     tokens = keras.layers.Input((None,), dtype="int32", name="tokens")
@@ -389,6 +397,7 @@ CASES = (
         save=frozen,
     ),
     Case("lite-pooled", pooled, "tflite", save=save_bytes),
+    Case("lite-pooled-bounded", bounded, "tflite", save=save_bytes),
     *(
         Case(f"custom-{form}-{library.__version__[0]}", build, form, library, code=OBJECTS)
         for form, library, build in (
