@@ -40,6 +40,7 @@ CONVERTED = [
     *("opset11", "double", "scaled", "scaled2"),
     *("by_name", "twice2", "twice3", "grouped2", "grouped3", "grouped-saved", "masked", "operators"),
     *("whole", "resized", "training", "lite-names", "unread", "custom-saved", "custom-json", "own-class"),
+    *("normalized-1", "tagged-1"),
     *("optimized-summed", "rows2", "rows3", "aged-gru", "cropped", "lambda"),
     *("lstm-1", "lstm-saved-1", "lstm-checkpoint-1", "lstm-lowered", "lstm-both-1", "lstm-both-lowered"),
     *("within-1", "within-lowered", "branching-1", "branching-lowered"),
@@ -118,6 +119,7 @@ def signature_of(folder):
     [
         ("no_signature", "InvalidSpec", ["serving_default, other"]),
         ("counting", "ConversionFailed", ["AssignAddVariableOp", "changes variables"]),
+        ("counted-1", "ConversionFailed", ["AssignAdd", "changes variables"]),
         ("reading", "UnsafeSource", ["ReadFile"]),
         ("no_variables", "SourceCorrupt", ["Failed to find any matching files"]),
         ("frozen_key", "InvalidSpec", ["no absent"]),
