@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow_kinds import SAVED, Case
-from tensorflow_traps import Told, function
+from tensorflow_traps import Told, function, save_told
 
 v1 = tf.compat.v1
 KERNEL = np.random.default_rng(5).uniform(-0.6, 0.6, (7, 12)).astype(np.float32)
@@ -95,6 +95,20 @@ def deciding(given: Any) -> dict[str, Any]:
     return {"value": tf.while_loop(go_on, step, (0, tf.constant(True), given))[-1]}
 
 
+def stopping(rows: Any) -> dict[str, Any]:
+    """Ends before its list is full, when a sum is larger than most questions have it; the rest of the list is zeros."""
+    steps = tf.shape(rows)[0]
+
+    def go_on(number: Any, summed: Any, _: Any) -> Any:
+        return tf.logical_and(number < steps, tf.reduce_max(summed) < 1.96)
+
+    def step(number: Any, summed: Any, answers: Any) -> tuple[Any, Any, Any]:
+        return number + 1, summed / 2 + tf.tanh(rows[number]), answers.write(number, summed)
+
+    begin = (0, tf.zeros([4]), tf.TensorArray(tf.float32, steps, element_shape=[4]))
+    return {"answers": tf.while_loop(go_on, step, begin)[-1].stack()}
+
+
 @contextmanager
 def tensorflow_1() -> Iterator[v1.Session]:
     """Build a graph as TensorFlow 1 did."""
@@ -167,6 +181,9 @@ CASES = (
     Case("chained-lowered", function(chained, ROWS), GRAPH, save=lowered),
     Case("deciding-1", function(deciding, ROWS), GRAPH, save=frozen),
     Case("deciding-lowered", function(deciding, ROWS), GRAPH, save=lowered),
+    Case("stopping-1", function(stopping, ROWS), GRAPH, save=frozen),
+    Case("stopping-lowered", function(stopping, ROWS), GRAPH, save=lowered),
+    Case("stopping-saved", function(stopping, ROWS), SAVED, save=save_told),
     Case("branching-1", function(branching, ROWS), GRAPH, save=frozen),
     Case("branching-lowered", function(branching, ROWS), GRAPH, save=lowered),
 )

@@ -119,6 +119,10 @@ def signature_of(folder):
     [
         ("no_signature", "InvalidSpec", ["serving_default, other"]),
         ("counting", "ConversionFailed", ["AssignAddVariableOp", "changes variables"]),
+        *(
+            (f"stopping-{form}", "ConversionFailed", ["while", "may end before", "dynamic_size=True"])
+            for form in ("1", "lowered", "saved")
+        ),
         ("counted-1", "ConversionFailed", ["AssignAdd", "changes variables"]),
         ("reading", "UnsafeSource", ["ReadFile"]),
         ("no_variables", "SourceCorrupt", ["Failed to find any matching files"]),

@@ -88,7 +88,7 @@ def _inline(call: NodeDef, body: GraphDef, parameters: Sequence[str]) -> list[No
         node.name = f"{call.name}/{node.name}"
         node.input[:] = [_below(call.name, each) for each in node.input]
         if not node.input:  # one that is in no loop by what it reads is in the loop of its call
-            node.input.extend(f"^{_owner(each)}" for each in call.input)
+            node.input.extend(f"^{owner(each)}" for each in call.input)
         made.append(node)
     for parameter, tensor in zip(parameters, given, strict=True):
         node = next(each for each in made if each.name == f"{call.name}/{parameter}")
@@ -104,7 +104,7 @@ def _below(name: str, tensor: str) -> str:
     return f"^{name}/{tensor[1:]}" if tensor.startswith("^") else f"{name}/{tensor}"
 
 
-def _owner(tensor: str) -> str:
+def owner(tensor: str) -> str:
     """Return the name of the node that a tensor, or an order to wait for one, is of."""
     return tensor.lstrip("^").partition(":")[0]
 
@@ -112,7 +112,7 @@ def _owner(tensor: str) -> str:
 def _read(nodes: Iterable[NodeDef], renamed: Mapping[str, str], gone: Collection[str]) -> None:
     """Have nodes read other tensors, by their names with numbers, and wait for none of those that are gone."""
     for node in nodes:
-        inputs = [each for each in node.input if not (each.startswith("^") and _owner(each) in gone)]
+        inputs = [each for each in node.input if not (each.startswith("^") and owner(each) in gone)]
         node.input[:] = [_follow(each, renamed) for each in inputs]
 
 
@@ -127,7 +127,7 @@ def _follow(tensor: str, renamed: Mapping[str, str]) -> str:
 # --- loops ------------------------------------------------------------------------------------------------------------
 
 
-class _Variable(NamedTuple):
+class Variable(NamedTuple):
     """What a loop of TensorFlow 1 carries from turn to turn, or reads in each; tensors are named with their numbers."""
 
     given: str
@@ -142,11 +142,11 @@ class _Variable(NamedTuple):
     """Nodes that give what it is after the last turn."""
 
 
-class _Loop(NamedTuple):
+class Loop(NamedTuple):
     """A loop of TensorFlow 1, taken apart."""
 
     name: str
-    variables: list[_Variable]
+    variables: list[Variable]
     condition: str
     own: set[str]
     """Names of the nodes that make it one."""
@@ -163,12 +163,12 @@ def raise_loops(graph: GraphDef) -> GraphDef:
     functions = list(graph.library.function)
     with tf.Graph().as_default() as known:
         tf.import_graph_def(graph, name="")
-    waiting = sorted({_frame(node) for node in graph.node if node.op == ENTER})
+    waiting = sorted({frame_of(node) for node in graph.node if node.op == ENTER})
     while waiting:
         for name in list(waiting):
-            loop = _take_apart(name, nodes, known)
-            region = _follow_back(loop.ends, nodes, loop.own)
-            inner = {_frame(nodes[each]) for each in region if nodes[each].op == ENTER}
+            loop = take_apart(name, nodes, known)
+            region = follow_back(loop.ends, nodes, loop.own)
+            inner = {frame_of(nodes[each]) for each in region if nodes[each].op == ENTER}
             if inner & set(waiting):
                 continue
             waiting.remove(name)
@@ -179,38 +179,40 @@ def raise_loops(graph: GraphDef) -> GraphDef:
     return result
 
 
-def _frame(enter: NodeDef) -> str:
+def frame_of(enter: NodeDef) -> str:
+    """Return the name of the loop that a node begins."""
     return str(enter.attr["frame_name"].s, "utf-8")
 
 
-def _take_apart(name: str, nodes: Mapping[str, NodeDef], known: tf.Graph) -> _Loop:
+def take_apart(name: str, nodes: Mapping[str, NodeDef], known: tf.Graph) -> Loop:
+    """Return a loop of the nodes, by its name; the graph knows their types."""
     readers: dict[str, list[NodeDef]] = defaultdict(list)
     for node in nodes.values():
         for each in node.input:
-            readers[_owner(each)].append(node)
-    variables, own, condition = list[_Variable](), set[str](), ""
-    for enter in [node for node in nodes.values() if node.op == ENTER and _frame(node) == name]:
+            readers[owner(each)].append(node)
+    variables, own, condition = list[Variable](), set[str](), ""
+    for enter in [node for node in nodes.values() if node.op == ENTER and frame_of(node) == name]:
         given, entered = enter.input[0], f"{enter.name}:0"
         own.add(enter.name)
         if enter.attr["is_constant"].b:
-            variables.append(_Variable(given, _type(known, enter), entered, entered, entered))
+            variables.append(Variable(given, _type(known, enter), entered, entered, entered))
             continue
         (merge,) = (node for node in readers[enter.name] if node.op == "Merge")
         decided = [node for node in readers[merge.name] if node.op == "Switch"]  # decisions in the condition, too
-        switch = next((node for node in decided if nodes[_owner(node.input[1])].op == DECIDES), None)
-        (following,) = (nodes[_owner(each)] for each in merge.input if _owner(each) != enter.name)
+        switch = next((node for node in decided if nodes[owner(node.input[1])].op == DECIDES), None)
+        (following,) = (nodes[owner(each)] for each in merge.input if owner(each) != enter.name)
         own |= {merge.name, following.name}
         in_body, exits = f"{merge.name}/unread:0", list[str]()  # as it is where only the condition reads a variable
         if switch:
             in_body, exits = f"{switch.name}:1", [node.name for node in readers[switch.name] if node.op == "Exit"]
-            decides = nodes[_owner(switch.input[1])]
+            decides = nodes[owner(switch.input[1])]
             own |= {switch.name, decides.name, *exits}
             condition = _numbered(decides.input[0])
         inside = f"{merge.name}:0", in_body, _numbered(following.input[0])
-        variables.append(_Variable(given, _type(known, enter), *inside, tuple(exits)))
+        variables.append(Variable(given, _type(known, enter), *inside, tuple(exits)))
     # tf2onnx takes lists that are read out of a loop, and then no longer finds those that are written behind them
-    variables.sort(key=lambda each: _skip_copies(each.answer, nodes, own) == each.in_body)
-    return _Loop(name, variables, condition, own)
+    variables.sort(key=lambda each: skip_copies(each.answer, nodes, own) == each.in_body)
+    return Loop(name, variables, condition, own)
 
 
 def _type(known: tf.Graph, enter: NodeDef) -> tf.TensorSpec:
@@ -230,25 +232,25 @@ def _numbered(tensor: str) -> str:
     return tensor if ":" in tensor else f"{tensor}:0"
 
 
-def _follow_back(ends: Iterable[str], nodes: Mapping[str, NodeDef], stops: Collection[str]) -> list[str]:
+def follow_back(ends: Iterable[str], nodes: Mapping[str, NodeDef], stops: Collection[str]) -> list[str]:
     """Return the names of the nodes that tensors follow from, up to some others."""
-    waiting, found = [_owner(each) for each in ends], dict[str, None]()
+    waiting, found = [owner(each) for each in ends], dict[str, None]()
     while waiting:
         name = waiting.pop()
         if name not in found and name not in stops:
             found[name] = None
-            waiting += [_owner(each) for each in nodes[name].input]
+            waiting += [owner(each) for each in nodes[name].input]
     return list(found)
 
 
-def _skip_copies(tensor: str, nodes: Mapping[str, NodeDef], stops: Collection[str]) -> str:
+def skip_copies(tensor: str, nodes: Mapping[str, NodeDef], stops: Collection[str]) -> str:
     """Return the tensor that this one is a copy of: tf2onnx wants to see what is not changed in a loop."""
-    while _owner(tensor) not in stops and nodes[_owner(tensor)].op == "Identity":
-        tensor = nodes[_owner(tensor)].input[0]
+    while owner(tensor) not in stops and nodes[owner(tensor)].op == "Identity":
+        tensor = nodes[owner(tensor)].input[0]
     return _numbered(tensor)
 
 
-def _replace(nodes: dict[str, NodeDef], loop: _Loop, known: Sequence[FunctionDef]) -> list[FunctionDef]:
+def _replace(nodes: dict[str, NodeDef], loop: Loop, known: Sequence[FunctionDef]) -> list[FunctionDef]:
     """Put a While into the place of a loop, and return its two functions."""
     types = [each.type for each in loop.variables]
     answers = [each.answer for each in loop.variables]
@@ -261,7 +263,7 @@ def _replace(nodes: dict[str, NodeDef], loop: _Loop, known: Sequence[FunctionDef
     made.input.extend([turn.name, most.name, *(each.given for each in loop.variables)])
     made.attr["T"].list.type.extend(each.dtype.as_datatype_enum for each in (COUNTER, COUNTER, *types))
     made.attr["cond"].func.name, made.attr["body"].func.name = condition.signature.name, body.signature.name
-    gone = {*_follow_back(loop.ends, nodes, loop.own), *loop.own}
+    gone = {*follow_back(loop.ends, nodes, loop.own), *loop.own}
     for name in gone:
         del nodes[name]
     nodes.update({each.name: each for each in (turn, most, made)})
@@ -282,20 +284,20 @@ def _make_number(name: str, value: int) -> NodeDef:
 def _make_function(
     given: Sequence[str],
     ends: Sequence[str],
-    loop: _Loop,
+    loop: Loop,
     nodes: Mapping[str, NodeDef],
     known: Sequence[FunctionDef],
     *,
     counts: bool,
 ) -> FunctionDef:
     """Return the function from the variables to the condition, or to the variables after a turn, which is counted."""
-    ends = [_skip_copies(each, nodes, loop.own) for each in ends]
+    ends = [skip_copies(each, nodes, loop.own) for each in ends]
     graph = GraphDef()
     graph.library.function.extend(known)
-    for name in _follow_back(ends, nodes, loop.own):
+    for name in follow_back(ends, nodes, loop.own):
         node = graph.node.add()
         node.CopyFrom(nodes[name])  # each is computed once in a turn: none waits for another one that it does not read
-        node.input[:] = [_skip_copies(each, nodes, loop.own) for each in node.input if not each.startswith("^")]
+        node.input[:] = [skip_copies(each, nodes, loop.own) for each in node.input if not each.startswith("^")]
     read = {_numbered(each) for node in graph.node for each in node.input}
 
     def run(turn: tf.Tensor, most: tf.Tensor, *tensors: tf.Tensor) -> list[tf.Tensor]:
