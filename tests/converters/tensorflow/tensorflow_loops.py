@@ -95,6 +95,21 @@ def deciding(given: Any) -> dict[str, Any]:
     return {"value": tf.while_loop(go_on, step, (0, tf.constant(True), given))[-1]}
 
 
+def by_lengths(series: Any, lengths: Any) -> dict[str, Any]:
+    """Goes no further than the longest series, as `dynamic_rnn` does; the rest of the list is zeros."""
+    steps = tf.shape(series)[1]
+    most = tf.minimum(steps, tf.maximum(1, tf.reduce_max(lengths)))
+    taken = tf.TensorArray(tf.float32, steps).unstack(tf.transpose(series, [1, 0, 2]))
+
+    def step(number: Any, kept: Any, answers: Any) -> tuple[Any, Any, Any]:
+        kept = tf.where((number < lengths)[:, None], tf.tanh(kept @ KERNEL[:4, :4] + taken.read(number)), kept)
+        return number + 1, kept, answers.write(number, kept)
+
+    begin = (0, tf.zeros_like(series[:, 0]), tf.TensorArray(tf.float32, steps, element_shape=[None, 4]))
+    _, last, answers = tf.while_loop(lambda number, *_: number < most, step, begin)
+    return {"all": tf.transpose(answers.stack(), [1, 0, 2]), "last": last}
+
+
 def stopping(rows: Any) -> dict[str, Any]:
     """Ends before its list is full, when a sum is larger than most questions have it; the rest of the list is zeros."""
     steps = tf.shape(rows)[0]
@@ -166,6 +181,8 @@ def lowered(model: Told, path: pathlib.Path) -> None:
 
 
 SERIES = tf.TensorSpec((None, None, 4), tf.float32, "series")
+SIX = tf.TensorSpec((None, 6, 4), tf.float32, "series")
+LENGTHS = tf.TensorSpec((None,), tf.int32, "lengths")
 ROWS = tf.TensorSpec((None, 4), tf.float32, "rows")
 GRAPH = "tensorflow-graph"
 CASES = (
@@ -181,6 +198,8 @@ CASES = (
     Case("chained-lowered", function(chained, ROWS), GRAPH, save=lowered),
     Case("deciding-1", function(deciding, ROWS), GRAPH, save=frozen),
     Case("deciding-lowered", function(deciding, ROWS), GRAPH, save=lowered),
+    Case("lengths-1", function(by_lengths, SERIES, LENGTHS), GRAPH, save=frozen),
+    Case("lengths-fixed-1", function(by_lengths, SIX, LENGTHS), GRAPH, save=frozen),
     Case("stopping-1", function(stopping, ROWS), GRAPH, save=frozen),
     Case("stopping-lowered", function(stopping, ROWS), GRAPH, save=lowered),
     Case("stopping-saved", function(stopping, ROWS), SAVED, save=save_told),

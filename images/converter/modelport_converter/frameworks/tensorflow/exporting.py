@@ -23,7 +23,8 @@ from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.graphs.endings import refuse_early_ends
-from modelport_converter.frameworks.tensorflow.graphs.loops import flatten, has_old_loops
+from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten
+from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops
 from modelport_converter.frameworks.tensorflow.load import Opened
 from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
 from modelport_converter.frameworks.tensorflow.tflite import convert_tflite

@@ -18,9 +18,14 @@ from modelport_converter.frameworks.tensorflow.graphs.loops import (
     ENTER,
     PASSING,
     Function,
+    Loop,
+    Variable,
     follow_back,
     frame_of,
+    inline,
+    make_number,
     owner,
+    read_others,
     skip_copies,
     take_apart,
 )
@@ -28,6 +33,7 @@ from modelport_converter.frameworks.tensorflow.graphs.loops import (
 LOOPS = {"While", "StatelessWhile"}
 SIZES = {"TensorListReserve": 1, "TensorArrayV3": 0}
 """Operators that begin a list, and which of their inputs is its size."""
+STACKS = "TensorArrayGatherV3"
 WRITES = "TensorArrayWriteV3"
 COUNTS = {"Add", "AddV2", "Sub"}
 
@@ -46,6 +52,63 @@ def refuse_early_ends(function: Function) -> None:
         raise ModelportError(Reason.CONVERSION_FAILED, message)
 
 
+def fill_arrays(graph: GraphDef) -> GraphDef:
+    """Return the graph with zeros for what loops of TensorFlow 1 do not write into arrays, as `dynamic_rnn` has it.
+
+    It does not turn more often than the longest of the series that it is told the lengths of.
+    """
+    nodes = {node.name: node for node in graph.node}
+    with tf.Graph().as_default() as known:
+        tf.import_graph_def(graph, name="")
+    sizes: dict[str, str] = {}
+    for loop in _loops_of(nodes, known):
+        for array in (_begin_of(each, nodes) for each in _written(loop, nodes) if _is_fixed(each, nodes)):
+            size = skip_copies(array.input[0], nodes, ())
+            if not _is_limit(size, loop, nodes):
+                sizes[array.name] = size
+                array.attr["dynamic_size"].b = True  # or TensorFlow's optimizer takes its length for that of the stack
+    stacks = [node for node in graph.node if node.op == STACKS and owner(node.input[0]) in sizes]
+    for stack in stacks:
+        name, size = stack.name, sizes[owner(stack.input[0])]
+        call = NodeDef(name=name, input=[f"{name}/written:0", size])
+        filling = _make_filling(tf.as_dtype(stack.attr["dtype"].type))
+        read_others(graph.node, {f"{name}:0": f"{name}/filled:0"}, ())
+        stack.name = f"{name}/written"
+        graph.node.extend(_count_anew(stack))
+        graph.node.extend(inline(call, filling, ["stack", "size"]))
+    return graph
+
+
+def _count_anew(stack: NodeDef) -> list[NodeDef]:
+    """Have a stack ask how many tensors there are, as it did before it was optimized, and return what it asks with."""
+    array, _, flow = stack.input
+    first, step = make_number(f"{stack.name}/first", 0), make_number(f"{stack.name}/step", 1)
+    count = NodeDef(name=f"{stack.name}/count", op="TensorArraySizeV3", input=[array, flow])
+    numbers = NodeDef(name=f"{stack.name}/numbers", op="Range", input=[first.name, count.name, step.name])
+    numbers.attr["Tidx"].type = tf.int32.as_datatype_enum
+    stack.input[1] = numbers.name
+    return [first, step, count, numbers]
+
+
+def _is_limit(size: str, loop: Loop, nodes: Mapping[str, NodeDef]) -> bool:
+    """Whether nothing but a size, and what changes, says when a loop ends."""
+    asked = _asked(loop, nodes)
+    changing = {each.in_body for each in asked if each.in_body != each.answer}
+    limits = {skip_copies(each.given, nodes, ()) for each in asked if each.in_body not in changing}
+    numbers = [each for each in follow_back([loop.condition], nodes, loop.own) if nodes[each].op == "Const"]
+    return limits == {size} and not numbers
+
+
+def _make_filling(dtype: tf.DType) -> GraphDef:
+    """Return the graph from a stack of tensors, and how many there are to be, to one of that length."""
+    with tf.Graph().as_default() as graph:
+        stack, size = tf.compat.v1.placeholder(dtype, None, "stack"), tf.compat.v1.placeholder(tf.int32, (), "size")
+        shape = tf.shape(stack)
+        missing = tf.concat([[tf.maximum(size - shape[0], 0)], shape[1:]], 0)
+        tf.concat([stack, tf.zeros(missing, dtype)], 0, "filled")
+    return graph.as_graph_def()
+
+
 def _find_new(scope: GraphDef, bodies: Mapping[str, FunctionDef]) -> list[str]:
     nodes = {node.name: node for node in scope.node}
     return [
@@ -60,22 +123,42 @@ def _find_new(scope: GraphDef, bodies: Mapping[str, FunctionDef]) -> list[str]:
 def _find_old(graph: GraphDef, known: tf.Graph) -> list[str]:
     nodes = {node.name: node for node in graph.node}
     found = []
-    for name in sorted({frame_of(node) for node in nodes.values() if node.op == ENTER}):
-        loop = take_apart(name, nodes, known)
-        region = [nodes[each] for each in follow_back(loop.ends, nodes, loop.own)]
-        if any(node.op == WRITES and _is_fixed(node.input[0], nodes) for node in region):
-            read = _read(loop.condition, nodes, loop.own)
+    for loop in _loops_of(nodes, known):
+        if any(_is_fixed(each, nodes) for each in _written(loop, nodes)):
             changing = _find_changing({each.in_body: each.answer for each in loop.variables}, nodes, loop.own)
-            asked = {each.in_body for each in loop.variables if owner(each.in_condition) in read}
-            found += [name] if asked & changing else []
+            asked = {each.in_body for each in _asked(loop, nodes)}
+            found += [loop.name] if asked & changing else []
     return found
+
+
+def _loops_of(nodes: Mapping[str, NodeDef], known: tf.Graph) -> list[Loop]:
+    names = sorted({frame_of(node) for node in nodes.values() if node.op == ENTER})
+    return [take_apart(name, nodes, known) for name in names]
+
+
+def _written(loop: Loop, nodes: Mapping[str, NodeDef]) -> list[str]:
+    """Return the arrays that a loop of TensorFlow 1 writes."""
+    region = [nodes[each] for each in follow_back(loop.ends, nodes, loop.own)]
+    return [node.input[0] for node in region if node.op == WRITES]
+
+
+def _asked(loop: Loop, nodes: Mapping[str, NodeDef]) -> list[Variable]:
+    """Return the variables that the condition of a loop of TensorFlow 1 reads."""
+    read = _read(loop.condition, nodes, loop.own)
+    return [each for each in loop.variables if owner(each.in_condition) in read]
+
+
+def _begin_of(tensor: str, nodes: Mapping[str, NodeDef]) -> NodeDef:
+    """Return the node that a list is of, in loops and behind them."""
+    node = nodes[owner(tensor)]
+    while node.op in PASSING:
+        node = nodes[owner(node.input[0])]
+    return node
 
 
 def _is_fixed(tensor: str, nodes: Mapping[str, NodeDef]) -> bool:
     """Whether a tensor is a list that has tensors before any is written."""
-    node = nodes[owner(tensor)]
-    while node.op in PASSING:
-        node = nodes[owner(node.input[0])]
+    node = _begin_of(tensor, nodes)
     if node.op not in SIZES:
         return False
     size = nodes[owner(skip_copies(node.input[SIZES[node.op]], nodes, ()))]

@@ -8,13 +8,12 @@ Source of the form: "Implementation of Control Flow in TensorFlow", a white pape
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 from tensorflow.core.framework.function_pb2 import FunctionDef
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
 from modelport.api.reasons import Reason
@@ -43,20 +42,6 @@ def has_old_loops(nodes: Iterable[NodeDef]) -> bool:
     return any(node.op == ENTER for node in nodes)
 
 
-def flatten(function: Function) -> Function:
-    """Return a function with loops of TensorFlow 1 as tf2onnx takes it: without calls, and with weights as constants.
-
-    Raises ModelportError (ConversionFailed) for functions that call themselves.
-    """
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    graph = raise_loops(inline_calls(frozen.graph.as_graph_def()))
-    whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-    given, answers = (
-        [whole.graph.get_tensor_by_name(each.name) for each in side] for side in (frozen.inputs, frozen.outputs)
-    )
-    return cast("Function", whole.prune(given, answers))
-
-
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
@@ -71,16 +56,16 @@ def inline_calls(graph: GraphDef) -> GraphDef:
             body = bodies[call.attr["f"].func.name]
             inner, flat = function_def_to_graph_def(body)
             names = [flat[body.ret[each.name]] for each in body.signature.output_arg]
-            nodes += _inline(call, inner, [each.name for each in body.signature.input_arg])
+            nodes += inline(call, inner, [each.name for each in body.signature.input_arg])
             answers |= {f"{call.name}:{number}": f"{call.name}/{name}" for number, name in enumerate(names)}
-        _read(nodes, answers, {call.name for call in calls})
+        read_others(nodes, answers, {call.name for call in calls})
         if len(nodes) > MAX_NODES:
             message = f"expected a graph of at most {MAX_NODES} nodes, found more, in functions that call others"
             raise ModelportError(Reason.CONVERSION_FAILED, message)
     return GraphDef(node=nodes, versions=graph.versions, library=graph.library)
 
 
-def _inline(call: NodeDef, body: GraphDef, parameters: Sequence[str]) -> list[NodeDef]:
+def inline(call: NodeDef, body: GraphDef, parameters: Sequence[str]) -> list[NodeDef]:
     """Return the nodes of a body, below the call's name; the parameters are copies of what the call is given."""
     given = [each for each in call.input if not each.startswith("^")]
     made = []
@@ -109,7 +94,7 @@ def owner(tensor: str) -> str:
     return tensor.lstrip("^").partition(":")[0]
 
 
-def _read(nodes: Iterable[NodeDef], renamed: Mapping[str, str], gone: Collection[str]) -> None:
+def read_others(nodes: Iterable[NodeDef], renamed: Mapping[str, str], gone: Collection[str]) -> None:
     """Have nodes read other tensors, by their names with numbers, and wait for none of those that are gone."""
     for node in nodes:
         inputs = [each for each in node.input if not (each.startswith("^") and owner(each) in gone)]
@@ -258,7 +243,7 @@ def _replace(nodes: dict[str, NodeDef], loop: Loop, known: Sequence[FunctionDef]
         [each.in_condition for each in loop.variables], [loop.condition], loop, nodes, known, counts=False
     )
     body = _make_function([each.in_body for each in loop.variables], answers, loop, nodes, known, counts=True)
-    turn, most = (_make_number(f"{loop.name}_{name}", value) for name, value in (("turn", 0), ("most", -1)))
+    turn, most = (make_number(f"{loop.name}_{name}", value) for name, value in (("turn", 0), ("most", -1)))
     made = NodeDef(name=f"{loop.name}_while", op="While")
     made.input.extend([turn.name, most.name, *(each.given for each in loop.variables)])
     made.attr["T"].list.type.extend(each.dtype.as_datatype_enum for each in (COUNTER, COUNTER, *types))
@@ -270,11 +255,12 @@ def _replace(nodes: dict[str, NodeDef], loop: Loop, known: Sequence[FunctionDef]
     after = {
         f"{last}:0": f"{made.name}:{2 + number}" for number, each in enumerate(loop.variables) for last in each.exits
     }
-    _read(nodes.values(), after, gone)
+    read_others(nodes.values(), after, gone)
     return [condition, body]
 
 
-def _make_number(name: str, value: int) -> NodeDef:
+def make_number(name: str, value: int) -> NodeDef:
+    """Return a node that gives a whole number."""
     made = NodeDef(name=name, op="Const")
     made.attr["dtype"].type = COUNTER.dtype.as_datatype_enum
     made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, COUNTER.dtype))
