@@ -95,6 +95,21 @@ def deciding(given: Any) -> dict[str, Any]:
     return {"value": tf.while_loop(go_on, step, (0, tf.constant(True), given))[-1]}
 
 
+def calling(given: Any) -> dict[str, Any]:
+    """Calls a function in each turn."""
+
+    @tf.function(autograph=False)
+    def sums(left: Any, right: Any) -> tuple[Any, Any]:
+        return left + right, left - right
+
+    def step(number: Any, left: Any, right: Any) -> tuple[Any, Any, Any]:
+        both, rest = sums(left, right)
+        return number + 1, rest / 2, both / 2 + right
+
+    _, left, right = tf.while_loop(lambda number, *_: number < 3, step, (0, given, 2 * given))
+    return {"left": left, "right": right}
+
+
 def by_lengths(series: Any, lengths: Any) -> dict[str, Any]:
     """Goes no further than the longest series, as `dynamic_rnn` does; the rest of the list is zeros."""
     steps = tf.shape(series)[1]
@@ -198,6 +213,7 @@ CASES = (
     Case("chained-lowered", function(chained, ROWS), GRAPH, save=lowered),
     Case("deciding-1", function(deciding, ROWS), GRAPH, save=frozen),
     Case("deciding-lowered", function(deciding, ROWS), GRAPH, save=lowered),
+    Case("calling-1", function(calling, ROWS), GRAPH, save=frozen),
     Case("lengths-1", function(by_lengths, SERIES, LENGTHS), GRAPH, save=frozen),
     Case("lengths-fixed-1", function(by_lengths, SIX, LENGTHS), GRAPH, save=frozen),
     Case("stopping-1", function(stopping, ROWS), GRAPH, save=frozen),

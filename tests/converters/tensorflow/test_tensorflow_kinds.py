@@ -44,7 +44,7 @@ CONVERTED = [
     *("optimized-summed", "rows2", "rows3", "aged-gru", "cropped", "lambda"),
     *("lstm-1", "lstm-saved-1", "lstm-checkpoint-1", "lstm-lowered", "lstm-both-1", "lstm-both-lowered"),
     *("within-1", "within-lowered", "branching-1", "branching-lowered"),
-    *("lengths-1", "lengths-fixed-1"),
+    *("calling-1", "lengths-1", "lengths-fixed-1"),
     *("chained-1", "chained-lowered", "deciding-1", "deciding-lowered"),
     *(f"custom-{form}" for form in FORMS),
     *(f"built-{name}" for name in ("Net-net.weights.h5-3", "Net-net.h5-2", "Net-net-2", "Two-net.weights.h5-3")),

@@ -29,6 +29,8 @@ MAX_NODES = 1_000_000
 PASSING = {ENTER, "Merge", "Switch", "Exit", "Identity"}
 """Operators whose output is what they are given first."""
 CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+PLACES = "_class"
+"""Attribute with nodes that one is to be computed beside, by names that they had."""
 FROZEN = "_frozen_0"
 """How TensorFlow ends the names of functions that it froze, with a number."""
 COUNTER = tf.TensorSpec((), tf.int32)
@@ -62,6 +64,8 @@ def inline_calls(graph: GraphDef) -> GraphDef:
         if len(nodes) > MAX_NODES:
             message = f"expected a graph of at most {MAX_NODES} nodes, found more, in functions that call others"
             raise ModelportError(Reason.CONVERSION_FAILED, message)
+    for node in nodes:
+        node.attr.pop(PLACES, None)
     return GraphDef(node=nodes, versions=graph.versions, library=graph.library)
 
 
