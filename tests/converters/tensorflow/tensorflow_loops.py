@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow_kinds import SAVED, Case
-from tensorflow_traps import Told, function
+from tensorflow_traps import Told, function, save_told
 
 v1 = tf.compat.v1
 KERNEL = np.random.default_rng(5).uniform(-0.6, 0.6, (7, 12)).astype(np.float32)
@@ -69,6 +69,76 @@ def branching(given: Any) -> dict[str, Any]:
     return {"value": value}
 
 
+def chained(given: Any) -> dict[str, Any]:
+    """A loop that begins with what another one ended in, and turns as it says."""
+    turns, value = tf.while_loop(
+        lambda number, _: number < 3, lambda number, value: (number + 1, value @ KERNEL[:4, :4]), (0, given)
+    )
+
+    def step(number: Any, value: Any) -> tuple[Any, Any]:
+        narrow = tf.transpose(tf.nn.softmax(value)[..., :3])
+        return number + 1, tf.pad(tf.transpose(narrow), [[0, 0], [1, 0]]) + value
+
+    _, value = tf.while_loop(lambda number, _: number < 2 * turns, step, (turns, value))
+    return {"value": value}
+
+
+def deciding(given: Any) -> dict[str, Any]:
+    """A decision in the condition of a loop, on a variable that nothing else reads."""
+
+    def go_on(number: Any, is_small: Any, _: Any) -> Any:
+        return tf.cond(is_small, lambda: number < 5, lambda: number < 3)
+
+    def step(number: Any, _: Any, value: Any) -> tuple[Any, Any, Any]:
+        return number + 1, number < 3, tf.tanh(value @ KERNEL[:4, :4])
+
+    return {"value": tf.while_loop(go_on, step, (0, tf.constant(True), given))[-1]}
+
+
+def calling(given: Any) -> dict[str, Any]:
+    """Calls a function in each turn."""
+
+    @tf.function(autograph=False)
+    def sums(left: Any, right: Any) -> tuple[Any, Any]:
+        return left + right, left - right
+
+    def step(number: Any, left: Any, right: Any) -> tuple[Any, Any, Any]:
+        both, rest = sums(left, right)
+        return number + 1, rest / 2, both / 2 + right
+
+    _, left, right = tf.while_loop(lambda number, *_: number < 3, step, (0, given, 2 * given))
+    return {"left": left, "right": right}
+
+
+def by_lengths(series: Any, lengths: Any) -> dict[str, Any]:
+    """Goes no further than the longest series, as `dynamic_rnn` does; the rest of the list is zeros."""
+    steps = tf.shape(series)[1]
+    most = tf.minimum(steps, tf.maximum(1, tf.reduce_max(lengths)))
+    taken = tf.TensorArray(tf.float32, steps).unstack(tf.transpose(series, [1, 0, 2]))
+
+    def step(number: Any, kept: Any, answers: Any) -> tuple[Any, Any, Any]:
+        kept = tf.where((number < lengths)[:, None], tf.tanh(kept @ KERNEL[:4, :4] + taken.read(number)), kept)
+        return number + 1, kept, answers.write(number, kept)
+
+    begin = (0, tf.zeros_like(series[:, 0]), tf.TensorArray(tf.float32, steps, element_shape=[None, 4]))
+    _, last, answers = tf.while_loop(lambda number, *_: number < most, step, begin)
+    return {"all": tf.transpose(answers.stack(), [1, 0, 2]), "last": last}
+
+
+def stopping(rows: Any) -> dict[str, Any]:
+    """Ends before its list is full, when a sum is larger than most questions have it; the rest of the list is zeros."""
+    steps = tf.shape(rows)[0]
+
+    def go_on(number: Any, summed: Any, _: Any) -> Any:
+        return tf.logical_and(number < steps, tf.reduce_max(summed) < 1.96)
+
+    def step(number: Any, summed: Any, answers: Any) -> tuple[Any, Any, Any]:
+        return number + 1, summed / 2 + tf.tanh(rows[number]), answers.write(number, summed)
+
+    begin = (0, tf.zeros([4]), tf.TensorArray(tf.float32, steps, element_shape=[4]))
+    return {"answers": tf.while_loop(go_on, step, begin)[-1].stack()}
+
+
 @contextmanager
 def tensorflow_1() -> Iterator[v1.Session]:
     """Build a graph as TensorFlow 1 did."""
@@ -126,6 +196,8 @@ def lowered(model: Told, path: pathlib.Path) -> None:
 
 
 SERIES = tf.TensorSpec((None, None, 4), tf.float32, "series")
+SIX = tf.TensorSpec((None, 6, 4), tf.float32, "series")
+LENGTHS = tf.TensorSpec((None,), tf.int32, "lengths")
 ROWS = tf.TensorSpec((None, 4), tf.float32, "rows")
 GRAPH = "tensorflow-graph"
 CASES = (
@@ -137,6 +209,16 @@ CASES = (
     Case("lstm-both-lowered", function(both_ways, SERIES), GRAPH, save=lowered),
     Case("within-1", function(within, ROWS), GRAPH, save=frozen),
     Case("within-lowered", function(within, ROWS), GRAPH, save=lowered),
+    Case("chained-1", function(chained, ROWS), GRAPH, save=frozen),
+    Case("chained-lowered", function(chained, ROWS), GRAPH, save=lowered),
+    Case("deciding-1", function(deciding, ROWS), GRAPH, save=frozen),
+    Case("deciding-lowered", function(deciding, ROWS), GRAPH, save=lowered),
+    Case("calling-1", function(calling, ROWS), GRAPH, save=frozen),
+    Case("lengths-1", function(by_lengths, SERIES, LENGTHS), GRAPH, save=frozen),
+    Case("lengths-fixed-1", function(by_lengths, SIX, LENGTHS), GRAPH, save=frozen),
+    Case("stopping-1", function(stopping, ROWS), GRAPH, save=frozen),
+    Case("stopping-lowered", function(stopping, ROWS), GRAPH, save=lowered),
+    Case("stopping-saved", function(stopping, ROWS), SAVED, save=save_told),
     Case("branching-1", function(branching, ROWS), GRAPH, save=frozen),
     Case("branching-lowered", function(branching, ROWS), GRAPH, save=lowered),
 )

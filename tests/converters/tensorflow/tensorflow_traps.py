@@ -13,6 +13,7 @@ from tensorflow_kinds import SAVED, Case, Counting, Keras, keras2, keras3
 from modelport.api.spec import Input, Tolerance, Verification
 
 v1 = tf.compat.v1
+SERVING = "serving_default"
 TABLE = np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4)
 GIVEN = (Input(name="given", shape=["batch", 4]),)
 
@@ -74,6 +75,14 @@ def pooled(keras: Keras) -> Any:
     hidden = layers.AveragePooling2D(2)(layers.Conv2D(8, 3, padding="same")(image))
     hidden = layers.AveragePooling2D(3, strides=2, padding="same")(hidden)
     return keras.Model(image, layers.Dense(5)(layers.GlobalAveragePooling2D()(hidden)))
+
+
+def bounded(keras: Keras) -> Any:
+    """Pools of 8 bits that are bounded, as their operator has it."""
+    layers = keras.layers
+    image = layers.Input((16, 16, 3), name="image")
+    hidden = layers.ReLU(6.0)(layers.AveragePooling2D(2)(image))
+    return keras.Model(image, layers.ReLU()(layers.AveragePooling2D(2, strides=1)(hidden)))
 
 
 def masked(keras: Keras) -> Any:
@@ -249,6 +258,43 @@ def save_optimized(_: Any, path: pathlib.Path) -> None:
     meta.write_bytes(content.SerializeToString())
 
 
+def save_normalized(_: Any, path: pathlib.Path) -> None:
+    """Write a graph with what moves an average, which nothing reads."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        given = v1.placeholder(tf.float32, [None, 4], "given")
+        mean = v1.get_variable("mean", initializer=np.zeros(4, np.float32), use_resource=False, trainable=False)
+        v1.assign_sub(mean, 0.1 * (mean - tf.reduce_mean(given, 0)), name="moving")
+        tf.tanh((given - mean) @ TABLE @ TABLE, "summed")
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver().save(session, str(path / "net"))
+
+
+def save_tagged(_: Any, path: pathlib.Path) -> None:
+    """Write a SavedModel of TensorFlow 1 with a graph that trains, and one that is served."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        given = v1.placeholder(tf.float32, [None, 4], "given")
+        summed = tf.tanh(given @ v1.get_variable("w", initializer=TABLE, use_resource=False) @ TABLE)
+        session.run(v1.global_variables_initializer())
+        train, serve = (
+            {SERVING: v1.saved_model.predict_signature_def({"given": given}, {"summed": each})}
+            for each in (summed * 0.5, summed)
+        )
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(session, ["train"], train)
+        builder.add_meta_graph(["serve"], serve)
+        builder.save()
+
+
+def save_counted(_: Any, path: pathlib.Path) -> None:
+    """Write a SavedModel of TensorFlow 1 that counts its calls."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        given = v1.placeholder(tf.float32, [None, 4], "given")
+        calls = v1.get_variable("calls", initializer=0.0, use_resource=False)
+        summed = given + v1.assign_add(calls, 1.0)
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(path), {"given": given}, {"summed": summed})
+
+
 def trained(given: Any) -> Any:
     return {"summed": tf.tanh(given @ TABLE @ TABLE)}
 
@@ -355,6 +401,14 @@ CASES = (
         save=lambda model, path: save_training(model, path, kept=2),
     ),
     *(
+        Case(name, function(trained, tf.TensorSpec((None, 4), tf.float32, "given")), form, save=save)
+        for name, form, save in (
+            ("normalized-1", "tensorflow-checkpoint", save_normalized),
+            ("tagged-1", SAVED, save_tagged),
+            ("counted-1", SAVED, save_counted),
+        )
+    ),
+    *(
         Case(
             f"optimized-{key}",
             function(trained, tf.TensorSpec((None, 4), tf.float32, "given")),
@@ -389,6 +443,7 @@ CASES = (
         save=frozen,
     ),
     Case("lite-pooled", pooled, "tflite", save=save_bytes),
+    Case("lite-pooled-bounded", bounded, "tflite", save=save_bytes),
     *(
         Case(f"custom-{form}-{library.__version__[0]}", build, form, library, code=OBJECTS)
         for form, library, build in (

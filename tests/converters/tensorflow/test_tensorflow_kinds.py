@@ -40,9 +40,12 @@ CONVERTED = [
     *("opset11", "double", "scaled", "scaled2"),
     *("by_name", "twice2", "twice3", "grouped2", "grouped3", "grouped-saved", "masked", "operators"),
     *("whole", "resized", "training", "lite-names", "unread", "custom-saved", "custom-json", "own-class"),
+    *("normalized-1", "tagged-1"),
     *("optimized-summed", "rows2", "rows3", "aged-gru", "cropped", "lambda"),
     *("lstm-1", "lstm-saved-1", "lstm-checkpoint-1", "lstm-lowered", "lstm-both-1", "lstm-both-lowered"),
     *("within-1", "within-lowered", "branching-1", "branching-lowered"),
+    *("calling-1", "lengths-1", "lengths-fixed-1"),
+    *("chained-1", "chained-lowered", "deciding-1", "deciding-lowered"),
     *(f"custom-{form}" for form in FORMS),
     *(f"built-{name}" for name in ("Net-net.weights.h5-3", "Net-net.h5-2", "Net-net-2", "Two-net.weights.h5-3")),
     *(f"built-Lists-net.weights.h5-{version}" for version in (2, 3)),
@@ -75,11 +78,12 @@ def test_numbers_of_8_bits_differ_by_one_step_at_most(kinds):
     assert float(record["verification"]["maxAbsoluteError"]) <= 1
 
 
-def test_pools_of_8_bits_round_halves_as_the_source_does(kinds):
+@pytest.mark.parametrize("name", ["lite-pooled", "lite-pooled-bounded"])
+def test_pools_of_8_bits_round_halves_as_the_source_does(kinds, name):
     folder, outcomes = kinds
-    assert outcomes["lite-pooled"] == {"reason": "", "message": ""}
-    verify(folder / "lite-pooled")
-    record = msgspec.json.decode((folder / "lite-pooled" / "judge" / "out" / RECORD).read_bytes())
+    assert outcomes[name] == {"reason": "", "message": ""}
+    verify(folder / name)
+    record = msgspec.json.decode((folder / name / "judge" / "out" / RECORD).read_bytes())
     assert [each["agreement"] for each in record["verification"]["outputs"]] == ["1"]
 
 
@@ -116,6 +120,11 @@ def signature_of(folder):
     [
         ("no_signature", "InvalidSpec", ["serving_default, other"]),
         ("counting", "ConversionFailed", ["AssignAddVariableOp", "changes variables"]),
+        *(
+            (f"stopping-{form}", "ConversionFailed", ["while", "may end before", "dynamic_size=True"])
+            for form in ("1", "lowered", "saved")
+        ),
+        ("counted-1", "ConversionFailed", ["AssignAdd", "changes variables"]),
         ("reading", "UnsafeSource", ["ReadFile"]),
         ("no_variables", "SourceCorrupt", ["Failed to find any matching files"]),
         ("frozen_key", "InvalidSpec", ["no absent"]),

@@ -22,7 +22,9 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.graphs.loops import flatten, has_old_loops
+from modelport_converter.frameworks.tensorflow.graphs.endings import refuse_early_ends
+from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten
+from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops
 from modelport_converter.frameworks.tensorflow.load import Opened
 from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
 from modelport_converter.frameworks.tensorflow.tflite import convert_tflite
@@ -118,8 +120,9 @@ def export_model(opened: Opened, opset: int, path: Path) -> None:
 
 
 def _convert(model: Model, graph: Graph, opset: int) -> tuple[onnx.ModelProto, dict[str, str]]:
-    """Return the graph, and the names of its inputs and outputs as the model has them."""
+    """Return the graph, and the names of its inputs and outputs as the model has them. Raises ModelportError."""
     function = flatten(graph.function) if has_old_loops(graph.nodes) else graph.function
+    refuse_early_ends(function)
     functions, known = function.graph.as_graph_def().library.function, context.context()
     for name in (each.signature.name for each in functions if FROZEN.search(each.signature.name)):
         while known.has_function(name):  # once for each graph that has it

@@ -16,6 +16,8 @@ from onnx import numpy_helper
 POOL = "AveragePool"
 MOVING = {"Transpose", "Reshape", "Identity"}
 """Operators between a pool and its quantization that change no number."""
+BOUNDING = {"Relu", "Clip"}
+"""Operators between them that bound numbers, which may be done before or after they are rounded."""
 NEAR = 1e-3
 """What a mean in floats may be short of a half, in steps; less than what means of fewer than 1,000 differ by."""
 
@@ -48,7 +50,7 @@ def _behind(node: onnx.NodeProto, made: Mapping[str, onnx.NodeProto]) -> onnx.No
 def _before(node: onnx.NodeProto, read: Mapping[str, list[onnx.NodeProto]]) -> onnx.NodeProto | None:
     """Return the QuantizeLinear that alone a pool's output goes to."""
     readers = read.get(node.output[0], [])
-    while len(readers) == 1 and readers[0].op_type in MOVING:
+    while len(readers) == 1 and readers[0].op_type in MOVING | BOUNDING:
         readers = read.get(readers[0].output[0], [])
     return readers[0] if len(readers) == 1 and readers[0].op_type == "QuantizeLinear" else None
 

@@ -8,13 +8,12 @@ Source of the form: "Implementation of Control Flow in TensorFlow", a white pape
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 from tensorflow.core.framework.function_pb2 import FunctionDef
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
 from modelport.api.reasons import Reason
@@ -23,9 +22,15 @@ from modelport.errors import ModelportError
 v1 = tf.compat.v1
 Function: TypeAlias = tf.types.experimental.ConcreteFunction
 ENTER = "Enter"
+DECIDES = "LoopCond"
+"""Operator that says whether there is one more turn."""
 MAX_NODES = 1_000_000
 """A graph with functions that call themselves has no end."""
+PASSING = {ENTER, "Merge", "Switch", "Exit", "Identity"}
+"""Operators whose output is what they are given first."""
 CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+PLACES = "_class"
+"""Attribute with nodes that one is to be computed beside, by names that they had."""
 FROZEN = "_frozen_0"
 """How TensorFlow ends the names of functions that it froze, with a number."""
 COUNTER = tf.TensorSpec((), tf.int32)
@@ -37,20 +42,6 @@ ARRAYS = "TensorArray"
 def has_old_loops(nodes: Iterable[NodeDef]) -> bool:
     """Whether there is a loop of TensorFlow 1."""
     return any(node.op == ENTER for node in nodes)
-
-
-def flatten(function: Function) -> Function:
-    """Return a function with loops of TensorFlow 1 as tf2onnx takes it: without calls, and with weights as constants.
-
-    Raises ModelportError (ConversionFailed) for functions that call themselves.
-    """
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    graph = raise_loops(inline_calls(frozen.graph.as_graph_def()))
-    whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-    given, answers = (
-        [whole.graph.get_tensor_by_name(each.name) for each in side] for side in (frozen.inputs, frozen.outputs)
-    )
-    return cast("Function", whole.prune(given, answers))
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------
@@ -67,16 +58,18 @@ def inline_calls(graph: GraphDef) -> GraphDef:
             body = bodies[call.attr["f"].func.name]
             inner, flat = function_def_to_graph_def(body)
             names = [flat[body.ret[each.name]] for each in body.signature.output_arg]
-            nodes += _inline(call, inner, [each.name for each in body.signature.input_arg])
+            nodes += inline(call, inner, [each.name for each in body.signature.input_arg])
             answers |= {f"{call.name}:{number}": f"{call.name}/{name}" for number, name in enumerate(names)}
-        _read(nodes, answers, {call.name for call in calls})
+        read_others(nodes, answers, {call.name for call in calls})
         if len(nodes) > MAX_NODES:
             message = f"expected a graph of at most {MAX_NODES} nodes, found more, in functions that call others"
             raise ModelportError(Reason.CONVERSION_FAILED, message)
+    for node in nodes:
+        node.attr.pop(PLACES, None)
     return GraphDef(node=nodes, versions=graph.versions, library=graph.library)
 
 
-def _inline(call: NodeDef, body: GraphDef, parameters: Sequence[str]) -> list[NodeDef]:
+def inline(call: NodeDef, body: GraphDef, parameters: Sequence[str]) -> list[NodeDef]:
     """Return the nodes of a body, below the call's name; the parameters are copies of what the call is given."""
     given = [each for each in call.input if not each.startswith("^")]
     made = []
@@ -84,7 +77,7 @@ def _inline(call: NodeDef, body: GraphDef, parameters: Sequence[str]) -> list[No
         node.name = f"{call.name}/{node.name}"
         node.input[:] = [_below(call.name, each) for each in node.input]
         if not node.input:  # one that is in no loop by what it reads is in the loop of its call
-            node.input.extend(f"^{_owner(each)}" for each in call.input)
+            node.input.extend(f"^{owner(each)}" for each in call.input)
         made.append(node)
     for parameter, tensor in zip(parameters, given, strict=True):
         node = next(each for each in made if each.name == f"{call.name}/{parameter}")
@@ -100,15 +93,15 @@ def _below(name: str, tensor: str) -> str:
     return f"^{name}/{tensor[1:]}" if tensor.startswith("^") else f"{name}/{tensor}"
 
 
-def _owner(tensor: str) -> str:
+def owner(tensor: str) -> str:
     """Return the name of the node that a tensor, or an order to wait for one, is of."""
     return tensor.lstrip("^").partition(":")[0]
 
 
-def _read(nodes: Iterable[NodeDef], renamed: Mapping[str, str], gone: Collection[str]) -> None:
+def read_others(nodes: Iterable[NodeDef], renamed: Mapping[str, str], gone: Collection[str]) -> None:
     """Have nodes read other tensors, by their names with numbers, and wait for none of those that are gone."""
     for node in nodes:
-        inputs = [each for each in node.input if not (each.startswith("^") and _owner(each) in gone)]
+        inputs = [each for each in node.input if not (each.startswith("^") and owner(each) in gone)]
         node.input[:] = [_follow(each, renamed) for each in inputs]
 
 
@@ -123,7 +116,7 @@ def _follow(tensor: str, renamed: Mapping[str, str]) -> str:
 # --- loops ------------------------------------------------------------------------------------------------------------
 
 
-class _Variable(NamedTuple):
+class Variable(NamedTuple):
     """What a loop of TensorFlow 1 carries from turn to turn, or reads in each; tensors are named with their numbers."""
 
     given: str
@@ -138,11 +131,11 @@ class _Variable(NamedTuple):
     """Nodes that give what it is after the last turn."""
 
 
-class _Loop(NamedTuple):
+class Loop(NamedTuple):
     """A loop of TensorFlow 1, taken apart."""
 
     name: str
-    variables: list[_Variable]
+    variables: list[Variable]
     condition: str
     own: set[str]
     """Names of the nodes that make it one."""
@@ -159,12 +152,12 @@ def raise_loops(graph: GraphDef) -> GraphDef:
     functions = list(graph.library.function)
     with tf.Graph().as_default() as known:
         tf.import_graph_def(graph, name="")
-    waiting = sorted({_frame(node) for node in graph.node if node.op == ENTER})
+    waiting = sorted({frame_of(node) for node in graph.node if node.op == ENTER})
     while waiting:
         for name in list(waiting):
-            loop = _take_apart(name, nodes, known)
-            region = _follow_back(loop.ends, nodes, loop.own)
-            inner = {_frame(nodes[each]) for each in region if nodes[each].op == ENTER}
+            loop = take_apart(name, nodes, known)
+            region = follow_back(loop.ends, nodes, loop.own)
+            inner = {frame_of(nodes[each]) for each in region if nodes[each].op == ENTER}
             if inner & set(waiting):
                 continue
             waiting.remove(name)
@@ -175,65 +168,78 @@ def raise_loops(graph: GraphDef) -> GraphDef:
     return result
 
 
-def _frame(enter: NodeDef) -> str:
+def frame_of(enter: NodeDef) -> str:
+    """Return the name of the loop that a node begins."""
     return str(enter.attr["frame_name"].s, "utf-8")
 
 
-def _take_apart(name: str, nodes: Mapping[str, NodeDef], known: tf.Graph) -> _Loop:
+def take_apart(name: str, nodes: Mapping[str, NodeDef], known: tf.Graph) -> Loop:
+    """Return a loop of the nodes, by its name; the graph knows their types."""
     readers: dict[str, list[NodeDef]] = defaultdict(list)
     for node in nodes.values():
         for each in node.input:
-            readers[_owner(each)].append(node)
-    variables, own, condition = list[_Variable](), set[str](), ""
-    for enter in [node for node in nodes.values() if node.op == ENTER and _frame(node) == name]:
+            readers[owner(each)].append(node)
+    variables, own, condition = list[Variable](), set[str](), ""
+    for enter in [node for node in nodes.values() if node.op == ENTER and frame_of(node) == name]:
         given, entered = enter.input[0], f"{enter.name}:0"
         own.add(enter.name)
         if enter.attr["is_constant"].b:
-            variables.append(_Variable(given, _type(known, given), entered, entered, entered))
+            variables.append(Variable(given, _type(known, enter), entered, entered, entered))
             continue
         (merge,) = (node for node in readers[enter.name] if node.op == "Merge")
-        (switch,) = (node for node in readers[merge.name] if node.op == "Switch")
-        (following,) = (nodes[_owner(each)] for each in merge.input if _owner(each) != enter.name)
-        exits = [node.name for node in readers[switch.name] if node.op == "Exit"]
-        decides = nodes[_owner(switch.input[1])]
-        own |= {merge.name, switch.name, following.name, decides.name, *exits}
-        condition = _numbered(decides.input[0])
-        inside = f"{merge.name}:0", f"{switch.name}:1", _numbered(following.input[0])
-        variables.append(_Variable(given, _type(known, given), *inside, tuple(exits)))
+        decided = [node for node in readers[merge.name] if node.op == "Switch"]  # decisions in the condition, too
+        switch = next((node for node in decided if nodes[owner(node.input[1])].op == DECIDES), None)
+        (following,) = (nodes[owner(each)] for each in merge.input if owner(each) != enter.name)
+        own |= {merge.name, following.name}
+        in_body, exits = f"{merge.name}/unread:0", list[str]()  # as it is where only the condition reads a variable
+        if switch:
+            in_body, exits = f"{switch.name}:1", [node.name for node in readers[switch.name] if node.op == "Exit"]
+            decides = nodes[owner(switch.input[1])]
+            own |= {switch.name, decides.name, *exits}
+            condition = _numbered(decides.input[0])
+        inside = f"{merge.name}:0", in_body, _numbered(following.input[0])
+        variables.append(Variable(given, _type(known, enter), *inside, tuple(exits)))
     # tf2onnx takes lists that are read out of a loop, and then no longer finds those that are written behind them
-    variables.sort(key=lambda each: _skip_copies(each.answer, nodes, own) == each.in_body)
-    return _Loop(name, variables, condition, own)
+    variables.sort(key=lambda each: skip_copies(each.answer, nodes, own) == each.in_body)
+    return Loop(name, variables, condition, own)
 
 
-def _type(known: tf.Graph, tensor_name: str) -> tf.TensorSpec:
-    tensor = known.get_tensor_by_name(_numbered(tensor_name))
+def _type(known: tf.Graph, enter: NodeDef) -> tf.TensorSpec:
+    """Return the type of what enters a loop, as the graph had it before any loop was raised: one may read another one.
+
+    TensorFlow infers no rank through the operators of loops, which leave it as it is.
+    """
+    (tensor,) = known.get_operation_by_name(enter.name).inputs
+    dtype = tensor.dtype
+    while tensor.shape.rank is None and tensor.op.type in PASSING:
+        tensor = tensor.op.inputs[0]
     rank = tensor.shape.rank
-    return tf.TensorSpec(None if rank is None else [None] * rank, tensor.dtype)  # lengths may be others in each turn
+    return tf.TensorSpec(None if rank is None else [None] * rank, dtype)  # lengths may be others in each turn
 
 
 def _numbered(tensor: str) -> str:
     return tensor if ":" in tensor else f"{tensor}:0"
 
 
-def _follow_back(ends: Iterable[str], nodes: Mapping[str, NodeDef], stops: Collection[str]) -> list[str]:
+def follow_back(ends: Iterable[str], nodes: Mapping[str, NodeDef], stops: Collection[str]) -> list[str]:
     """Return the names of the nodes that tensors follow from, up to some others."""
-    waiting, found = [_owner(each) for each in ends], dict[str, None]()
+    waiting, found = [owner(each) for each in ends], dict[str, None]()
     while waiting:
         name = waiting.pop()
         if name not in found and name not in stops:
             found[name] = None
-            waiting += [_owner(each) for each in nodes[name].input]
+            waiting += [owner(each) for each in nodes[name].input]
     return list(found)
 
 
-def _skip_copies(tensor: str, nodes: Mapping[str, NodeDef], stops: Collection[str]) -> str:
+def skip_copies(tensor: str, nodes: Mapping[str, NodeDef], stops: Collection[str]) -> str:
     """Return the tensor that this one is a copy of: tf2onnx wants to see what is not changed in a loop."""
-    while _owner(tensor) not in stops and nodes[_owner(tensor)].op == "Identity":
-        tensor = nodes[_owner(tensor)].input[0]
+    while owner(tensor) not in stops and nodes[owner(tensor)].op == "Identity":
+        tensor = nodes[owner(tensor)].input[0]
     return _numbered(tensor)
 
 
-def _replace(nodes: dict[str, NodeDef], loop: _Loop, known: Sequence[FunctionDef]) -> list[FunctionDef]:
+def _replace(nodes: dict[str, NodeDef], loop: Loop, known: Sequence[FunctionDef]) -> list[FunctionDef]:
     """Put a While into the place of a loop, and return its two functions."""
     types = [each.type for each in loop.variables]
     answers = [each.answer for each in loop.variables]
@@ -241,23 +247,24 @@ def _replace(nodes: dict[str, NodeDef], loop: _Loop, known: Sequence[FunctionDef
         [each.in_condition for each in loop.variables], [loop.condition], loop, nodes, known, counts=False
     )
     body = _make_function([each.in_body for each in loop.variables], answers, loop, nodes, known, counts=True)
-    turn, most = (_make_number(f"{loop.name}_{name}", value) for name, value in (("turn", 0), ("most", -1)))
+    turn, most = (make_number(f"{loop.name}_{name}", value) for name, value in (("turn", 0), ("most", -1)))
     made = NodeDef(name=f"{loop.name}_while", op="While")
     made.input.extend([turn.name, most.name, *(each.given for each in loop.variables)])
     made.attr["T"].list.type.extend(each.dtype.as_datatype_enum for each in (COUNTER, COUNTER, *types))
     made.attr["cond"].func.name, made.attr["body"].func.name = condition.signature.name, body.signature.name
-    gone = {*_follow_back(loop.ends, nodes, loop.own), *loop.own}
+    gone = {*follow_back(loop.ends, nodes, loop.own), *loop.own}
     for name in gone:
         del nodes[name]
     nodes.update({each.name: each for each in (turn, most, made)})
     after = {
         f"{last}:0": f"{made.name}:{2 + number}" for number, each in enumerate(loop.variables) for last in each.exits
     }
-    _read(nodes.values(), after, gone)
+    read_others(nodes.values(), after, gone)
     return [condition, body]
 
 
-def _make_number(name: str, value: int) -> NodeDef:
+def make_number(name: str, value: int) -> NodeDef:
+    """Return a node that gives a whole number."""
     made = NodeDef(name=name, op="Const")
     made.attr["dtype"].type = COUNTER.dtype.as_datatype_enum
     made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, COUNTER.dtype))
@@ -267,20 +274,20 @@ def _make_number(name: str, value: int) -> NodeDef:
 def _make_function(
     given: Sequence[str],
     ends: Sequence[str],
-    loop: _Loop,
+    loop: Loop,
     nodes: Mapping[str, NodeDef],
     known: Sequence[FunctionDef],
     *,
     counts: bool,
 ) -> FunctionDef:
     """Return the function from the variables to the condition, or to the variables after a turn, which is counted."""
-    ends = [_skip_copies(each, nodes, loop.own) for each in ends]
+    ends = [skip_copies(each, nodes, loop.own) for each in ends]
     graph = GraphDef()
     graph.library.function.extend(known)
-    for name in _follow_back(ends, nodes, loop.own):
+    for name in follow_back(ends, nodes, loop.own):
         node = graph.node.add()
         node.CopyFrom(nodes[name])  # each is computed once in a turn: none waits for another one that it does not read
-        node.input[:] = [_skip_copies(each, nodes, loop.own) for each in node.input if not each.startswith("^")]
+        node.input[:] = [skip_copies(each, nodes, loop.own) for each in node.input if not each.startswith("^")]
     read = {_numbered(each) for node in graph.node for each in node.input}
 
     def run(turn: tf.Tensor, most: tf.Tensor, *tensors: tf.Tensor) -> list[tf.Tensor]:

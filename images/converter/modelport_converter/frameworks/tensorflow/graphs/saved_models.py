@@ -32,6 +32,8 @@ from modelport_converter.frameworks.tensorflow.model import (
 v1 = tf.compat.v1
 TABLE = "Table"
 """In operators on tables of keys."""
+SERVE = "serve"
+"""The tag of the graph that answers, beside which TensorFlow 1 may have kept one that trains."""
 INTERNAL = "__saved_model"
 """How signatures begin that are TensorFlow's own."""
 
@@ -41,10 +43,12 @@ def load_saved_model(path: Path, given: Sequence[Input], name: str | None) -> Mo
     saved = _read(path)
     graphs = [each.graph_def for each in saved.meta_graphs]
     refuse_reaching(path.name, (node for graph in graphs for node in nodes_of(graph)))
-    if len(saved.meta_graphs) == 1 and _is_old(saved.meta_graphs[0]):
-        return _load_old(path, saved.meta_graphs[0], given, name)
+    meta = _pick_graph(path, saved.meta_graphs)
+    if _is_old(meta):
+        return _load_old(path, meta, given, name)
+    tags = list(meta.meta_info_def.tags) if len(saved.meta_graphs) > 1 else None
     with _told(path), _compiled_inlined(path, saved) as folder:
-        loaded = tf.saved_model.load(folder)
+        loaded = tf.saved_model.load(folder, tags)
     signature = loaded.signatures[pick_signature(loaded.signatures, name)]
     # a signature has no order; TensorFlow's is another one in each process
     specs = dict(sorted(signature.structured_input_signature[1].items()))
@@ -66,6 +70,17 @@ def _read(path: Path) -> SavedModel:
         message = f"{path.name}: expected a SavedModel, found: {error!s:.200}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     return saved
+
+
+def _pick_graph(path: Path, graphs: Sequence[MetaGraphDef]) -> MetaGraphDef:
+    """Return the only graph, or the one that is to be served. Raises ModelportError (SourceCorrupt)."""
+    tags = [sorted(each.meta_info_def.tags) for each in graphs]
+    served = [graph for graph, found in zip(graphs, tags, strict=True) if found == [SERVE] or len(graphs) == 1]
+    if len(served) == 1:
+        return served[0]
+    told = "; ".join(" and ".join(each) or "no tag" for each in tags) or "none"
+    message = f"{path.name}: expected one graph, or one that is tagged {SERVE} alone, found {told:.200}"
+    raise ModelportError(Reason.SOURCE_CORRUPT, f"{message}; save the graph to serve by itself")
 
 
 @contextmanager

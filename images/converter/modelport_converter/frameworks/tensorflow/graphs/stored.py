@@ -21,12 +21,14 @@ from modelport.errors import ModelportError, lacks_memory
 from modelport.frameworks.tensorflow import META
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.model import (
+    WRITING,
     Model,
     inline_compiled,
     make_model,
     nodes_of,
     read_inputs,
     refuse_reaching,
+    refuse_states,
 )
 
 v1 = tf.compat.v1
@@ -117,6 +119,9 @@ def make_graph_model(
 def import_graph(graph: GraphDef) -> Any:
     """Return a function without inputs that holds a graph of constants. Raises ModelportError."""
     refuse_reaching("graph", nodes_of(graph))
+    refuse_states(
+        list(nodes_of(graph))
+    )  # whose variables are constants here, which TensorFlow takes for a broken graph
     inline_compiled(graph)
     with _taken():
         return v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
@@ -189,7 +194,7 @@ def _find_ends(graph: GraphDef, followed: Mapping[str, Sequence[str]]) -> list[s
 
 
 def _follow(graph: GraphDef) -> dict[str, list[str]]:
-    """Return the nodes that follow from an input, those that log left out, each with what reads it."""
+    """Return the nodes that follow from an input, those that log or write left out, each with what reads it."""
     readers: dict[str, list[str]] = defaultdict(list)
     for node in graph.node:
         for each in node.input:
@@ -205,7 +210,7 @@ def _follow(graph: GraphDef) -> dict[str, list[str]]:
     return {
         node.name: found[node.name]
         for node in graph.node
-        if node.name in found and node.op not in SILENT and SUMMARY not in node.op
+        if node.name in found and node.op not in SILENT and SUMMARY not in node.op and not WRITING.match(node.op)
     }
 
 

@@ -1,0 +1,25 @@
+"""Functions with loops of TensorFlow 1 as tf2onnx takes them."""
+
+from typing import cast
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from modelport_converter.frameworks.tensorflow.graphs.endings import fill_arrays
+from modelport_converter.frameworks.tensorflow.graphs.loops import Function, inline_calls, raise_loops
+
+v1 = tf.compat.v1
+
+
+def flatten(function: Function) -> Function:
+    """Return a function with loops of TensorFlow 1 as tf2onnx takes it: without calls, and with weights as constants.
+
+    Raises ModelportError (ConversionFailed) for functions that call themselves.
+    """
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    graph = fill_arrays(raise_loops(inline_calls(frozen.graph.as_graph_def())))
+    whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    given, answers = (
+        [whole.graph.get_tensor_by_name(each.name) for each in side] for side in (frozen.inputs, frozen.outputs)
+    )
+    return cast("Function", whole.prune(given, answers))
