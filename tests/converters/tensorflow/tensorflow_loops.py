@@ -139,6 +139,18 @@ def stopping(rows: Any) -> dict[str, Any]:
     return {"answers": tf.while_loop(go_on, step, begin)[-1].stack()}
 
 
+def bounded(rows: Any) -> dict[str, Any]:
+    """Ends before its list is full at a number of turns that no question comes to; the rest of the list is zeros."""
+    steps = tf.shape(rows)[0]
+
+    def step(number: Any, answers: Any) -> tuple[Any, Any]:
+        return number + 1, answers.write(number, tf.tanh(rows[number]))
+
+    begin = (0, tf.TensorArray(tf.float32, steps, element_shape=[4]))
+    *_, answers = tf.while_loop(lambda number, _: tf.logical_and(number < steps, number < 600), step, begin)
+    return {"answers": answers.stack()}
+
+
 @contextmanager
 def tensorflow_1() -> Iterator[v1.Session]:
     """Build a graph as TensorFlow 1 did."""
@@ -219,6 +231,8 @@ CASES = (
     Case("stopping-1", function(stopping, ROWS), GRAPH, save=frozen),
     Case("stopping-lowered", function(stopping, ROWS), GRAPH, save=lowered),
     Case("stopping-saved", function(stopping, ROWS), SAVED, save=save_told),
+    Case("bounded-lowered", function(bounded, ROWS), GRAPH, save=lowered),
+    Case("bounded-saved", function(bounded, ROWS), SAVED, save=save_told),
     Case("branching-1", function(branching, ROWS), GRAPH, save=frozen),
     Case("branching-lowered", function(branching, ROWS), GRAPH, save=lowered),
 )

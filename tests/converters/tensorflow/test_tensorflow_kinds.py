@@ -124,6 +124,10 @@ def signature_of(folder):
             (f"stopping-{form}", "ConversionFailed", ["while", "may end before", "dynamic_size=True"])
             for form in ("1", "lowered", "saved")
         ),
+        *(
+            (f"bounded-{form}", "ConversionFailed", ["while", "at a number", "dynamic_size=True"])
+            for form in ("lowered", "saved")
+        ),
         ("counted-1", "ConversionFailed", ["AssignAdd", "changes variables"]),
         ("reading", "UnsafeSource", ["ReadFile"]),
         ("no_variables", "SourceCorrupt", ["Failed to find any matching files"]),

@@ -4,7 +4,7 @@ TensorFlow gives zeros for what a loop did not write into a list of a fixed size
 it had turns. Questions that have each loop go on to its end do not show it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 from tensorflow.core.framework.function_pb2 import FunctionDef
@@ -39,7 +39,7 @@ COUNTS = {"Add", "AddV2", "Sub"}
 
 
 def refuse_early_ends(function: Function) -> None:
-    """Raise ModelportError (ConversionFailed) for loops that may end before a list is full, by what they compute."""
+    """Raise ModelportError (ConversionFailed) for loops that may end before a list is full."""
     graph = function.graph.as_graph_def()
     bodies = {each.signature.name: each for each in graph.library.function}
     scopes = [graph, *(function_def_to_graph_def(each)[0] for each in bodies.values())]
@@ -47,7 +47,7 @@ def refuse_early_ends(function: Function) -> None:
     if early:
         message = (
             f"{', '.join(early):.200}: expected a loop that fills its list of tensors, found one that may end before, by"
-            " what it computes; let it go on to the end, or begin with a list of no tensors that grows (dynamic_size=True)"
+            " what it computes or at a number; let it go on to the end, or begin with a list of no tensors that grows (dynamic_size=True)"
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
 
@@ -111,13 +111,13 @@ def _make_filling(dtype: tf.DType) -> GraphDef:
 
 def _find_new(scope: GraphDef, bodies: Mapping[str, FunctionDef]) -> list[str]:
     nodes = {node.name: node for node in scope.node}
-    return [
-        loop.name
-        for loop in nodes.values()
-        if loop.op in LOOPS
-        and any(_is_fixed(each, nodes) for each in loop.input if not each.startswith("^"))
-        and _is_early(bodies[loop.attr["cond"].func.name], bodies[loop.attr["body"].func.name])
-    ]
+    found = []
+    for loop in (node for node in nodes.values() if node.op in LOOPS):
+        lists = [each for each in loop.input if not each.startswith("^") and _is_fixed(each, nodes)]
+        sizes = [_size_of(_begin_of(each, nodes), nodes) for each in lists]
+        condition, body = (bodies[loop.attr[each].func.name] for each in ("cond", "body"))
+        found += [loop.name] if lists and _is_early(condition, body, sizes) else []
+    return found
 
 
 def _find_old(graph: GraphDef, known: tf.Graph) -> list[str]:
@@ -161,16 +161,29 @@ def _is_fixed(tensor: str, nodes: Mapping[str, NodeDef]) -> bool:
     node = _begin_of(tensor, nodes)
     if node.op not in SIZES:
         return False
-    size = nodes[owner(skip_copies(node.input[SIZES[node.op]], nodes, ()))]
+    size = _size_of(node, nodes)
     return size.op != "Const" or bool(tf.make_ndarray(size.attr["value"].tensor).any())
 
 
-def _is_early(condition: FunctionDef, body: FunctionDef) -> bool:
-    """Whether a loop's end follows from more than its turns, and from what it does not change."""
+def _size_of(node: NodeDef, nodes: Mapping[str, NodeDef]) -> NodeDef:
+    return nodes[owner(skip_copies(node.input[SIZES[node.op]], nodes, ()))]
+
+
+def _is_early(condition: FunctionDef, body: FunctionDef, sizes: Sequence[NodeDef]) -> bool:
+    """Whether a loop's end follows from more than its turns, and from what it does not change, or from a number.
+
+    A number that is the size of a list ends it where it is full.
+    """
     (asking, asked), (turning, turned) = (function_def_to_graph_def(each) for each in (condition, body))
     (end,) = (asked[condition.ret[each.name]] for each in condition.signature.output_arg)
     names = [each.name for each in condition.signature.input_arg]
     read = _read(end, {node.name: node for node in asking.node}, names)
+    full = {tf.make_ndarray(each.attr["value"].tensor).item() for each in sizes if each.op == "Const"}
+    numbers = (
+        tf.make_ndarray(node.attr["value"].tensor) for node in asking.node if node.op == "Const" and node.name in read
+    )
+    if any(each.dtype.kind == "i" and each.size == 1 and each.item() not in full for each in numbers):
+        return True
     nodes = {node.name: node for node in turning.node}
     given = [f"{each.name}:0" for each in body.signature.input_arg]
     answers = [turned[body.ret[each.name]] for each in body.signature.output_arg]
