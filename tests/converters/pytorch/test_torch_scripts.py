@@ -10,7 +10,7 @@ from converters.verdicts import printed_by
 pytestmark = pytest.mark.converters
 FOLLOWED = [
     *("attention", "masked", "resize", "numbers", "typed", "lists", "kept"),
-    *("memory", "tied", "beside", "steps"),
+    *("memory", "tied", "beside", "steps", "traced"),
 ]
 REFUSED = {
     "free steps": "UserError: Constraints violated (L['inputs'][0].size()[1])",

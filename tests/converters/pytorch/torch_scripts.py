@@ -237,6 +237,20 @@ class Roots(nn.Module):
         return x / math.sqrt(0.5 * x.size(1))
 
 
+class Traced(nn.Module):
+    """Computes with lengths as a trace has them: as tensors, which are numbers again where a shape is said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(4, 6, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.convolution(x.transpose(1, 2))
+        rows, channels, steps = x.shape
+        parts = x.reshape(rows, 2, channels // 2, steps).flatten(1, 2)
+        return parts * steps + torch.arange(steps)[: steps - 1 + 1] / (rows * channels)
+
+
 CASES: dict[str, tuple[nn.Module, int, set[int]]] = {
     "attention": (Attention(), 8, {0, 1}),
     "masked": (Masked(), 8, {0, 1}),
@@ -253,12 +267,15 @@ CASES: dict[str, tuple[nn.Module, int, set[int]]] = {
     "looks": (Looks(), 4, {0}),
     "decides": (Decides(), 4, {0, 1}),
     "roots": (Roots(), 4, {0, 1}),
+    "traced": (Traced(), 4, {0, 1}),
 }
 
 
 def store(model: nn.Module) -> Any:
     kept = io.BytesIO()
-    torch.jit.save(torch.jit.script(model.eval()), kept)
+    is_traced = isinstance(model, Traced)
+    made = torch.jit.trace(model.eval(), torch.randn(3, 6, 4)) if is_traced else torch.jit.script(model.eval())
+    torch.jit.save(made, kept)
     kept.seek(0)
     return torch.jit.load(kept).eval()
 

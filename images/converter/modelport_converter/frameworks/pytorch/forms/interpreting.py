@@ -6,7 +6,7 @@ ranks, types and options is decided while it is followed; what it decides by val
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ class Interpreted(torch.nn.Module):
         super().__init__()
         self._graph = script.inlined_graph
         self._defaults = [each.default_value for each in script.forward.schema.arguments[1:]]
+        self._numbers = dict(_find_numbers(self._graph))
         self._root = (_Part(script, ""),)  # in a tuple, so that it is no module of this one
         self._keys: dict[str, str] = {}
         self._changed: dict[str, Any] = {}
@@ -57,6 +58,10 @@ class Interpreted(torch.nn.Module):
 
     def _run(self, block: Any, known: dict[int, Any]) -> list[Any]:
         for node in block.nodes():
+            if node.kind() == "prim::Constant":
+                value = node.output()
+                known[value.unique()] = self._numbers.get(value.unique(), value.toIValue())
+                continue
             given = [known[each.unique()] for each in node.inputs()]
             try:
                 taken = self._run_node(node, given, known)
@@ -138,13 +143,20 @@ def _warn(node: Any) -> None:
         warnings.warn_explicit("a decision by a length", torch.jit.TracerWarning, place.file, place.line)
 
 
+def _find_numbers(graph: Any) -> Iterator[tuple[int, int]]:
+    """Return the constants that are whole numbers in tensors, as traces have those that they compute lengths with."""
+    for node in graph.findAllNodes("prim::Constant", recurse=True):
+        value = node.output().toIValue()
+        if isinstance(value, torch.Tensor) and value.dim() == 0 and value.dtype == torch.int64:
+            yield node.output().unique(), int(value)
+
+
 def _uniques(values: Any) -> list[int]:
     return [each.unique() for each in values]
 
 
 _UNPACKING = {"prim::TupleUnpack", "prim::ListUnpack"}
 _STRUCTURES: dict[str, Callable[[Any, list[Any]], Any]] = {
-    "prim::Constant": lambda node, _given: node.output().toIValue(),
     "prim::Uninitialized": lambda _node, _given: None,
     "prim::ListConstruct": lambda _node, given: list(given),
     "prim::TupleConstruct": lambda _node, given: tuple(given),
@@ -179,6 +191,8 @@ def _call(node: Any, given: list[Any]) -> Any:
 
 
 def _call_operator(node: Any, given: list[Any]) -> Any:
+    if node.kind() == "aten::_convolution":  # with what it says to libraries, which ONNX has not; traces have it
+        return torch.ops.aten.convolution.default(*given[:_OF_CONVOLUTION])
     space, _, name = node.kind().partition("::")
     overloads = getattr(getattr(torch.ops, space), name, None)
     if overloads is None or node.schema() == _NO_SCHEMA:
@@ -187,6 +201,7 @@ def _call_operator(node: Any, given: list[Any]) -> Any:
     for argument, value in zip(schema.arguments, given, strict=True):
         if argument.alias_info and argument.alias_info.is_write and isinstance(value, (list, dict)):
             raise NotImplementedError(f"{node.kind()}, which would change a copy of its list")
+    given = [_as_wanted(argument, value) for argument, value in zip(schema.arguments, given, strict=True)]
     args = [value for argument, value in zip(schema.arguments, given, strict=True) if not argument.kwarg_only]
     named = zip(schema.arguments[len(args) :], given[len(args) :], strict=True)
     overload = getattr(overloads, schema.overload_name or "default")
@@ -196,8 +211,18 @@ def _call_operator(node: Any, given: list[Any]) -> Any:
     return answer
 
 
+def _as_wanted(argument: Any, value: Any) -> Any:
+    """Return a number as a tensor where an operator takes one."""
+    if argument.type.kind() != "TensorType" or not isinstance(value, (int, float, torch.SymInt, torch.SymFloat)):
+        return value
+    is_whole = isinstance(value, (int, torch.SymInt))
+    return torch.scalar_tensor(value, dtype=torch.int64 if is_whole else torch.float32)
+
+
 def _is_free(value: object) -> bool:
     return isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool))
 
 
 _NO_SCHEMA = "(no schema)"
+_OF_CONVOLUTION = 9
+"""Arguments of a convolution."""

@@ -86,12 +86,20 @@ def _tensor(values: Any, dtype: int | None, device: torch.device | None, *_: boo
     return torch.tensor(values, dtype=kind, device=device)
 
 
+def _divide(one: Any, other: Any, rounding: str | None = None) -> Any:
+    if rounding == "floor":
+        return one // other
+    return torch.sym_int(one / other) if rounding == "trunc" else one / other
+
+
 OF_NUMBERS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
+    "add": lambda one, other, factor=1: one + factor * other,
+    "sub": lambda one, other, factor=1: one - factor * other,
+    "rsub": lambda one, other, factor=1: other - factor * one,
     "mul": operator.mul,
-    "div": operator.truediv,
+    "div": _divide,
     "floordiv": operator.floordiv,
+    "floor_divide": operator.floordiv,
     "remainder": operator.mod,
     "neg": operator.neg,
     "pow": operator.pow,
@@ -112,10 +120,13 @@ OF_NUMBERS: dict[str, Callable[..., Any]] = {
     "floor": math.floor,
     "round": round,
     "Int": torch.sym_int,
+    "IntImplicit": torch.sym_int,
+    "ScalarImplicit": lambda number: number,
     "Float": torch.sym_float,
     "Bool": bool,
     "str": str,
-    "NumToTensor": torch.tensor,
+    # a trace has lengths as tensors, and takes them out again: it is a number until an operator wants a tensor
+    "NumToTensor": lambda number: number,
     "tensor": _tensor,
     "as_tensor": _tensor,
 }
