@@ -18,17 +18,31 @@ from typing import NamedTuple
 from modelport_cli.local.environments import find_recipe, prepare
 from mutations import packages
 
+CODE = [Path(__file__).parents[1] / part for part in ("operator", "images/converter")]
 TURNS = 3
 MOST_TIMES, MOST_SECONDS = 2, 3
 """The goal: at most so many times as long, and so many seconds more."""
 
 HUGGINGFACE = """
-import sys, torch, transformers
+import sys
+sys.path += sys.argv[3:]
+from modelport_converter.frameworks.pytorch.building.torchvision_shim import install
+install()  # where torchvision's extension does not load beside this torch, transformers would not either
+import torch, transformers
 model = transformers.AutoModel.from_pretrained(sys.argv[1]).eval()
 names = ["input_ids", "attention_mask", "token_type_ids"]
-example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
+
+class Named(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs):
+        return self.model(**dict(zip(names, inputs)), use_cache=False).to_tuple()
+
+example = tuple(torch.ones(2, 8, dtype=torch.int64) for _ in names)
 axes = {name: {0: "batch", 1: "sequence"} for name in names}
-torch.onnx.export(model, (example,), sys.argv[2], input_names=names, dynamic_axes=axes, opset_version=17, dynamo=False)
+torch.onnx.export(Named().eval(), example, sys.argv[2], input_names=names, dynamic_axes=axes, opset_version=17, dynamo=False)
 """
 KERAS = """
 import sys, tensorflow as tf, tf_keras, tf2onnx
@@ -100,7 +114,7 @@ def _measure(case: Case, scratch: Path, turns: int) -> tuple[float, float]:
     python = prepare(find_recipe(f"converter-{case.framework}"))
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(turns + 1):  # the first one fills what the machine caches
-        export = _time([python, "-W", "ignore", "-c", case.exporter, model, scratch / "exported.onnx"])
+        export = _time([python, "-W", "ignore", "-c", case.exporter, model, scratch / "exported.onnx", *CODE])
         target = scratch / f"artifact-{turn}"
         command = [sys.executable, "-m", "modelport_cli", "convert", model, "--to", "onnx", "--output", target]
         convert = _time([*command, *case.options])
