@@ -86,10 +86,8 @@ CASES = {
         ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"),
         "tensorflow",
         SAVED_MODEL,
-        (
-            "--tolerance",
-            "1e-4",
-        ),  # one unit in the last place of its input moves its answers by more than is verified else
+        # one unit in the last place of its input moves its answers by more than is verified else
+        ("--tolerance", "1e-4"),
     ),
 }
 

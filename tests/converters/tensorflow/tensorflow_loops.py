@@ -212,27 +212,28 @@ SIX = tf.TensorSpec((None, 6, 4), tf.float32, "series")
 LENGTHS = tf.TensorSpec((None,), tf.int32, "lengths")
 ROWS = tf.TensorSpec((None, 4), tf.float32, "rows")
 GRAPH = "tensorflow-graph"
+
+
+def in_both(name: str, model: Callable[..., Any], *inputs: tf.TensorSpec) -> tuple[Case, ...]:
+    """Return a model frozen by TensorFlow 1, and by TensorFlow 2."""
+    forms = (("1", frozen), ("lowered", lowered))
+    return tuple(Case(f"{name}-{form}", function(model, *inputs), GRAPH, save=save) for form, save in forms)
+
+
 CASES = (
-    Case("lstm-1", function(recurrent, SERIES), GRAPH, save=frozen),
+    *in_both("lstm", recurrent, SERIES),
     Case("lstm-saved-1", function(recurrent, SERIES), SAVED, save=with_weights(saved)),
     Case("lstm-checkpoint-1", function(recurrent, SERIES), "tensorflow-checkpoint", save=with_weights(checkpoint)),
-    Case("lstm-lowered", function(recurrent, SERIES), GRAPH, save=lowered),
-    Case("lstm-both-1", function(both_ways, SERIES), GRAPH, save=frozen),
-    Case("lstm-both-lowered", function(both_ways, SERIES), GRAPH, save=lowered),
-    Case("within-1", function(within, ROWS), GRAPH, save=frozen),
-    Case("within-lowered", function(within, ROWS), GRAPH, save=lowered),
-    Case("chained-1", function(chained, ROWS), GRAPH, save=frozen),
-    Case("chained-lowered", function(chained, ROWS), GRAPH, save=lowered),
-    Case("deciding-1", function(deciding, ROWS), GRAPH, save=frozen),
-    Case("deciding-lowered", function(deciding, ROWS), GRAPH, save=lowered),
+    *in_both("lstm-both", both_ways, SERIES),
+    *in_both("within", within, ROWS),
+    *in_both("chained", chained, ROWS),
+    *in_both("deciding", deciding, ROWS),
     Case("calling-1", function(calling, ROWS), GRAPH, save=frozen),
     Case("lengths-1", function(by_lengths, SERIES, LENGTHS), GRAPH, save=frozen),
     Case("lengths-fixed-1", function(by_lengths, SIX, LENGTHS), GRAPH, save=frozen),
-    Case("stopping-1", function(stopping, ROWS), GRAPH, save=frozen),
-    Case("stopping-lowered", function(stopping, ROWS), GRAPH, save=lowered),
+    *in_both("stopping", stopping, ROWS),
     Case("stopping-saved", function(stopping, ROWS), SAVED, save=save_told),
     Case("bounded-lowered", function(bounded, ROWS), GRAPH, save=lowered),
     Case("bounded-saved", function(bounded, ROWS), SAVED, save=save_told),
-    Case("branching-1", function(branching, ROWS), GRAPH, save=frozen),
-    Case("branching-lowered", function(branching, ROWS), GRAPH, save=lowered),
+    *in_both("branching", branching, ROWS),
 )
