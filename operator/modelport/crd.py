@@ -27,7 +27,8 @@ _OPAQUE = ("source.signature",)
 """Parts of the status that are told as a whole."""
 _UNTOLD = (
     *(FIELDS["requirements"], FIELDS["data"]),  # as those of the source
-    *("status.conditions.*", "status.refused.*", "status.verification.outputs.*"),
+    "spec.verification.outputs.*",  # as those of the tolerance of all outputs
+    *("status.conditions.*", "status.refused.*", "status.verification.outputs.*", "status.failure", "status.serving"),
 )
 """Places whose fields the reference page alone describes: they do not fit."""
 

@@ -24,10 +24,12 @@ PlannedPath = tuple[tuple[Converter, Options], ...]
 def find_paths(source: str, target: str, converters: Mapping[str, Converter] = CONVERTERS) -> list[Path]:
     """Return the ways from `source` to `target`, the one with the least sum of costs first, at most MAX_PATHS.
 
-    Each has at least one hop, and none comes by a format twice, but for a target that is the source's format.
+    Each has at least one hop, and none comes by a format twice, but for a target that is the source's format, nor through
+    a format where one converter leads directly past it: what that one refuses, a way round by the same programs would, too.
     Raises ModelportError (InvalidSpec) if there is none.
     """
     queue: list[tuple[int, int, Path]] = [(0, 0, ())]
+    direct = {(converter.source, converter.target) for converter in converters.values()}
     found: list[Path] = []
     pushed = 0
     while queue and len(found) < MAX_PATHS:
@@ -38,9 +40,10 @@ def find_paths(source: str, target: str, converters: Mapping[str, Converter] = C
             continue
         if len(path) == MAX_HOPS:
             continue
-        been = {source, *(hop.target for hop in path)} - {target}
+        been = [source, *(hop.target for hop in path)]
         for converter in converters.values():
-            if converter.source == reached and converter.target not in been:
+            is_next = converter.source == reached and converter.target not in {*been} - {target}
+            if is_next and not any((before, converter.target) in direct for before in been[:-1]):
                 pushed += 1
                 heapq.heappush(queue, (cost + converter.cost, pushed, (*path, converter)))
     if not found:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.converters
 def convert(run, tmp_path):
     """Convert a model, or bytes, and return the status."""
 
-    def convert(model, inputs=(), dimensions=None, **target):
+    def convert(model, inputs=(), dimensions=None, shapes=None, **target):
         path = tmp_path / "model.onnx"
         if isinstance(model, Path):
             path = model
@@ -37,7 +37,7 @@ def convert(run, tmp_path):
             "apiVersion": "modelport.dev/v1alpha1",
             "kind": "ModelConversion",
             "metadata": {"name": "net"},
-            "spec": {"source": source, "target": {"format": "onnx", "options": target}},
+            "spec": {"source": source, "target": {"format": "onnx", "options": target, "shapes": shapes or {}}},
         }
         return run(manifest, path)
 
@@ -51,6 +51,25 @@ def test_converts(convert, make, target):
     assert "failure" not in status, status
     for output in status["verification"]["outputs"]:
         assert float(output["relativeRms"]) < 1e-5
+
+
+def test_fixed_shapes_are_in_the_file_and_the_only_ones_that_are_asked(convert):
+    net = NETS[0]()
+    name = net.model.graph.input[0].name
+    free = [each.dim_param or each.dim_value for each in net.model.graph.input[0].type.tensor_type.shape.dim]
+    fixed = [each if isinstance(each, int) else 16 for each in free]
+    assert fixed != free
+    status = convert(net.model, shapes={name: fixed})
+    assert "failure" not in status, status
+    artifact = Path(status["artifact"]["uri"].removeprefix("file:"))
+    manifest = msgspec.json.decode((artifact / "manifest.json").read_bytes(), type=ArtifactManifest)
+    model = onnx.load(artifact / MODEL / "model.onnx")
+    values = [*model.graph.input, *model.graph.output]
+    written = [[each.dim_value for each in value.type.tensor_type.shape.dim] for value in values]
+    assert written == [each.shape for each in (*manifest.signature.inputs, *manifest.signature.outputs)]
+    assert (written[0], manifest.lengths) == (fixed, {})
+    refused = convert(net.model, shapes={name: [*fixed, 1]})
+    assert refused["failure"]["reason"] == "InvalidSpec"
 
 
 def test_a_newer_file_version_becomes_one_that_runtimes_know(convert):

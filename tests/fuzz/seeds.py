@@ -12,7 +12,7 @@ SEEDS: dict[str, Sequence[str]] = {
     "safetensors": ("lstm/safetensors",),
     "huggingface": ("bert/huggingface",),
     "torchscript": ("lstm/torchscript-traced", "lstm/torchscript-scripted"),
-    "torch-export": ("lstm/torch-export",),
+    "pytorch-export": ("lstm/pytorch-export",),
     "pytorch-module": ("lstm/module",),
     "tensorflow-graph": ("cnn/frozen-1", "lstm/frozen-3"),
     "tensorflow-checkpoint": ("cnn/checkpoint-1",),
@@ -20,7 +20,7 @@ SEEDS: dict[str, Sequence[str]] = {
     "tflite": ("cnn/tflite-3",),
     "keras": ("cnn/keras-3", "cnn/keras-2"),
     "keras-h5": ("cnn/keras-h5-3", "lstm/keras-h5-2"),
-    "keras-weights": ("cnn/keras-weights-3", "cnn/keras-checkpoint-3"),
+    "keras-json-weights": ("cnn/keras-json-weights-3", "cnn/keras-checkpoint-3"),
 }
 """A new format adds a line, and its cells to tests/matrix/expected.toml."""
 

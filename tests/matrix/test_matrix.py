@@ -15,7 +15,7 @@ from modelport.frameworks import SOURCES
 
 PART = (
     *("attention/onnx-external", "silero-vad/onnx-op15"),
-    *("pnet/state-dict", "bert/huggingface", "lstm/module", "yolo/torch-export", "unet/torchscript-scripted"),
+    *("pnet/state-dict", "bert/huggingface", "lstm/module", "yolo/pytorch-export", "unet/torchscript-scripted"),
     *("cnn/keras-h5-2", "lstm/keras-3", "transformer/saved-model-3", "lstm/checkpoint-1", "transformer/tflite-3"),
 )
 CELLS = {cell.name: cell for cell in read_expected()}

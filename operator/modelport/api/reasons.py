@@ -16,6 +16,7 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     INPUTS_NEEDED = "InputsNeeded"
     SAMPLES_NEEDED = "SamplesNeeded"
+    SHAPES_NEEDED = "ShapesNeeded"
     # moving bytes
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_UNREACHABLE = "SourceUnreachable"
@@ -68,6 +69,9 @@ ADVICE: dict[Reason, Advice] = {
     Reason.INPUTS_NEEDED: Advice(False, "State name, dtype and shape of each input under spec.source.inputs."),
     Reason.SAMPLES_NEEDED: Advice(
         False, "Give samples of your own under spec.verification.data: an npz with one array per input."
+    ),
+    Reason.SHAPES_NEEDED: Advice(
+        False, "State the lengths that the target is to have under spec.target.shapes, by input."
     ),
     Reason.SOURCE_NOT_FOUND: Advice(False, "Check the URI; `modelport push` prints the one of what it uploaded."),
     Reason.SOURCE_UNREACHABLE: Advice(

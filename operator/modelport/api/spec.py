@@ -189,10 +189,14 @@ class Target(Object, frozen=True, kw_only=True):
     options: Annotated[
         dict[str, Any],
         Meta(
-            description="Options of the converter: for onnx, opset (9 to 23), simplify (true or false) and precision (float32).",
+            description="Options of the converter; `modelport formats` lists them.",
             max_length=32,
             extra_json_schema={"x-kubernetes-preserve-unknown-fields": True},
         ),
+    ] = {}
+    shapes: Annotated[
+        dict[str, Annotated[list[Annotated[int, Meta(ge=0, le=1 << 31)]], Meta(max_length=16)]],
+        Meta(description="Fixed shapes of inputs, by name, for targets without free dimensions.", max_length=64),
     ] = {}
 
 

@@ -160,7 +160,7 @@ FRAMEWORK = Framework(
             holds_graph=True,
         ),
         Format(
-            "keras-weights",
+            "keras-json-weights",
             "Keras weights (HDF5 or a TensorFlow checkpoint) with an architecture (JSON), or with code that builds it",
             _detect_weights,
             suffixes=WEIGHTS_SUFFIXES,
@@ -191,7 +191,7 @@ FRAMEWORK = Framework(
     converters=(
         Converter("keras-h5", "onnx", OnnxOptions, cost=10),
         Converter("keras", "onnx", OnnxOptions, cost=10),
-        Converter("keras-weights", "onnx", OnnxOptions, cost=10),
+        Converter("keras-json-weights", "onnx", OnnxOptions, cost=10),
         Converter("tensorflow-graph", "onnx", OnnxOptions, cost=10),
         Converter("tensorflow-checkpoint", "onnx", OnnxOptions, cost=10),
         Converter("tflite", "onnx", OnnxOptions, cost=10),

@@ -82,6 +82,7 @@ def inputs_key(resource: ModelConversion, source: SourceStatus, path: Sequence[H
             "inputs": spec.inputs,
             "dimensions": spec.dimensions,
             "states": spec.states,
+            "shapes": resource.spec.target.shapes,
             "path": [[hop.converter, hop.options] for hop in path],
             # a converter keeps doubts (a branch that was baked in) where they are only reported, and refuses them else
             "doubts": resource.spec.verification.policy == "Report",

@@ -68,6 +68,7 @@ def convert_request(
         inputs=spec.inputs,
         dimensions=spec.dimensions,
         states=spec.states,
+        shapes=resource.spec.target.shapes,
         verification=resource.spec.verification,
     )
 

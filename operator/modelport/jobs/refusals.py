@@ -12,7 +12,9 @@ MAX_MESSAGE = 512
 MAX_PATH = 256
 MAX_ALL = 1000
 """Characters that a status takes of a refusal's message, its path, and the message about all of them."""
-_OF_A_PATH = frozenset({Reason.CONVERSION_FAILED, Reason.RUNTIME_UNSUPPORTED, Reason.VERIFICATION_FAILED})
+_OF_A_PATH = frozenset(
+    {Reason.CONVERSION_FAILED, Reason.RUNTIME_UNSUPPORTED, Reason.SHAPES_NEEDED, Reason.VERIFICATION_FAILED}
+)
 """What another converter or target may not share; all else is about the source, the spec or the machine."""
 
 

@@ -69,6 +69,8 @@ class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_fiel
     inputs: list[Input] = []
     dimensions: dict[str, DimensionRange] = {}
     states: list[State] = []
+    shapes: dict[str, list[int]] = {}
+    """Fixed shapes of inputs: `spec.target.shapes`."""
     verification: Verification = Verification()
 
 

@@ -38,6 +38,7 @@ def convert(
     key: str | None = None,
     input: Words = [],  # noqa: A002, B006 the word of its option
     dimension: Words = [],  # noqa: B006
+    shape: Words = [],  # noqa: B006
     data: Path | None = None,
     tolerance: float | None = None,
     code: Path | None = None,
@@ -75,6 +76,8 @@ def convert(
         image=float32:batch,3,24,24:-1..1; a name is a free dimension. In order, one by one.
     dimension
         Lengths of a free dimension, as NAME=MIN..MAX, such as height=12..512. May be repeated.
+    shape
+        Fixed shape of an input in the converted model, as NAME=LENGTHS, such as image=1,3,224,224. May be repeated.
     data
         Samples of your own to verify with as well: an npz, parquet, or a folder of npy.
     tolerance
@@ -122,7 +125,11 @@ def convert(
         source["code"] = {"factory": factory, "arguments": arguments, "objects": object, "modules": module}
     source["trust"] = "Trusted" if trust else None
     rest = {
-        "target": {"format": to, "options": _read_pairs("--option", option)},
+        "target": {
+            "format": to,
+            "options": _read_pairs("--option", option),
+            "shapes": dict(_read_shape(each) for each in shape),
+        },
         "verification": {"tolerance": {"relative": tolerance}},
     }
     body = _body(uploads, source, rest, STORE)
@@ -170,7 +177,7 @@ def _body(uploads: dict[str, Upload], source: dict[str, Any], rest: dict[str, An
 def _stated(fields: dict[str, Any]) -> dict[str, Any]:
     """Return what is stated of an object; what is said of the user's own names is, also where it is nothing."""
     kept = {
-        name: _stated(value) if isinstance(value, dict) and name not in ("arguments", "options") else value
+        name: _stated(value) if isinstance(value, dict) and name not in ("arguments", "options", "shapes") else value
         for name, value in fields.items()
     }
     return {name: value for name, value in kept.items() if value not in (None, [], {})}
@@ -229,3 +236,11 @@ def _read_dimension(word: str) -> tuple[str, dict[str, int]]:
     if found is None:
         raise UsageError(f"--dimension: expected NAME=MIN..MAX, such as height=12..512, found {word!r}")
     return found["name"], {"min": int(found["min"]), "max": int(found["max"])}
+
+
+def _read_shape(word: str) -> tuple[str, list[int]]:
+    """Return an input's name and the shape that a word NAME=LENGTHS gives it. Raises UsageError."""
+    found = re.fullmatch(r"(?P<name>[^=]+)=(?P<shape>(\d+(,\d+)*)?)", word)
+    if found is None:
+        raise UsageError(f"--shape: expected NAME=LENGTHS, such as image=1,3,224,224, found {word!r}")
+    return found["name"], [int(each) for each in found["shape"].split(",") if each]

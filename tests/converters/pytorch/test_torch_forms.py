@@ -56,12 +56,12 @@ def folders(tmp_path_factory):
         ("frozen", "torchscript"),
         ("branching", "torchscript"),
         ("named", "torchscript"),
-        ("named_program", "torch-export"),
-        ("program", "torch-export"),
-        ("fixed", "torch-export"),
-        ("looping", "torch-export"),
-        ("nested", "torch-export"),
-        ("halves", "torch-export"),
+        ("named_program", "pytorch-export"),
+        ("program", "pytorch-export"),
+        ("fixed", "pytorch-export"),
+        ("looping", "pytorch-export"),
+        ("nested", "pytorch-export"),
+        ("halves", "pytorch-export"),
         ("whole", "pytorch-module"),
         ("old_whole", "pytorch-module"),
         ("main", "pytorch-module"),
@@ -123,7 +123,7 @@ def test_the_signature_of_a_program_is_in_its_file(forms, name):
     """Read where there is no PyTorch, it is what the model itself showed."""
     folder, _ = forms
     source = folder / name / "stage" / "out" / "source"
-    told = inspect_model("torch-export", source, list_tree(source))
+    told = inspect_model("pytorch-export", source, list_tree(source))
     asked = msgspec.json.decode((folder / name / "ask" / "out" / "signature.json").read_bytes())
     assert msgspec.to_builtins(told) == asked
 
@@ -131,7 +131,7 @@ def test_the_signature_of_a_program_is_in_its_file(forms, name):
 def test_a_length_that_is_a_multiple_is_asked_as_one(forms):
     folder, _ = forms
     source = folder / "even" / "stage" / "out" / "source"
-    told = inspect_model("torch-export", source, list_tree(source))
+    told = inspect_model("pytorch-export", source, list_tree(source))
     assert [each.shape for each in (*told.inputs, *told.outputs)] == [["batch", 4], ["output_0", 16]]
 
 

@@ -352,7 +352,7 @@ def saved(name: str, build: Build, save: Callable[[Any, pathlib.Path], None], **
 
 
 def weights(name: str, build: Build, library: Keras, ending: str, **more: Any) -> Case:
-    return Case(name, build, "keras-weights", library, save=pair(ending), **more)
+    return Case(name, build, "keras-json-weights", library, save=pair(ending), **more)
 
 
 def without_variables(path: pathlib.Path) -> None:
@@ -479,7 +479,7 @@ def own_layers(keras: Keras) -> Any:
 def stage_code(case: Case, folder: pathlib.Path) -> CodeRequest:
     """Have the steps, and nothing else, find the code."""
     made = pathlib.Path(own_layers(case.library).__file__)
-    if case.format != "keras-weights":  # what else is of Keras 2 tells so, and its code says `tf.keras`
+    if case.format != "keras-json-weights":  # what else is of Keras 2 tells so, and its code says `tf.keras`
         made.write_text(made.read_text().replace("import tf_keras as keras\n", "from tensorflow import keras\n"))
     shutil.move(made.parent, folder / "stage" / "out" / "code")
     sys.path.remove(str(made.parent))

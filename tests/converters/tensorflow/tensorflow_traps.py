@@ -355,7 +355,7 @@ def built(name: str, form: str, library: Keras = keras3, inputs: Any = GIVEN, **
     """Weights alone, and a factory."""
     code = {"factory": f"own_layers:{name}"}
     given = {"save": save_weights(form), "code": code, "inputs": inputs} | more
-    return Case(f"built-{name}-{form}-{library.__version__[0]}", own(name), "keras-weights", library, **given)
+    return Case(f"built-{name}-{form}-{library.__version__[0]}", own(name), "keras-json-weights", library, **given)
 
 
 ONE_STEP = Verification(outputs={"output_0": Tolerance(absolute=1)})

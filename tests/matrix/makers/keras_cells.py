@@ -124,7 +124,7 @@ def save_lite(model: Any, path: Path) -> None:
 FORMS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "keras-h5": ("model.h5", lambda model, path: model.save(str(path))),
     "keras": ("model.keras", lambda model, path: model.save(str(path))),
-    "keras-weights": ("model", save_weights("model.weights.h5")),
+    "keras-json-weights": ("model", save_weights("model.weights.h5")),
     "keras-checkpoint": ("model", save_weights("checkpoint")),
     "saved-model": ("model", save_model),
     "frozen": ("frozen.pb", save_frozen),

@@ -54,7 +54,7 @@ WITH_CODE = {
 ALONE = {
     "torchscript-traced": ("model.pt", traced),
     "torchscript-scripted": ("model.pt", scripted),
-    "torch-export": ("model.pt2", lambda model, path: torch.export.save(models.export(model), path)),
+    "pytorch-export": ("model.pt2", lambda model, path: torch.export.save(models.export(model), path)),
 }
 
 
@@ -64,7 +64,7 @@ def make_form(name: str, form: str, cell: Cell) -> None:
         answer = model.module(*model.example)
     ending, save = {**WITH_CODE, **ALONE}[form]
     save(model, cell.source(ending))
-    told: dict[str, Any] = {} if form == "torch-export" else {"inputs": model.inputs}
+    told: dict[str, Any] = {} if form == "pytorch-export" else {"inputs": model.inputs}
     if form in WITH_CODE:
         factory = models.FACTORIES[name][0].__name__
         told |= {"trust": "Trusted", "code": {"factory": f"torch_models:{factory}"}}

@@ -83,6 +83,10 @@ def test_what_messages_ask_for_can_be_said(capsys, tmp_path, weights):
         "summed",
         "--dimension",
         "height=12..512",
+        "--shape",
+        "x=1,64",
+        "--shape",
+        "flag=",
         "--data",
         tmp_path / "samples.npz",
         "--tolerance",
@@ -93,6 +97,7 @@ def test_what_messages_ask_for_can_be_said(capsys, tmp_path, weights):
     spec = load_resource(tmp_path / "m.yaml").spec
     assert spec.source.checkpoint.key == "summed"
     assert (spec.source.dimensions["height"].min, spec.source.dimensions["height"].max) == (12, 512)
+    assert spec.target.shapes == {"x": [1, 64], "flag": []}
     assert spec.source.inputs[0].values.range == [-1, 1.5]
     assert spec.verification.tolerance.relative == 1e-4
     assert spec.verification.data.digest == describe_upload([tmp_path / "samples.npz"], None).digest
@@ -140,6 +145,7 @@ def test_names_are_those_of_kubernetes(capsys, tmp_path, stem, name):
             "--dimension: expected NAME=MIN..MAX, such as height=12..512, found 'height=12'",
         ),
         (["--dimension", "height=0..5"], "dimensions"),
+        (["--shape", "x=1,y"], "--shape: expected NAME=LENGTHS, such as image=1,3,224,224, found 'x=1,y'"),
         (["--input", "x=float31:3"], "inputs[0].dtype"),
         (["--to", "nothing"], "spec.target.format: expected one of"),
         (["--namespace", "ml"], "--namespace: expected --manifest with it"),

@@ -103,7 +103,7 @@ def test_a_module_that_was_saved_whole_is_told_from_weights(found, content, name
 
 
 @pytest.mark.parametrize(
-    ("content", "name"), [(SCRIPT, "torchscript"), (PROGRAM, "torch-export"), (SAFETENSORS, "safetensors")]
+    ("content", "name"), [(SCRIPT, "torchscript"), (PROGRAM, "pytorch-export"), (SAFETENSORS, "safetensors")]
 )
 @pytest.mark.parametrize("path", ["best_dot_pt", "best_dot_zip", "best"])
 def test_the_forms_of_pytorch_are_told_by_content(found, path, content, name):

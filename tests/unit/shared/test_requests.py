@@ -7,6 +7,7 @@ from modelport.api.base import API_VERSION
 from modelport.api.reasons import ADVICE, Reason
 from modelport.api.resource import ModelConversion, parse
 from modelport.api.status import SourceStatus
+from modelport.conversion.base import Converter, Options
 from modelport.conversion.onnx_options import OnnxOptions
 from modelport.encoding import canonical
 from modelport.errors import ModelportError
@@ -200,6 +201,14 @@ def test_requests_survive_the_wire_and_fit() -> None:
 
 def test_path_to_the_same_format_is_one_conversion() -> None:
     assert [[hop.name for hop in path] for path in find_paths("onnx", "onnx")] == [["onnx-to-onnx"]]
+
+
+def test_no_path_leads_round_a_converter_that_goes_straight() -> None:
+    hops = [("a", "b", 1), ("b", "d", 1), ("a", "c", 1), ("c", "d", 1), ("c", "e", 1), ("a", "d", 5), ("d", "e", 1)]
+    converters = {f"{a}-{b}": Converter(a, b, Options, cost) for a, b, cost in hops}
+    named = {end: [[hop.name for hop in path] for path in find_paths("a", end, converters)] for end in "de"}
+    assert named["d"] == [["a-to-d"]], "b and c are ways round"
+    assert named["e"] == [["a-to-c", "c-to-e"], ["a-to-d", "d-to-e"]], "c leads to e without d"
 
 
 def test_unknown_option_names_the_nearest() -> None:

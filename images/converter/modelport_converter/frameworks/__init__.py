@@ -22,11 +22,13 @@ from modelport.api.spec import Role
 from modelport.api.status import Signature
 from modelport.conversion.base import Converter
 from modelport.conversion.detection import detect
+from modelport.conversion.shapes import fix_shapes
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS, FORMATS, SOURCES, framework_of
 from modelport.jobs.requests import ConvertRequest
+from modelport.steps.handover import read_signature
 from modelport.storage.trees import FolderTree
-from modelport_converter.tasks import HopTask, SourceTask
+from modelport_converter.tasks import MODEL, HopTask, SourceTask
 
 if TYPE_CHECKING:
     from modelport.verification.source.model import Source
@@ -67,7 +69,7 @@ def open_source(task: SourceTask) -> "Source":
         # a numbers' mistake that source and conversion share: nothing after this step could find it
         message = f"format {name}: expected a source that can be built twice, because its file holds weights alone"
         raise ModelportError(Reason.STEP_CRASHED, message)
-    return source
+    return source._replace(inputs=fix_shapes(source.inputs, task.request.shapes))
 
 
 def run_converter(task: HopTask) -> None:
@@ -78,6 +80,10 @@ def run_converter(task: HopTask) -> None:
     except msgspec.ValidationError as error:
         raise ModelportError(Reason.INVALID_SPEC, f"options of {converter.name}: {error}") from error
     _converter_module(converter).convert(task, options)
+    if converter.target == "onnx" and task.request.shapes:
+        from modelport_converter.onnx_graphs.fixing import fix_model  # whoever writes ONNX has its package
+
+        fix_model(task.out / MODEL, read_signature(task.asked))
 
 
 def _converter(name: str) -> Converter:

@@ -47,7 +47,7 @@ FORMATS = (
         needs=("inputs",),
     ),
     Format(
-        "torch-export",
+        "pytorch-export",
         "program of torch.export (.pt2)",
         detect_program,
         suffixes=(".pt2",),
@@ -57,7 +57,7 @@ FORMATS = (
 )
 # PyTorch has two exporters, and each has faults that the other has not: the one that the first path does not take
 EXPORTERS = {"": 10, "other-exporter": 20}
-CAPTURED = "torch-export"
+CAPTURED = "pytorch-export"
 """Its graph is there already; only one exporter takes it."""
 
 FRAMEWORK = Framework(

@@ -96,8 +96,8 @@ def test_an_architecture_belongs_to_the_weights_beside_it(tmp_path):
     (tmp_path / "net.json").write_text(json.dumps(MODEL))
     assert found(tmp_path) is None
     write_h5(tmp_path / "net.weights.h5", None)
-    assert found(tmp_path)[:2] == ("keras-weights", {"architecture": "net.json", "weights": "net.weights.h5"})
-    assert inspect(tmp_path, "keras-weights") is None
+    assert found(tmp_path)[:2] == ("keras-json-weights", {"architecture": "net.json", "weights": "net.weights.h5"})
+    assert inspect(tmp_path, "keras-json-weights") is None
 
 
 def test_of_several_checkpoints_the_one_that_is_named_counts(tmp_path):
@@ -163,7 +163,7 @@ def test_weights_alone_are_a_factory_s(tmp_path, layout):
         file["dense/vars/0"] = np.ones((4, 3), np.float32)
         if layout == "layer_names":
             file.attrs["layer_names"] = ["dense"]
-    assert found(tmp_path) == ("keras-weights", {"weights": "net.h5"}, False, ())
+    assert found(tmp_path) == ("keras-json-weights", {"weights": "net.h5"}, False, ())
 
 
 def test_weights_in_two_forms_are_a_choice(tmp_path):

@@ -107,6 +107,6 @@ def _check_module(path: Path) -> None:
 
 _WHOLE: dict[str, Callable[[Path], Signature | None]] = {
     "torchscript": _check_script,
-    "torch-export": _check_program,
+    "pytorch-export": _check_program,
     "pytorch-module": _check_module,
 }

@@ -32,7 +32,7 @@ _FORMS = {
     "safetensors": "factories",
     "huggingface": "huggingface",
     "torchscript": "scripts",
-    "torch-export": "programs",
+    "pytorch-export": "programs",
     "pytorch-module": "pickled",
 }
 """Modules by format; each is loaded where it is asked for: transformers takes seconds."""

@@ -11,7 +11,7 @@ from modelport_converter.frameworks.tensorflow.keras.files import open_h5, read_
 from modelport_converter.frameworks.tensorflow.keras.guarding import read_guarded
 from modelport_converter.tasks import find_part, has_part
 
-WEIGHTS = "keras-weights"
+WEIGHTS = "keras-json-weights"
 READERS = {"keras": read_keras, "keras-h5": read_keras, WEIGHTS: read_architecture}
 """What reads architectures, in which functions may stand."""
 

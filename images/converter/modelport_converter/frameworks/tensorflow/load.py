@@ -25,7 +25,7 @@ from modelport_converter.frameworks.tensorflow.tflite import load_tflite
 from modelport_converter.tasks import find_part, has_part
 
 TFLITE = "tflite"
-PARTS = {"keras-weights": "weights"}
+PARTS = {"keras-json-weights": "weights"}
 """The part with the weights, where it is no whole model."""
 GRAPHS = {
     "tensorflow-saved-model": load_saved_model,
