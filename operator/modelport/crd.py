@@ -26,7 +26,7 @@ _LIMITS = {"maxLength", "maxItems", "maxProperties"}
 _OPAQUE = ("source.signature",)
 """Parts of the status that are told as a whole."""
 _UNTOLD = (
-    *(FIELDS["requirements"], FIELDS["data"]),  # as those of the source
+    *(FIELDS["requirements"], FIELDS["calibration"], FIELDS["data"]),  # as those of the source
     "spec.verification.outputs.*",  # as those of the tolerance of all outputs
     *("status.conditions.*", "status.refused.*", "status.verification.outputs.*", "status.failure", "status.serving"),
 )

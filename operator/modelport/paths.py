@@ -55,8 +55,9 @@ def find_paths(source: str, target: str, converters: Mapping[str, Converter] = C
 def plan_paths(spec: Spec, source_format: str) -> list[PlannedPath]:
     """Return the paths for a resource, the best first, with the options of their hops.
 
-    A path that cannot take the spec's options, or needs trust that is not given, is left out if another does without.
-    Raises ModelportError for what the schema cannot tell.
+    A path whose last converter does not know the target's options has one hop more, from the target's format to itself, if
+    that converter knows them. One that cannot take them, or needs trust that is not given, is left out if another does
+    without. Raises ModelportError for what the schema cannot tell.
     """
     paths = find_paths(source_format, spec.target.format)
     check_source(spec.source, FORMATS[source_format])
@@ -118,6 +119,23 @@ def options_of(converter: Converter, given: Mapping[str, Any], where: str = "spe
 def _planned(spec: Spec, path: Path) -> PlannedPath:
     for name in dict.fromkeys(end for hop in path for end in (hop.source, hop.target)):
         check_trust(FORMATS[name], spec)
+    finisher = _find_finisher(path)
+    try:
+        return _with_options(spec, path)
+    except ModelportError:
+        if finisher is None:
+            raise
+    return _with_options(spec, (*path, finisher))
+
+
+def _find_finisher(path: Path) -> Converter | None:
+    """Return the converter from the target's format to itself, where the path has it not."""
+    last = path[-1]
+    own = (each for each in CONVERTERS.values() if each.source == each.target == last.target)
+    return None if last.source == last.target else next(own, None)
+
+
+def _with_options(spec: Spec, path: Path) -> PlannedPath:
     between = [
         (hop, options_of(hop, spec.conversion.options.get(hop.target, {}), f"spec.conversion.options.{hop.target}"))
         for hop in path[:-1]

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.converters
 def convert(run, tmp_path):
     """Convert a model, or bytes, and return the status."""
 
-    def convert(model, inputs=(), dimensions=None, shapes=None, **target):
+    def convert(model, inputs=(), dimensions=None, *, shapes=None, tolerance=None, calibration=None, **target):
         path = tmp_path / "model.onnx"
         if isinstance(model, Path):
             path = model
@@ -37,9 +37,13 @@ def convert(run, tmp_path):
             "apiVersion": "modelport.dev/v1alpha1",
             "kind": "ModelConversion",
             "metadata": {"name": "net"},
-            "spec": {"source": source, "target": {"format": "onnx", "options": target, "shapes": shapes or {}}},
+            "spec": {
+                "source": source,
+                "target": {"format": "onnx", "options": target, "shapes": shapes or {}},
+                "verification": {"tolerance": tolerance} if tolerance else {},
+            },
         }
-        return run(manifest, path)
+        return run(manifest, path, options=["--calibration", calibration] if calibration else [])
 
     return convert
 
@@ -53,6 +57,14 @@ def test_converts(convert, make, target):
         assert float(output["relativeRms"]) < 1e-5
 
 
+def artifact_of(status):
+    return Path(status["artifact"]["uri"].removeprefix("file:"))
+
+
+def written(status):
+    return onnx.load(artifact_of(status) / MODEL / "model.onnx")
+
+
 def test_fixed_shapes_are_in_the_file_and_the_only_ones_that_are_asked(convert):
     net = NETS[0]()
     name = net.model.graph.input[0].name
@@ -61,15 +73,54 @@ def test_fixed_shapes_are_in_the_file_and_the_only_ones_that_are_asked(convert):
     assert fixed != free
     status = convert(net.model, shapes={name: fixed})
     assert "failure" not in status, status
-    artifact = Path(status["artifact"]["uri"].removeprefix("file:"))
-    manifest = msgspec.json.decode((artifact / "manifest.json").read_bytes(), type=ArtifactManifest)
-    model = onnx.load(artifact / MODEL / "model.onnx")
+    manifest = msgspec.json.decode((artifact_of(status) / "manifest.json").read_bytes(), type=ArtifactManifest)
+    model = written(status)
     values = [*model.graph.input, *model.graph.output]
-    written = [[each.dim_value for each in value.type.tensor_type.shape.dim] for value in values]
-    assert written == [each.shape for each in (*manifest.signature.inputs, *manifest.signature.outputs)]
-    assert (written[0], manifest.lengths) == (fixed, {})
+    lengths = [[each.dim_value for each in value.type.tensor_type.shape.dim] for value in values]
+    assert lengths == [each.shape for each in (*manifest.signature.inputs, *manifest.signature.outputs)]
+    assert (lengths[0], manifest.lengths) == (fixed, {})
     refused = convert(net.model, shapes={name: [*fixed, 1]})
     assert refused["failure"]["reason"] == "InvalidSpec"
+
+
+def test_half_precision_is_judged_in_its_own_units(convert):
+    net = NETS[0]().model
+    status = convert(net, precision="float16")
+    assert "failure" not in status, status
+    model = written(status)
+    assert {tensor.data_type for tensor in model.graph.initializer} >= {TensorProto.FLOAT16}
+    assert [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)] == [
+        value.type.tensor_type.elem_type for value in (*net.graph.input, *net.graph.output)
+    ]
+    outputs = [each for each in status["verification"]["outputs"] if each.get("comparison") != "Labels"]
+    for output in outputs:
+        assert float(output["relativeRms"]) < float(output["limit"]) == pytest.approx(5 * 2**-10, rel=0.01)
+    assert any(float(output["relativeRms"]) > 1e-5 for output in outputs)
+
+
+def test_8_bits_pass_within_a_tolerance_that_is_stated(convert):
+    net = NETS[0]().model
+    failure = convert(net, precision="int8")["failure"]
+    assert failure["reason"] == "VerificationFailed"
+    assert "rounds weights and numbers to 8 bits; state spec.verification.tolerance" in failure["message"]
+    status = convert(net, precision="int8", tolerance={"relative": 0.2})
+    assert "failure" not in status, status
+    assert "ConvInteger" in {node.op_type for node in written(status).graph.node}
+
+
+def test_ranges_of_8_bits_are_measured_on_samples(convert, tmp_path):
+    net = NETS[0]()
+    (given,) = net.model.graph.input
+    shape = [each.dim_value or 16 for each in given.type.tensor_type.shape.dim]
+    samples = tmp_path / "calibration.npz"
+    np.savez(samples, **{given.name: np.random.default_rng(1).standard_normal(shape).astype(np.float32)})
+    status = convert(net.model, precision="int8", tolerance={"relative": 0.2}, calibration=samples)
+    assert "failure" not in status, status
+    assert {"QuantizeLinear", "DequantizeLinear"} <= {node.op_type for node in written(status).graph.node}
+    np.savez(samples, other=np.zeros(shape, np.float32))
+    failure = convert(net.model, precision="int8", tolerance={"relative": 0.2}, calibration=samples)["failure"]
+    assert failure["reason"] == "InvalidSpec"
+    assert failure["message"] == f"spec.target.calibration: expected the arrays {given.name}, found other"
 
 
 def test_a_newer_file_version_becomes_one_that_runtimes_know(convert):

@@ -34,6 +34,8 @@ class HopTask(NamedTuple):
     """Folder with the files of the model to convert."""
     code: Path
     """Folder with the code that came with the source; there is none without `request.code`."""
+    calibration: Path | None
+    """Folder with samples of `spec.target.calibration`."""
     asked: Path
     """Folder of step ask: reference.npz and signature.json."""
     out: Path

@@ -37,13 +37,15 @@ class Location(Object, frozen=True, kw_only=True):
     ] = None
 
 
-Role = Literal["source", "code", "requirements", "data"]
-"""What is imported from a location: the model, its code, wheels that the code needs, samples of the user's own."""
+Role = Literal["source", "code", "requirements", "calibration", "data"]
+"""What is imported from a location: the model, its code, wheels that the code needs, samples that a converter measures
+ranges of numbers by, and samples of the user's own to verify with."""
 
 FIELDS: dict[Role, str] = {
     "source": "spec.source",
     "code": "spec.source.code",
     "requirements": "spec.source.code.requirements",
+    "calibration": "spec.target.calibration",
     "data": "spec.verification.data",
 }
 """Where the locations stand, by role."""
@@ -198,6 +200,10 @@ class Target(Object, frozen=True, kw_only=True):
         dict[str, Annotated[list[Annotated[int, Meta(ge=0, le=1 << 31)]], Meta(max_length=16)]],
         Meta(description="Fixed shapes of inputs, by name, for targets without free dimensions.", max_length=64),
     ] = {}
+    calibration: Annotated[
+        Location | None,
+        Meta(description="Samples that a converter to int8 measures ranges by, in the forms of verification.data."),
+    ] = None
 
 
 Share = Annotated[float, Meta(ge=0, le=1)]

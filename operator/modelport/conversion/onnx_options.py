@@ -1,4 +1,4 @@
-"""Options of every converter that writes ONNX."""
+"""Options of the converters that write ONNX."""
 
 from typing import Annotated, Literal
 
@@ -8,13 +8,23 @@ from modelport.conversion.base import Options
 
 OPSETS = range(9, 24)
 Precision = Literal["float32"]
+"""What exporters leave."""
 
 
-class OnnxOptions(Options, frozen=True, kw_only=True):
-    """Options of what writes ONNX."""
+class _OnnxOptions(Options, frozen=True, kw_only=True):
+    """Options of whatever writes ONNX."""
 
     opset: Annotated[int | None, Meta(description="Operator set version, 9 to 23; kept, or 17, if not said.")] = None
     simplify: Annotated[bool, Meta(description="Fold constants and remove what has no effect.")] = False
+
+    def __post_init__(self) -> None:
+        if self.opset is not None and self.opset not in OPSETS:
+            raise ValueError(f"opset: expected {OPSETS[0]} to {OPSETS[-1]}, found {self.opset}")
+
+
+class OnnxOptions(_OnnxOptions, frozen=True, kw_only=True):
+    """Options of what writes ONNX from another format."""
+
     precision: Annotated[
         Precision | None,
         Meta(
@@ -22,6 +32,13 @@ class OnnxOptions(Options, frozen=True, kw_only=True):
         ),
     ] = None
 
-    def __post_init__(self) -> None:
-        if self.opset is not None and self.opset not in OPSETS:
-            raise ValueError(f"opset: expected {OPSETS[0]} to {OPSETS[-1]}, found {self.opset}")
+
+class OnnxFileOptions(_OnnxOptions, frozen=True, kw_only=True):
+    """Options of what writes ONNX from ONNX: one hop more where another format is the source."""
+
+    precision: Annotated[
+        Literal["float32", "float16", "int8"] | None,
+        Meta(
+            description="float32: in place of float64. float16: weights and numbers in half precision. int8: weights in 8 bits, numbers too where spec.target.calibration gives samples. Inputs and outputs keep their types."
+        ),
+    ] = None

@@ -2,7 +2,7 @@
 
 from modelport.conversion.base import Converter, Format, Framework
 from modelport.conversion.detection import Evidence, Tree, play
-from modelport.conversion.onnx_options import OnnxOptions
+from modelport.conversion.onnx_options import OnnxFileOptions
 
 SUFFIX = ".onnx"
 GRAPH = 7
@@ -55,5 +55,5 @@ FRAMEWORK = Framework(
     formats=(
         Format("onnx", "ONNX model (.onnx, external data beside it)", _detect, suffixes=(SUFFIX,), holds_graph=True),
     ),
-    converters=(Converter("onnx", "onnx", OnnxOptions, cost=1),),
+    converters=(Converter("onnx", "onnx", OnnxFileOptions, cost=1),),
 )

@@ -27,6 +27,7 @@ def locations(resource: ModelConversion) -> dict[Role, Location]:
         "source": source,
         "code": code,
         "requirements": code.requirements if code else None,
+        "calibration": resource.spec.target.calibration,
         "data": data,
     }
     return {role: location for role, location in found.items() if location}

@@ -1,10 +1,12 @@
 """From the resource to requests, and which image does what: pure functions, the same for the operator and for `modelport run`."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from modelport.api.resource import ModelConversion
+from modelport.api.spec import Spec
 from modelport.api.status import SourceStatus
 from modelport.frameworks import framework_of
 from modelport.jobs.keys import code_request, digests, file_names, locations
@@ -15,6 +17,7 @@ from modelport.runtimes import runtime_for
 Images = Mapping[str, str]
 """Image references by name (`converter-onnx`, `server-onnxruntime`, …), by digest on a cluster."""
 
+HALF: Literal["float16"] = "float16"
 MOVER_IMAGE = "converter-onnx"
 """The image of the steps that move bytes or look at them: the smallest that reads every signature."""
 
@@ -69,8 +72,15 @@ def convert_request(
         dimensions=spec.dimensions,
         states=spec.states,
         shapes=resource.spec.target.shapes,
+        precision=_precision(resource.spec),
         verification=resource.spec.verification,
     )
+
+
+def _precision(spec: Spec) -> Literal["float16"] | None:
+    """Return the half precision that a converter's options ask for."""
+    options = (spec.target.options, *spec.conversion.options.values())
+    return HALF if any(each.get("precision") == HALF for each in options) else None
 
 
 def verify_request(

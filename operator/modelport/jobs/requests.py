@@ -1,6 +1,6 @@
 """What the operator asks of a Job: one JSON in the environment of its containers."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -71,6 +71,8 @@ class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_fiel
     states: list[State] = []
     shapes: dict[str, list[int]] = {}
     """Fixed shapes of inputs: `spec.target.shapes`."""
+    precision: Literal["float16"] | None = None
+    """What the options ask to compute in, where errors are judged in its units."""
     verification: Verification = Verification()
 
 

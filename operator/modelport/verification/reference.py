@@ -45,7 +45,7 @@ class Reference(NamedTuple):
 
     samples: tuple[Sample, ...]
     precision: Dtype = "float32"
-    """The coarsest floating-point type that the source computes with: its errors are judged in units of that one."""
+    """The coarsest floating-point type that the source computes with, or the options ask for: errors are judged in its units."""
     lengths: Mapping[str, tuple[int, int]] = {}
     """Smallest and largest length asked, by free dimension."""
     caveats: tuple[str, ...] = ()

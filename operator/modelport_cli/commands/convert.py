@@ -39,6 +39,7 @@ def convert(
     input: Words = [],  # noqa: A002, B006 the word of its option
     dimension: Words = [],  # noqa: B006
     shape: Words = [],  # noqa: B006
+    calibration: Path | None = None,
     data: Path | None = None,
     tolerance: float | None = None,
     code: Path | None = None,
@@ -78,6 +79,8 @@ def convert(
         Lengths of a free dimension, as NAME=MIN..MAX, such as height=12..512. May be repeated.
     shape
         Fixed shape of an input in the converted model, as NAME=LENGTHS, such as image=1,3,224,224. May be repeated.
+    calibration
+        Samples that a converter to int8 measures ranges by: an npz, parquet, or a folder of npy.
     data
         Samples of your own to verify with as well: an npz, parquet, or a folder of npy.
     tolerance
@@ -111,7 +114,13 @@ def convert(
         raise UsageError("--code: expected --trust with it, because the code is run", "Read it first.")
     if namespace and not manifest:
         raise UsageError("--namespace: expected --manifest with it, which is for a cluster")
-    located = {"source": file, "code": code, "requirements": requirements, "data": data}
+    located = {
+        "source": file,
+        "code": code,
+        "requirements": requirements,
+        "calibration": calibration,
+        "data": data,
+    }
     given = {role: path for role, path in located.items() if path}
     uploads = {role: describe_upload([path], None) for role, path in given.items()}
     source: dict[str, Any] = {
@@ -139,7 +148,15 @@ def convert(
             body = _body(uploads, source, rest, _push(uploads, namespace, context))
         _print_manifest(body, given)
         return Exit.DONE
-    resource = use_local_files(resource, Path.cwd(), source=file, code=code, requirements=requirements, data=data)
+    resource = use_local_files(
+        resource,
+        Path.cwd(),
+        source=file,
+        code=code,
+        requirements=requirements,
+        calibration=calibration,
+        data=data,
+    )
     folder = output or Path(f"{file.resolve().stem}-{to}")
     ended = convert_here(resource, output=folder, work=work, isolation=isolation, is_json=json)
     if ended == Exit.DONE and not json:
@@ -169,7 +186,11 @@ def _body(uploads: dict[str, Upload], source: dict[str, Any], rest: dict[str, An
         "kind": KIND,
         "metadata": {"name": name[:_LONGEST_NAME].strip("-")},
         "spec": _stated(
-            {"source": whole, **rest, "verification": {**rest["verification"], "data": located.get("data")}}
+            {
+                "source": whole,
+                "target": {**rest["target"], "calibration": located.get("calibration")},
+                "verification": {**rest["verification"], "data": located.get("data")},
+            }
         ),
     }
 

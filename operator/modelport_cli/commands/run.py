@@ -18,6 +18,7 @@ def run(
     source: Path | None = None,
     code: Path | None = None,
     requirements: Path | None = None,
+    calibration: Path | None = None,
     data: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     work: Path | None = None,
@@ -41,6 +42,8 @@ def run(
         File or folder to take instead of spec.source.code.uri.
     requirements
         Wheel, archive or folder of wheels to take instead of spec.source.code.requirements.uri.
+    calibration
+        File or folder with samples for int8, to take instead of spec.target.calibration.uri.
     data
         File or folder with samples of your own, to take instead of spec.verification.data.uri.
     json
@@ -52,6 +55,12 @@ def run(
     """
     resource = load_resource(manifest)
     resource = use_local_files(
-        resource, manifest.resolve().parent, source=source, code=code, requirements=requirements, data=data
+        resource,
+        manifest.resolve().parent,
+        source=source,
+        code=code,
+        requirements=requirements,
+        calibration=calibration,
+        data=data,
     )
     return convert_here(resource, output=output, work=work, isolation=isolation, is_json=json)

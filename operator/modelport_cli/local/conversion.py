@@ -73,6 +73,7 @@ def use_local_files(
     source: Path | None,
     code: Path | None,
     requirements: Path | None = None,
+    calibration: Path | None = None,
     data: Path | None = None,
 ) -> ModelConversion:
     """Return the resource with absolute file: URIs: of the given paths, or relative to the manifest's folder."""
@@ -88,11 +89,14 @@ def use_local_files(
             wheels = given.requirements or Location(uri="file:")
             given = replace(given, requirements=_locate(wheels, folder, requirements))
         located = replace(located, code=given)
-    verification = spec.verification
+    target, verification = spec.target, spec.verification
+    if calibration or target.calibration:
+        samples = target.calibration or Location(uri="file:")
+        target = replace(target, calibration=_locate(samples, folder, calibration))
     if data or verification.data:
         samples = verification.data or Location(uri="file:")
         verification = replace(verification, data=_locate(samples, folder, data))
-    return replace(resource, spec=replace(spec, source=located, verification=verification))
+    return replace(resource, spec=replace(spec, source=located, target=target, verification=verification))
 
 
 def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocation:
@@ -105,6 +109,6 @@ def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocat
     if not path.exists():
         raise UsageError(
             f"{path}: no such file or folder",
-            "Name the model with --source, its code with --code, wheels with --requirements, samples with --data.",
+            "Name the model with --source, its code with --code, wheels with --requirements, samples with --calibration or --data.",
         )
     return msgspec.structs.replace(location, uri=path.as_uri() + ("/" if path.is_dir() else ""))

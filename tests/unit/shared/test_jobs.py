@@ -80,7 +80,7 @@ def test_no_step_that_opens_a_model_holds_credentials() -> None:
     imports = containers_of(ImportRequest(locations=locations), IMAGES)
     held = {each.name: each.holds for each in (*imports, *containers_of(request("pytorch@1"), IMAGES))}
     assert held == {
-        "fetch": ("source", "code", "requirements", "data"),
+        "fetch": ("source", "code", "requirements", "calibration", "data"),
         "inspect": (),
         "keep": ("store",),
         "stage": ("store",),

@@ -243,3 +243,28 @@ def test_the_hint_of_an_unsafe_source_fits_an_archive_and_a_pickle() -> None:
     hint = ADVICE[Reason.UNSAFE_SOURCE].hint
     assert "the message names" in hint
     assert not {"Archives:", "PyTorch:"} & set(hint.split())
+
+
+def hops_of(source_format: str, **target: object) -> list[str]:
+    spec = resource(target={"format": "onnx", "options": target}).spec
+    return [" ".join(hop.name for hop, _ in path) for path in plan_paths(spec, source_format)][:1]
+
+
+def test_what_exporters_cannot_do_is_one_hop_more() -> None:
+    assert hops_of("onnx", precision="int8") == ["onnx-to-onnx"]
+    assert hops_of("tflite", precision="float32") == ["tflite-to-onnx"]
+    assert hops_of("tflite", precision="float16", opset=15) == ["tflite-to-onnx onnx-to-onnx"]
+
+
+def test_an_option_that_nobody_knows_is_no_reason_for_another_hop() -> None:
+    with pytest.raises(ModelportError, match=r"spec\.target\.options\.precission: .* did you mean precision\?"):
+        hops_of("tflite", precission="float16")
+
+
+def test_half_precision_is_judged_in_its_own_units() -> None:
+    def asked(**spec: object) -> str | None:
+        return convert_request(resource(**spec), SOURCE, path=[], artifact="a", verification="v").precision
+
+    assert asked() is None
+    assert asked(target={"format": "onnx", "options": {"precision": "int8"}}) is None
+    assert asked(target={"format": "onnx", "options": {"precision": "float16"}}) == "float16"

@@ -35,6 +35,7 @@ def hop(context: Context) -> StepResult:
             is_first=index == 1,
             model=staged / "source" if index == 1 else context.out_of(previous(context.name)) / MODEL,
             code=staged / "code",
+            calibration=staged / "calibration" if "calibration" in context.request.digests else None,
             asked=context.out_of("ask"),
             out=context.out,
         )

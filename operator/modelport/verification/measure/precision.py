@@ -34,6 +34,11 @@ def is_float(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "f" or str(dtype) == "bfloat16"
 
 
+def coarser_of(one: Dtype, other: Dtype) -> Dtype:
+    """Return the type of the two that rounds more."""
+    return max(one, other, key=lambda each: _HALVES.get(each, SINGLE).unit)
+
+
 def precision_of(dtype: np.dtype[Any], source: Dtype) -> Precision:
     """Return the coarser of an output's type and of what the source computes with."""
     choices = [_HALVES.get(str(dtype), SINGLE), _HALVES.get(source, SINGLE)]

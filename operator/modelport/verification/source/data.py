@@ -1,4 +1,4 @@
-"""Samples of the user's own (`verification.data`): npz, a folder of npy files, or parquet for tables.
+"""Samples of the user's own (`verification.data`, `target.calibration`): npz, a folder of npy files, or parquet for tables.
 
 A stranger's files: no pickles, headers checked against the bytes that follow, sizes bounded, no link followed.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modelport.api.reasons import Reason
-from modelport.api.spec import DimensionRange, Input
+from modelport.api.spec import FIELDS, DimensionRange, Input
 from modelport.errors import ModelportError
 from modelport.storage.archives import open_zip
 from modelport.storage.files import list_tree, open_beneath, read_bytes
@@ -18,28 +18,39 @@ from modelport.verification.samples.lengths import find_batch
 from modelport.verification.samples.values import dtype_of
 from modelport.verification.source.tables import read_table
 
-FIELD = "spec.verification.data"
 ROWS = 8
 """Rows of one sample, where the batch is free."""
 MAX_SAMPLES = 128
 """Of more rows, these many samples are taken, evenly spread."""
 
 
-def read_data(folder: Path, inputs: Sequence[Input], dimensions: Mapping[str, DimensionRange] = {}) -> list[Tensors]:
+def read_data(
+    folder: Path,
+    inputs: Sequence[Input],
+    dimensions: Mapping[str, DimensionRange] = {},
+    field: str = FIELDS["data"],
+) -> list[Tensors]:
     """Return samples of the inputs (without recurrent states), cut along the batch, or else along the first axis.
 
-    Raises ModelportError: InvalidSpec for names, types and shapes that are not the inputs', SamplesNeeded for files
-    that cannot be read.
+    Raises ModelportError, with the field that names them: InvalidSpec for names, types and shapes that are not the
+    inputs', SamplesNeeded for files that cannot be read.
     """
+    try:
+        return _read_samples(folder, inputs, dimensions)
+    except ModelportError as error:
+        raise ModelportError(error.reason, f"{field}: {error.message}") from error
+
+
+def _read_samples(folder: Path, inputs: Sequence[Input], dimensions: Mapping[str, DimensionRange]) -> list[Tensors]:
     arrays = _read(folder, inputs)
     expected, found = {each.name for each in inputs}, set(arrays)
     if expected != found:
-        message = f"{FIELD}: expected the arrays {_names(expected)}, found {_names(found)}"
+        message = f"expected the arrays {_names(expected)}, found {_names(found)}"
         raise ModelportError(Reason.INVALID_SPEC, message)
     fitting = {each.name: _fit(each, arrays[each.name]) for each in inputs}
     samples = _cut(inputs, fitting, dimensions)
     if not samples:
-        raise ModelportError(Reason.INVALID_SPEC, f"{FIELD}: expected at least one sample, found no rows")
+        raise ModelportError(Reason.INVALID_SPEC, "expected at least one sample, found no rows")
     for sample in samples:
         _check_lengths(inputs, sample)
     return samples
@@ -58,9 +69,9 @@ def _read(folder: Path, inputs: Sequence[Input]) -> Tensors:
     except ModelportError:
         raise
     except Exception as error:  # what parsers raise on broken files is no list that ends
-        message = f"{FIELD}: expected numbers or strings without pickles, found: {error!s:.200}"
+        message = f"expected numbers or strings without pickles, found: {error!s:.200}"
         raise ModelportError(Reason.SAMPLES_NEEDED, message) from error
-    message = f"{FIELD}: expected one npz, npy files named after the inputs, or one parquet, found {_names(files)}"
+    message = f"expected one npz, npy files named after the inputs, or one parquet, found {_names(files)}"
     raise ModelportError(Reason.SAMPLES_NEEDED, message)
 
 
@@ -87,7 +98,7 @@ def _fit(each: Input, array: Array) -> Array:
         fits = all(np.array_equal(back, array, equal_nan=is_float) for back in (cast, cast.astype(array.dtype)))
     if not fits:
         message = (
-            f"{FIELD}: {each.name}: expected {each.dtype}{list(each.shape)}, found {array.dtype}{list(array.shape)}"
+            f"{each.name}: expected {each.dtype}{list(each.shape)}, found {array.dtype}{list(array.shape)}"
             "; convert it where that loses nothing that matters, such as by .astype('float32')"
         )
         raise ModelportError(Reason.INVALID_SPEC, message)
@@ -111,7 +122,7 @@ def _cut(inputs: Sequence[Input], arrays: Tensors, dimensions: Mapping[str, Dime
     rows = {arrays[name].shape[axis] for name, axis in axes.items()}
     if len(rows) != 1:
         found = ", ".join(f"{name} {arrays[name].shape[axis]}" for name, axis in axes.items())
-        raise ModelportError(Reason.INVALID_SPEC, f"{FIELD}: expected as many rows of all inputs, found {found:.300}")
+        raise ModelportError(Reason.INVALID_SPEC, f"expected as many rows of all inputs, found {found:.300}")
     (count,) = rows
     starts = [start for start in range(0, count, size) if min(size, count - start) >= smallest]
     chosen = np.unique(np.linspace(0, len(starts) - 1, MAX_SAMPLES).astype(int)).tolist() if starts else []
@@ -132,7 +143,7 @@ def _check_lengths(inputs: Sequence[Input], sample: Tensors) -> None:
             expected = dimension if isinstance(dimension, int) else found.setdefault(dimension, length)
             if length != expected:
                 message = (
-                    f"{FIELD}: {each.name}: expected {list(each.shape)} with {dimension} = {expected}, found "
+                    f"{each.name}: expected {list(each.shape)} with {dimension} = {expected}, found "
                     f"{list(sample[each.name].shape)}"
                 )
                 raise ModelportError(Reason.INVALID_SPEC, message)

@@ -15,6 +15,7 @@ from modelport.jobs.requests import ConvertRequest
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Calls, Infer, run_calls
 from modelport.verification.hints import Hint
+from modelport.verification.measure.precision import coarser_of
 from modelport.verification.measure.sameness import find_difference
 from modelport.verification.reference import Reference, Sample
 from modelport.verification.samples.plan import make_plan
@@ -97,7 +98,7 @@ def ask_source(source: Source, request: ConvertRequest, data: Sequence[Tensors])
     _check_unchanged(prober, again, source)
     return Reference(
         samples=(*samples, *edges),
-        precision=source.precision,
+        precision=coarser_of(source.precision, request.precision or "float32"),
         lengths=_lengths_asked(source.inputs, samples),
         caveats=(*plan.caveats, *caveats),
     )

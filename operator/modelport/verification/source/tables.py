@@ -41,7 +41,7 @@ def _read_columns(folder: Path, file: str) -> dict[str, Array]:
     try:
         from arro3.io import read_parquet  # in converter images alone
     except ImportError as error:
-        message = f"spec.verification.data: {file}: parquet is not read here; save an npz with one array per input"
+        message = f"{file}: parquet is not read here; save an npz with one array per input"
         raise ModelportError(Reason.SAMPLES_NEEDED, message) from error
     try:
         return _join(read_parquet(io.BytesIO(content)))

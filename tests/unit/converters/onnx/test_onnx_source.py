@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from builders import convert_request
 from modelport.api.reasons import Reason
-from modelport.conversion.onnx_options import OnnxOptions
+from modelport.conversion.onnx_options import OnnxFileOptions
 from modelport.errors import ModelportError
 from modelport.jobs.requests import Hop
 from modelport.runtimes.onnxruntime.sessions import make_run, open_session
@@ -43,8 +43,9 @@ class Conversion:
         given = {"x": X} if questions is None else questions
         sample = Sample((given,), (self.open().run(given),))
         write_reference(self.folder / "asked" / FILE_NAME, Reference((sample,)))
-        folders = (self.folder / name for name in ("source", "code", "asked", "out"))
-        convert(HopTask(self.request, self.request.hops[0], True, *folders), OnnxOptions(**self.options))
+        source, code, asked, out = (self.folder / name for name in ("source", "code", "asked", "out"))
+        task = HopTask(self.request, self.request.hops[0], True, source, code, None, asked, out)
+        convert(task, OnnxFileOptions(**self.options))
         told = self.folder / "out" / "caveats.json"
         session = open_session(self.folder / "out" / "model" / "model.onnx", level="all")
         names = [each.name for each in session.get_outputs()]

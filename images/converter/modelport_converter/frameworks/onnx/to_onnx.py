@@ -1,4 +1,4 @@
-"""ONNX: the source is asked node by node; to ONNX: another operator set version, simplification, or only a check.
+"""ONNX: the source is asked node by node; to ONNX: another operator set version, precision, simplification, or only a check.
 
 The reference comes from ONNX Runtime without any optimisation, which runs the nodes as they are written; the server's
 own, optimised session has to agree with it. The graph holds its weights: nothing else could give them values, so that
@@ -8,20 +8,24 @@ the source needs not to be built twice.
 import msgspec
 import onnx
 
-from modelport.conversion.onnx_options import OnnxOptions
-from modelport.steps.handover import CAVEATS
+from modelport.api.spec import FIELDS
+from modelport.conversion.onnx_options import OnnxFileOptions
+from modelport.conversion.shapes import fix_shapes
+from modelport.steps.handover import CAVEATS, DOUBTS
 from modelport.steps.runner import say
 from modelport.storage.trees import open_tree
 from modelport.verification.reference import FILE_NAME, read_reference
+from modelport.verification.source.data import read_data
 from modelport_converter.frameworks.onnx.load import LOGGER, Model, read_model
 from modelport_converter.frameworks.onnx.rewriting import Comparison, with_opset
+from modelport_converter.frameworks.onnx.values import read_inputs
 from modelport_converter.onnx_graphs.files import MAX_IR_VERSION, opset_of, simplified, write_model
 from modelport_converter.onnx_graphs.graphs import has_external_data
 from modelport_converter.onnx_graphs.precision import compute_in_float32
 from modelport_converter.tasks import MODEL, HopTask, find_part
 
 
-def convert(task: HopTask, options: OnnxOptions) -> None:
+def convert(task: HopTask, options: OnnxFileOptions) -> None:
     """Write what was asked for."""
     path = find_part(open_tree(task.model), "onnx")
     target = task.out / MODEL / "model.onnx"
@@ -43,10 +47,10 @@ def _is_kept(proto: onnx.ModelProto) -> bool:
     return proto.ir_version <= MAX_IR_VERSION and not has_external_data(proto)
 
 
-def _rewritten(task: HopTask, model: Model, options: OnnxOptions) -> onnx.ModelProto:
+def _rewritten(task: HopTask, model: Model, options: OnnxFileOptions) -> onnx.ModelProto:
     proto, opset = model.proto, opset_of(model.proto)
-    if options.precision:
-        say(LOGGER, f"computes in {options.precision}")
+    if options.precision == "float32":
+        say(LOGGER, "computes in float32")
         compute_in_float32(proto)
     questions = [sample.inputs[0] for sample in read_reference(task.asked / FILE_NAME).usual]
     comparison = Comparison(questions, model.path)
@@ -57,4 +61,23 @@ def _rewritten(task: HopTask, model: Model, options: OnnxOptions) -> onnx.ModelP
         nodes = len(proto.graph.node)
         proto = comparison.rewrite(proto, simplified, "options.simplify")
         say(LOGGER, f"simplified: {nodes} nodes become {len(proto.graph.node)}")
-    return proto
+    return proto if options.precision in {None, "float32"} else _reduced(task, proto, options)
+
+
+def _reduced(task: HopTask, proto: onnx.ModelProto, options: OnnxFileOptions) -> onnx.ModelProto:
+    from modelport_converter.frameworks.onnx import reducing  # with all of ONNX Runtime's tools
+
+    assert options.precision
+    (task.out / DOUBTS).write_bytes(msgspec.json.encode([reducing.DOUBTS[options.precision]]))
+    if options.precision == "float16":
+        say(LOGGER, "rounds to half precision")
+        return reducing.to_float16(proto)
+    samples = []
+    if task.calibration:
+        inputs = fix_shapes(read_inputs(proto, task.request.inputs), task.request.shapes)
+        samples = read_data(task.calibration, inputs, task.request.dimensions, FIELDS["calibration"])
+    say(
+        LOGGER,
+        f"rounds to 8 bits, ranges measured on {len(samples)} samples" if samples else "rounds weights to 8 bits",
+    )
+    return reducing.to_int8(proto, samples)
