@@ -23,12 +23,19 @@ _SCHEMES = "^(s3|https?)://.+"
 _USER_IN_URI = "^[a-z0-9]+://[^/]*@"
 _DROPPED = {"title", "default", "additionalProperties", "propertyNames", "examples"}
 _LIMITS = {"maxLength", "maxItems", "maxProperties"}
-_OPAQUE = ("source.signature",)
+_OPAQUE = ("source.signature", "verification.performance")
 """Parts of the status that are told as a whole."""
 _UNTOLD = (
     *(FIELDS["requirements"], FIELDS["calibration"], FIELDS["data"]),  # as those of the source
     "spec.verification.outputs.*",  # as those of the tolerance of all outputs
-    *("status.conditions.*", "status.refused.*", "status.verification.outputs.*", "status.failure", "status.serving"),
+    *(
+        "status.conditions.*",
+        "status.refused.*",
+        "status.verification.outputs.*",
+        "status.artifact",
+        "status.failure",
+        "status.serving",
+    ),
 )
 """Places whose fields the reference page alone describes: they do not fit."""
 

@@ -120,6 +120,24 @@ class OutputStatus(StatusPart, frozen=True, kw_only=True):
     ] = {}
 
 
+class Latency(StatusPart, frozen=True, kw_only=True):
+    """How long one question takes, in milliseconds, by the converted model and by the source in its own framework."""
+
+    rows: Annotated[int, Meta(description="Length of the batch, or of the first axis.")]
+    p50: Annotated[str, Meta(description="Median of the converted model.", max_length=24)]
+    p99: Annotated[str, Meta(description="99th percentile.", max_length=24)]
+    source_p50: Annotated[str, Meta(description="Median of the source model.", max_length=24)]
+    source_p99: Annotated[str, Meta(description="99th percentile.", max_length=24)]
+
+
+class Performance(StatusPart, frozen=True, kw_only=True):
+    """What it cost to answer, where the artifact was verified: a first impression, beside other work on the same node."""
+
+    latencies: Annotated[list[Latency], Meta(description="The shortest and the longest batch.", max_length=2)] = []
+    load_milliseconds: Annotated[str, Meta(description="Time to load the model.", max_length=24)] = ""
+    memory_bytes: Annotated[int, Meta(description="The most that the process with the model had.")] = 0
+
+
 class VerificationStatus(StatusPart, frozen=True, kw_only=True):
     """Evidence that the artifact gives the source model's answers."""
 
@@ -148,6 +166,9 @@ class VerificationStatus(StatusPart, frozen=True, kw_only=True):
             max_length=8,
         ),
     ] = []
+    performance: Annotated[
+        Performance | None, Meta(description="Latencies beside the source model's, load time, memory.")
+    ] = None
     truncated: Annotated[bool, Meta(description="Whether something was left out for want of room.")] = False
     image: Annotated[
         str, Meta(description="Server image that gave the answers; the same image serves.", max_length=512)

@@ -47,6 +47,7 @@ def verification_status(
         outputs=facts.outputs,
         edges=facts.edges,
         caveats=facts.caveats,
+        performance=facts.performance,
         truncated=facts.truncated,
         image=image,
     )

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Role
-from modelport.api.status import OutputStatus, Signature
+from modelport.api.status import OutputStatus, Performance, Signature
 from modelport.encoding import Message
 
 
@@ -43,6 +43,7 @@ class VerificationFacts(Message, frozen=True, kw_only=True):
     reference: str = ""
     edges: str = ""
     caveats: list[str] = []
+    performance: Performance | None = None
     truncated: bool = False
 
 

@@ -251,7 +251,7 @@ def leave_message(result: StepResult) -> None:
 def fit(result: StepResult, limit: int | None = None) -> bytes:
     """Return the result as JSON of at most `limit` bytes: what does not fit is left out, the least important first.
 
-    Of a source it is the signature; of evidence the least bad outputs, then all caveats but the first, then edges and
+    Of a source it is the signature; of evidence what was measured of performance, the least bad outputs, then all caveats but the first, then edges and
     caveats are cut; of a failure the end of its message.
     """
     limit = limit or (MAX_EVIDENCE_BYTES if result.verification else MAX_RESULT_BYTES)
@@ -272,6 +272,8 @@ def _shorter_evidence(result: StepResult) -> StepResult | None:
     facts = result.verification
     if facts is None:
         return None
+    if facts.performance:  # no verdict follows from it
+        return replace(result, verification=replace(facts, performance=None))
     if len(facts.outputs) > 1:
         facts = replace(facts, outputs=facts.outputs[:-1])
     elif len(facts.caveats) > 1:

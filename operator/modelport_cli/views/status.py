@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modelport.api.resource import ModelConversion
-from modelport.api.status import Failure, Status, VerificationStatus
+from modelport.api.status import Failure, Performance, Status, VerificationStatus
 from modelport_cli.console import plain_table
-from modelport_cli.views.stages import Stage, State, condition, is_measured, list_stages
+from modelport_cli.views.stages import Stage, State, condition, is_measured, list_stages, size
 
 _MARKS = {
     State.DONE: ("✓", "green"),
@@ -55,8 +55,19 @@ def verification_view(verification: VerificationStatus) -> Table:
 def limit_lines(verification: VerificationStatus) -> list[str]:
     """Return what the numbers do not say: measured limits, and what a user must know."""
     edges = [f"edges: {verification.edges}"] if verification.edges else []
+    costs = [_performance_line(verification.performance)] if verification.performance else []
     cut = ["some of it was left out here; the record beside the artifact has all"] if verification.truncated else []
-    return [*edges, *(f"mind: {caveat}" for caveat in verification.caveats), *cut]
+    return [*edges, *(f"mind: {caveat}" for caveat in verification.caveats), *costs, *cut]
+
+
+def _performance_line(performance: Performance) -> str:
+    """Return what answers cost."""
+    latencies = [
+        f"{each.rows} row{'s' if each.rows != 1 else ''} in {each.p50} ms (p99 {each.p99}; the source {each.source_p50}, p99 {each.source_p99})"
+        for each in performance.latencies
+    ]
+    loaded = f"loaded in {performance.load_milliseconds} ms, {size(performance.memory_bytes)} of memory"
+    return f"answers {'; '.join([*latencies, loaded])}"
 
 
 def refused_lines(status: Status) -> list[str]:

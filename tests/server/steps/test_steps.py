@@ -125,7 +125,7 @@ def test_try_answers_and_judges_nothing(tmp_path):
     status, result, log = run("try", request_of(), converted(tmp_path, wrong=0.5))
     assert (status, result) == (ExitStatus.DONE, StepResult(step="try")), log
     out = tmp_path / "try" / "out"
-    assert list_tree(out) == ["answers.npz", "artifact/model/model.onnx", "tried.json"]
+    assert list_tree(out) == ["answers.npz", "artifact/model/model.onnx", "performance.json", "tried.json"]
     candidate = msgspec.json.decode((out / "tried.json").read_bytes(), type=Candidate)
     model = mlp_bytes(wrong=0.5)
     assert candidate == Candidate(

@@ -7,6 +7,7 @@ from modelport.jobs.requests import ConvertRequest, JobRequest
 from modelport.jobs.results import StepResult
 from modelport.steps.handover import SIGNATURE
 from modelport.steps.runner import Context, say
+from modelport.verification.performance import Measurement, measure, write_measurement
 from modelport.verification.reference import FILE_NAME, write_reference
 from modelport.verification.source.data import read_data
 from modelport.verification.source.model import ask_source, describe_inputs, describe_outputs
@@ -31,6 +32,8 @@ def ask(context: Context) -> StepResult:
         inputs=describe_inputs(source.inputs), outputs=describe_outputs(source.inputs, reference.samples)
     )
     (context.out / SIGNATURE).write_bytes(msgspec.json.encode(signature))
+    run = source.run_unwatched or source.run
+    write_measurement(context.out, Measurement(questions=measure(run, reference.usual)))
     say(context.name, f"{len(reference.usual)} samples and {len(reference.edges)} edges are answered")
     return StepResult(step=context.name)
 

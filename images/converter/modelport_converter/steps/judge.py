@@ -40,6 +40,7 @@ from modelport.storage.manifests import (
 from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import read_answers
 from modelport.verification.arrays import MAX_FILE_BYTES
+from modelport.verification.performance import read_performance
 from modelport.verification.reference import FILE_NAME as REFERENCE
 from modelport.verification.reference import read_reference
 from modelport.verification.verdict.evidence import evaluate
@@ -98,7 +99,11 @@ def _judge(context: Context, request: ConvertRequest) -> StepResult:
     (context.out / ARTIFACT / MANIFEST).write_bytes(content)
     caveats = _caveats([*manifest.caveats, *evidence.facts.caveats])
     facts = msgspec.structs.replace(
-        evidence.facts, reference=compared.digest, caveats=caveats, edges=printable(evidence.facts.edges)
+        evidence.facts,
+        reference=compared.digest,
+        caveats=caveats,
+        edges=printable(evidence.facts.edges),
+        performance=read_performance(asked, tried),
     )
     record = VerificationRecord(
         artifact_digest=digest_of(content),

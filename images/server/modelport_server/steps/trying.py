@@ -4,6 +4,7 @@ The model's files are copied into this step's own volume while they are hashed, 
 what publish uploads, whatever the step before does to its files afterwards. Nothing is judged here.
 """
 
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -32,8 +33,10 @@ from modelport.verification.answers import FILE_NAME as ANSWERS
 from modelport.verification.answers import Tried, write_answers
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer, run_calls
+from modelport.verification.performance import Measurement, measure, write_measurement
 from modelport.verification.reference import FILE_NAME as REFERENCE
 from modelport.verification.reference import Answers, Reference, Sample, read_reference
+from modelport.verification.samples.probing import stopwatch
 from modelport.verification.verdict.companies import find_companies
 from modelport.verification.verdict.nearness import is_near
 from modelport_server.backends.base import How, LoadOptions
@@ -46,6 +49,7 @@ class _Attempt(NamedTuple):
     options: LoadOptions
     infer: Infer | None = None
     answers: tuple[Answers, ...] | None = None
+    load_seconds: float = 0.0
     error: ModelportError | None = None
     is_near: bool = False
 
@@ -88,6 +92,12 @@ def try_model(context: Context) -> StepResult:
     caveats = _caveats(model.runtime, attempts[0], chosen)
     if caveats:  # what a runtime refused comes before what it then answered wrongly
         (context.out / DOUBTS).write_bytes(msgspec.json.encode(caveats))
+    measured = Measurement(
+        questions=measure(chosen.infer, model.reference.usual),
+        load_milliseconds=chosen.load_seconds * 1e3,
+        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
+    )
+    write_measurement(context.out, measured)
     candidate = Candidate(
         runtime=model.runtime.name,
         files=model.files,
@@ -140,12 +150,14 @@ def _attempt(context: Context, model: _Model, ways: Sequence[LoadOptions]) -> li
 
 def _try(model: _Model, options: LoadOptions) -> _Attempt:
     samples, paths = model.reference.samples, model_paths(model.files)
+    spent = stopwatch()
     try:
         infer = loading.load(model.runtime.name, model.folder / MODEL, paths, How(options, processors.available()))
+        load_seconds = spent()
         answers = tuple(_ask(number, each, infer, model.request) for number, each in enumerate(samples))
     except ModelportError as error:
         return _Attempt(options, error=error)
-    return _Attempt(options, infer, answers, is_near=is_near(model.reference, answers))
+    return _Attempt(options, infer, answers, load_seconds, is_near=is_near(model.reference, answers))
 
 
 def _ask(number: int, sample: Sample, infer: Infer, request: ConvertRequest) -> Answers:
