@@ -53,6 +53,8 @@ INTERNAL = "__saved_model"
 """How signatures begin that are TensorFlow's own."""
 MAX_CONSTANT_BYTES = 1 << 30
 """Of weights that become constants of a graph, which is one message of at most 2 GiB."""
+ANY = -1
+"""Of nodes that a graph must have to be optimised: else one that only calls a function is left as it is."""
 CALLERS = -1
 """Of threads between operators: none, the caller's own runs them."""
 ONE_THREAD = "SINGLE_THREADED_EXECUTOR"
@@ -86,7 +88,7 @@ def _load(path: Path, how: How) -> Infer:
 
     def infer(given: Tensors) -> Tensors:
         arrays = [_to_bytes(given[name]) if taken[name] else given[name] for name in inputs]
-        return {name: _to_array(answer) for name, answer in zip(outputs, run(*arrays), strict=True)}
+        return {name: _to_array(answer, arrays) for name, answer in zip(outputs, run(*arrays), strict=True)}
 
     infer.keeps = session  # type: ignore[attr-defined]  # it is closed with the function
     return infer
@@ -129,6 +131,7 @@ def _start(how: How, graph: tf.Graph | None = None) -> Any:
         settings.experimental.executor_type = ONE_THREAD
         # loops and decisions stay operators, for that executor has none of those that they are made of
         settings.experimental.disable_functional_ops_lowering = True
+        settings.graph_options.rewrite_options.min_graph_nodes = ANY
     return v1.Session(graph=graph or tf.Graph(), config=settings)
 
 
@@ -172,15 +175,17 @@ def _to_bytes(array: Array) -> Array:
     return _map(to_bytes, array)
 
 
-def _to_array(answer: Any) -> Array:
-    """Return an answer as an array: of no axis, it is an element."""
+def _to_array(answer: Any, given: Sequence[Array]) -> Array:
+    """Return an answer as an array of its own: of no axis, it is an element; an input that is passed through is a view."""
     if isinstance(answer, bytes):
         answer = np.array(answer, object)
     array: Array = np.asarray(answer)
-    return _map(to_string, array) if array.dtype.hasobject else array
+    if array.dtype.hasobject:
+        return _map(to_string, array)
+    return array.copy() if any(np.may_share_memory(array, each) for each in given) else array
 
 
 def _map(change: Callable[[Any], Any], array: Array) -> Array:
-    changed = np.empty(array.shape, object)
-    changed.flat = [change(each) for each in array.flat]
-    return changed
+    changed = np.empty(array.size, object)
+    changed[:] = [change(each) for each in array.flat]
+    return changed.reshape(array.shape)
