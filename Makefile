@@ -18,6 +18,9 @@ demo-access-kind = --kubectl "kubectl --context kind-modelport"
 demo-access-current =
 demo-access = $(demo-access-$(CLUSTER))
 
+# What the demo needs; whatever else is built already is deployed, too.
+demo-images := operator store converter-onnx converter-pytorch server-onnxruntime
+
 .PHONY: help
 help: ## Show this help
 	@echo "make TARGET [CLUSTER=embedded|kind|current]"; echo
@@ -92,12 +95,12 @@ images: cluster ## Build the images and load them into the cluster
 	$(devcluster) images build --cluster $(CLUSTER)
 
 .PHONY: deploy
-deploy: ## Bring the embedded Kubernetes up, build the images beside it, and install the chart
-	$(devcluster) deploy --cluster $(CLUSTER) --namespace $(NAMESPACE)
+deploy: ## Bring the embedded Kubernetes up, build the images beside it, and install the chart [IMAGES="operator ..."]
+	$(devcluster) deploy --cluster $(CLUSTER) --namespace $(NAMESPACE) $(if $(IMAGES),--images $(IMAGES))
 
 .PHONY: demo
 demo: ## Convert, verify and serve a real model on the cluster
-	$(MAKE) --no-print-directory --jobs 2 install deploy
+	$(MAKE) --no-print-directory --jobs 2 install deploy IMAGES="$(demo-images)"
 	$(run)/python examples/demo.py $(demo-access)
 
 # --- tests and benchmarks -------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from modelport.api.base import API_VERSION, KIND
 from modelport.api.reasons import ADVICE
 from modelport.crd import resource_definition, root_schema
 from modelport.frameworks import CONVERTERS, FORMATS, framework_of
+from modelport.jobs.planning import MOVER_IMAGE
 from modelport.runtimes import RUNTIMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,10 +133,10 @@ def chart_values() -> str:
 
 
 def chart_schema() -> str:
-    """Return the schema of the chart's values, which wants each image but the store's, and no other."""
-    properties = {name: {"type": "string", **({} if name == "store" else {"minLength": 1})} for name in images()}
+    """Return the schema of the chart's values, which wants the images that nothing goes without, and knows no other."""
+    properties = {name: {"type": "string", **({"minLength": 1} if name in NEEDED else {})} for name in images()}
     lines = [f"        {json.dumps(name)}: {json.dumps(schema)}" for name, schema in properties.items()]
-    required = json.dumps([name for name in properties if name != "store"])
+    required = json.dumps(NEEDED)
     schema = [
         '    "images": {',
         '      "type": "object",',
@@ -167,6 +168,7 @@ def protoset() -> bytes:
         return made.read_bytes()
 
 
+NEEDED = ("operator", MOVER_IMAGE)
 PROTOCOL = "images/server/modelport_server/protocol"
 VALUES, VALUES_SCHEMA = "charts/modelport/values.yaml", "charts/modelport/values.schema.json"
 PROTOS = ("health.proto", "inference.proto")

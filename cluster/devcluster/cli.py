@@ -71,7 +71,12 @@ def _deploy(options: argparse.Namespace, paths: Paths) -> None:
     from devcluster.deployment import deploy
 
     deploy(
-        paths, options.cluster, namespace=options.namespace, values=tuple(options.values), settings=tuple(options.set)
+        paths,
+        options.cluster,
+        namespace=options.namespace,
+        names=tuple(options.images),
+        values=tuple(options.values),
+        settings=tuple(options.set),
     )
 
 
@@ -94,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     deploy = commands.add_parser("deploy", help="build the images and install the chart")
     _add_cluster(deploy)
     deploy.add_argument("--namespace", default="modelport-system")
+    deploy.add_argument("--images", nargs="*", default=[], metavar="NAME", help="images to build (all)")
     deploy.add_argument("--values", action="append", default=[], type=Path, metavar="FILE", help="further values")
     deploy.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="single values")
     deploy.set_defaults(function=_deploy)

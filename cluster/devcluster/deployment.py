@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devcluster import binaries
 from devcluster.errors import ClusterNotRunningError, MissingPrerequisiteError
-from devcluster.images.builder import build_images, images_locked, start_images
+from devcluster.images.builder import build_images, images_locked, is_recorded, start_images
 from devcluster.images.declarations import (
     Image,
     content_key,
@@ -47,16 +47,23 @@ def provide_images(paths: Paths, cluster: str, names: list[str]) -> dict[str, st
 
 
 def deploy(
-    paths: Paths, cluster: str, *, namespace: str, values: tuple[Path, ...] = (), settings: tuple[str, ...] = ()
+    paths: Paths,
+    cluster: str,
+    *,
+    namespace: str,
+    names: tuple[str, ...] = (),
+    values: tuple[Path, ...] = (),
+    settings: tuple[str, ...] = (),
 ) -> None:
     """Build the images and install or upgrade the chart, waiting until the operator is ready.
 
-    The embedded cluster is brought up beside the builds.
+    With names those alone are built; others are deployed if they are built already. The embedded cluster is brought up
+    beside the builds.
     """
     if cluster == "embedded":
-        _write_catalogue(paths, cluster, _provide_cluster(paths))
+        _write_catalogue(paths, cluster, _provide_cluster(paths, names))
     else:
-        provide_images(paths, cluster, [])
+        _write_catalogue(paths, cluster, provide_images(paths, cluster, list(names)))
         binaries.build(paths, binaries.HELM)
     files = [paths.state / f"images-{cluster}.json", SOURCE / "values.yaml", *values]
     with step(f"installing the chart in namespace {namespace}"):
@@ -72,11 +79,13 @@ def deploy(
     say("Modelport is installed")
 
 
-def _provide_cluster(paths: Paths) -> dict[str, str]:
+def _provide_cluster(paths: Paths, names: tuple[str, ...]) -> dict[str, str]:
     """Bring the embedded cluster up and its images to it; return their references."""
     with lifecycle.changing(paths), images_locked(paths), side_by_side() as start:
         tasks = lifecycle.start_cluster(start, paths)
-        images = start_images(start, paths, declared_images(), packages=[tasks.packages], containerd=[tasks.containerd])
+        wanted = declared_images(names)
+        wanted += [each for each in declared_images() if each not in wanted and is_recorded(each, paths)]
+        images = start_images(start, paths, wanted, packages=[tasks.packages], containerd=[tasks.containerd])
     return {name: task.result() for name, task in images.items()}
 
 

@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return what plans depend on. Raises OSError or msgspec.DecodeError for a wrong image catalogue."""
         images = msgspec.json.decode(Path(self.images_file).read_bytes(), type=dict[str, str])
         return Platform(
-            images=images,
+            images={name: reference for name, reference in images.items() if reference},
             cpu_level=self.cpu_level,
             architecture=self.architecture,
             cluster_domain=self.cluster_domain,

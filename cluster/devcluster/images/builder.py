@@ -47,7 +47,7 @@ def start_images(
     The tasks' results are the images' references by digest.
     """
     base = packages
-    if not all(_record(image, paths).exists() for image in images):
+    if not all(is_recorded(image, paths) for image in images):
         base = [start("the base image", _provide_base, paths, after=packages)]
     built = {image: start(image.name, _build_unrecorded, image, paths, after=base) for image in images}
     return {
@@ -55,8 +55,13 @@ def start_images(
     }
 
 
+def is_recorded(image: Image, paths: Paths) -> bool:
+    """Whether the image, as it is now, was built and imported before."""
+    return _record(image, paths).exists()
+
+
 def _build_unrecorded(image: Image, paths: Paths) -> None:
-    if not _record(image, paths).exists():
+    if not is_recorded(image, paths):
         _build_missing(image, paths)
 
 

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     INPUTS_NEEDED = "InputsNeeded"
     SAMPLES_NEEDED = "SamplesNeeded"
     SHAPES_NEEDED = "ShapesNeeded"
+    IMAGE_NOT_CONFIGURED = "ImageNotConfigured"
     # moving bytes
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_UNREACHABLE = "SourceUnreachable"
@@ -72,6 +73,9 @@ ADVICE: dict[Reason, Advice] = {
     ),
     Reason.SHAPES_NEEDED: Advice(
         False, "State the lengths that the target is to have under spec.target.shapes, by input."
+    ),
+    Reason.IMAGE_NOT_CONFIGURED: Advice(
+        False, "Name the image under images in the values of the chart, or choose another format."
     ),
     Reason.SOURCE_NOT_FOUND: Advice(False, "Check the URI; `modelport push` prints the one of what it uploaded."),
     Reason.SOURCE_UNREACHABLE: Advice(

@@ -5,9 +5,12 @@ from typing import Literal
 
 import msgspec
 
+from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion
 from modelport.api.spec import Spec
 from modelport.api.status import SourceStatus
+from modelport.conversion.base import Converter
+from modelport.errors import ModelportError
 from modelport.frameworks import framework_of
 from modelport.jobs.keys import code_request, digests, file_names, locations
 from modelport.jobs.requests import ConvertRequest, Hop, ImportRequest, LocationRequest, ServeRequest
@@ -34,8 +37,25 @@ def import_request(resource: ModelConversion) -> ImportRequest:
 
 
 def paths(resource: ModelConversion, source_format: str, images: Images) -> list[list[Hop]]:
-    """Return the ways to convert, the best first. Raises ModelportError for what the schema cannot tell."""
-    return [_hops(path, images) for path in plan_paths(resource.spec, source_format)]
+    """Return the ways to convert, the best first, of which all images are there.
+
+    Raises ModelportError for what the schema cannot tell, and ImageNotConfigured.
+    """
+    planned = plan_paths(resource.spec, source_format)
+    around = {framework_of(source_format).image, runtime_for(resource.spec.target.format).image}
+    lacking = [sorted((around | {image_of(hop) for hop, _ in path}) - images.keys()) for path in planned]
+    if all(lacking):
+        named = ", ".join(lacking[0])
+        message = (
+            f"images.{named}: expected an image in the chart's values, because the conversion needs it; found none"
+        )
+        raise ModelportError(Reason.IMAGE_NOT_CONFIGURED, message)
+    return [_hops(path, images) for path, names in zip(planned, lacking, strict=True) if not names]
+
+
+def image_of(converter: Converter) -> str:
+    """Return the name of the image that a converter is in."""
+    return framework_of(converter.name).image
 
 
 def _hops(path: PlannedPath, images: Images) -> list[Hop]:
@@ -45,7 +65,7 @@ def _hops(path: PlannedPath, images: Images) -> list[Hop]:
             source=converter.source,
             target=converter.target,
             by=converter.by,
-            image=images[framework_of(converter.name).image],
+            image=images[image_of(converter)],
             options=msgspec.to_builtins(options),
         )
         for converter, options in path

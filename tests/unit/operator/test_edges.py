@@ -8,8 +8,6 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from modelport.api.status import Condition, Failure, Status
-from modelport.frameworks import FRAMEWORKS
-from modelport.runtimes import RUNTIMES
 from modelport_operator import __main__ as program
 from modelport_operator import logs, reading, settings
 from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
@@ -32,7 +30,7 @@ def test_wrong_settings_are_refused(name, value):
 
 def test_the_catalogue_is_read_and_checked(tmp_path):
     file = tmp_path / "images.json"
-    images = {each.image: "a" for known in (FRAMEWORKS, RUNTIMES) for each in known.values()}
+    images = {"converter-onnx": "a", "converter-pytorch": "", "server-onnxruntime": "b"}
     file.write_bytes(msgspec.json.encode(images))
     platform = settings.read(
         {
@@ -42,10 +40,10 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
         }
     ).platform()
     assert (platform.pull_secrets, platform.otlp_endpoint) == (("a", "b"), "http://o")
+    assert platform.images == {"converter-onnx": "a", "server-onnxruntime": "b"}, "one that nobody named is not there"
     program._check_catalogue(platform)
-    del images["server-onnxruntime"]
-    with pytest.raises(LookupError, match="lacks server-onnxruntime"):
-        program._check_catalogue(msgspec.structs.replace(platform, images=images))
+    with pytest.raises(LookupError, match="lacks converter-onnx; it has server-onnxruntime"):
+        program._check_catalogue(msgspec.structs.replace(platform, images={"server-onnxruntime": "b"}))
 
 
 def test_a_wrong_catalogue_ends_the_process(tmp_path, monkeypatch, capsys):

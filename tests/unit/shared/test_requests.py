@@ -261,6 +261,18 @@ def test_an_option_that_nobody_knows_is_no_reason_for_another_hop() -> None:
         hops_of("tflite", precission="float16")
 
 
+def test_a_path_whose_images_are_not_there_is_left_out() -> None:
+    (path,) = paths(resource(), "onnx", {"converter-onnx": "o", "server-onnxruntime": "s"})
+    assert [hop.image for hop in path] == ["o"]
+    with pytest.raises(
+        ModelportError, match=r"images\.converter-pytorch: expected an image in the chart's values"
+    ) as caught:
+        paths(resource(), "pytorch-state-dict", {"converter-onnx": "o", "server-onnxruntime": "s"})
+    assert caught.value.reason is Reason.IMAGE_NOT_CONFIGURED
+    with pytest.raises(ModelportError, match=r"images\.server-onnxruntime"):
+        paths(resource(), "onnx", {"converter-onnx": "o"})
+
+
 def test_half_precision_is_judged_in_its_own_units() -> None:
     def asked(**spec: object) -> str | None:
         return convert_request(resource(**spec), SOURCE, path=[], artifact="a", verification="v").precision
