@@ -10,35 +10,81 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 from image_list import images
 
+from modelport.frameworks import framework_of
+from modelport.runtimes import runtime_for
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/conversion-matrix.md"
 DATA = ROOT / "tests" / "matrix"
-EXPECTED, MEASURED = DATA / "expected.toml", DATA / "measured.json"
+EXPECTED, TARGETED, MEASURED = DATA / "expected.toml", DATA / "targets.toml", DATA / "measured.json"
 CONVERTS = "converts"
 WRONG = "WrongAnswer"
 """Worse than any reason of a refusal: what was published answers otherwise than the model did before it was stored."""
 
 
+ONNX = "onnx"
+"""The target of cells that name none."""
+
+
+class Target(NamedTuple):
+    """What a model is converted to, and how right it must be."""
+
+    format: str
+    options: Mapping[str, object] = {}
+    tolerance: Mapping[str, float] = {}
+    near: float = 2e-4
+    """Relative difference that the published model's answer may have from the one before storing."""
+
+
+TARGETS = {
+    ONNX: Target(ONNX),
+    "onnx-float16": Target(ONNX, {"precision": "float16"}, near=2e-2),
+    "onnx-int8": Target(ONNX, {"precision": "int8"}, {"relative": 0.5}, near=1.0),
+    "tvm": Target("tvm"),
+    "saved-model": Target("tensorflow-saved-model"),
+    "tflite": Target("tflite"),
+    "tflite-float16": Target("tflite", {"precision": "float16"}, near=2e-2),
+    "tflite-int8": Target("tflite", {"precision": "int8"}, {"relative": 0.5}, near=1.0),
+    "torchscript": Target("torchscript"),
+    "pytorch-export": Target("pytorch-export"),
+    "pytorch-module": Target("pytorch-module"),
+    "keras": Target("keras"),
+    "keras-h5": Target("keras-h5"),
+    "keras-json-weights": Target("keras-json-weights"),
+    "keras-checkpoint": Target("keras-json-weights", {"weights": "checkpoint"}),
+}
+"""By the name that cells have for them. A tolerance of 8 bits is wide: rounded to so few, some models are far from themselves."""
+
+
 class Cell(msgspec.Struct, frozen=True):
-    """A model in one form, and what it must come to."""
+    """A model in one form on the way to one target, and what it must come to."""
 
     framework: str
     model: str
     form: str
     expected: str
     """`converts`, or the reason of the refusal."""
+    target: str = ONNX
+    shapes: dict[str, list[int]] = {}
+    """Fixed shapes of inputs, where the target has no free lengths."""
+
+    @property
+    def source(self) -> str:
+        """Name of the stored model."""
+        return f"{self.model}/{self.form}"
 
     @property
     def name(self) -> str:
         """Its name in the data and on the command line."""
-        return f"{self.model}/{self.form}"
+        return self.source if self.target == ONNX else f"{self.source}/{self.target}"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,20 +105,35 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the whole `modelport run`."""
     size: int = 0
     """Bytes of the converted model."""
+    rows: int = 0
+    milliseconds: str = ""
+    """Median time of an answer to the smallest batch, of so many rows."""
     message: str = ""
     converter: str
-    """Digest of the image of the source's framework."""
+    """Digest of the images of the source's framework, and of the target's framework and runtime."""
 
 
 def read_expected() -> list[Cell]:
     """Return the cells, in the order of the file."""
-    told = tomllib.loads(EXPECTED.read_text())
+    told, targeted = (tomllib.loads(path.read_text()) for path in (EXPECTED, TARGETED))
     return [
-        Cell(framework, model, form, expected)
-        for framework, models in told.items()
-        for model, forms in models.items()
-        for form, expected in forms.items()
+        *(Cell(*names, expected) for *names, expected in _leaves(told, 3)),
+        *(_targeted(*names, expected) for *names, expected in _leaves(targeted, 4)),
     ]
+
+
+def _leaves(told: Mapping[str, Any], depth: int) -> Iterator[tuple[Any, ...]]:
+    """Yield the keys on the way to each value of nested tables, and the value."""
+    for key, value in told.items():
+        if depth == 1:
+            yield key, value
+        else:
+            yield from ((key, *rest) for rest in _leaves(value, depth - 1))
+
+
+def _targeted(framework: str, model: str, form: str, target: str, told: str | Mapping[str, Any]) -> Cell:
+    expected, shapes = (told, {}) if isinstance(told, str) else (told["expected"], told["shapes"])
+    return Cell(framework, model, form, expected, target, shapes)
 
 
 def read_measured() -> dict[str, Row]:
@@ -95,10 +156,20 @@ def _write(path: Path, content: str) -> None:
     draft.replace(path)
 
 
+def converter_digest(cell: Cell) -> str:
+    """Return the hash of what the images of source, target and runtime are made of; of plain ONNX, of the source's alone."""
+    source = f"converter-{cell.framework}"
+    if cell.target == ONNX:
+        return _image_digest(source)
+    target = TARGETS[cell.target].format
+    names = dict.fromkeys((source, "converter-onnx", framework_of(target).image, runtime_for(target).image))
+    return hashlib.sha256("".join(map(_image_digest, names)).encode()).hexdigest()[:12]
+
+
 @cache
-def converter_digest(framework: str) -> str:
-    """Return the hash of all files that a framework's image is made of."""
-    image = images()[f"converter-{framework}"]
+def _image_digest(name: str) -> str:
+    """Return the hash of all files that an image is made of."""
+    image = images()[name]
     state = hashlib.sha256(json.dumps([image["base"], image["args"]]).encode())
     paths = {image["dockerfile"]}
     for pattern in image["inputs"]:
@@ -111,11 +182,7 @@ def converter_digest(framework: str) -> str:
 
 def find_old(cells: Sequence[Cell], rows: Mapping[str, Row]) -> list[str]:
     """Return the cells whose rows another converter made than the one that is here."""
-    return [
-        cell.name
-        for cell in cells
-        if cell.name in rows and rows[cell.name].converter != converter_digest(cell.framework)
-    ]
+    return [cell.name for cell in cells if cell.name in rows and rows[cell.name].converter != converter_digest(cell)]
 
 
 def find_faults(cells: Sequence[Cell], rows: Mapping[str, Row]) -> list[str]:
@@ -139,8 +206,9 @@ def tell_old() -> None:
 INTRODUCTION = f"""<!-- Made by `make matrix`. Do not edit. -->
 # Conversion matrix
 
-Models in every form that they are stored in, through `modelport run`, the whole way: import, conversion, trial in the
-serving runtime, judgement. What each must come to stands in `tests/matrix/expected.toml` before it is measured. What is
+Models in every form that they are stored in, and on to every target, through `modelport run`, the whole way: import,
+conversion, trial in the serving runtime, judgement. What each must come to stands in `tests/matrix/expected.toml` and
+`targets.toml` before it is measured. What is
 published is also asked a question whose answer the framework gave before the model was stored: another answer would be
 `{WRONG}`.
 
@@ -161,12 +229,11 @@ def page() -> str:
     """Return the page."""
     cells, rows = read_expected(), read_measured()
     measured = [(cell, rows[cell.name]) for cell in cells if cell.name in rows]
-    converted = [(cell, row) for cell, row in measured if row.size]
     refused = [(cell, row) for cell, row in measured if not row.size]
     faults = [f"- {fault}" for fault in find_faults(cells, rows)]
     absent = [f"- {cell.name}: {cell.expected}" for cell in cells if cell.name not in rows]
     counts = [
-        f"{len(cells)} cells: {len(converted)} convert and are verified, {len(refused)} are refused",
+        f"{len(cells)} cells: {len(measured) - len(refused)} convert and are verified, {len(refused)} are refused",
         f"{len(absent)} are not measured yet; {len(faults)} are not as expected",
         f"wrong answers published: {sum(row.outcome == WRONG for _, row in measured)}",
     ]
@@ -176,8 +243,9 @@ def page() -> str:
         "",
         "| model | form | path | relative RMS | limit | of its limit | largest error | seconds | bytes | converter |",
         "|---|---|---|---|---|---|---|---|---|---|",
-        *(_converted(cell, row) for cell, row in converted),
+        *(_converted(cell, row) for cell, row in measured if row.size and cell.target == ONNX),
         NOTES.rstrip(),
+        *_section("Targets", _targets(measured, rows), _TARGETS),
         *_section("Refused", [_refused(cell, row) for cell, row in refused], _REFUSALS),
         *_section("Not as expected", faults),
         *_section("Not measured yet", absent),
@@ -186,11 +254,32 @@ def page() -> str:
     return "\n".join(parts)
 
 
+_TARGETS = (
+    "Latency is the median of the smallest batch in the runtime alone (`status.verification.performance`), and beside ONNX",
+    "Runtime with the same model, as its row above measured it: a first impression of two runs at different times.",
+    "",
+    "| model | form | target | path | relative RMS | limit | of its limit | largest error | ms | beside ONNX Runtime | seconds | bytes | converter |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def _targets(measured: Sequence[tuple[Cell, Row]], rows: Mapping[str, Row]) -> list[str]:
+    return [_target(cell, row, rows.get(cell.source)) for cell, row in measured if row.size and cell.target != ONNX]
+
+
+def _target(cell: Cell, row: Row, plain: Row | None) -> str:
+    beside = ""
+    if plain and plain.rows == row.rows and float(plain.milliseconds or 0) and row.milliseconds:
+        beside = f"{float(row.milliseconds) / float(plain.milliseconds):.2g}"
+    numbers = f"{row.relative_rms} | {row.limit} | {row.excess} | {row.largest_error} | {row.milliseconds} | {beside} | {row.seconds:.1f} | {row.size:,}"
+    return f"| {cell.model} | {cell.form} | {cell.target} | {row.path} | {numbers} | `{row.converter}` |"
+
+
 def _section(title: str, lines: Sequence[str], head: Sequence[str] = ()) -> list[str]:
     return ["", f"## {title}", "", *head, *lines] if lines else []
 
 
-_REFUSALS = ("| model | form | format | reason | message | seconds | converter |", "|---|---|---|---|---|---|---|")
+_REFUSALS = ("| model | form | target | reason | message | seconds | converter |", "|---|---|---|---|---|---|---|")
 
 
 def _converted(cell: Cell, row: Row) -> str:
@@ -203,4 +292,4 @@ def _converted(cell: Cell, row: Row) -> str:
 def _refused(cell: Cell, row: Row) -> str:
     message = " ".join(row.message.split()).replace("|", "\\|").replace("<", "&lt;")
     told = f"`{row.outcome}` | {message} | {row.seconds:.1f}"
-    return f"| {cell.model} | {cell.form} | {row.format} | {told} | `{row.converter}` |"
+    return f"| {cell.model} | {cell.form} | {cell.target} | {told} | `{row.converter}` |"

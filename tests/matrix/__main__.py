@@ -49,11 +49,11 @@ def _measure(chosen: list[Cell]) -> list[str]:
         cells = [cell for cell in chosen if cell.framework == framework]
         if cells:
             print(f"models of {framework} …", flush=True)
-        folders = make(maker, [cell.name for cell in cells])
+        folders = make(maker, dict.fromkeys(cell.source for cell in cells))
         for cell in cells:
             print(f"[{chosen.index(cell) + 1}/{len(chosen)}] {cell.name} ", end="", flush=True)
             try:
-                row = measure(cell, folders[cell.name])
+                row = measure(cell, folders[cell.source])
             except NotMadeError as error:
                 unmade.append(f"{cell.name}: the model could not be made: {str(error).strip().splitlines()[-1]}")
                 print(unmade[-1], flush=True)

@@ -1,5 +1,6 @@
 """One cell of the matrix: `modelport run` as a user would call it, and a question to what it publishes."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -8,19 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-from conversion_matrix import CONVERTS, WRONG, Cell, Row, converter_digest
+from conversion_matrix import CONVERTS, TARGETS, WRONG, Cell, Row, converter_digest
 
+from matrix.sources import ROOT
+from modelport.frameworks import FORMATS
+from modelport.runtimes import RUNTIMES
 from modelport.steps.handover import read_manifest
 from modelport.storage.files import describe_tree, tree_digest
-from modelport.storage.manifests import MODEL, model_paths
-from modelport_server.backends.base import How
-from modelport_server.execution import loading
+from modelport_cli.local.environments import find_recipe, prepare
 
 SECONDS = 900
 """That one cell may take."""
-RELATIVE, ABSOLUTE = 2e-4, 2e-5
-"""What the published model's answer may differ by from the one before storing; the gate measures far finer."""
+ASKING = Path(__file__).with_name("asking.py")
 MESSAGE = 300
 
 
@@ -34,11 +34,11 @@ def measure(cell: Cell, folder: Path) -> Row:
         raise NotMadeError((folder / "error").read_text() if (folder / "error").exists() else f"nothing in {folder}")
     with tempfile.TemporaryDirectory(prefix="matrix-") as scratch:
         started = time.monotonic()
-        status = convert(folder, Path(scratch))
+        status = convert(cell, folder, Path(scratch))
         return _row(cell, status, time.monotonic() - started, folder, Path(scratch) / "artifact")
 
 
-def convert(folder: Path, scratch: Path) -> dict[str, Any]:
+def convert(cell: Cell, folder: Path, scratch: Path) -> dict[str, Any]:
     """Return the status that `modelport run` prints."""
     (source,) = (folder / "source").iterdir()
     told = msgspec.json.decode((folder / "cell.json").read_bytes())
@@ -48,7 +48,13 @@ def convert(folder: Path, scratch: Path) -> dict[str, Any]:
         spec["code"] = {"uri": "s3://models/code/", "digest": tree_digest(describe_tree(code)), **spec["code"]}
     manifest = scratch / "manifest.yaml"  # JSON is YAML
     head = {"apiVersion": "modelport.dev/v1alpha1", "kind": "ModelConversion", "metadata": {"name": "cell"}}
-    manifest.write_bytes(msgspec.json.encode({**head, "spec": {"source": spec}}))
+    wanted = TARGETS[cell.target]
+    target = {"format": wanted.format, "options": wanted.options, "shapes": cell.shapes}
+    if FORMATS[wanted.format].executes_code:
+        spec["trust"] = "Trusted"
+    verification = {"tolerance": wanted.tolerance} if wanted.tolerance else {}
+    whole = {**head, "spec": {"source": spec, "target": target, "verification": verification}}
+    manifest.write_bytes(msgspec.json.encode(whole))
     command = [sys.executable, "-m", "modelport_cli", "run", manifest, "--json"]
     command += ["--output", scratch / "artifact", "--source", source]
     command += ["--code", code] if code.exists() else []
@@ -59,10 +65,10 @@ def convert(folder: Path, scratch: Path) -> dict[str, Any]:
     return status
 
 
-def _call(command: list[Any]) -> tuple[int, str, str]:
+def _call(command: list[Any], variables: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Run a command; an interrupted one tidies up itself before this returns."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as child:
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, env=variables) as child:
         try:
             answer, errors = child.communicate(timeout=SECONDS)
         except BaseException:
@@ -73,7 +79,7 @@ def _call(command: list[Any]) -> tuple[int, str, str]:
 
 
 def _row(cell: Cell, status: dict[str, Any], seconds: float, folder: Path, artifact: Path) -> Row:
-    common = {"cell": cell.name, "seconds": round(seconds, 1), "converter": converter_digest(cell.framework)}
+    common = {"cell": cell.name, "seconds": round(seconds, 1), "converter": converter_digest(cell)}
     common["format"] = status.get("source", {}).get("format", "")
     common["path"] = " → ".join(status.get("path", []))
     if failure := status.get("failure"):
@@ -87,31 +93,19 @@ def _row(cell: Cell, status: dict[str, Any], seconds: float, folder: Path, artif
         "largest_error": evidence["maxAbsoluteError"],
         "size": status["artifact"]["sizeBytes"],
     }
-    wrong = ask(artifact, folder / "right.npz")
+    latencies = status["verification"].get("performance", {}).get("latencies", [])
+    if latencies:
+        measured |= {"rows": latencies[0]["rows"], "milliseconds": latencies[0]["p50"]}
+    wrong = ask(artifact, folder / "right.npz", TARGETS[cell.target].near)
     return Row(outcome=WRONG if wrong else CONVERTS, message=wrong, **measured, **common)
 
 
-def ask(artifact: Path, right: Path) -> str:
+def ask(artifact: Path, right: Path, relative: float) -> str:
     """Return how the published model's answer differs from the one before the model was stored; nothing if it does not."""
     if not right.exists():
         return ""
-    manifest = read_manifest(artifact)[0]
-    infer = loading.load(manifest.runtime, artifact / MODEL, model_paths(manifest.files), How(manifest.load_options))
-    kept = dict(np.load(right))
-    asked = {name.removeprefix("in."): each for name, each in kept.items() if name.startswith("in.")}
-    inputs = [each.name for each in manifest.signature.inputs]
-    if len(inputs) == 1:  # whose name some forms do not keep
-        asked = {inputs[0]: next(iter(asked.values()))}
-    found = list(infer({name: asked[name] for name in inputs}).values())
-    wanted = [kept[f"out.{number}"] for number in range(sum(name.startswith("out.") for name in kept))]
-    if len(found) != len(wanted):
-        return f"expected {len(wanted)} outputs, found {len(found)}"
-    for answer in wanted:  # an order that some forms do not keep is the signature's, which the gate judges
-        near = [each for each in found if each.shape == answer.shape and _is_near(each, answer)]
-        if not near:
-            return f"no output is what the framework answered for shape {list(answer.shape)}"
-    return ""
-
-
-def _is_near(found: Any, wanted: Any) -> bool:
-    return bool(np.allclose(found, wanted, rtol=RELATIVE, atol=ABSOLUTE * max(1.0, float(np.abs(wanted).max()))))
+    image = RUNTIMES[read_manifest(artifact)[0].runtime].image
+    paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/server"))
+    command = [prepare(find_recipe(image)), "-W", "ignore", ASKING, artifact, right, str(relative)]
+    ended, answer, errors = _call(command, {**os.environ, "PYTHONPATH": paths})
+    return answer if ended == 0 else f"the question fails: {errors.strip()[-MESSAGE:]}"

