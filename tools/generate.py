@@ -6,6 +6,7 @@ definitions, the conversion matrix from what was measured (rows of an older conv
 """
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -21,9 +22,12 @@ from image_list import images
 
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.reasons import ADVICE
+from modelport.conversion.base import Framework, Runtime
 from modelport.crd import resource_definition, root_schema
-from modelport.frameworks import CONVERTERS, FORMATS, framework_of
+from modelport.errors import ModelportError
+from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS, framework_of
 from modelport.jobs.planning import MOVER_IMAGE
+from modelport.paths import find_paths
 from modelport.runtimes import RUNTIMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,6 +125,35 @@ def formats_page() -> str:
     )
 
 
+def readme() -> str:
+    """Return README with the table of what leads from each framework to each runtime."""
+    head = [
+        f"{runtime.description}<br>{', '.join(f'`{name}`' for name in runtime.formats)}"
+        for runtime in RUNTIMES.values()
+    ]
+    rows = [
+        [framework.description, *(_leads(framework, runtime) for runtime in RUNTIMES.values())]
+        for framework in FRAMEWORKS.values()
+        if any(each.detect for each in framework.formats)
+    ]
+    table = [["from", *head], ["---"] * (len(head) + 1), *rows]
+    lines = "".join(f"| {' | '.join(row)} |\n" for row in table)
+    return _replaced("README.md", rf"(?<={MADE_TABLE}\n\n)(?:\|[^\n]*\n)+", lines)
+
+
+def _leads(framework: Framework, runtime: Runtime) -> str:
+    """Return how a framework's models get to a runtime: directly, or by which formats."""
+    ways = []
+    for source in (each.name for each in framework.formats if each.detect):
+        for target in runtime.formats:
+            with contextlib.suppress(ModelportError):  # nothing leads there
+                ways.append([hop.target for hop in find_paths(source, target)[0]][:-1])
+    if not ways:
+        return "—"
+    between = min(ways, key=len)
+    return f"by {' → '.join(f'`{name}`' for name in between)}" if between else "directly"
+
+
 def image_declarations() -> str:
     """Return what the images are built from."""
     return json.dumps({"images": dict(sorted(images().items()))}, indent=2) + "\n"
@@ -168,6 +201,7 @@ def protoset() -> bytes:
         return made.read_bytes()
 
 
+MADE_TABLE = "<!-- Made by `make generate`. -->"
 NEEDED = ("operator", MOVER_IMAGE)
 PROTOCOL = "images/server/modelport_server/protocol"
 VALUES, VALUES_SCHEMA = "charts/modelport/values.yaml", "charts/modelport/values.schema.json"
@@ -181,6 +215,7 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "images/images.json": image_declarations,
     VALUES: chart_values,
     VALUES_SCHEMA: chart_schema,
+    "README.md": readme,
     conversion_matrix.PAGE: conversion_matrix.page,
     f"{PROTOCOL}/inference.protoset": protoset,
 }
