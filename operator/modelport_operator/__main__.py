@@ -17,6 +17,7 @@ from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Controller, Key
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
+from modelport_operator.controller.reverifications import Reverifications
 from modelport_operator.kube.client import Kube, connect
 from modelport_operator.kube.errors import KubeError
 from modelport_operator.metrics import Metrics
@@ -63,6 +64,7 @@ async def _run(settings: Settings, platform: Platform) -> None:
             carrier=Carrier(kube),
             platform=platform,
             metrics=metrics,
+            reverifications=Reverifications(platform.reverifications),
             instance=os.environ.get("HOSTNAME", "modelport-operator"),
         )
         queue: WorkQueue[Key] = WorkQueue(base_delay=settings.backoff_seconds, max_delay=settings.max_backoff_seconds)

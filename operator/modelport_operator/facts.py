@@ -165,6 +165,8 @@ class Observed(Facts, frozen=True, kw_only=True):
     foreign: tuple[str, ...] = ()
     """Objects, such as 'Service web', that have a child's name and are not ours."""
     peers: tuple[Peer, ...] = ()
+    may_reverify: bool = False
+    """Whether one more artifact may be verified by a newer server image now."""
 
     def job(self, name: str) -> Job | None:
         """Return the Job with this name."""

@@ -12,5 +12,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     cluster_domain: str = "cluster.local"
     pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets that Jobs' and servers' images are pulled with."""
+    reverifications: int = 0
+    """How many artifacts at once are verified by a newer server image, which then serves; 0: each keeps its own."""
     otlp_endpoint: str = ""
     """Where servers send telemetry; empty: nowhere."""

@@ -22,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cpu_level: str = "x86-64-v2"
     architecture: str = "amd64"
     cluster_domain: str = "cluster.local"
+    reverifications: int = 0
     resync_seconds: float = 600.0
     workers: int = 4
     backoff_seconds: float = 1.0
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             architecture=self.architecture,
             cluster_domain=self.cluster_domain,
             pull_secrets=_names(self.image_pull_secrets),
+            reverifications=self.reverifications,
             otlp_endpoint=self.otlp_endpoint,
         )
 

@@ -187,13 +187,13 @@ class ServingStatus(StatusPart, frozen=True, kw_only=True):
 
 
 class RefusedPath(StatusPart, frozen=True, kw_only=True):
-    """A path that failed, so that the next one was taken."""
+    """A path that failed, so that the next one was taken; or a newer server image, so that the one before it serves on."""
 
     key: Annotated[str, Meta(description="Hash of what failed.", max_length=64)]
     inputs_key: Annotated[
         str, Meta(description="Hash of what the spec asked for, as in status.artifact.", max_length=64)
     ] = ""
-    path: Annotated[str, Meta(description="Formats on the way.", max_length=256)]
+    path: Annotated[str, Meta(description="Formats on the way, or the server image.", max_length=256)]
     reason: Annotated[str, Meta(description="Cause.", max_length=64)]
     message: Annotated[str, Meta(description="Cause for people.", max_length=512)]
 
@@ -231,7 +231,8 @@ class Status(StatusPart, frozen=True, kw_only=True):
         list[Annotated[str, Meta(max_length=64)]], Meta(description="Formats on the way, in order.", max_length=16)
     ] = []
     refused: Annotated[
-        list[RefusedPath], Meta(description="Better paths, and why they were not taken.", max_length=8)
+        list[RefusedPath],
+        Meta(description="Better paths and newer server images, and why they were not taken.", max_length=8),
     ] = []
     artifact: Annotated[ArtifactStatus | None, Meta(description="The converted model.")] = None
     verification: Annotated[VerificationStatus | None, Meta(description="Evidence that it is right.")] = None

@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -14,6 +14,7 @@ from modelport.api.resource import ModelConversion, parse
 from modelport.api.status import Status
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key, Result
+from modelport_operator.controller.reverifications import Reverifications
 from modelport_operator.kube import events
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.errors import NotFoundError
@@ -37,6 +38,7 @@ class Reconciler:
     carrier: Carrier
     platform: Platform
     metrics: Metrics
+    reverifications: Reverifications = field(default_factory=lambda: Reverifications(0))
     instance: str = "modelport-operator"
     clock: Callable[[], float] = time.time
 
@@ -45,9 +47,13 @@ class Reconciler:
         resource = await self._read(key)
         if resource is None:
             self.metrics.forget(*key)
+            self.reverifications.note(key, runs=False)
             return None
         observed = await self.observer.observe(resource)
+        # nothing is awaited between the question and the note: no other worker gets the same place
+        observed = msgspec.structs.replace(observed, may_reverify=self.reverifications.may_begin(key))
         plan = make_plan(resource, observed, self.platform)
+        self.reverifications.note(key, runs=plan.progress.renewal is not None)
         outcome = await self.carrier.carry_out(plan, resource, observed)
         case = Situation(resource=resource, plan=plan, deployment=outcome.deployment, refused=outcome.refused)
         report = make_report(case, now=self._now(), domain=self.platform.cluster_domain)

@@ -9,16 +9,19 @@ from modelport.api.resource import ModelConversion
 from modelport.api.status import Failure
 from modelport.encoding import key_of
 from modelport_operator.facts import Deployment, Observed
-from modelport_operator.plan import children
-from modelport_operator.plan.comparison import contains
-from modelport_operator.plan.job_states import LOOK_AGAIN
-from modelport_operator.plan.progress import Case, Progress, Stage
+from modelport_operator.plan.bodies import children
+from modelport_operator.plan.bodies.comparison import contains
+from modelport_operator.plan.job_states import LOOK_AGAIN, JobState
+from modelport_operator.plan.progress import Case, Progress, Stage, Work
+from modelport_operator.plan.reverifying import reverify
 from modelport_operator.plan.rollout import Rollout, is_applied, trouble_of_rollout, wanted_rollout
 from modelport_operator.plan.stages import advance
 from modelport_operator.plan.troubles import Trouble, failure_of
 from modelport_operator.platforms import Platform
 
 CONFLICT_LOOK_AGAIN = 60.0
+REVERIFY_LOOK_AGAIN = 120.0
+"""Of those that wait for others; there may be a thousand."""
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +66,7 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     if observed.foreign and resource.spec.serving:
         return Plan(progress=Progress(failure=_conflict(observed)), look_again=CONFLICT_LOOK_AGAIN)
     case = Case(resource, observed, platform)
-    progress = advance(case)
+    progress = reverify(case, advance(case))
     rollout = wanted_rollout(case, progress)
     if rollout and observed.deployment:
         progress = _with_trouble(progress, rollout, observed)
@@ -73,7 +76,7 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
         progress=progress,
         rollout=rollout,
         delete=(*_superseded_jobs(progress, observed), *_unwanted_serving(resource, observed)),
-        create=(*_wanted_job(case, progress), *_wanted_serving(case, rollout)),
+        create=(*_wanted_jobs(case, progress), *_wanted_serving(case, rollout)),
         apply=tuple(_changes(case, progress, rollout)),
         replicas=resource.spec.serving.replicas if resource.spec.serving else None,
         look_again=_look_again(progress, rollout, observed),
@@ -108,13 +111,16 @@ def _unwanted_serving(resource: ModelConversion, observed: Observed) -> list[Chi
     return [Child(kind=kind, name=name, uid=found.uid) for kind, found in live if found]
 
 
-def _wanted_job(case: Case, progress: Progress) -> list[Create]:
-    work, state = progress.work, progress.job_state
-    if not (work and state and state.start):
-        return []
+def _wanted_jobs(case: Case, progress: Progress) -> list[Create]:
+    own = [(progress.work, progress.job_state)] if progress.work and progress.job_state else []
+    beside = [progress.renewal] if progress.renewal else []
+    return [_job(case, work, state) for work, state in (*own, *beside) if state.start]
+
+
+def _job(case: Case, work: Work, state: JobState) -> Create:
     old = state.replaces
     body = children.job(work, case.resource, case.platform, attempt=state.attempt)
-    return [Create(body=body, replaces=Child(kind="Job", name=old.name, uid=old.uid) if old else None)]
+    return Create(body=body, replaces=Child(kind="Job", name=old.name, uid=old.uid) if old else None)
 
 
 def _wanted_serving(case: Case, rollout: Rollout | None) -> list[Create]:
@@ -152,4 +158,8 @@ def _look_again(progress: Progress, rollout: Rollout | None, observed: Observed)
     if progress.job_state:
         return progress.job_state.look_again
     rolling = rollout and not (observed.deployment and observed.deployment.rolled_out)
-    return LOOK_AGAIN if rolling else None
+    if rolling:
+        return LOOK_AGAIN
+    if progress.renewal:
+        return progress.renewal.job_state.look_again
+    return REVERIFY_LOOK_AGAIN if progress.waits_to_reverify else None

@@ -44,6 +44,13 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Server image of a Job that verifies, mover image of the others."""
 
 
+class Renewal(NamedTuple):
+    """A Job beside what serves, which verifies it by a newer server image."""
+
+    work: Work
+    job_state: JobState
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a resource has come with its current spec."""
 
@@ -64,6 +71,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The Job that is waited for,"""
     job_state: JobState | None = None
     """and what has become of it."""
+    renewal: Renewal | None = None
+    waits_to_reverify: bool = False
+    """Whether a newer server image is to be tried once others are done with it."""
     current: frozenset[str] = frozenset()
     """Names of the Jobs that are about the current spec."""
 

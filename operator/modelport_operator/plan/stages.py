@@ -4,7 +4,7 @@ A stage that finds its answer (in the own status, in a finished Job, or in anoth
 names the Job it needs, or the failure, and the stages after it are not asked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -16,7 +16,7 @@ from modelport.jobs import keys, outcomes, planning
 from modelport.jobs.environment import MAX_REQUEST_BYTES
 from modelport.jobs.refusals import is_of_path, name_path, recall, refuse, tell_all
 from modelport.jobs.requests import ConvertRequest, Hop, JobRequest
-from modelport.jobs.results import VerificationFacts
+from modelport.jobs.results import StepResult, VerificationFacts
 from modelport.verification.verdict.judgement import is_complete, judge
 from modelport_operator.plan.job_states import remember, state_of
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
@@ -97,7 +97,7 @@ def take_path(case: Case, progress: Progress) -> Progress:
 
 def _conversion(case: Case, progress: Progress, hops: tuple[Hop, ...]) -> Work:
     """Return the Convert Job of a path."""
-    source, image = progress.source, _server_image(case)
+    source, image = progress.source, server_image(case)
     assert source is not None  # the stages before halt otherwise
     key = keys.artifact_key(_inputs_key(case, source, hops), hops)
     evidence_key = _evidence_key(case, key, image)
@@ -134,13 +134,9 @@ def _verify(case: Case, progress: Progress) -> Progress:
     if progress.verified or artifact is None or source is None:
         return progress
     progress = replace(progress, stage=Stage.VERIFY)
-    image = _server_image(case)
+    image = server_image(case)
     evidence = _evidence(case, artifact, image)
-    evidence_key = _evidence_key(case, artifact.key, image)
-    request = planning.verify_request(
-        case.resource, source, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
-    )
-    work = _work(case, Stage.VERIFY, _outcome_key(case, artifact.key, evidence_key), request, image=image)
+    work = verify_work(case, source, artifact, image)
     progress = _keeping(progress, work.name)
     if evidence:
         # the Job that measured it, which an upgrade of the operator leaves as it is
@@ -152,12 +148,30 @@ def _verify(case: Case, progress: Progress) -> Progress:
             return _judged(case, progress, evidence, key=work.key)
     progress = _pursue(case, progress, work)
     results = progress.job_state.results if progress.job_state else None
-    if not results or not (stored := results["publish"].artifact) or not (facts := results["judge"].verification):
-        return progress
+    return with_evidence(case, progress, work, results) if results else progress
+
+
+def verify_work(case: Case, source: SourceStatus, artifact: ArtifactStatus, image: str) -> Work:
+    """Return the Verify Job of a stored artifact by a server image."""
+    evidence_key = _evidence_key(case, artifact.key, image)
+    request = planning.verify_request(
+        case.resource, source, artifact=artifact.key, digest=artifact.digest, verification=evidence_key
+    )
+    return _work(case, Stage.VERIFY, _outcome_key(case, artifact.key, evidence_key), request, image=image)
+
+
+def with_evidence(case: Case, progress: Progress, work: Work, results: Mapping[str, StepResult]) -> Progress:
+    """Return the progress with what a Verify Job found."""
+    artifact, stored, facts = progress.artifact, results["publish"].artifact, results["judge"].verification
+    assert artifact is not None
+    assert stored is not None  # `job_states.results_of` asks for both
+    assert facts is not None
+    request = work.request
+    assert isinstance(request, ConvertRequest)
     return _done(
         progress,
         artifact=replace(artifact, digest=stored.digest, size_bytes=stored.size_bytes, uri=stored.uri),
-        verification=_evidence_of(case, facts, key=evidence_key, image=image),
+        verification=_evidence_of(case, facts, key=request.verification_key, image=work.image),
         verified=True,
     )
 
@@ -228,7 +242,8 @@ def _evidence_key(case: Case, artifact: str, image: str, *, samples_version: int
     )
 
 
-def _server_image(case: Case) -> str:
+def server_image(case: Case) -> str:
+    """Return the server image that this operator gives to what is verified now."""
     return planning.server_image(case.resource.spec.target.format, case.platform.images)
 
 

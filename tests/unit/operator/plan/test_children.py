@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from modelport.api.spec import Resources
 from modelport_operator.names import child_name
-from modelport_operator.plan.comparison import contains
-from modelport_operator.plan.resources import MODEL, amount, resources
+from modelport_operator.plan.bodies.comparison import contains
+from modelport_operator.plan.bodies.resources import MODEL, amount, resources
 from unit.operator.scenes import (
     ARTIFACT_DIGEST,
     ONNX,

@@ -11,7 +11,7 @@ from modelport.jobs.keys import SAMPLES_VERSION
 from modelport.jobs.results import StepResult
 from modelport_operator.facts import Container, Peer, Service
 from modelport_operator.plan import Plan
-from modelport_operator.plan.children import service
+from modelport_operator.plan.bodies.children import service
 from unit.operator.scenes import (
     ARTIFACT_DIGEST,
     DIGEST,

@@ -14,8 +14,8 @@ from modelport.jobs.containers import Container, containers_of
 from modelport.jobs.environment import DEFAULT_CREDENTIALS, DEFAULT_WORK, REQUEST_VARIABLE, STORE_SECRET
 from modelport.jobs.keys import locations
 from modelport_operator.names import labels
+from modelport_operator.plan.bodies.resources import MODEL, MOVER, Defaults, resources
 from modelport_operator.plan.progress import Work
-from modelport_operator.plan.resources import MODEL, MOVER, Defaults, resources
 from modelport_operator.platforms import Platform
 
 USER = 65532

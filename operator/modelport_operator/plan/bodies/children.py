@@ -7,7 +7,7 @@ from modelport.encoding import canonical
 from modelport.jobs.environment import DEFAULT_WORK, STORE_SECRET, ExitStatus
 from modelport.jobs.planning import serve_request
 from modelport_operator import names
-from modelport_operator.plan.pods import (
+from modelport_operator.plan.bodies.pods import (
     credentials_mount,
     environment,
     job_pod,
@@ -16,8 +16,8 @@ from modelport_operator.plan.pods import (
     security_context,
     work_mount,
 )
+from modelport_operator.plan.bodies.resources import MOVER, SERVER, resources
 from modelport_operator.plan.progress import Stage, Work
-from modelport_operator.plan.resources import MOVER, SERVER, resources
 from modelport_operator.plan.rollout import Rollout
 from modelport_operator.platforms import Platform
 

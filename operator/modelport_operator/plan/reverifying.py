@@ -1,0 +1,55 @@
+"""A newer server image is taken into service for an artifact after it has passed; until then the one before it serves.
+
+An upgrade of the operator asks nothing again by itself. Where the platform allows so many at once, each artifact is
+verified by the image that the operator has now, beside what serves. What does not pass is remembered as a refusal.
+"""
+
+import msgspec
+
+from modelport.api.status import Failure, RefusedPath
+from modelport.jobs.refusals import MAX_MESSAGE, MAX_PATH
+from modelport_operator.plan.job_states import remember, state_of
+from modelport_operator.plan.progress import Case, Progress, Renewal, Stage, Work
+from modelport_operator.plan.stages import server_image, verify_work, with_evidence
+
+replace = msgspec.structs.replace
+
+
+def reverify(case: Case, progress: Progress) -> Progress:
+    """Verify what serves by the server image of now, beside it; what passes serves."""
+    work = _find_work(case, progress)
+    if work is None:
+        return progress
+    known = next((each for each in case.resource.status.refused if each.key == work.key), None)
+    if known:
+        return _kept(progress, work, known)
+    job = case.observed.job(work.name)
+    if job is None and not case.observed.may_reverify:
+        return replace(progress, waits_to_reverify=True)
+    state = state_of(job, remember(None, stage=Stage.VERIFY, key=work.key, now=case.observed.now))
+    if state.results:
+        return with_evidence(case, progress, work, state.results)
+    if state.failure and not state.failure.retryable:
+        return _kept(progress, work, _refused(work, state.failure))
+    return replace(progress, current=progress.current | {work.name}, renewal=Renewal(work, state))
+
+
+def _find_work(case: Case, progress: Progress) -> Work | None:
+    """Return the Verify Job by a newer image, where there is one, and something that it could serve."""
+    evidence, artifact, source = progress.verification, progress.artifact, progress.source
+    if progress.halted or not (progress.verified and evidence and artifact and source and case.resource.spec.serving):
+        return None
+    image = server_image(case)
+    if evidence.image == image or not case.platform.reverifications:
+        return None
+    return verify_work(case, source, artifact, image)
+
+
+def _refused(work: Work, failure: Failure) -> RefusedPath:
+    path, message = f"served by {work.image}"[:MAX_PATH], f"{failure.message:.{MAX_MESSAGE}}"
+    return RefusedPath(key=work.key, path=path, reason=failure.reason, message=message)
+
+
+def _kept(progress: Progress, work: Work, refused: RefusedPath) -> Progress:
+    """Return the progress with the image of before; the Job that refused the newer one stays to be looked at."""
+    return replace(progress, current=progress.current | {work.name}, refused=(*progress.refused, refused))
