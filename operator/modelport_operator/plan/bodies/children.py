@@ -3,10 +3,12 @@
 from typing import Any
 
 from modelport.api.resource import ModelConversion
+from modelport.conversion.cpu import level_of
 from modelport.encoding import canonical
 from modelport.jobs.environment import DEFAULT_WORK, STORE_SECRET, ExitStatus
 from modelport.jobs.planning import serve_request
 from modelport_operator import names
+from modelport_operator.plan.bodies.nodes import affinity
 from modelport_operator.plan.bodies.pods import (
     credentials_mount,
     environment,
@@ -127,16 +129,20 @@ def _server_pod(rollout: Rollout, resource: ModelConversion, platform: Platform)
         "securityContext": security_context(),
         "volumeMounts": [work_mount("fetch"), credentials_mount("store")],
     }
-    return pod_spec(platform) | {
-        "terminationGracePeriodSeconds": 40,
-        "initContainers": [fetch],
-        "containers": [_server(rollout, resource, platform)],
-        "volumes": [
-            {"name": "step-fetch", "emptyDir": {"sizeLimit": rollout.storage}},
-            {"name": "step-serve", "emptyDir": {"sizeLimit": "1Gi"}},
-            secret_volume("store", STORE_SECRET),
-        ],
-    }
+    return (
+        pod_spec(platform)
+        | affinity(level_of(resource.spec.target.options))
+        | {
+            "terminationGracePeriodSeconds": 40,
+            "initContainers": [fetch],
+            "containers": [_server(rollout, resource, platform)],
+            "volumes": [
+                {"name": "step-fetch", "emptyDir": {"sizeLimit": rollout.storage}},
+                {"name": "step-serve", "emptyDir": {"sizeLimit": "1Gi"}},
+                secret_volume("store", STORE_SECRET),
+            ],
+        }
+    )
 
 
 def _server(rollout: Rollout, resource: ModelConversion, platform: Platform) -> dict[str, Any]:

@@ -9,11 +9,14 @@ from typing import Any
 
 from modelport.api.resource import ModelConversion
 from modelport.api.spec import Conversion
+from modelport.conversion.cpu import level_of
 from modelport.encoding import canonical
 from modelport.jobs.containers import Container, containers_of
 from modelport.jobs.environment import DEFAULT_CREDENTIALS, DEFAULT_WORK, REQUEST_VARIABLE, STORE_SECRET
 from modelport.jobs.keys import locations
+from modelport.jobs.requests import ConvertRequest
 from modelport_operator.names import labels
+from modelport_operator.plan.bodies.nodes import affinity
 from modelport_operator.plan.bodies.resources import MODEL, MOVER, Defaults, resources
 from modelport_operator.plan.progress import Work
 from modelport_operator.platforms import Platform
@@ -38,6 +41,7 @@ def job_pod(work: Work, resource: ModelConversion, platform: Platform) -> dict[s
     return {
         "metadata": {"labels": labels(resource.metadata.name, work.stage), "annotations": ANNOTATIONS},
         "spec": pod_spec(platform)
+        | (affinity(level_of(resource.spec.target.options)) if isinstance(work.request, ConvertRequest) else {})
         | {
             "restartPolicy": "Never",
             "activeDeadlineSeconds": conversion.timeout_seconds,
