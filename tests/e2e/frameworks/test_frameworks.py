@@ -1,12 +1,14 @@
 """The main job for each framework's image: real models out of packages, and a client that gets what their framework says."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnxruntime  # type: ignore[import-untyped]  # ships no types
 import pytest
 import tritonclient.http  # type: ignore[import-untyped]  # ships no types
 
@@ -27,6 +29,7 @@ class Made(NamedTuple):
     path: Path
     asked: Arrays
     answered: Arrays
+    code: Path | None = None
 
 
 def ask(framework: str, form: str, path: Path) -> Made:
@@ -74,32 +77,70 @@ def torchscript(folder: Path) -> Made:
     return ask("pytorch", "torchscript", folder / "pnet.ts")
 
 
+def state_dict(folder: Path) -> Made:
+    """Return PNet's weights, and its code beside them."""
+    made = torchscript(folder)
+    return made._replace(path=folder / "pnet.pt", code=folder / "code")
+
+
+def onnx(folder: Path) -> Made:
+    """Return the network of RapidOCR that tells text that is upside down, asked by ONNX Runtime."""
+    member = "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx"
+    path = folder / "cls.onnx"
+    path.write_bytes(packages.read_member(packages.RAPIDOCR, member))
+    session = onnxruntime.InferenceSession(str(path))
+    asked = {"x": np.random.default_rng(1).uniform(-1, 1, (3, 3, 48, 192)).astype(np.float32)}
+    names = [each.name for each in session.get_outputs()]
+    return Made(path, asked, dict(zip(names, session.run(None, asked), strict=True)))
+
+
 IMAGES = [{"name": "image", "shape": ["batch", 3, "height", "width"]}]
 LIMITS = {"height": {"min": 12, "max": 256}, "width": {"min": 12, "max": 256}}
+FACES = {"inputs": IMAGES, "dimensions": LIMITS}
 # in a batch its answers move by a thousandth with the rows beside them
 SOUND = [{"name": "input_2", "shape": [1, 43844, 1], "values": {"range": [-1, 1]}}]
-CASES = {
+PIXELS = [{"name": "x", "shape": ["batch", 3, 48, 192], "values": {"range": [-1, 1]}}]
+FORMS = {
     "keras-h5": (keras_h5, {}),
     "tensorflow-saved-model": (saved_model, {"inputs": SOUND}),
     "huggingface": (huggingface, {}),
-    "torchscript": (torchscript, {"inputs": IMAGES, "dimensions": LIMITS}),
+    "torchscript": (torchscript, FACES),
+    "pytorch-state-dict": (state_dict, FACES),
+    "onnx": (onnx, {"inputs": PIXELS}),
 }
+PNET = {"factory": "facenet_pytorch.models.mtcnn:PNet", "arguments": {"pretrained": False}}
+CASES: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "keras-h5 → onnx": ([], {}),
+    "keras-h5 → tensorflow-saved-model": ([], {}),
+    "tensorflow-saved-model → onnx": ([], {}),
+    "tensorflow-saved-model → tflite": ([], {}),
+    "huggingface → onnx": ([], {}),
+    "torchscript → onnx": ([], {}),
+    "torchscript → tvm": (["onnx"], {"shapes": {"image": [2, 3, 30, 22]}}),
+    "pytorch-state-dict → torchscript": ([], {}),
+    "onnx → pytorch-export": ([], {}),
+}
+"""Formats between source and target, and what else the target needs."""
 
 
-@pytest.mark.parametrize("form", CASES)
-def test_a_client_gets_what_the_models_own_framework_answers(form: str, a: Tenant, run_id: str, tmp_path: Path) -> None:
-    make, source = CASES[form]
+@pytest.mark.parametrize("case", CASES)
+def test_a_client_gets_what_the_models_own_framework_answers(case: str, a: Tenant, run_id: str, tmp_path: Path) -> None:
+    (form, target), (between, fields) = case.split(" → "), CASES[case]
+    make, source = FORMS[form]
     made = make(tmp_path)
     if made.path.is_dir():
         files = {str(path.relative_to(made.path)): path.read_bytes() for path in made.path.rglob("*") if path.is_file()}
         uploaded = a.store.upload_folder(made.path.name, files).location(digest=None)
     else:
         uploaded = a.store.upload(made.path.name, made.path.read_bytes()).location()
-    name = f"{form}-{run_id}"
-    a.apply(name, {**uploaded, **source}, serving=ONE)
+    if made.code:
+        archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", made.code))
+        uploaded |= {"code": a.store.upload("code.zip", archive.read_bytes()).location(**PNET), "trust": "Trusted"}
+    name = f"{form}-{target}-{run_id}"
+    a.apply(name, {**uploaded, **source}, target={"format": target, **fields}, serving=ONE)
     status = a.ready(name, seconds=READY_SECONDS)["status"]
     assert status["source"]["format"] == form
-    assert status["path"] == [form, "onnx"]
+    assert status["path"] == [form, *between, target]
     found = infer(a, name, made)
     assert set(found) == set(made.answered)
     for output, expected in made.answered.items():
