@@ -125,7 +125,9 @@ def _planned(spec: Spec, path: Path) -> PlannedPath:
     except ModelportError:
         if finisher is None:
             raise
-    return _with_options(spec, (*path, finisher))
+    finished = _with_options(spec, (*path[:-1], finisher))
+    options = finished[-1][1]
+    return (*finished[:-1], (path[-1], _shared(path[-1], options)), (finisher, options))
 
 
 def _find_finisher(path: Path) -> Converter | None:
@@ -133,6 +135,13 @@ def _find_finisher(path: Path) -> Converter | None:
     last = path[-1]
     own = (each for each in CONVERTERS.values() if each.source == each.target == last.target)
     return None if last.source == last.target else next(own, None)
+
+
+def _shared(converter: Converter, options: Options) -> Options:
+    """Return those of other options that a converter knows, too, and of the same type, such as opset."""
+    known = {field.name: field.type for field in msgspec.structs.fields(converter.options)}
+    names = [each.name for each in msgspec.structs.fields(options) if known.get(each.name) == each.type]
+    return converter.options(**{name: getattr(options, name) for name in names})
 
 
 def _with_options(spec: Spec, path: Path) -> PlannedPath:

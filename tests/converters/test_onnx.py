@@ -108,6 +108,18 @@ def test_8_bits_pass_within_a_tolerance_that_is_stated(convert):
     assert "ConvInteger" in {node.op_type for node in written(status).graph.node}
 
 
+def test_what_matlab_reads_is_written_and_what_it_may_not_is_named(convert):
+    status = convert(NETS[0]().model, profile="matlab")
+    assert "failure" not in status, status
+    model = written(status)
+    assert (model.opset_import[0].version, model.ir_version) == (14, 7)
+    nodes = [node("Selu", ["x"], ["y"])]
+    status = convert(model_of(nodes, [value("x")], [value("y")], {}), profile="matlab")
+    assert status["verification"]["caveats"] == ["MATLAB does not document that it reads Selu"]
+    failure = convert(NETS[0]().model, profile="matlab", opset=17)["failure"]
+    assert (failure["reason"], "at most 14 for profile matlab" in failure["message"]) == ("InvalidSpec", True)
+
+
 def test_ranges_of_8_bits_are_measured_on_samples(convert, tmp_path):
     net = NETS[0]()
     (given,) = net.model.graph.input

@@ -7,6 +7,8 @@ from msgspec import Meta
 from modelport.conversion.base import Options
 
 OPSETS = range(9, 24)
+PROFILE_OPSETS = {"matlab": 14}
+"""The newest operator set that all releases of a reader take."""
 Precision = Literal["float32"]
 """What exporters leave."""
 
@@ -42,3 +44,15 @@ class OnnxFileOptions(_OnnxOptions, frozen=True, kw_only=True):
             description="float32: in place of float64. float16: weights and numbers in half precision. int8: weights in 8 bits, numbers too where spec.target.calibration gives samples. Inputs and outputs keep their types."
         ),
     ] = None
+    profile: Annotated[
+        Literal["matlab"] | None,
+        Meta(
+            description="matlab: operator set and version that MATLAB reads; caveats name operators that it does not document."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        newest = PROFILE_OPSETS.get(self.profile or "")
+        if newest and self.opset and self.opset > newest:
+            raise ValueError(f"opset: expected at most {newest} for profile {self.profile}, found {self.opset}")

@@ -35,6 +35,9 @@ NASTY = Path(__file__).with_name("nasty")
 FOUND, OURS = loading.names(), HERE
 NASTIES = [] if ONLY in os.environ else sorted(each.stem for each in NASTY.glob("[!_]*.py"))
 SECONDS = 30
+CLIENTS, CALLS = 8, 1_000
+MORE_BYTES = 8 << 20
+"""That allocators may come to hold beside; 16 KiB that each call left behind would be as much."""
 NO_TEXT = b"\xff\x00\xfe"
 
 
@@ -260,6 +263,27 @@ def test_overlapping_requests_get_their_own_answers(planes):
 
     for case, plane in planes:
         asyncio.run(story(case, plane))
+
+
+def test_a_thousand_overlapping_calls_are_right_and_leave_no_memory_behind(planes):
+    async def client(case, plane, number, calls):
+        inputs = {name: np.roll(array, number) for name, array in case.questions[number % 2].items()}
+        for _ in range(calls):
+            right(case, inputs, await asked(plane, inputs))
+
+    async def story(case, plane, calls):
+        await asyncio.gather(*(client(case, plane, number, calls // CLIENTS) for number in range(CLIENTS)))
+
+    for case, plane in planes:
+        asyncio.run(story(case, plane, CALLS // 2))
+        before = resident_bytes()
+        asyncio.run(story(case, plane, CALLS // 2))
+        assert resident_bytes() - before < MORE_BYTES, case.name
+
+
+def resident_bytes() -> int:
+    """Return the memory of this process that is in use."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_answers_wait_to_be_written_while_others_are_run(planes):

@@ -256,6 +256,15 @@ def test_what_exporters_cannot_do_is_one_hop_more() -> None:
     assert hops_of("tflite", precision="float16", opset=15) == ["tflite-to-onnx onnx-to-onnx"]
 
 
+def test_the_converter_before_gets_the_options_that_it_knows() -> None:
+    target = {"format": "onnx", "options": {"precision": "int8", "opset": 15, "simplify": True}}
+    (path, *_) = plan_paths(resource(target=target).spec, "tflite")
+    assert [msgspec.to_builtins(options) for _, options in path] == [
+        {"opset": 15, "simplify": True},
+        {"opset": 15, "simplify": True, "precision": "int8"},
+    ]
+
+
 def test_an_option_that_nobody_knows_is_no_reason_for_another_hop() -> None:
     with pytest.raises(ModelportError, match=r"spec\.target\.options\.precission: .* did you mean precision\?"):
         hops_of("tflite", precission="float16")

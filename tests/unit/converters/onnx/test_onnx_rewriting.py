@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport_converter.frameworks.onnx.rewriting import Comparison, with_opset
+from modelport_converter.frameworks.onnx.changes.rewriting import Comparison, with_opset
 from modelport_converter.onnx_graphs.files import simplified
 from unit.converters.onnx_models import constant, model, node, value
 

@@ -16,8 +16,9 @@ from modelport.steps.runner import say
 from modelport.storage.trees import open_tree
 from modelport.verification.reference import FILE_NAME, read_reference
 from modelport.verification.source.data import read_data
+from modelport_converter.frameworks.onnx.changes.profiles import PROFILES
+from modelport_converter.frameworks.onnx.changes.rewriting import Comparison, with_opset
 from modelport_converter.frameworks.onnx.load import LOGGER, Model, read_model
-from modelport_converter.frameworks.onnx.rewriting import Comparison, with_opset
 from modelport_converter.frameworks.onnx.values import read_inputs
 from modelport_converter.onnx_graphs.files import MAX_IR_VERSION, opset_of, simplified, write_model
 from modelport_converter.onnx_graphs.graphs import has_external_data
@@ -31,16 +32,23 @@ def convert(task: HopTask, options: OnnxFileOptions) -> None:
     target = task.out / MODEL / "model.onnx"
     target.parent.mkdir()
     model = read_model(path, is_whole=False)
+    profile = PROFILES.get(options.profile or "")
+    if profile and not options.opset:
+        options = msgspec.structs.replace(options, opset=min(profile.opset, opset_of(model.proto)))
     opset = options.opset or opset_of(model.proto)
-    is_rewritten = opset != opset_of(model.proto) or options.simplify or options.precision is not None
+    is_rewritten = opset != opset_of(model.proto) or options.simplify or bool(options.precision or profile)
     if not is_rewritten and not model.caveats and _is_kept(model.proto):
         say(LOGGER, f"kept as it is, opset {opset}")
         target.write_bytes(path.read_bytes())
         return
     model = read_model(path, is_whole=True)
-    write_model(_rewritten(task, model, options) if is_rewritten else model.proto, target)
-    if model.caveats:
-        (task.out / CAVEATS).write_bytes(msgspec.json.encode(model.caveats))
+    proto, caveats = _rewritten(task, model, options) if is_rewritten else model.proto, list(model.caveats)
+    if profile:
+        proto.ir_version = min(proto.ir_version, profile.ir_version)
+        caveats += filter(None, [profile.describe_unknown(proto)])
+    write_model(proto, target)
+    if caveats:
+        (task.out / CAVEATS).write_bytes(msgspec.json.encode(caveats))
 
 
 def _is_kept(proto: onnx.ModelProto) -> bool:
@@ -65,7 +73,7 @@ def _rewritten(task: HopTask, model: Model, options: OnnxFileOptions) -> onnx.Mo
 
 
 def _reduced(task: HopTask, proto: onnx.ModelProto, options: OnnxFileOptions) -> onnx.ModelProto:
-    from modelport_converter.frameworks.onnx import reducing  # with all of ONNX Runtime's tools
+    from modelport_converter.frameworks.onnx.changes import reducing  # with all of ONNX Runtime's tools
 
     assert options.precision
     (task.out / DOUBTS).write_bytes(msgspec.json.encode([reducing.DOUBTS[options.precision]]))
