@@ -40,11 +40,11 @@ HOT = (
     "protocol/datatypes",
     "protocol/json_data",
     "protocol/payloads",
-    "protocol/strings",
     "rest/application",
     "rest/connection",
     "rest/large_bodies",
     "rest/server",
+    "strings",
     "transport/listener",
     "transport/turns",
 )

@@ -26,7 +26,7 @@ from modelport_server.execution.running import Execution, guarded
 from modelport_server.execution.threads import share
 from modelport_server.protocol.messages import InputTensor
 from modelport_server.protocol.payloads import RawPayload, to_raw
-from modelport_server.protocol.strings import strings, to_string
+from modelport_server.strings import strings, to_string
 from server.backends.cases import cases_of, identity_case, identity_of
 from server.backends.runtimes import HERE, ONLY
 from server.models import BY_DTYPE

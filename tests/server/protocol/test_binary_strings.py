@@ -16,9 +16,9 @@ from modelport_server.grpc.service import Service
 from modelport_server.lifecycle import Lifecycle
 from modelport_server.observation.metrics import Metrics
 from modelport_server.observation.observers import Observation
-from modelport_server.protocol.strings import is_text, strings, to_bytes, to_string
 from modelport_server.rest.application import JSON_LENGTH, Application
 from modelport_server.rest.messages import Request
+from modelport_server.strings import is_text, strings, to_bytes, to_string
 from modelport_server.transport.limits import Limits
 from server.models import identity, identity_artifact
 from server.processes import INFER, MODEL, serving

@@ -30,7 +30,7 @@ class Traits(NamedTuple):
     gives: frozenset[str]
     """Element types of outputs."""
     takes_bytes: bool = False
-    """Whether elements of strings may be any bytes; else they are text alone (`protocol.strings`)."""
+    """Whether elements of strings may be any bytes; else they are text alone (`modelport_server.strings`)."""
     is_shared: bool = False
     """Whether several threads may run one instance at once; else there is an instance for each run at once, which may be
     used by one thread after the other."""

@@ -26,7 +26,7 @@ from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.errors import describe_error
 from modelport_server.backends.base import DEFAULT, DTYPES, How, LoadOptions, Traits
-from modelport_server.protocol.strings import to_bytes, to_string
+from modelport_server.strings import to_bytes, to_string
 
 v1 = tf.compat.v1
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # of ways that are old, and that its own server goes

@@ -14,7 +14,7 @@ from modelport_server.dataplane.shapes import Expected
 from modelport_server.errors import BadRequestError, NotFoundError
 from modelport_server.protocol.messages import InputTensor, ModelMetadata, ServerMetadata
 from modelport_server.protocol.payloads import Array
-from modelport_server.protocol.strings import is_text
+from modelport_server.strings import is_text
 
 VERSION = "1"
 """A resource serves one artifact at a time; the artifact's digest is in the manifest, not in the protocol's version."""

@@ -21,7 +21,7 @@ from modelport_server.errors import BadRequestError
 from modelport_server.protocol.datatypes import Datatype, datatype_of
 from modelport_server.protocol.numbers import is_compiled, read_numbers
 from modelport_server.protocol.payloads import Array, Buffer
-from modelport_server.protocol.strings import strings
+from modelport_server.strings import strings
 
 np.seterr(over="ignore")  # numbers that do not fit are found here, and told to the client
 _ANY = msgspec.json.Decoder(list[Any])

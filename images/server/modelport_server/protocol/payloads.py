@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from modelport_server.errors import BadRequestError
 from modelport_server.protocol.datatypes import Datatype, datatype_of
-from modelport_server.protocol.strings import strings, to_bytes, to_string
+from modelport_server.strings import strings, to_bytes, to_string
 
 Array = npt.NDArray[Any]
 Buffer = bytes | memoryview

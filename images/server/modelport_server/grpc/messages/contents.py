@@ -9,7 +9,7 @@ from modelport_server.errors import BadRequestError
 from modelport_server.grpc.messages import schema
 from modelport_server.protocol.datatypes import Datatype
 from modelport_server.protocol.payloads import Array
-from modelport_server.protocol.strings import strings, to_string
+from modelport_server.strings import strings, to_string
 
 FIELDS: Mapping[str, str] = {
     "BOOL": "bool_contents",
