@@ -11,6 +11,7 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Signature, Tensor
 from modelport.errors import ModelportError
 from modelport_converter.frameworks.tvm.graphs.branches import settle_branches
+from modelport_converter.frameworks.tvm.graphs.lengths import settle_lengths
 from modelport_converter.frameworks.tvm.graphs.mending import mend
 from modelport_converter.frameworks.tvm.graphs.recurrent import unroll
 from modelport_converter.frameworks.tvm.graphs.refusals import refuse_unsupported
@@ -32,7 +33,7 @@ def prepare(path: Path, signature: Signature) -> onnx.ModelProto:
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
     model = _folded(model)
-    for rewrite in (settle_branches, unroll, mend):
+    for rewrite in (settle_branches, unroll, settle_lengths, mend):
         if rewrite(model):
             model = _folded(model)
     refuse_unsupported(model)
