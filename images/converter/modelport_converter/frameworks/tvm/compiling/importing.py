@@ -45,7 +45,10 @@ def read_program(model: onnx.ModelProto) -> Program:
 
 @mutator
 class _Lifted(PyExprMutator):
-    """Puts variables in the place of large constants; and keeps indices within what they choose from."""
+    """Puts variables in the place of large constants, and keeps indices within what they choose from.
+
+    What the frontend writes reads whatever memory an index of a request leads to.
+    """
 
     def __init__(self, module: tvm.IRModule) -> None:
         super().__init__(module)
@@ -59,6 +62,16 @@ class _Lifted(PyExprMutator):
         self.variables.append(relax.Var(PARAMETER.format(len(self.variables)), op.ty))
         self.values.append(op.value)
         return self.variables[-1]
+
+    def visit_call_(self, call: relax.Call) -> relax.Expr:
+        """Keep the indices of a choice along an axis within it, and those of any other with fixed lengths."""
+        call = super().visit_call_(call)
+        if not isinstance(call.op, tvm.ir.Op):
+            return call
+        if call.op.name == "relax.take" and call.attrs.mode == "fast" and isinstance(call.args[1].ty, relax.TensorType):
+            axis = None if call.attrs.axis is None else int(call.attrs.axis)
+            return relax.op.take(*call.args, axis=axis, mode="clip")
+        return call
 
 
 def _with_names(module: tvm.IRModule, inputs: list[str], outputs: list[str]) -> tvm.IRModule:
