@@ -74,8 +74,10 @@ def _is_near(program: Program, built: tvm.runtime.Executable, reference: Referen
 
 def _refusal(error: Exception, signature: Signature, reference: Reference) -> ModelportError:
     free = [each for each in signature.inputs if any(isinstance(length, str) for length in each.shape)]
-    said = last_line(error)
+    said = error.message if isinstance(error, ModelportError) else last_line(error)
     if not free:
+        if isinstance(error, ModelportError):
+            return error
         return ModelportError(Reason.CONVERSION_FAILED, f"TVM cannot compile the model: {said}")
     lengths = {name: most for name, (_, most) in reference.lengths.items()}
     shapes = {

@@ -2,22 +2,31 @@
 
 import contextlib
 import io
+import re
 import warnings
 from typing import NamedTuple
 
 import onnx
 import tvm
-from tvm import relax
+from tvm import relax, te
 from tvm.ir import GenericConst, StringImm
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.relax.frontend.onnx import from_onnx
 
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport_converter.tasks import last_line
+
 MAIN, INPUTS, OUTPUTS = "main", "input_names", "output_names"
 """Functions of the program: the model, and the names of what it takes and gives, in order; see docs/tvm.md."""
+KERNEL = "no_kernel"
 PARAMETER = "parameter_{}"
 """Name of a weight, by its number behind the inputs."""
 SMALL = 16
 """Constants of so many elements stay in the program."""
+
+
+_AT_FAULT = re.compile(r"Error converting operator (\w+)")
 
 
 class Program(NamedTuple):
@@ -29,11 +38,17 @@ class Program(NamedTuple):
 
 
 def read_program(model: onnx.ModelProto) -> Program:
-    """Return the program of a graph. Raises what the frontend raises."""
+    """Return the program of a graph. Raises ModelportError (ConversionFailed) with the operator that is not read."""
     names = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # it prints what it then raises
-        warnings.simplefilter("ignore")
-        module = from_onnx(model)
+    printed = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+            warnings.simplefilter("ignore")
+            module = from_onnx(model)
+    except Exception as error:  # of no common base; it prints which operator it was
+        operator = _AT_FAULT.search(printed.getvalue())
+        message = f"TVM does not read {operator[1] if operator else 'the graph'}: {last_line(error)}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
     # weights that are transposed, say, are so once
     folded = relax.transform.FoldConstant()(module)
     lifted = _Lifted(folded)
@@ -75,6 +90,10 @@ class _Lifted(PyExprMutator):
 
 
 def _with_names(module: tvm.IRModule, inputs: list[str], outputs: list[str]) -> tvm.IRModule:
+    # without any kernel, as of a model that only reshapes, TVM's exporter writes C, which nobody here compiles
+    given = te.placeholder((1,), "float32", "given")
+    kernel = te.create_prim_func([given, te.compute((1,), lambda index: given[index])])
+    module[KERNEL] = kernel.with_attr("global_symbol", KERNEL)
     builder = relax.BlockBuilder(module)
     for name, values in ((INPUTS, inputs), (OUTPUTS, outputs)):
         with builder.function(name, params=[]):

@@ -18,14 +18,14 @@ def refuse_unsupported(model: onnx.ModelProto) -> None:
     nodes: dict[str, list[str]] = {}
     known = onnx_frontend._get_convert_map()  # noqa: SLF001  # there is no other list
     for node in model.graph.node:
-        if told := _fault(node, known, model):
+        if told := _fault(node, known):
             nodes.setdefault(told, []).append(node.name or node.output[0])
     if nodes:
         told = "; ".join(f"{fault}: {_listed(names)}" for fault, names in nodes.items())
         raise ModelportError(Reason.CONVERSION_FAILED, f"TVM {told:.450}; choose another target")
 
 
-def _fault(node: onnx.NodeProto, known: dict[str, object], model: onnx.ModelProto) -> str:
+def _fault(node: onnx.NodeProto, known: dict[str, object]) -> str:
     if node.domain not in DOMAINS:
         return f"has no operator {node.domain}:{node.op_type}"
     if node.op_type in CONTROL_FLOW:
@@ -34,7 +34,7 @@ def _fault(node: onnx.NodeProto, known: dict[str, object], model: onnx.ModelProt
         return f"has no {node.op_type}, which is unrolled where the length of its sequence is fixed (spec.target.shapes)"
     if node.op_type not in known and node.op_type != "Constant":
         return f"has no operator {node.op_type}"
-    return find_mistake(node, model)
+    return find_mistake(node)
 
 
 def _listed(names: list[str]) -> str:
