@@ -22,8 +22,9 @@ from modelport.verification.verdict.nearness import is_near
 from modelport_converter.frameworks.tvm.compiling.building import make_target, write_files
 from modelport_converter.frameworks.tvm.compiling.importing import MAIN, OUTPUTS, Program, read_program
 from modelport_converter.frameworks.tvm.compiling.sums import widen_sums
+from modelport_converter.frameworks.tvm.compiling.tuning import tune
 from modelport_converter.frameworks.tvm.graphs.preparing import prepare
-from modelport_converter.tasks import MODEL, HopTask, find_part, last_line
+from modelport_converter.tasks import MODEL, TUNING, HopTask, find_part, last_line
 
 LOGGER = "tvm"
 SECONDS = 20
@@ -43,12 +44,28 @@ def convert(task: HopTask, options: TvmOptions) -> None:
         if not _is_near(program, built, reference) and (wide := widen_sums(program)):
             say(LOGGER, "its long sums are computed in float64: in float32 its answers are far from the source's")
             program, built = wide, tvm.compile(wide.module, target)
+        if options.tuning_trials:
+            _check_lengths(signature)
+            tuned = tune(program, target, options.tuning_trials, task.tuning, task.out / TUNING)
+            built = tvm.compile(tuned, target)
+    except ModelportError as error:
+        if error.reason is not Reason.CONVERSION_FAILED:
+            raise
+        raise _refusal(error, signature, reference) from error
     except Exception as error:  # TVM's errors have no common base
         raise _refusal(error, signature, reference) from error
     folder = task.out / MODEL
     folder.mkdir()
     write_files(program, built, folder)
     say(LOGGER, f"compiled in {time.monotonic() - started:.0f} s")
+
+
+def _check_lengths(signature: Signature) -> None:
+    for given in signature.inputs:
+        if any(isinstance(length, str) for length in given.shape):
+            found = f"{given.name} [{', '.join(map(str, given.shape))}]"
+            message = f"spec.target.shapes: expected fixed lengths for options.tuningTrials, found {found}; state its shape"
+            raise ModelportError(Reason.SHAPES_NEEDED, message)
 
 
 def _is_near(program: Program, built: tvm.runtime.Executable, reference: Reference) -> bool:

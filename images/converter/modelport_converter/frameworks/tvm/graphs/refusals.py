@@ -5,7 +5,7 @@ from tvm.relax.frontend.onnx import onnx_frontend
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport_converter.frameworks.tvm.graphs.mistakes import find_mistake
+from modelport_converter.frameworks.tvm.graphs.mistakes import Find, mistakes_in
 
 CONTROL_FLOW = ("If", "Loop", "Scan")
 RECURRENT = ("GRU", "LSTM", "RNN")
@@ -17,15 +17,16 @@ def refuse_unsupported(model: onnx.ModelProto) -> None:
     """Raise ModelportError (ConversionFailed) that names every operator which TVM's frontend lacks or misreads."""
     nodes: dict[str, list[str]] = {}
     known = onnx_frontend._get_convert_map()  # noqa: SLF001  # there is no other list
+    find_mistake = mistakes_in(model)
     for node in model.graph.node:
-        if told := _fault(node, known):
+        if told := _fault(node, known, find_mistake):
             nodes.setdefault(told, []).append(node.name or node.output[0])
     if nodes:
         told = "; ".join(f"{fault}: {_listed(names)}" for fault, names in nodes.items())
         raise ModelportError(Reason.CONVERSION_FAILED, f"TVM {told:.450}; choose another target")
 
 
-def _fault(node: onnx.NodeProto, known: dict[str, object]) -> str:
+def _fault(node: onnx.NodeProto, known: dict[str, object], find_mistake: Find) -> str:
     if node.domain not in DOMAINS:
         return f"has no operator {node.domain}:{node.op_type}"
     if node.op_type in CONTROL_FLOW:
