@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from modelport import __version__
 from modelport.storage.jars import VARIABLE, fetch_jars
-from modelport.storage.leaving_out import leave_out
+from modelport.storage.packages.leaving_out import leave_out
 from modelport_cli.console import print_line, progress
 from modelport_cli.errors import CommandError
 from modelport_cli.local.uv import UvError, run_uv

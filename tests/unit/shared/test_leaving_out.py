@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from modelport.storage import leaving_out
-from modelport.storage.leaving_out import leave_out
+from modelport.storage.packages import leaving_out
+from modelport.storage.packages.leaving_out import leave_out
 
 FILES = ("tool/__init__.py", "tool/lib/compiler.so", "tool/lib/runtime.so", "tool/src/deep/a.c", "other/__init__.py")
 
@@ -29,7 +29,9 @@ def names(folder):
 
 
 def test_what_a_later_line_keeps_stays(tmp_path, packages):
-    size = leave_out(patterns(tmp_path, "# all but the runtime", "tool/*", "", "!tool/lib/runtime.so  # runs"), packages)
+    size = leave_out(
+        patterns(tmp_path, "# all but the runtime", "tool/*", "", "!tool/lib/runtime.so  # runs"), packages
+    )
     assert names(packages) == ["other/__init__.py", "tool/lib/runtime.so"]
     assert size == sum(len(name) for name in FILES if name.startswith("tool") and "runtime" not in name)
     assert not (packages / "tool" / "src").exists(), "empty folders go, too"

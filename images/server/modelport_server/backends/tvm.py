@@ -44,7 +44,8 @@ CPU, POOLED = 1, 2
 def _load_runtime() -> list[ctypes.CDLL]:
     """Load the runtime, and what compiled code calls for sorting, beside where TVM's package would be."""
     found = importlib.util.find_spec("tvm")
-    assert found is not None and found.submodule_search_locations
+    if found is None or not found.submodule_search_locations:
+        raise ImportError("tvm")  # of another image
     folder = Path(found.submodule_search_locations[0]) / "lib"
     names = ("libtvm_runtime.so", "libtvm_runtime_extra.so")
     return [ctypes.CDLL(str(folder / name), ctypes.RTLD_GLOBAL) for name in names]
@@ -83,5 +84,5 @@ def _given(array: Array) -> Any:
     if not array.flags.writeable and array.size:
         # DLPack tells nobody that an array may not be written to; compiled code never writes into its inputs
         room = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
-        array = np.frombuffer(room, array.dtype).reshape(array.shape)
+        array = np.frombuffer(memoryview(room), array.dtype).reshape(array.shape)
     return tvm_ffi.from_dlpack(array if array.flags.writeable else array.copy())

@@ -5,7 +5,6 @@ import os
 import subprocess
 from pathlib import Path
 
-import onnx
 from numpy import sort
 from onnx import TensorProto, helper
 
@@ -34,7 +33,12 @@ def cases(folder: Path) -> list[Case]:
         Case("mlp", folder / "mlp", FILES, MLP, questions, lambda given: {"scores": scores(given["features"])}, 1e-5),
         identity_case("identity", folder / "identity", FILES, kinds),
         Case(
-            "sorted", folder / "sorted", FILES, Signature(inputs=row[0], outputs=row[1]), asked, lambda given: {"y": -sort(-given["x"])[:, :2]}
+            "sorted",
+            folder / "sorted",
+            FILES,
+            Signature(inputs=row[0], outputs=row[1]),
+            asked,
+            lambda given: {"y": -sort(-given["x"])[:, :2]},
         ),
     ]
 

@@ -64,7 +64,9 @@ def _check_lengths(signature: Signature) -> None:
     for given in signature.inputs:
         if any(isinstance(length, str) for length in given.shape):
             found = f"{given.name} [{', '.join(map(str, given.shape))}]"
-            message = f"spec.target.shapes: expected fixed lengths for options.tuningTrials, found {found}; state its shape"
+            message = (
+                f"spec.target.shapes: expected fixed lengths for options.tuningTrials, found {found}; state its shape"
+            )
             raise ModelportError(Reason.SHAPES_NEEDED, message)
 
 

@@ -23,4 +23,3 @@ def write_files(program: Program, built: Any, folder: Path) -> None:
     (folder / PROGRAM).write_text(tvm.ir.save_json(program.module))
     named = {PARAMETER.format(number): value for number, value in enumerate(program.parameters)}
     tvm.runtime.save_param_dict_to_file(named, str(folder / PARAMETERS))
-

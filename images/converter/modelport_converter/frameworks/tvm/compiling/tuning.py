@@ -12,11 +12,10 @@ from typing import Any
 
 import tvm
 from tvm import relax
+from tvm.ir.utils import derived_object
 from tvm.relax.transform import MetaScheduleApplyDatabase
 from tvm.s_tir import meta_schedule
 from tvm.s_tir.meta_schedule.relax_integration import extract_tasks, extracted_tasks_to_tune_contexts
-from tvm.ir.utils import derived_object
-
 from tvm.support import popen_pool
 
 from modelport.steps.runner import say
@@ -28,6 +27,8 @@ WORKLOADS, RECORDS = "database_workload.json", "database_tuning_record.json"
 ROUND = 16
 """Programs of a kernel that are measured before the next kernel's turn."""
 SEED = 7
+STRATEGY = meta_schedule.search_strategy.EvolutionarySearch(population_size=128, init_min_unmeasured=32)
+"""A quarter of TVM's default population: most of the time goes into measuring, not into choosing."""
 SECONDS_BETWEEN_LINES = 15
 # it looks for a worker's own children in /proc, which a sandbox hides; a worker that measures has none
 popen_pool.kill_child_processes = lambda _process: None
@@ -63,7 +64,7 @@ def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folde
         say(LOGGER, f"{done} programs of {len(tasks)} kernels were measured before")
         return
     say(LOGGER, f"measuring {left} programs of {len(tasks)} kernels" + (f" beside {done} of before" if done else ""))
-    contexts, weights = extracted_tasks_to_tune_contexts(tasks, work_dir=str(folder), seed=SEED)
+    contexts, weights = extracted_tasks_to_tune_contexts(tasks, work_dir=str(folder), strategy=STRATEGY, seed=SEED)
     # workers measure one program at a time, with the threads that it is made for
     os.environ["TVM_NUM_THREADS"] = str(int(target.attrs["num-cores"]))
     meta_schedule.tune.tune_tasks(

@@ -12,7 +12,13 @@ def settle_branches(model: onnx.ModelProto) -> bool:
     while found := _next(model):
         index, branch = found
         node = model.graph.node[index]
-        moved = [*branch.node, *(make_node("Identity", [given.name], [name]) for given, name in zip(branch.output, node.output, strict=True))]
+        moved = [
+            *branch.node,
+            *(
+                make_node("Identity", [given.name], [name])
+                for given, name in zip(branch.output, node.output, strict=True)
+            ),
+        ]
         model.graph.initializer.extend(branch.initializer)
         rest = [*model.graph.node[:index], *moved, *model.graph.node[index + 1 :]]
         kept = [onnx.NodeProto.FromString(each.SerializeToString()) for each in rest]

@@ -24,7 +24,11 @@ def _whole_slices(node: onnx.NodeProto, model: onnx.ModelProto, constants: Const
     """Leave out of a Slice the axes that it takes as a whole: a free one would become min(2147483647, n) long."""
     given = [constants.read(name) if name else None for name in (*node.input[1:], "", "")[:4]]
     starts, ends, axes, steps = given
-    if starts is None or ends is None or any(given[i] is None and node.input[i + 1 : i + 2] not in ([], [""]) for i in (2, 3)):
+    if (
+        starts is None
+        or ends is None
+        or any(given[i] is None and node.input[i + 1 : i + 2] not in ([], [""]) for i in (2, 3))
+    ):
         return False
     axes = np.arange(len(starts)) if axes is None else axes
     steps = np.ones(len(starts), np.int64) if steps is None else steps

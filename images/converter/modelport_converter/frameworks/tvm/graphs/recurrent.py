@@ -94,7 +94,9 @@ def _read(node: onnx.NodeProto, lengths: dict[str, list[int]], constants: Consta
         raise _refusal(node, "sequences of one length", "lengths of their own (sequence_lens)")
     if steps > MOST_STEPS:
         raise _refusal(node, f"at most {MOST_STEPS} steps, which are unrolled", f"{steps}")
-    activations = [each.decode() for each in told.get("activations", [])] or list(CELLS[node.op_type].activations) * count
+    activations = [each.decode() for each in told.get("activations", [])] or list(
+        CELLS[node.op_type].activations
+    ) * count
     if unknown := set(activations) - {"Sigmoid", "Tanh", "Relu"}:
         raise _refusal(node, "activations Sigmoid, Tanh or Relu", ", ".join(sorted(unknown)))
     direction = told.get("direction", b"forward")
@@ -119,7 +121,10 @@ def _write(layer: _Layer, writer: Writer) -> None:
     if layer.is_batch_first:
         sequence = writer.add("Transpose", [sequence], perm=[1, 0, 2])
     found = [_write_direction(layer, number, sequence, writer) for number in range(len(layer.directions))]
-    last, axis = [steps[0] if is_back else steps[-1] for (steps, _), is_back in zip(found, layer.directions, strict=True)], 0
+    last, axis = (
+        [steps[0] if is_back else steps[-1] for (steps, _), is_back in zip(found, layer.directions, strict=True)],
+        0,
+    )
     if layer.is_batch_first:
         axis = 1
     hidden = [writer.stacked([steps[step] for steps, _ in found], axis) for step in range(layer.steps)]
@@ -176,7 +181,7 @@ def _name(node: onnx.NodeProto) -> str:
 
 
 def _refusal(node: onnx.NodeProto, expected: str, found: str) -> ModelportError:
-    message = f"{_name(node)}: expected {expected}, found {found}; TVM has no {node.op_type}, and this one is not unrolled"
+    message = (
+        f"{_name(node)}: expected {expected}, found {found}; TVM has no {node.op_type}, and this one is not unrolled"
+    )
     return ModelportError(Reason.CONVERSION_FAILED, message)
-
-

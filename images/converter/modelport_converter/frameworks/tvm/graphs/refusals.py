@@ -32,7 +32,9 @@ def _fault(node: onnx.NodeProto, known: dict[str, object], find_mistake: Find) -
     if node.op_type in CONTROL_FLOW:
         return f"has no control flow, found {node.op_type}"
     if node.op_type in RECURRENT:
-        return f"has no {node.op_type}, which is unrolled where the length of its sequence is fixed (spec.target.shapes)"
+        return (
+            f"has no {node.op_type}, which is unrolled where the length of its sequence is fixed (spec.target.shapes)"
+        )
     if node.op_type not in known and node.op_type != "Constant":
         return f"has no operator {node.op_type}"
     return find_mistake(node)

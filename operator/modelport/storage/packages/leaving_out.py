@@ -35,8 +35,8 @@ def leave_out(patterns: Path, folder: Path) -> int:
         size += files[name].lstat().st_size
         files[name].unlink()
     for path, _, _ in os.walk(folder, topdown=False):
-        if not os.listdir(path):
-            os.rmdir(path)
+        if not any(Path(path).iterdir()):
+            Path(path).rmdir()
     return size
 
 
