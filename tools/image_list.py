@@ -67,9 +67,9 @@ def _packages(declared: Framework | Runtime) -> dict[str, str]:
 
 
 def _locks(folder: str, name: str) -> list[str]:
-    """Return the image's lock, what depends on a build (`pytorch-cpu.txt`) or builds packages, and its lock of jars."""
+    """Return the image's lock, what depends on a build (`pytorch-cpu.txt`) or builds packages, jars, and what is left out."""
     locks = ROOT / folder / "locks"
-    others = sorted([*locks.glob(f"{name}-*.txt"), *locks.glob(f"{name}.jars")])
+    others = sorted([*locks.glob(f"{name}-*.txt"), *locks.glob(f"{name}.jars"), *locks.glob(f"{name}.without")])
     return [f"{folder}/locks/{name}.txt", *(f"{folder}/locks/{each.name}" for each in others)]
 
 

@@ -10,7 +10,10 @@ from modelport.jobs.requests import ConvertRequest, Hop
 from modelport.storage.manifests import MODEL
 from modelport.storage.trees import FolderTree
 
-__all__ = ["MODEL", "HopTask", "SourceTask", "find_part", "has_part", "last_line"]
+__all__ = ["MODEL", "TUNING", "HopTask", "SourceTask", "find_part", "has_part", "last_line"]
+
+
+TUNING = "tuning"
 
 
 class SourceTask(NamedTuple):
@@ -39,7 +42,9 @@ class HopTask(NamedTuple):
     asked: Path
     """Folder of step ask: reference.npz and signature.json."""
     out: Path
-    """Folder for `model/`, and caveats.json where a user must know something."""
+    """Folder for `model/`, and caveats.json where a user must know something; `tuning/` is what a later one may go on with."""
+    tuning: Path | None = None
+    """Folder with what an earlier conversion left in `tuning/`, of this model or of another one: whose bytes nobody knows."""
 
 
 def find_part(tree: FolderTree, format_name: str, part: str = "model") -> Path:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from modelport import __version__
 from modelport.storage.jars import VARIABLE, fetch_jars
+from modelport.storage.packages.leaving_out import leave_out
 from modelport_cli.console import print_line, progress
 from modelport_cli.errors import CommandError
 from modelport_cli.local.uv import UvError, run_uv
@@ -26,6 +27,8 @@ from modelport_cli.views.stages import size
 
 JARS = ".jars"
 """How the name of a lock of jars ends."""
+WITHOUT = ".without"
+"""How the name of a list of files ends that packages bring, and the image leaves out."""
 PYTHON = "3.11"
 """The images' Python, which the locks are resolved for."""
 WHEELS_VARIABLE = "MODELPORT_WHEELS"
@@ -74,7 +77,8 @@ def find_recipe(image: str) -> Recipe:
 def lock_files(folder: Path, framework: str) -> list[Path]:
     """Return the locks that the image's Dockerfile installs, in its order: torch for CPUs where a wheel of it is given."""
     build = "cpu" if any(path for wheels in wheel_folders() for path in wheels.glob("torch-*+cpu-*.whl")) else "cuda"
-    return [folder / f"{framework}.txt", folder / f"{framework}-{build}.txt", folder / f"{framework}{JARS}"]
+    names = f"{framework}.txt", f"{framework}-{build}.txt", f"{framework}{JARS}", f"{framework}{WITHOUT}"
+    return [folder / name for name in names]
 
 
 def images_folder() -> Path:
@@ -142,6 +146,8 @@ def _build(recipe: Recipe, folder: Path) -> None:
     for lock in recipe.locks:
         if lock.suffix == JARS:
             _fetch_jars(recipe, lock, folder / "jars")
+        elif lock.suffix == WITHOUT:
+            leave_out(lock, folder / "lib" / f"python{PYTHON}" / "site-packages")
         else:
             python = str(folder / "bin" / "python")
             _uv(recipe, "pip", "install", "--python", python, *install_arguments(lock))

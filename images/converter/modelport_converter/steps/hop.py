@@ -9,7 +9,7 @@ from modelport.steps.runner import Context
 from modelport_converter import frameworks
 from modelport_converter.code.loading import list_left_out
 from modelport_converter.code.paths import extend_import_path
-from modelport_converter.tasks import MODEL, HopTask
+from modelport_converter.tasks import MODEL, TUNING, HopTask
 
 
 def index_of(step: str) -> int:
@@ -38,6 +38,7 @@ def hop(context: Context) -> StepResult:
             calibration=staged / "calibration" if "calibration" in context.request.digests else None,
             asked=context.out_of("ask"),
             out=context.out,
+            tuning=staged / TUNING if (staged / TUNING).is_dir() else None,
         )
     )
     left_out = list_left_out()

@@ -1,0 +1,1 @@
+"""TVM: ONNX graphs compiled to machine code."""

@@ -1,0 +1,109 @@
+"""The search for faster code: MetaSchedule tries programs for each of the model's kernels, and measures them.
+
+All records are kept in a database of two files. Whoever has it goes on where it stopped: a kernel that is in it with as
+many programs as are asked for is not measured again, be it of this model or of another one.
+"""
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import tvm
+from tvm import relax
+from tvm.ir.utils import derived_object
+from tvm.relax.transform import MetaScheduleApplyDatabase
+from tvm.s_tir import meta_schedule
+from tvm.s_tir.meta_schedule.relax_integration import extract_tasks, extracted_tasks_to_tune_contexts
+from tvm.support import popen_pool
+
+from modelport.steps.runner import say
+from modelport_converter.frameworks.tvm.compiling.importing import Program
+from modelport_converter.frameworks.tvm.compiling.linking import export
+
+LOGGER = "tvm"
+WORKLOADS, RECORDS = "database_workload.json", "database_tuning_record.json"
+ROUND = 16
+"""Programs of a kernel that are measured before the next kernel's turn."""
+SEED = 7
+STRATEGY = meta_schedule.search_strategy.EvolutionarySearch(population_size=128, init_min_unmeasured=32)
+"""A quarter of TVM's default population: most of the time goes into measuring, not into choosing."""
+SECONDS_BETWEEN_LINES = 15
+# it looks for a worker's own children in /proc, which a sandbox hides; a worker that measures has none
+popen_pool.kill_child_processes = lambda _process: None
+
+
+def tune(program: Program, target: tvm.target.Target, trials: int, known: Path | None, folder: Path) -> tvm.IRModule:
+    """Return the module with the fastest programs that were found; the database is in `folder`, `known` an earlier one.
+
+    Records are written as they are made, so that what was measured stays, however this ends.
+    """
+    folder.mkdir()
+    for name in (WORKLOADS, RECORDS):
+        if known and (known / name).is_file():
+            shutil.copyfile(known / name, folder / name)
+    with target:
+        kernels = tvm.transform.Sequential(
+            [
+                relax.transform.DecomposeOpsForInference(),
+                relax.transform.CanonicalizeBindings(),
+                relax.get_pipeline("zero"),
+            ]
+        )(program.module)
+        _search(kernels, target, trials, folder)
+        return MetaScheduleApplyDatabase(str(folder))(kernels)
+
+
+def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folder: Path) -> None:
+    database = meta_schedule.database.JSONDatabase(work_dir=str(folder))
+    tasks = extract_tasks(kernels, target)
+    done = sum(_count(database, task) for task in tasks)
+    left = trials - done
+    if left <= 0 or not tasks:
+        say(LOGGER, f"{done} programs of {len(tasks)} kernels were measured before")
+        return
+    say(LOGGER, f"measuring {left} programs of {len(tasks)} kernels" + (f" beside {done} of before" if done else ""))
+    contexts, weights = extracted_tasks_to_tune_contexts(tasks, work_dir=str(folder), strategy=STRATEGY, seed=SEED)
+    # workers measure one program at a time, with the threads that it is made for
+    os.environ["TVM_NUM_THREADS"] = str(int(target.attrs["num-cores"]))
+    meta_schedule.tune.tune_tasks(
+        tasks=contexts,
+        task_weights=weights,
+        work_dir=str(folder),
+        max_trials_global=left,
+        num_trials_per_iter=min(ROUND, left),
+        builder=meta_schedule.builder.LocalBuilder(f_export=export, max_workers=1),
+        runner=meta_schedule.runner.LocalRunner(),
+        database=database,
+        measure_callbacks=[
+            meta_schedule.measure_callback.AddToDatabase(),
+            meta_schedule.measure_callback.RemoveBuildArtifact(),
+            meta_schedule.measure_callback.UpdateCostModel(),
+            _Progress(left),
+        ],
+    )
+
+
+def _count(database: Any, task: Any) -> int:
+    """Return how many programs of a kernel were measured; others failed."""
+    (kernel,) = task.dispatched
+    if not database.has_workload(kernel):
+        return 0
+    return len(database.get_top_k(database.commit_workload(kernel), 1 << 20))
+
+
+@derived_object
+class _Progress(meta_schedule.measure_callback.PyMeasureCallback):
+    """Tells now and then how far the search is."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self.total, self.done, self.told = total, 0, time.monotonic()
+
+    def apply(self, _scheduler: Any, _task: int, candidates: Any, _built: Any, _results: Any) -> None:
+        """Count what was measured."""
+        self.done += len(candidates)
+        if time.monotonic() - self.told > SECONDS_BETWEEN_LINES:
+            self.told = time.monotonic()
+            say(LOGGER, f"measured {self.done} of {self.total} programs")

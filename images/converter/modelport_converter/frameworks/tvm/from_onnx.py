@@ -1,0 +1,115 @@
+"""ONNX models are compiled: their graph is mended for TVM's frontend, its program compiled, and asked once here.
+
+The frontend keeps free dimensions where its operators do. Where they do not, or where the compiled program does not run
+for all lengths that are asked, the model needs fixed ones.
+"""
+
+import time
+
+import numpy as np
+import tvm
+from tvm.relax import VirtualMachine
+
+from modelport.api.reasons import Reason
+from modelport.api.status import Signature
+from modelport.errors import ModelportError
+from modelport.frameworks.tvm import TvmOptions
+from modelport.steps.handover import read_signature
+from modelport.steps.runner import say
+from modelport.storage.trees import open_tree
+from modelport.verification.reference import FILE_NAME, Reference, read_reference
+from modelport.verification.verdict.nearness import is_near
+from modelport_converter.frameworks.tvm.compiling.building import make_target, write_files
+from modelport_converter.frameworks.tvm.compiling.importing import MAIN, OUTPUTS, Program, read_program
+from modelport_converter.frameworks.tvm.compiling.sums import widen_sums
+from modelport_converter.frameworks.tvm.compiling.tuning import tune
+from modelport_converter.frameworks.tvm.graphs.preparing import prepare
+from modelport_converter.tasks import MODEL, TUNING, HopTask, find_part, last_line
+
+LOGGER = "tvm"
+SECONDS = 20
+"""That asking takes at most, beside the last question."""
+
+
+def convert(task: HopTask, options: TvmOptions) -> None:
+    """Write the compiled model. Raises ModelportError (ConversionFailed, ShapesNeeded)."""
+    signature, reference = read_signature(task.asked), read_reference(task.asked / FILE_NAME)
+    model = prepare(find_part(open_tree(task.model), "onnx"), signature)
+    say(LOGGER, f"{len(model.graph.node)} nodes to compile for {options.cpu}")
+    started = time.monotonic()
+    target = make_target(options)
+    try:
+        program = read_program(model)
+        built = tvm.compile(program.module, target)
+        if not _is_near(program, built, reference) and (wide := widen_sums(program)):
+            say(LOGGER, "its long sums are computed in float64: in float32 its answers are far from the source's")
+            program, built = wide, tvm.compile(wide.module, target)
+        if options.tuning_trials:
+            _check_lengths(signature)
+            tuned = tune(program, target, options.tuning_trials, task.tuning, task.out / TUNING)
+            built = tvm.compile(tuned, target)
+    except ModelportError as error:
+        if error.reason is not Reason.CONVERSION_FAILED:
+            raise
+        raise _refusal(error, signature, reference) from error
+    except Exception as error:  # TVM's errors have no common base
+        raise _refusal(error, signature, reference) from error
+    folder = task.out / MODEL
+    folder.mkdir()
+    write_files(program, built, folder)
+    say(LOGGER, f"compiled in {time.monotonic() - started:.0f} s")
+
+
+def _check_lengths(signature: Signature) -> None:
+    for given in signature.inputs:
+        if any(isinstance(length, str) for length in given.shape):
+            found = f"{given.name} [{', '.join(map(str, given.shape))}]"
+            message = (
+                f"spec.target.shapes: expected fixed lengths for options.tuningTrials, found {found}; state its shape"
+            )
+            raise ModelportError(Reason.SHAPES_NEEDED, message)
+
+
+def _is_near(program: Program, built: tvm.runtime.Executable, reference: Reference) -> bool:
+    """Whether what was compiled answers as the source does, as far as it can be asked within a short time.
+
+    Small questions first: code for free lengths may run for some of them alone, and then raises.
+    """
+    machine = VirtualMachine(built, tvm.cpu())
+    names = [str(name) for name in machine[OUTPUTS]()]
+    samples = sorted(reference.usual, key=lambda each: sum(array.size for array in each.inputs[0].values()))
+    asked, answers = [], []
+    started = time.monotonic()
+    for sample in samples:
+        if time.monotonic() - started > SECONDS:
+            break
+        given = [tvm.runtime.tensor(np.ascontiguousarray(each)) for each in sample.inputs[0].values()]
+        found = machine[MAIN](*given, *program.parameters)
+        values = [found] if len(names) == 1 else list(found)
+        asked.append(sample._replace(outputs=sample.outputs[:1]))
+        answers.append(({name: value.numpy() for name, value in zip(names, values, strict=True)},))
+    return is_near(reference._replace(samples=tuple(asked)), answers)
+
+
+def _refusal(error: Exception, signature: Signature, reference: Reference) -> ModelportError:
+    free = [each for each in signature.inputs if any(isinstance(length, str) for length in each.shape)]
+    said = error.message if isinstance(error, ModelportError) else last_line(error)
+    if not free:
+        if isinstance(error, ModelportError):
+            return error
+        return ModelportError(Reason.CONVERSION_FAILED, f"TVM cannot compile the model: {said}")
+    lengths = {name: most for name, (_, most) in reference.lengths.items()}
+    shapes = {
+        each.name: [
+            length if isinstance(length, int) else 1 if axis == 0 else lengths.get(length, 1)
+            for axis, length in enumerate(each.shape)
+        ]
+        for each in free
+    }
+    found = ", ".join(f"{each.name} [{', '.join(map(str, each.shape))}]" for each in free)
+    stated = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
+    message = (
+        f"spec.target.shapes: expected fixed lengths, because TVM cannot keep these free ({said:.150}); "
+        f"found {found:.120}; state for example shapes: {{{stated:.150}}}"
+    )
+    return ModelportError(Reason.SHAPES_NEEDED, message)

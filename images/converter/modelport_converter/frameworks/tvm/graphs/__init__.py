@@ -1,0 +1,1 @@
+"""ONNX graphs in the form that TVM's frontend reads rightly."""

@@ -1,0 +1,50 @@
+"""Rewrites of what TVM's frontend would misread, into what means the same and it reads rightly."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from modelport_converter.onnx_graphs.graphs import Constants
+
+END = 2**31 - 1
+"""From here on, an end of Slice means the end of the axis."""
+Mend = Callable[[onnx.NodeProto, onnx.ModelProto, Constants], bool]
+
+
+def mend(model: onnx.ModelProto) -> bool:
+    """Rewrite what is misread; tell whether anything was."""
+    constants = Constants(model)
+    changed = [MENDS[node.op_type](node, model, constants) for node in model.graph.node if node.op_type in MENDS]
+    return any(changed)
+
+
+def _whole_slices(node: onnx.NodeProto, model: onnx.ModelProto, constants: Constants) -> bool:
+    """Leave out of a Slice the axes that it takes as a whole: a free one would become min(2147483647, n) long."""
+    given = [constants.read(name) if name else None for name in (*node.input[1:], "", "")[:4]]
+    starts, ends, axes, steps = given
+    if (
+        starts is None
+        or ends is None
+        or any(given[i] is None and node.input[i + 1 : i + 2] not in ([], [""]) for i in (2, 3))
+    ):
+        return False
+    axes = np.arange(len(starts)) if axes is None else axes
+    steps = np.ones(len(starts), np.int64) if steps is None else steps
+    kept = [i for i in range(len(starts)) if not (starts[i] == 0 and ends[i] >= END and steps[i] == 1)]
+    if len(kept) == len(starts):
+        return False
+    if not kept:
+        node.op_type = "Identity"
+        del node.input[1:]
+        return True
+    names = []
+    for part, values in zip(("starts", "ends", "axes", "steps"), (starts, ends, axes, steps), strict=True):
+        names.append(f"{node.output[0]}_{part}")
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(values)[kept].astype(np.int64), names[-1]))
+    node.input[1:] = names
+    return True
+
+
+MENDS: dict[str, Mend] = {"Slice": _whole_slices}

@@ -1,0 +1,34 @@
+"""TVM: models compiled to machine code, for programs that link a small runtime alone."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from modelport.conversion.base import Converter, Format, Framework, Options
+
+CpuLevel = Literal["x86-64-v2", "x86-64-v3", "x86-64-v4"]
+"""Levels of x86-64 (System V ABI, AMD64 supplement): v2 has SSE4.2, v3 AVX2 and FMA, v4 AVX-512."""
+
+
+class TvmOptions(Options, frozen=True, kw_only=True):
+    """Options of the compiler."""
+
+    cpu: Annotated[
+        CpuLevel, Meta(description="Instructions that the code may use; only machines that have them can run it.")
+    ] = "x86-64-v2"
+    threads: Annotated[
+        int, Meta(description="Threads that tuned code is made for, and measured with.", ge=1, le=256)
+    ] = 1
+    tuning_trials: Annotated[
+        int,
+        Meta(description="Programs to measure in search of faster ones, for fixed shapes; 0: none.", ge=0, le=100_000),
+    ] = 0
+
+
+FRAMEWORK = Framework(
+    "tvm",
+    "TVM",
+    formats=(Format("tvm", "TVM model (model.so, model.params, and its Relax program in model.json)"),),
+    converters=(Converter("onnx", "tvm", TvmOptions, cost=10),),
+    packages=("binutils",),  # ld, which makes model.so of object files
+)

@@ -1,0 +1,1 @@
+"""Packages as an image has them: what is left out of them."""
