@@ -22,13 +22,13 @@ from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.api.status import Tensor
 from modelport.errors import ModelportError, causes, lacks_memory
+from modelport.runtimes.pytorch.tensors import name_outputs, to_tensor
 from modelport.steps.runner import say
 from modelport.verification.arrays import Tensors
 from modelport.verification.errors import describe_error
 from modelport.verification.reference import Reference
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.forms.base import Captured
-from modelport_converter.frameworks.pytorch.outputs import name_outputs, to_tensor
 from modelport_converter.frameworks.pytorch.watching.watch import is_torch
 from modelport_converter.onnx_graphs.chance import find_random_operations
 from modelport_converter.onnx_graphs.files import read_opset

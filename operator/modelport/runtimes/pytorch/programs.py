@@ -17,9 +17,9 @@ from typing import IO, Any
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.runtimes.pytorch.pickles import Name, find_names
 from modelport.storage.archives import DAMAGED, open_zip
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.pytorch.weights.pickles import Name, find_names
 
 MAX_JSON_BYTES = 256 << 20
 _SYMBOLS = (
