@@ -27,7 +27,7 @@ _SYMBOLS = (
 )
 OPERATOR = re.compile(
     rf"torch\.ops\.[a-zA-Z]\w*(\.(?!__)\w+){{1,2}}|_operator\.({_SYMBOLS}|getitem|matmul)|math\.[a-z]\w*|torch\.sym_[a-z]+"
-    r"|torch\._sym_[a-z]+"
+    r"|torch\._sym_[a-z]+|torch\.ops\.aten\.__i?(and|or|xor|lshift|rshift)__\.\w+"
 )
 _FUNCTIONS = re.compile(
     "Symbol|Dummy|Integer|Float|Rational|Add|Mul|Equality|Unequality|StrictLessThan|StrictGreaterThan|LessThan|GreaterThan"

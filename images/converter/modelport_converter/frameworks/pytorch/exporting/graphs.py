@@ -213,13 +213,23 @@ def _capture(subject: Subject) -> torch.export.ExportedProgram:
     }
     arguments = to_arguments(subject.example, subject.inputs)
     with whole_layers():
-        return torch.export.export(
-            model,
-            arguments,
-            dynamic_shapes=shapes,
-            strict=False,
-            prefer_deferred_runtime_asserts_over_guards=True,  # what other lengths do not meet is refused when it is run
-        )
+        try:
+            return torch.export.export(model, arguments, dynamic_shapes=shapes, strict=False)
+        except torch._dynamo.exc.UserError:  # noqa: SLF001  # it has no public name
+            # a length was fixed by what may only have been asked of it: then it is noted instead, and noted once too often
+            program = torch.export.export(
+                model,
+                arguments,
+                dynamic_shapes=shapes,
+                strict=False,
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+    for node in reversed(program.graph.nodes):
+        if node.target is torch.ops.aten._assert_scalar.default:  # noqa: SLF001
+            program.graph.erase_node(node)
+    program.graph.eliminate_dead_code()
+    program.graph_module.recompile()
+    return program
 
 
 def _print(subject: Subject) -> torch.jit.ScriptModule:
