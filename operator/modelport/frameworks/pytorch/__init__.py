@@ -61,6 +61,7 @@ CAPTURED = "pytorch-export"
 """Its graph is there already; only one exporter takes it."""
 GRAPHS = ("torchscript", CAPTURED)
 """Of PyTorch's own, which need no code of the model's."""
+MODULE = "pytorch-module"
 
 FRAMEWORK = Framework(
     "pytorch",
@@ -78,5 +79,7 @@ FRAMEWORK = Framework(
             for each in FORMATS
             for target in GRAPHS
         ),
+        Converter(MODULE, MODULE, Options, cost=1),
+        *(Converter("onnx", target, Options, cost=10) for target in (*GRAPHS, MODULE)),
     ),
 )

@@ -2,4 +2,4 @@
 
 from modelport.conversion.base import Runtime
 
-RUNTIME = Runtime("pytorch", "PyTorch", ("torchscript", "pytorch-export"))
+RUNTIME = Runtime("pytorch", "PyTorch", ("torchscript", "pytorch-export", "pytorch-module"))

@@ -63,10 +63,10 @@ def _save(folder, model, signature):
     folder.mkdir()
     names = Names([each.name for each in signature.inputs], [each.name for each in signature.outputs]).encode()
     if isinstance(model, torch.export.ExportedProgram):
-        torch.export.save(model, folder / "net.pt2", extra_files={FILE: names})
-        return folder, ["net.pt2"]
-    torch.jit.save(model, folder / "net.pt", _extra_files={FILE: names})
-    return folder, ["net.pt"]
+        torch.export.save(model, folder / "model.pt2", extra_files={FILE: names})
+        return folder, ["model.pt2"]
+    torch.jit.save(model, folder / "model.pt", _extra_files={FILE: names})
+    return folder, ["model.pt"]
 
 
 def _answer(inputs):

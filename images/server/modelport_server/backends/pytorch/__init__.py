@@ -43,15 +43,13 @@ WAYS: tuple[LoadOptions, ...] = (
 
 def load(folder: Path, files: Sequence[str], how: How) -> Infer:
     """Load the one model, as it will serve. Raises ModelportError (RuntimeUnsupported)."""
-    found = [(name, opener) for name in files for suffix, opener in OPENERS.items() if name.endswith(suffix)]
+    found = [name for name in files if name in OPENERS]
     if len(found) != 1:
-        expected = ", ".join(f"*{suffix}" for suffix in OPENERS)
-        raise ModelportError(
-            Reason.VERIFICATION_FAILED, f"expected one file of {expected}, found {', '.join(files):.200}"
-        )
+        message = f"expected one file of {', '.join(OPENERS)}, found {', '.join(files):.200}"
+        raise ModelportError(Reason.VERIFICATION_FAILED, message)
     _limit_threads(how.threads)
-    ((name, opener),) = found
-    return _make_run(_open(folder / name, opener), is_plain=how.options.get(EXECUTOR) == "plain")
+    (name,) = found
+    return _make_run(_open(folder / name, OPENERS[name]), is_plain=how.options.get(EXECUTOR) == "plain")
 
 
 def _open(path: Path, opener: Callable[[Path], Opened]) -> Opened:

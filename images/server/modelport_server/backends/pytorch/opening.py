@@ -1,4 +1,4 @@
-"""Files that PyTorch serves, by how their names end, as modules that take tensors in a row."""
+"""Files that PyTorch serves, by their names, as modules that take tensors in a row."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.runtimes.pytorch.called import Called, open_program
+from modelport.runtimes.pytorch.modules import CODE, open_module
 from modelport.runtimes.pytorch.names import FILE, Names, decode
 from modelport.runtimes.pytorch.programs import find_code
 
@@ -37,4 +38,13 @@ def _open_program(path: Path) -> Opened:
     return Opened(Called(program), decode(extra[FILE]))
 
 
-OPENERS: Mapping[str, Callable[[Path], Opened]] = {".pt": _open_script, ".pt2": _open_program}
+def _open_module(path: Path) -> Opened:
+    """Run the code of a module, which nobody plans for without trust."""
+    return Opened(open_module(path), decode(path.with_name(FILE).read_bytes()))
+
+
+OPENERS: Mapping[str, Callable[[Path], Opened]] = {
+    "model.pt": _open_script,
+    "model.pt2": _open_program,
+    CODE: _open_module,
+}

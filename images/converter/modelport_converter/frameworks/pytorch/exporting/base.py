@@ -55,7 +55,7 @@ class RefusedError(Exception):
     """An exporter's reason."""
 
 
-def pick_example(reference: Reference, inputs: Sequence[Input]) -> Tensors:
+def pick_example(reference: Reference, inputs: Sequence[Input | Tensor]) -> Tensors:
     """Return the sample to show an exporter: few lengths of 1, which are taken for broadcasts, few equal ones, small."""
 
     def rank(tensors: Tensors) -> tuple[int, int, int]:

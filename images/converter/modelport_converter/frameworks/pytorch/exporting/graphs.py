@@ -59,22 +59,25 @@ class Subject(NamedTuple):
     is_traceable: bool = True
     is_doubtful: bool = False
     """Whether the model's code looks at values of tensors."""
+    outputs: Sequence[str] = ()
+    """Names of what the model answers with, in a row; else they follow from its structure."""
 
 
 class Named(torch.nn.Module):
     """The model with the names of its inputs as parameters, and its outputs by name."""
 
-    def __init__(self, model: torch.nn.Module, names: Sequence[str]) -> None:
+    def __init__(self, model: torch.nn.Module, names: Sequence[str], outputs: Sequence[str] = ()) -> None:
         super().__init__()
         self.model = model
-        self._names = list(names)
+        self._names, self._outputs = list(names), list(outputs)
         parameters = [inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in identifiers(names)]
         # what torch.export calls placeholders, and so the inputs of whoever opens the program
         self.__dict__["forward"] = _with_signature(self._answer, inspect.Signature(parameters))
         settle(self)
 
     def _answer(self, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        return name_outputs(self.model(*inputs), self._names)
+        answer = self.model(*inputs)
+        return dict(zip(self._outputs, answer, strict=True)) if self._outputs else name_outputs(answer, self._names)
 
 
 def _with_signature(function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
@@ -206,7 +209,7 @@ def _capture(subject: Subject) -> torch.export.ExportedProgram:
     if isinstance(subject.captured, torch.export.ExportedProgram):
         return subject.captured
     names = [each.name for each in subject.inputs]
-    model = Named(subject.captured or subject.model, names)
+    model = Named(subject.captured or subject.model, names, subject.outputs)
     shapes = {
         name: dict.fromkeys(free_axes(each), torch.export.Dim.DYNAMIC)
         for name, each in zip(identifiers(names), subject.inputs, strict=True)

@@ -64,11 +64,11 @@ class Blueprint:
         """Return the name of a function that the module's file will have, with those that it calls."""
         name = function.__name__
         if name not in self.helpers:
+            self.helpers[name] = function
             for other in function.__code__.co_names:
                 called = function.__globals__.get(other)
                 if inspect.isfunction(called) and called.__module__.startswith(__package__ or ""):
                     self.use(called)
-            self.helpers[name] = function
         return name
 
     def _fresh(self, name: str) -> str:
@@ -131,10 +131,8 @@ class Code:
             from modelport_converter.frameworks.pytorch.generating.support.lengths import join_lengths
 
             if is_float(value.dtype):
-                made = f"torch.tensor({show_list(value.items) if value.axes else show(value.items[0])})"
-                return made
-            made = self.call(join_lengths, show_list(value.items))
-            made = made if value.axes else f"{made}.reshape([])"
-            return made
+                return f"torch.tensor({show_list(value.items) if value.axes else show(value.items[0])})"
+            joined = self.call(join_lengths, show_list(value.items))
+            return joined if value.axes else f"{joined}.reshape([])"
         constant = value.constant
         return value.text if constant is None else self.module.constant(name, constant)

@@ -1,6 +1,7 @@
 """One node as the functions that write its code see it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -86,12 +87,10 @@ class Node:
     def operand(self, index: int, other: int) -> str:
         """Return an input of arithmetic with another one: a single constant as Python's number, else a tensor."""
         array, rank = self.value(index).constant, self.rank(other)
-        if array is not None and array.size == 1 and (array.ndim == 0 or (rank is not None and array.ndim <= rank)):
-            if array.dtype != bool and self.value(other).items is None and array.dtype.kind in "fiu":
-                try:
-                    return literal(array.reshape(())[()])
-                except ValueError:
-                    pass
+        is_single = array is not None and array.size == 1 and array.dtype.kind in "fiu"
+        if is_single and self.value(other).items is None and array.ndim <= (rank or 0):  # type: ignore[union-attr]
+            with suppress(ValueError):
+                return literal(array.reshape(())[()])  # type: ignore[union-attr]
         return self.tensor(index)
 
     def dtype(self, index: int) -> int:
@@ -138,7 +137,9 @@ class Node:
     def length(self, index: int) -> str:
         """Return an input as the expression of a whole number."""
         numbers = self.value(index).numbers
-        return f"int({self.tensor(index)})" if numbers is None else show(numbers[0])
+        if numbers is None:
+            return f"int({self.tensor(index)})"
+        return show(int(numbers[0]) if isinstance(numbers[0], float) else numbers[0])
 
     def items(self, index: int) -> tuple[Item, ...]:
         """Return the numbers of an input; of a tensor of known length, its elements. Raises UnsupportedError."""
@@ -148,6 +149,8 @@ class Node:
         shape = self.shape(index)
         if shape is None or len(shape) > 1 or (shape and shape[0] is None):
             raise UnsupportedError(f"with an input {index} of unknown length")
+        if self.is_float(index):
+            raise UnsupportedError(f"with an input {index} that is no constant")
         listed = self.code.assign(f"{self.proto.input[index]}_lengths", self.lengths(index))
         return tuple(f"{listed}[{place}]" for place in range((shape[0] or 0) if shape else 1))
 

@@ -51,6 +51,7 @@ class Value(NamedTuple):
 
     @property
     def is_constant(self) -> bool:
+        """Whether all of it is known."""
         return self.array is not None or (self.items is not None and not any(isinstance(i, str) for i in self.items))
 
     @property

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from modelport.verification.arrays import Array
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError
 from modelport_converter.frameworks.pytorch.generating.operators.layers import layer_name
+from modelport_converter.frameworks.pytorch.generating.support.normalising import layer_norm
 
 
 def _batch(node: Node) -> str:
@@ -19,7 +21,7 @@ def _batch(node: Node) -> str:
         scale, bias, mean, variance = (np.asarray(each) for each in weights)
         made = f"nn.BatchNorm{max(rank - 2, 1)}d({scale.size}, eps={epsilon})"
         parts = {"weight": scale, "bias": bias, "running_mean": mean, "running_var": variance}
-        parts["num_batches_tracked"] = np.int64(0)
+        parts["num_batches_tracked"] = np.array(0)
         key = (made, *(each.tobytes() for each in parts.values()))
         return f"{node.code.module.layer(layer_name(node, 1), made, parts, key)}({node.tensor(0)})"
     given = [node.tensor(index) for index in (0, 3, 4, 1, 2)]
@@ -30,32 +32,31 @@ def _instance(node: Node) -> str:
     return f"F.instance_norm({node.tensor(0)}, None, None, {node.tensor(1)}, {node.tensor(2)}, eps={node.get('epsilon', 1e-5)})"
 
 
-def _layer(node: Node) -> str:
-    if node.wants(1) or node.wants(2):
-        raise UnsupportedError("whose mean or deviation is an output")
+def _layer(node: Node) -> str | list[str]:
     axis, rank, epsilon = node.get("axis", -1), node.rank(0), node.get("epsilon", 1e-5)
     scale, bias = node.constant(1), node.constant(2)
     count = -axis if axis < 0 else None if rank is None else rank - axis
-    if count is None or scale is None or (node.has(2) and bias is None):
-        raise UnsupportedError("whose weights, or whose axes, are not known")
-    shape = _lengths(node, scale, count)
-    if scale.shape != shape or (bias is not None and bias.shape != shape):
-        scale = np.broadcast_to(scale, shape)
-        bias = None if bias is None else np.broadcast_to(bias, shape)
+    shape = None if count is None or scale is None else _lengths(node, scale, count)
+    if shape is None or scale is None or node.wants(1) or node.wants(2) or (node.has(2) and bias is None):
+        names = [node.code.fresh(name) for name in ("normalised", "mean", "deviation")]
+        given = [node.tensor(0), node.tensor(1), node.tensor(2) if node.has(2) else "None", str(axis), str(epsilon)]
+        node.code.line(f"{', '.join(names)} = {node.code.call(layer_norm, *given)}")
+        return names
+    scale = np.broadcast_to(scale, shape)
+    bias = None if bias is None else np.broadcast_to(bias, shape)
     made = f"nn.LayerNorm({list(shape)}, eps={epsilon}{', bias=False' if bias is None else ''})"
     parts = {"weight": scale} if bias is None else {"weight": scale, "bias": bias}
     key = (made, *(each.tobytes() for each in parts.values()))
     return f"{node.code.module.layer(layer_name(node, 1), made, parts, key)}({node.tensor(0)})"
 
 
-def _lengths(node: Node, scale: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]", count: int) -> tuple[int, ...]:
+def _lengths(node: Node, scale: Array, count: int) -> tuple[int, ...] | None:
+    """Return the lengths that are normalised over, if they are known."""
     shape = node.shape(0)
     known = tuple(shape[-count:]) if shape is not None else scale.shape
     if None in known or len(known) != count:
-        known = scale.shape if scale.ndim == count else ()
-    if len(known) != count:
-        raise UnsupportedError("over lengths that are not known")
-    return tuple(int(each or 0) for each in known)
+        known = scale.shape
+    return tuple(int(each or 0) for each in known) if len(known) == count else None
 
 
 def _root_mean_square(node: Node) -> str:
@@ -66,17 +67,11 @@ def _root_mean_square(node: Node) -> str:
 
 def _group(node: Node) -> str:
     groups, epsilon, given = node.get("num_groups"), node.get("epsilon", 1e-5), node.tensor(0)
-    scale, bias = node.array(1), node.array(2)
-    shape = node.shape(0)
-    if node.version < 21:  # noqa: PLR2004  # scale and bias of each group, later of each channel
-        channels = shape[1] if shape else None
-        if channels is None:
-            raise UnsupportedError("of channels whose number is not known")
-        scale, bias = (np.repeat(each, channels // groups) for each in (scale, bias))
-    names = [
-        node.code.module.constant(f"{node.name}_{part}", each) for part, each in (("scale", scale), ("bias", bias))
-    ]
-    return f"F.group_norm({given}, {groups}, {', '.join(names)}, {epsilon})"
+    scale, bias = node.tensor(1), node.tensor(2)
+    if node.version < 21:  # noqa: PLR2004  # of each group, later of each channel
+        each = f"{given}.shape[1] // {groups}"
+        scale, bias = f"{scale}.repeat_interleave({each})", f"{bias}.repeat_interleave({each})"
+    return f"F.group_norm({given}, {groups}, {scale}, {bias}, {epsilon})"
 
 
 def _local_response(node: Node) -> str:

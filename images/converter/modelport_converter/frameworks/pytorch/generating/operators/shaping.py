@@ -123,7 +123,7 @@ def _expand(node: Node) -> str:
         if all(length == 1 or wanted == 1 for length, wanted in zip(own, numbers, strict=True)):
             found = tuple(wanted if length == 1 else -1 for length, wanted in zip(own, numbers, strict=True))
             return f"{text}.expand({show_list(found)})"
-    return node.code.call(lengths.expand, text, node.lengths(1))
+    return node.code.call(lengths.expand_to, text, node.lengths(1))
 
 
 def _tile(node: Node) -> str:
@@ -169,6 +169,8 @@ def _depth_to_space(node: Node) -> str:
 
 def _space_to_depth(node: Node) -> str:
     size, text = node.get("blocksize"), node.tensor(0)
+    if node.get("mode", "DCR") == "CRD":
+        return f"F.pixel_unshuffle({text}, {size})"
     n, c, h, w = (f"{text}.shape[{axis}]" for axis in range(4))
     parts = f"{text}.reshape([{n}, {c}, {h} // {size}, {size}, {w} // {size}, {size}])"
     return f"{parts}.permute([0, 3, 5, 1, 2, 4]).reshape([{n}, {c} * {size * size}, {h} // {size}, {w} // {size}])"
@@ -180,7 +182,7 @@ def _constant_of_shape(node: Node) -> str | Value:
     dtype = helper.np_dtype_to_tensor_dtype(array.dtype)
     numbers = node.value(0).numbers
     if numbers is not None and len(numbers) == 1 and isinstance(numbers[0], int) and numbers[0] <= 64:  # noqa: PLR2004
-        return Value(array=np.full(numbers, array.reshape(-1)[0]))
+        return Value(array=np.full(numbers[0], array.reshape(-1)[0]))
     return f"torch.full({node.lengths(0)}, {literal(array.reshape(-1)[0])}, dtype={DTYPES[dtype]})"
 
 

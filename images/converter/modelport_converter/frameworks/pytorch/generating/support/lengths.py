@@ -26,6 +26,6 @@ def reshape_zeros(x: Tensor, lengths: list[int]) -> Tensor:
     return x.reshape(found)
 
 
-def expand(x: Tensor, lengths: list[int]) -> Tensor:
+def expand_to(x: Tensor, lengths: list[int]) -> Tensor:
     """Broadcast x with a tensor of these lengths."""
     return x.expand(torch.broadcast_shapes(x.shape, lengths))

@@ -14,7 +14,7 @@ def pad_axis(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor
     elif mode == "wrap":
         index = torch.remainder(index, length)
     else:
-        index = (length - 1) - (torch.remainder(index, 2 * (length - 1)) - (length - 1)).abs()
+        index = (length - 1) - ((length - 1) - index.abs()).abs()
     return x.index_select(axis, index)
 
 
