@@ -86,6 +86,8 @@ class Code:
         self.module = module
         self.lines: list[str] = []
         self.values: dict[str, Value] = {}
+        self.ranks: dict[str, int] = {}
+        """Of values whose shapes nothing else tells."""
         self._depth = 0
         self._taken: set[str] = set()
 

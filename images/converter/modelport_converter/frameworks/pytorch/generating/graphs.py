@@ -17,6 +17,7 @@ from modelport_converter.frameworks.pytorch.generating.code import Blueprint, Co
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError
 from modelport_converter.frameworks.pytorch.generating.operators import OPERATORS
 from modelport_converter.frameworks.pytorch.generating.operators.layers import linear
+from modelport_converter.frameworks.pytorch.generating.ranks import find_rank
 from modelport_converter.frameworks.pytorch.generating.source import write_source
 from modelport_converter.frameworks.pytorch.generating.values import Value
 from modelport_converter.onnx_graphs.files import opset_of
@@ -136,6 +137,9 @@ class _Writer:
             self._code.values |= dict(zip(proto.output, folded, strict=False))
             return
         made: Any = OPERATORS[proto.op_type](node)
+        rank = find_rank(node)
+        if rank is not None:
+            self._code.ranks |= dict.fromkeys(proto.output, rank)
         results = made if isinstance(made, list) else [made]
         for name, result in zip(proto.output, results, strict=False):
             if name:
@@ -163,6 +167,7 @@ class _Writer:
         if row is None or row.shape != (weight.shape[1],):
             return False
         node = Node(proto, self._code, self._types, self._version)
+        self._code.ranks |= dict.fromkeys(other.output, node.rank(0) or 2) if node.rank(0) else {}
         self._code.values[other.output[0]] = self._named(other.output[0], linear(node, weight.T, row, node.tensor(0)))
         skipped.add(other.output[0])
         return True

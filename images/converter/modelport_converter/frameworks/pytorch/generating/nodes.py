@@ -109,7 +109,7 @@ class Node:
     def rank(self, index: int) -> int | None:
         """Return the number of axes of an input, if it is known."""
         shape = self.shape(index)
-        return None if shape is None else len(shape)
+        return self.code.ranks.get(self.proto.input[index]) if shape is None else len(shape)
 
     def known_rank(self, index: int = 0) -> int:
         """Return the number of axes of an input. Raises UnsupportedError where it is not known."""
@@ -125,7 +125,9 @@ class Node:
             return list(value.array.shape)
         if value.items is not None:
             return [len(value.items)] if value.axes else []
-        return shape_in(self.types, self.proto.input[index])
+        shape = shape_in(self.types, self.proto.input[index])
+        rank = self.code.ranks.get(self.proto.input[index])
+        return shape if shape is not None or rank is None else [None] * rank
 
     def lengths(self, index: int) -> str:
         """Return an input as the expression of a list of whole numbers."""

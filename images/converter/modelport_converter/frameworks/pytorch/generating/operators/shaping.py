@@ -152,10 +152,10 @@ def _pad_value(node: Node) -> str:
         if constant is None:
             return f"float({node.tensor(2)})"
         try:
-            return literal(constant.reshape(-1)[0])
+            return literal(constant.astype(float).reshape(-1)[0])
         except ValueError:
             return f'float("{constant.reshape(-1)[0]}")'
-    return str(node.get("value", 0))
+    return literal(float(node.get("value", 0)))
 
 
 def _depth_to_space(node: Node) -> str:
