@@ -79,7 +79,8 @@ class _Printer:
         answer = self._answer()
         head = f"def forward(self, {', '.join(taken)}):" if taken else "def forward(self):"
         self._module.eval()
-        script = torch.jit.script(_Empty(self._module))
+        own = type("Program", (_Empty,), {})  # scripts of one class are one type, which has one forward
+        script = torch.jit.script(own(self._module))
         script.define("\n    ".join([head, *self._lines, f"return ({', '.join(answer)},)"]) + "\n")
         return script.eval()
 
@@ -133,6 +134,8 @@ class _Printer:
             return _SYMBOLS[target].format(*map(self._text, node.args))
         if str(target) in _SIZES:
             return _SIZES[str(target)].format(*map(self._text, node.args))
+        if target in _ITEMS:
+            return f"{_item_type(node)}({self._text(node.args[0])})"
         if not isinstance(target, torch._ops.OpOverload):  # noqa: SLF001  # it has no public name
             raise RefusedError(f"{target} is no operator that TorchScript has")
         given: list[str] = []
@@ -172,6 +175,15 @@ class _Empty(torch.nn.Module):
     def __init__(self, state: torch.nn.Module) -> None:
         super().__init__()
         self.state = state
+
+
+_ITEMS = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)  # noqa: SLF001  # its name
+
+
+def _item_type(node: Node) -> str:
+    """Return what a number out of a tensor is: a script has to know."""
+    kind = type(node.meta.get("val"))
+    return "bool" if kind in (bool, torch.SymBool) else "float" if kind in (float, torch.SymFloat) else "int"
 
 
 _STATE = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)

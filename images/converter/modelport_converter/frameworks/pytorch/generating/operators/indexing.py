@@ -27,7 +27,7 @@ def _slice(node: Node) -> str | Value:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         place = axis if axis >= 0 else node.known_rank() + axis
         if not isinstance(step, str) and step < 0:
-            text = _backward(node, text, place, start, end, int(step))
+            text = _backward(node, text, place, (start, end, int(step)))
         else:
             parts[place] = f"{_begin(start)}:{_end(end)}" + (f":{show(step)}" if step != 1 else "")
     if not parts or set(parts.values()) == {":"}:
@@ -43,7 +43,8 @@ def _end(end: Item) -> str:
     return "" if not isinstance(end, str) and end >= _END - 1 else show(end)
 
 
-def _backward(node: Node, text: str, axis: int, start: Item, end: Item, step: int) -> str:
+def _backward(node: Node, text: str, axis: int, span: tuple[Item, Item, int]) -> str:
+    start, end, step = span
     if isinstance(start, str) or isinstance(end, str):
         raise UnsupportedError("backward, from or to a place that is free")
     if step == -1 and (start == -1 or start >= _END - 1) and end <= -_END:

@@ -87,7 +87,7 @@ def _write(node: Node, how: _Resize) -> str:
         length = f"{text}.shape[{axis}]"
         wanted = f"math.floor({length} * {show(how.scales[axis])})" if how.scales else show(how.sizes[axis])
         scale = show(how.scales[axis]) if how.scales else f"{wanted} / {length}"
-        text = node.code.assign("resized", _along(node, how, text, axis, wanted, scale))
+        text = node.code.assign("resized", _along(node, how, (text, str(axis), wanted, scale)))
     return text
 
 
@@ -114,8 +114,8 @@ def _is_long(axes: dict[int, Item], how: _Resize) -> bool:
     return all(not isinstance(item, str) and item >= 2 for item in axes.values()) or how.transform == "half_pixel"  # noqa: PLR2004
 
 
-def _along(node: Node, how: _Resize, text: str, axis: int, wanted: str, scale: str) -> str:
-    given, transform = [text, str(axis), wanted, scale], f'"{how.transform}"'
+def _along(node: Node, how: _Resize, given: tuple[str, str, str, str]) -> str:
+    transform = f'"{how.transform}"'
     if how.mode == "nearest":
         return node.code.call(resizing.resize_nearest, *given, transform, f'"{how.rounding}"')
     if how.mode == "linear":
