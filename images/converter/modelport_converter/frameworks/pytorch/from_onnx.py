@@ -36,6 +36,12 @@ def convert(task: HopTask, _options: Options) -> None:
         (folder / CODE).write_text(generated.source, encoding="utf-8")
         (folder / FILE).write_text(generated.names.encode(), encoding="utf-8")
         torch.save(generated.state, folder / STATE)
+        if task.hop.target == "pytorch-export" and generated.decisions:
+            told = ", ".join(generated.decisions)
+            message = (
+                f"torch.export follows no branch or loop that depends on values: {told:.300}; convert it to torchscript"
+            )
+            raise ModelportError(Reason.CONVERSION_FAILED, message)
         _FORMS[task.hop.target](task, folder, generated.names)
 
 

@@ -5,6 +5,7 @@ model's layers and their names, and gives way to a program, printed as TorchScri
 """
 
 import inspect
+import logging
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ from modelport_converter.frameworks.pytorch.exporting.recurrent import whole_lay
 from modelport_converter.frameworks.pytorch.forms.base import Captured
 
 LOGGER = "torch"
+for noisy in ("torch.fx", "torch.export"):  # they log what they raise, with graphs and tracebacks
+    logging.getLogger(noisy).setLevel(logging.CRITICAL)
 OWN = ("aten", "prim", "prims", "quantized", "inductor")
 """Namespaces of operators that PyTorch has by itself, in the image that serves, too."""
 Graph = TypeVar("Graph")

@@ -38,6 +38,8 @@ class Generated(NamedTuple):
     source: str
     state: dict[str, torch.Tensor]
     names: Names
+    decisions: tuple[str, ...] = ()
+    """Branches and loops that depend on values."""
 
 
 def generate(model: onnx.ModelProto) -> Generated:
@@ -72,6 +74,7 @@ class _Writer:
         self._module = Blueprint()
         self._code = Code(self._module)
         self._refused: list[str] = []
+        self._decisions: list[str] = []
         self._uses: dict[str, int] = {}
         for node in nodes_of(model):
             for name in node.input:
@@ -94,7 +97,8 @@ class _Writer:
             raise ModelportError(Reason.CONVERSION_FAILED, message)
         answers = [self._as_tensor(name) for name in outputs]
         names = Names(inputs, outputs)
-        return Generated(write_source(self._module, taken, self._code.lines, answers, names), self._module.state, names)
+        source = write_source(self._module, taken, self._code.lines, answers, names)
+        return Generated(source, self._module.state, names, tuple(self._decisions))
 
     def _as_tensor(self, name: str) -> str:
         return self._code.tensor(self._code.values[name], name)
@@ -189,6 +193,7 @@ class _Writer:
             found = {name: self._code.values[each.name] for name, each in zip(proto.output, graph.output, strict=True)}
             self._code.values = {name: each for name, each in self._code.values.items() if name in before} | found
             return
+        self._decisions.append(f"If ({proto.name or proto.output[0]})")
         names = [self._code.fresh(name) for name in proto.output]
         for head, graph in ((f"if bool({self._code.tensor(condition)}):", yes), ("else:", no)):
             with self._code.block(head):
@@ -198,6 +203,7 @@ class _Writer:
         self._code.values |= {name: Value(own) for name, own in zip(proto.output, names, strict=True)}
 
     def _loop(self, proto: onnx.NodeProto, body: onnx.GraphProto) -> None:
+        self._decisions.append(f"Loop ({proto.name or proto.output[0]})")
         count, goes_on, *carried = body.input
         states = [
             self._code.assign(each.name, self._as_tensor(name))
@@ -210,9 +216,7 @@ class _Writer:
             self._code.line(f"{own}: list[Tensor] = []")
         most = ""
         if proto.input[0]:
-            limit = self._code.values[proto.input[0]]
             most = self._code.assign("most", Node(proto, self._code, self._types, self._version).length(0))
-            assert limit
         with self._code.block(f"while {going}{f' and {turn} < {most}' if most else ''}:"):
             self._code.values[count.name] = Value(self._code.assign(count.name, f"torch.tensor({turn})"))
             self._code.values[goes_on.name] = Value(self._code.assign(goes_on.name, f"torch.tensor({going})"))
