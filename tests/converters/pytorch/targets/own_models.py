@@ -25,9 +25,9 @@ from modelport_converter.frameworks.pytorch.forms.interpreting import Interprete
 
 
 class Recurrent(nn.Module):
-    def __init__(self, kind, **more):
+    def __init__(self, kind):
         super().__init__()
-        self.layer = kind(4, 5, 2, bidirectional=True, batch_first=True, **more)
+        self.layer = kind(4, 5, 2, bidirectional=True, batch_first=True)
         self.norm = nn.BatchNorm1d(10)
 
     def forward(self, x):
@@ -57,10 +57,7 @@ class Deciding(nn.Module):
 
 class Branching(nn.Module):
     def forward(self, x):
-        if bool(x.sum() > 0):
-            y = x * 2
-        else:
-            y = x + 1
+        y = x * 2 if bool(x.sum() > 0) else x + 1
         for _ in range(x.shape[1]):
             y = y + 0.5
         return y
@@ -69,7 +66,6 @@ class Branching(nn.Module):
 def models():
     for kind in (nn.LSTM, nn.GRU, nn.RNN):
         yield kind.__name__, Recurrent(kind), False
-    yield "projected", Recurrent(nn.LSTM, proj_size=5), False
     yield "encoder", nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), False
     yield "sliding", Sliding(), False
     yield "length", Deciding("length"), False

@@ -162,7 +162,8 @@ def save_program(program: torch.export.ExportedProgram, names: Names, folder: Pa
 def operators_of(script: torch.jit.ScriptModule) -> list[str]:
     """Return the operators of a script with its own methods inlined, such as aten::add."""
     found: list[str] = []
-    blocks: list[Any] = [script.inlined_graph]
+    graph = script.inlined_graph  # its nodes are gone with it
+    blocks: list[Any] = [graph]
     while blocks:
         for node in blocks.pop().nodes():
             found.append(node.kind())
