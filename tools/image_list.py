@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE = "docker.io/library/debian:bookworm-slim"
 SHARED = "operator/modelport/**/*"
 CONVERTER, SERVER = "images/converter", "images/server"
+INSTALL = "images/install.sh"
 OWN: dict[str, dict[str, Any]] = {
     "operator": {
         "dockerfile": "images/operator/Dockerfile",
@@ -42,7 +43,7 @@ def _converter(framework: Framework) -> dict[str, Any]:
         "dockerfile": f"{CONVERTER}/Dockerfile",
         "base": BASE,
         "args": {"FRAMEWORK": framework.name, **_packages(framework)},
-        "inputs": [SHARED, *_locks(CONVERTER, framework.name), *_code(package, "frameworks", others)],
+        "inputs": [SHARED, INSTALL, *_locks(CONVERTER, framework.name), *_code(package, "frameworks", others)],
     }
 
 
@@ -55,6 +56,7 @@ def _server(runtime: Runtime) -> dict[str, Any]:
         "args": {"RUNTIME": runtime.name, **_packages(runtime)},
         "inputs": [
             SHARED,
+            INSTALL,
             *compiling,
             *_locks(SERVER, runtime.name),
             *_code(f"{SERVER}/modelport_server", "backends", others),

@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = str(Path(sys.executable).parent / "uv")
 TORCH_CPU = "torch==2.13.0+cpu"
 TORCH_CPU_HASH = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"  # cp311, x86-64
+PURE = ("torchvision",)
+"""Packages beside torch in its lock that need nothing of CUDA."""
+FRAMEWORK = "pytorch-cuda"
 IMAGE = ("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28")
 DEVELOPMENT = ("--universal", "--python-version", "3.11", "--all-extras", "--group", "dev")
 HEADER = "# Made by `make lock` from {source}. Do not edit.\n"
@@ -52,7 +55,7 @@ def lock_torch(source: Path) -> None:
     whole = entries(compile_lock(lock, source, *IMAGE, f"--constraint={beside}"))
     own = {name: entry for name, entry in whole.items() if name not in others}
     write(lock, source, "\n".join(own.values()) + "\n")
-    cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", own["torchvision"]]
+    cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", *(own[name] for name in PURE if name in own)]
     write(source.with_name("pytorch-cpu.txt"), source, "\n".join(cpu) + "\n")
 
 
@@ -60,11 +63,12 @@ def main() -> None:
     """Write all locks."""
     sources = {ROOT / "requirements.lock": (ROOT / "pyproject.toml", DEVELOPMENT)}
     for source in sorted([*ROOT.glob("images/*/locks/*.in"), *ROOT.glob("bench/*/locks/*.in")]):
-        if source.stem != "pytorch-cuda":
+        if source.stem != FRAMEWORK:
             sources[source.with_suffix(".txt")] = source, IMAGE
     for lock, (source, options) in sources.items():
         write(lock, source, compile_lock(lock, source, *options))
-    lock_torch(ROOT / "images/converter/locks/pytorch-cuda.in")
+    for source in sorted(ROOT.glob(f"images/*/locks/{FRAMEWORK}.in")):
+        lock_torch(source)
 
 
 if __name__ == "__main__":

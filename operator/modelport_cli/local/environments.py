@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modelport import __version__
-from modelport.storage.jars import VARIABLE, fetch_jars
+from modelport.storage.packages.jars import VARIABLE, fetch_jars
 from modelport.storage.packages.leaving_out import leave_out
 from modelport_cli.console import print_line, progress
 from modelport_cli.errors import CommandError

@@ -1,6 +1,6 @@
 """PyTorch: weights with a factory that builds the model, and models that are stored whole."""
 
-from modelport.conversion.base import Converter, Format, Framework
+from modelport.conversion.base import Converter, Format, Framework, Options
 from modelport.conversion.onnx_options import OnnxOptions
 from modelport.frameworks.pytorch.archives import detect_program, detect_script
 from modelport.frameworks.pytorch.folders import WEIGHTS, detect_huggingface
@@ -59,15 +59,27 @@ FORMATS = (
 EXPORTERS = {"": 10, "other-exporter": 20}
 CAPTURED = "pytorch-export"
 """Its graph is there already; only one exporter takes it."""
+GRAPHS = ("torchscript", CAPTURED)
+"""Of PyTorch's own, which need no code of the model's."""
+MODULE = "pytorch-module"
 
 FRAMEWORK = Framework(
     "pytorch",
     "PyTorch",
     formats=FORMATS,
-    converters=tuple(
-        Converter(each.name, "onnx", OnnxOptions, cost=cost, by=by)
-        for each in FORMATS
-        for by, cost in EXPORTERS.items()
-        if not (by and each.name == CAPTURED)
+    converters=(
+        *(
+            Converter(each.name, "onnx", OnnxOptions, cost=cost, by=by)
+            for each in FORMATS
+            for by, cost in EXPORTERS.items()
+            if not (by and each.name == CAPTURED)
+        ),
+        *(
+            Converter(each.name, target, Options, cost=1 if each.name == target else 10)
+            for each in FORMATS
+            for target in GRAPHS
+        ),
+        Converter(MODULE, MODULE, Options, cost=1),
+        *(Converter("onnx", target, Options, cost=10) for target in (*GRAPHS, MODULE)),
     ),
 )

@@ -20,6 +20,8 @@ HEADS = 3
 """Pickles before the one of the content: that number, a version, and sizes of types."""
 CONSTANTS = "constants.pkl"
 """Beside the pickle where torch.jit.save wrote the archive."""
+GENERATED = ("model.py", "state_dict.pt", "modelport.json")
+"""Of a module whose code was generated."""
 _LOCAL_HEADER = 30
 _PLAIN = ("collections OrderedDict", "torch._utils ", "torch._tensor ")
 """What a pickle of weights imports before all else."""
@@ -34,7 +36,13 @@ def detect_weights(tree: Tree) -> Evidence | None:
 
 
 def detect_module(tree: Tree) -> Evidence | None:
-    """Look for modules that were saved whole."""
+    """Look for modules that were saved whole, and for generated ones: a file of code with its weights and names beside it."""
+    folders = [path.removesuffix(GENERATED[0]) for path in tree.paths if path.rpartition("/")[2] == GENERATED[0]]
+    whole = [folder for folder in folders if all(f"{folder}{name}" in tree.paths for name in GENERATED)]
+    if whole:
+        parts = zip(("model", "weights", "names"), GENERATED, strict=True)
+        rivals = tuple(f"{folder}{GENERATED[0]}" for folder in whole[1:])
+        return Evidence({part: f"{whole[0]}{name}" for part, name in parts}, rivals=rivals)
     return _detect("model", tree, bool)
 
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 import pytest
 
 from modelport.errors import ModelportError
-from modelport_converter.frameworks.pytorch.weights.programs import find_code
+from modelport.runtimes.pytorch.programs import find_code
 
 SYMBOL = "Symbol('s77', positive=True, integer=True)"
 

@@ -13,12 +13,12 @@ from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import DimensionRange, Input
 from modelport.errors import ModelportError, lacks_memory
+from modelport.runtimes.pytorch.tensors import name_outputs, to_array, to_tensor
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.samples.domains import known_domains
 from modelport.verification.samples.values import make_tensors, shape_of
 from modelport_converter.frameworks.pytorch.building.state import find_changes, take_marks, walk
-from modelport_converter.frameworks.pytorch.outputs import name_outputs, to_array, to_tensor
 from modelport_converter.frameworks.pytorch.watching.watch import Watch, coarsest
 
 MAX_CHANGES = 3

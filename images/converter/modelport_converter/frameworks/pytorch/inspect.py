@@ -11,18 +11,20 @@ import msgspec
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.errors import ModelportError
+from modelport.frameworks.pytorch.pickles import GENERATED
+from modelport.runtimes.pytorch.pickles import Name, Object
+from modelport.runtimes.pytorch.programs import find_code
 from modelport.steps.runner import say
 from modelport.storage.archives import DAMAGED, list_zip
 from modelport.storage.trees import FolderTree
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
-from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object
-from modelport_converter.frameworks.pytorch.weights.programs import find_code
 from modelport_converter.frameworks.pytorch.weights.shards import INDEX, find_shards, is_safetensors, read_index
 from modelport_converter.frameworks.pytorch.weights.signatures import read_signature
 from modelport_converter.tasks import find_part
 
 LOGGER = "torch"
+CODE, STATE, _ = GENERATED
 REMOTE_CODE = "auto_map"
 """Where a configuration of transformers names Python files beside it."""
 ADAPTER = "adapter_config.json"
@@ -102,6 +104,10 @@ def _check_program(path: Path) -> Signature | None:
 
 
 def _check_module(path: Path) -> None:
+    if path.name == CODE:
+        say(LOGGER, f"opening it runs {CODE}, which trust: Trusted allows")
+        _check_pickle(path.with_name(STATE))
+        return
     say(LOGGER, f"opening it makes a {describe(read_checkpoint(path).content)}, which trust: Trusted allows")
 
 

@@ -1,25 +1,14 @@
 """PyTorch to ONNX, by PyTorch's exporters."""
 
-import msgspec
-
-from modelport.api.reasons import Reason
 from modelport.conversion.onnx_options import OnnxOptions
 from modelport.errors import ModelportError
 from modelport.frameworks import FORMATS
-from modelport.steps.handover import CAVEATS, DOUBTS, read_signature
-from modelport.verification.calls import run_calls
-from modelport.verification.reference import FILE_NAME, Reference, read_reference
-from modelport_converter.frameworks.pytorch.answering import Asker
-from modelport_converter.frameworks.pytorch.doubts import find_baked, find_changing, is_check, tell_packings
-from modelport_converter.frameworks.pytorch.exporting import (
-    Export,
-    Exported,
-    Flattened,
-    export_model,
-    pick_example,
-    warm_up,
-)
-from modelport_converter.frameworks.pytorch.forms.base import Loaded
+from modelport.steps.handover import read_signature
+from modelport.verification.reference import FILE_NAME, read_reference
+from modelport_converter.frameworks.pytorch.exporting.base import Flattened, pick_example
+from modelport_converter.frameworks.pytorch.exporting.doubts import is_check, tell_packings
+from modelport_converter.frameworks.pytorch.exporting.onnx_files import Export, export_model, warm_up
+from modelport_converter.frameworks.pytorch.exporting.telling import tell_doubts
 from modelport_converter.frameworks.pytorch.load import open_model
 from modelport_converter.onnx_graphs.files import finish_model
 from modelport_converter.tasks import MODEL, HopTask
@@ -56,37 +45,5 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
         )
     except ModelportError as refusal:
         raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
-    _tell_doubts(task, opened.loaded, reference, exported)
+    tell_doubts(task, opened.loaded, reference, exported)
     finish_model(path, simplify=options.simplify, precision=options.precision)
-
-
-def _tell_doubts(task: HopTask, loaded: Loaded, reference: Reference, exported: Exported) -> None:
-    """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed.
-
-    What may be baked in besides is left as doubts: the gate says whether it matters.
-    """
-    places, packings = dict.fromkeys(exported.places), list[str]()
-    if exported.is_doubtful:
-        asker = Asker(loaded.model, loaded.inputs, task.code)
-        for sample in reference.usual:
-            run_calls(asker.run, sample.inputs, task.request.states)
-        _tell_baked(task, find_baked(asker.watch.looks), exported)
-        places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
-        packings = tell_packings(asker.watch.packings)
-    doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"] * bool(places)
-    (task.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
-
-
-def _tell_baked(task: HopTask, baked: list[str], trace: Exported) -> None:
-    if baked and task.request.verification.policy == "Enforce":
-        refusal = trace.refusal.removeprefix("capture: ").partition(".  ")[0]
-        instead = f"; torch.export would not, but refuses: {refusal:.120}" if refusal else ""
-        message = (
-            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in{instead}. Give inputs[].values or"
-            " verification.data that reach both ways, or write it with tensors, such as torch.where"
-        )
-        raise ModelportError(Reason.CONVERSION_FAILED, message)
-    caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
-    caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in trace.wholes]
-    if caveats:
-        (task.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))

@@ -11,8 +11,8 @@ from itertools import chain
 import numpy as np
 import torch
 
+from modelport.runtimes.pytorch.tensors import to_array, to_tensor
 from modelport.verification.source.moving import move_weights
-from modelport_converter.frameworks.pytorch.outputs import to_array, to_tensor
 
 Leaf = torch.Tensor | np.ndarray | int | float | complex  # bool is an int
 _REGISTRIES = ("_parameters", "_buffers", "_modules")

@@ -1,4 +1,4 @@
-"""Modules that were saved whole: unpickling runs what the pickle says, so only a trusted one is opened."""
+"""Modules with their code: unpickling runs what the pickle says, so only a trusted one is opened."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import torch
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
+from modelport.runtimes.pytorch.modules import CODE, open_module
 from modelport.storage.trees import open_tree
 from modelport_converter.code.loading import stand_in, tell, without_failing_packages
 from modelport_converter.frameworks.pytorch.building.loading import draw_from
@@ -21,6 +22,8 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
     if not request.trusted:  # no such Job is planned
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"{path.name}: opening it runs code that comes with it")
     draw_from(seed)
+    if path.name == CODE:
+        return Loaded(_run_code(path), request.inputs)
     stand_in(request.code)
     try:
         content = without_failing_packages(lambda: torch.load(path, map_location="cpu", weights_only=False))
@@ -47,3 +50,16 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         raise ModelportError(Reason.FACTORY_FAILED, message)
     settle(content)
     return Loaded(content, request.inputs)
+
+
+def _run_code(path: Path) -> torch.nn.Module:
+    """Return a generated module."""
+    try:
+        model = open_module(path)
+    except Exception as error:  # whatever its code raises
+        if lacks_memory(error):
+            raise
+        message = f"{path.name}: expected a generated module with its weights, found: {last_line(error)}"
+        raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
+    settle(model)
+    return model

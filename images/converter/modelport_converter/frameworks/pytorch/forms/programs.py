@@ -2,42 +2,24 @@
 
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
-from torch.export.graph_signature import ConstantArgument, InputKind
-from torch.utils import _pytree
 
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
+from modelport.runtimes.pytorch.called import Called, open_program
+from modelport.runtimes.pytorch.programs import find_code
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.forms.base import Loaded
-from modelport_converter.frameworks.pytorch.weights.programs import find_code
 from modelport_converter.frameworks.pytorch.weights.signatures import read_signature
 from modelport_converter.tasks import find_part, last_line
 
 logging.getLogger("torch.export").setLevel(logging.CRITICAL)  # it logs what it raises, with a traceback
-
-
-class Called(torch.nn.Module):
-    """The program as a module, with its tensors in a row, whatever structure it was called with."""
-
-    def __init__(self, program: torch.export.ExportedProgram) -> None:
-        super().__init__()
-        self.program = program.module(check_guards=False)
-        self._structure = program.call_spec.in_spec
-        self._places = [spec.arg for spec in _user_inputs(program)]
-
-    def forward(self, *inputs: torch.Tensor) -> Any:
-        """Return what the program answers."""
-        left = iter(inputs)
-        flat = [each.value if isinstance(each, ConstantArgument) else next(left) for each in self._places]
-        args, kwargs = _pytree.tree_unflatten(flat, self._structure)
-        return self.program(*args, **kwargs)
 
 
 def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded:  # noqa: ARG001  # as all forms
@@ -47,8 +29,7 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
         raise ModelportError(Reason.UNTRUSTED_SOURCE, f"{path.name}: opening it would run {', '.join(run):.300}")
     told = read_signature(path)
     try:
-        program = torch.export.load(path)
-        program._guards_code = []  # noqa: SLF001  # text that is run as Python; the samples find the limits
+        program = open_program(path)
         model = Called(program)
     except Exception as error:  # what the reader meets in a damaged file has no common base
         if lacks_memory(error):
@@ -63,7 +44,3 @@ def load(request: ConvertRequest, folder: Path, code: Path, seed: int) -> Loaded
     inputs = [Input(name=each.name, dtype=cast("Dtype", each.dtype), shape=list(each.shape)) for each in told.inputs]
     limits = {} if request.inputs else told.limits
     return Loaded(model, request.inputs or inputs, limits, program, is_traceable=False)
-
-
-def _user_inputs(program: torch.export.ExportedProgram) -> list[Any]:
-    return [each for each in program.graph_signature.input_specs if each.kind == InputKind.USER_INPUT]

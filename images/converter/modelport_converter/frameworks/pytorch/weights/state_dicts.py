@@ -11,6 +11,7 @@ from safetensors import safe_open
 from modelport.api.reasons import Reason
 from modelport.api.spec import Checkpoint as Selection
 from modelport.errors import ModelportError
+from modelport.runtimes.pytorch.pickles import Name, Object, OrderedMapping
 from modelport.steps.runner import say
 from modelport_converter.frameworks.pytorch.weights.checkpoints import (
     Checkpoint,
@@ -18,7 +19,6 @@ from modelport_converter.frameworks.pytorch.weights.checkpoints import (
     describe,
     read_checkpoint,
 )
-from modelport_converter.frameworks.pytorch.weights.pickles import Name, Object, OrderedMapping
 from modelport_converter.frameworks.pytorch.weights.readings import Look, Reading, Wanted, choose, find_readings
 from modelport_converter.frameworks.pytorch.weights.shards import (
     INDEX,

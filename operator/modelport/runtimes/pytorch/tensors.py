@@ -5,8 +5,8 @@ from collections.abc import Collection
 import ml_dtypes
 import torch
 
+from modelport.runtimes.pytorch.naming import name_leaves, refuse_output
 from modelport.verification.arrays import Array
-from modelport_converter.frameworks.pytorch.naming import name_leaves, refuse_output
 
 
 def name_outputs(answer: object, taken: Collection[str] = ()) -> dict[str, torch.Tensor]:

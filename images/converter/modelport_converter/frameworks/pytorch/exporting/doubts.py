@@ -36,6 +36,11 @@ def tell_packings(places: Iterable[Place]) -> list[str]:
     return [told] if where else []
 
 
+def find_looks(looks: Mapping[Place, set[object]]) -> list[Place]:
+    """Return places that follow from values or lengths and are no checks."""
+    return [place for place in looks if not is_check(place.file, place.line)]
+
+
 def is_check(file: str, line: int) -> bool:
     """Return whether a line of Python only refuses what is wrong: no answer follows from it."""
     return line in _lines_of_checks(file)

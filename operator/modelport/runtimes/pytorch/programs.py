@@ -17,9 +17,9 @@ from typing import IO, Any
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
+from modelport.runtimes.pytorch.pickles import Name, find_names
 from modelport.storage.archives import DAMAGED, open_zip
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.pytorch.weights.pickles import Name, find_names
 
 MAX_JSON_BYTES = 256 << 20
 _SYMBOLS = (
@@ -27,7 +27,7 @@ _SYMBOLS = (
 )
 OPERATOR = re.compile(
     rf"torch\.ops\.[a-zA-Z]\w*(\.(?!__)\w+){{1,2}}|_operator\.({_SYMBOLS}|getitem|matmul)|math\.[a-z]\w*|torch\.sym_[a-z]+"
-    r"|torch\._sym_[a-z]+"
+    r"|torch\._sym_[a-z]+|torch\.ops\.aten\.__i?(and|or|xor|lshift|rshift)__\.\w+"
 )
 _FUNCTIONS = re.compile(
     "Symbol|Dummy|Integer|Float|Rational|Add|Mul|Equality|Unequality|StrictLessThan|StrictGreaterThan|LessThan|GreaterThan"

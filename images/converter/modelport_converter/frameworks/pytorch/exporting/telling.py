@@ -1,0 +1,46 @@
+"""Tell what a trace bakes in: refuse it, or leave it as caveats and doubts."""
+
+import msgspec
+
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
+from modelport.steps.handover import CAVEATS, DOUBTS
+from modelport.verification.calls import run_calls
+from modelport.verification.reference import Reference
+from modelport_converter.frameworks.pytorch.answering import Asker
+from modelport_converter.frameworks.pytorch.exporting.base import Exported
+from modelport_converter.frameworks.pytorch.exporting.doubts import find_baked, find_changing, tell_packings
+from modelport_converter.frameworks.pytorch.forms.base import Loaded
+from modelport_converter.tasks import HopTask
+
+
+def tell_doubts(task: HopTask, loaded: Loaded, reference: Reference, exported: Exported) -> None:
+    """Refuse a trace that bakes in what the samples do not prove, or leave it as caveats where that is allowed.
+
+    What may be baked in besides is left as doubts: the gate says whether it matters.
+    """
+    places, packings = dict.fromkeys(exported.places), list[str]()
+    if exported.is_doubtful:
+        asker = Asker(loaded.model, loaded.inputs, task.code)
+        for sample in reference.usual:
+            run_calls(asker.run, sample.inputs, task.request.states)
+        _tell_baked(task, find_baked(asker.watch.looks), exported)
+        places = dict.fromkeys([*find_changing(asker.watch.looks), *places])
+        packings = tell_packings(asker.watch.packings)
+    doubts = packings or [f"what one sample had may be baked in at {', '.join(places)}"] * bool(places)
+    (task.out / DOUBTS).write_bytes(msgspec.json.encode(doubts))
+
+
+def _tell_baked(task: HopTask, baked: list[str], trace: Exported) -> None:
+    if baked and task.request.verification.policy == "Enforce":
+        refusal = trace.refusal.removeprefix("capture: ").partition(".  ")[0]
+        instead = f"; torch.export would not, but refuses: {refusal:.120}" if refusal else ""
+        message = (
+            f"{', '.join(baked)[:160]} on the samples, and the trace bakes that in{instead}. Give inputs[].values or"
+            " verification.data that reach both ways, or write it with tensors, such as torch.where"
+        )
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
+    caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in trace.wholes]
+    if caveats:
+        (task.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))

@@ -1,0 +1,148 @@
+"""What is computed with Python's numbers instead of with tensors: shapes, and what follows from them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from onnx import TensorProto
+
+from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError, of_items
+from modelport_converter.frameworks.pytorch.generating.values import DTYPES, Item, Value, is_float, show
+
+
+def compute(node: Node) -> Value | None:
+    """Return the numbers that a node makes of numbers, of which some are not known; None where a tensor is needed."""
+    kind = node.proto.op_type
+    values = [value for value in node.inputs if value is not None]
+    if kind not in _OF_ITEMS or not any(value.items is not None for value in values):
+        return None
+    numbers = [value.numbers for value in values]
+    if any(each is None for each in numbers):
+        return None
+    known = [each for each in numbers if each is not None]
+    axes = max(len(node.shape(index) or ()) for index in range(len(values)))
+    count = 1 if any(len(each) == 1 for each in known) and axes == 0 else _count(known)
+    rows = [each * count if len(each) == 1 else each for each in known]
+    if any(len(each) != count for each in rows):
+        return None
+    dtype = _result_type(node, kind)
+    if dtype not in DTYPES:
+        return None
+    found: list[Item] = []
+    for row in zip(*rows, strict=True):
+        try:
+            item = _OF_ITEMS[kind](node, dtype, *row)
+        except (UnsupportedError, ZeroDivisionError):
+            return None
+        found.append(node.code.assign("length", item) if isinstance(item, str) and not item.isidentifier() else item)
+    return of_items(found, axes=axes, dtype=dtype)
+
+
+def _count(known: list[tuple[Item, ...]]) -> int:
+    others = [len(each) for each in known if len(each) != 1]
+    return others[0] if others else 1
+
+
+def _result_type(node: Node, kind: str) -> int:
+    if kind == "Cast":
+        return int(node.get("to"))
+    if kind in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"):
+        return int(TensorProto.BOOL)
+    return node.dtype(1 if kind == "Where" else 0)
+
+
+def _infix(symbol: str, known: Callable[[Any, Any], Item]) -> Callable[..., Item]:
+    def write(_node: Node, _dtype: int, one: Item, other: Item) -> Item:
+        if isinstance(one, str) or isinstance(other, str):
+            return f"({show(one)} {symbol} {show(other)})"
+        return known(one, other)
+
+    return write
+
+
+def _multiply(_node: Node, _dtype: int, one: Item, other: Item) -> Item:
+    if isinstance(one, str) or isinstance(other, str):
+        if 1 in (one, other):
+            return other if one == 1 else one
+        return f"({show(one)} * {show(other)})"
+    return one * other
+
+
+def _divide(_node: Node, dtype: int, one: Item, other: Item) -> Item:
+    if not isinstance(one, str) and not isinstance(other, str):
+        return one / other if is_float(dtype) else int(one / other)
+    if other == 1:
+        return one
+    # lengths are not negative, where rounding down and rounding towards zero would differ
+    return f"({show(one)} {'/' if is_float(dtype) else '//'} {show(other)})"
+
+
+def _compare(symbol: str, known: Callable[[Any, Any], bool]) -> Callable[..., Item]:
+    def write(_node: Node, _dtype: int, one: Item, other: Item) -> Item:
+        if not isinstance(one, str) and not isinstance(other, str):
+            return known(one, other)
+        number = other if isinstance(one, str) else one
+        if symbol == "==" and not isinstance(number, str) and number < 0:
+            return False  # no length is
+        raise UnsupportedError("a decision by a free length")
+
+    return write
+
+
+def _where(_node: Node, _dtype: int, condition: Item, one: Item, other: Item) -> Item:
+    if isinstance(condition, str):
+        raise UnsupportedError("a decision by a free length")
+    return one if condition else other
+
+
+def _cast(node: Node, dtype: int, one: Item) -> Item:
+    given = node.dtype(0)
+    if isinstance(one, str):
+        if dtype == TensorProto.BOOL:
+            raise UnsupportedError("a decision by a free length")
+        if is_float(dtype) == is_float(given):
+            return one
+        return f"({one} * 1.0)" if is_float(dtype) else f"math.floor({one})"
+    return float(one) if is_float(dtype) else bool(one) if dtype == TensorProto.BOOL else int(one)
+
+
+def _rounded(function: str) -> Callable[..., Item]:
+    def write(_node: Node, _dtype: int, one: Item) -> Item:
+        import math
+
+        return f"(math.{function}({one}) * 1.0)" if isinstance(one, str) else float(getattr(math, function)(one))
+
+    return write
+
+
+def _extreme(function: Callable[..., Any]) -> Callable[..., Item]:
+    def write(_node: Node, _dtype: int, one: Item, other: Item) -> Item:
+        if isinstance(one, str) or isinstance(other, str):
+            raise UnsupportedError("a decision by a free length")
+        return function(one, other)  # type: ignore[no-any-return]
+
+    return write
+
+
+def _negate(_node: Node, _dtype: int, one: Item) -> Item:
+    return f"(-{one})" if isinstance(one, str) else -one
+
+
+_OF_ITEMS: dict[str, Callable[..., Item]] = {
+    "Add": _infix("+", lambda one, other: one + other),
+    "Sub": _infix("-", lambda one, other: one - other),
+    "Mul": _multiply,
+    "Div": _divide,
+    "Mod": _infix("%", lambda one, other: one % other),
+    "Equal": _compare("==", lambda one, other: one == other),
+    "Greater": _compare(">", lambda one, other: one > other),
+    "GreaterOrEqual": _compare(">=", lambda one, other: one >= other),
+    "Less": _compare("<", lambda one, other: one < other),
+    "LessOrEqual": _compare("<=", lambda one, other: one <= other),
+    "Max": _extreme(max),
+    "Min": _extreme(min),
+    "Where": _where,
+    "Cast": _cast,
+    "Floor": _rounded("floor"),
+    "Ceil": _rounded("ceil"),
+    "Neg": _negate,
+}
