@@ -2,7 +2,7 @@
 
 import re
 
-from modelport.conversion.base import Converter, Format, Framework
+from modelport.conversion.base import Converter, Format, Framework, Options
 from modelport.conversion.detection import Evidence, Tree, play
 from modelport.conversion.onnx_options import OnnxOptions
 
@@ -133,6 +133,9 @@ def _detect_checkpoint(tree: Tree) -> Evidence | None:
 
 
 LAMBDA = "Lambda layers"
+SAVED = "tensorflow-saved-model"
+KERAS_FORMATS = ("keras-h5", "keras", "keras-json-weights")
+GRAPHS = ("tensorflow-graph", "tensorflow-checkpoint", SAVED)
 
 FRAMEWORK = Framework(
     "tensorflow",
@@ -174,7 +177,7 @@ FRAMEWORK = Framework(
             may_execute=LAMBDA,
         ),
         Format(
-            "tensorflow-saved-model",
+            SAVED,
             "TensorFlow SavedModel (a folder: saved_model.pb, variables)",
             _detect_saved_model,
             suffixes=(SAVED_MODEL,),
@@ -189,12 +192,7 @@ FRAMEWORK = Framework(
         ),
     ),
     converters=(
-        Converter("keras-h5", "onnx", OnnxOptions, cost=10),
-        Converter("keras", "onnx", OnnxOptions, cost=10),
-        Converter("keras-json-weights", "onnx", OnnxOptions, cost=10),
-        Converter("tensorflow-graph", "onnx", OnnxOptions, cost=10),
-        Converter("tensorflow-checkpoint", "onnx", OnnxOptions, cost=10),
-        Converter("tflite", "onnx", OnnxOptions, cost=10),
-        Converter("tensorflow-saved-model", "onnx", OnnxOptions, cost=10),
+        *(Converter(name, "onnx", OnnxOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS, "tflite")),
+        *(Converter(name, SAVED, Options, cost=1 if name == SAVED else 10) for name in (*KERAS_FORMATS, *GRAPHS)),
     ),
 )

@@ -39,12 +39,15 @@ class Model(NamedTuple):
     call: Callable[[Sequence[tf.Tensor]], Mapping[str, tf.Tensor]]
     """From the inputs in order to the outputs by name."""
     variables: Sequence[tf.Variable]
+    holder: object = None
+    """What its tables and files live as long as, and are saved with."""
 
 
 def make_model(
     inputs: Sequence[Input],
     call: Callable[[Sequence[tf.Tensor]], Mapping[str, tf.Tensor]],
     variables: Sequence[tf.Variable],
+    holder: object = None,
 ) -> Model:
     """Return a model whose outputs have names of their own."""
     taken = {each.name for each in inputs}
@@ -52,7 +55,7 @@ def make_model(
     def answer(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
         return {name_output(name, taken): tensor for name, tensor in call(tensors).items()}
 
-    return Model(inputs, answer, variables)
+    return Model(inputs, answer, variables, holder)
 
 
 def name_output(name: str, inputs: Collection[str]) -> str:
