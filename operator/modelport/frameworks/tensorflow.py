@@ -1,6 +1,9 @@
 """TensorFlow and Keras: SavedModels, and models as Keras writes them, by Keras 2 as well as by Keras 3."""
 
 import re
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from modelport.conversion.base import Converter, Format, Framework, Options
 from modelport.conversion.detection import Evidence, Tree, play
@@ -137,6 +140,20 @@ SAVED = "tensorflow-saved-model"
 KERAS_FORMATS = ("keras-h5", "keras", "keras-json-weights")
 GRAPHS = ("tensorflow-graph", "tensorflow-checkpoint", SAVED)
 
+LITE_MODEL = "tflite"
+
+
+class LiteOptions(Options, frozen=True, kw_only=True):
+    """Options of what writes TensorFlow Lite."""
+
+    precision: Annotated[
+        Literal["float16", "int8"] | None,
+        Meta(
+            description="Keep weights in half precision, or in 8 bits with the scale of each channel; inputs and outputs keep their types."
+        ),
+    ] = None
+
+
 FRAMEWORK = Framework(
     "tensorflow",
     "TensorFlow",
@@ -156,7 +173,7 @@ FRAMEWORK = Framework(
             holds_graph=True,
         ),
         Format(
-            "tflite",
+            LITE_MODEL,
             "TensorFlow Lite model (.tflite)",
             _detect_lite,
             suffixes=(".tflite",),
@@ -192,7 +209,9 @@ FRAMEWORK = Framework(
         ),
     ),
     converters=(
-        *(Converter(name, "onnx", OnnxOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS, "tflite")),
+        *(Converter(name, "onnx", OnnxOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS, LITE_MODEL)),
         *(Converter(name, SAVED, Options, cost=1 if name == SAVED else 10) for name in (*KERAS_FORMATS, *GRAPHS)),
+        *(Converter(name, LITE_MODEL, LiteOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS)),
+        Converter(LITE_MODEL, LITE_MODEL, Options, cost=1),
     ),
 )

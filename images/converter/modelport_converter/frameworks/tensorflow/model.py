@@ -12,6 +12,7 @@ from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError
+from modelport.runtimes.litert.naming import name_output
 
 PRECISIONS: tuple[Dtype, ...] = ("bfloat16", "float16", "float32", "float64")
 RANDOM = re.compile("(Stateless|Stateful)?(Random|TruncatedNormal|Multinomial|ParameterizedTruncated|StandardNormal)")
@@ -56,11 +57,6 @@ def make_model(
         return {name_output(name, taken): tensor for name, tensor in call(tensors).items()}
 
     return Model(inputs, answer, variables, holder)
-
-
-def name_output(name: str, inputs: Collection[str]) -> str:
-    """Return the name of an output: another one where an input is called so."""
-    return f"{name}_output" if name in inputs else name
 
 
 class Graph(NamedTuple):

@@ -1,8 +1,8 @@
 """TensorFlow to ONNX, by tf2onnx."""
 
 from modelport.conversion.onnx_options import OnnxOptions
-from modelport_converter.frameworks.tensorflow.exporting import export_model
-from modelport_converter.frameworks.tensorflow.load import open_hop
+from modelport_converter.frameworks.tensorflow.opening.load import open_hop
+from modelport_converter.frameworks.tensorflow.writing.exporting import export_model
 from modelport_converter.onnx_graphs.files import finish_model
 from modelport_converter.tasks import MODEL, HopTask
 

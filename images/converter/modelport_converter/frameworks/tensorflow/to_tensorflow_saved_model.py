@@ -6,9 +6,9 @@ the one that answers, so that it loads wherever TensorFlow is.
 
 from modelport.conversion.base import Options
 from modelport.steps.handover import read_signature
-from modelport_converter.frameworks.tensorflow.graphs.copying import copy_saved_model
-from modelport_converter.frameworks.tensorflow.graphs.saving import save_model
-from modelport_converter.frameworks.tensorflow.load import open_hop
+from modelport_converter.frameworks.tensorflow.opening.load import open_hop
+from modelport_converter.frameworks.tensorflow.writing.copying import copy_saved_model
+from modelport_converter.frameworks.tensorflow.writing.saving import save_model
 from modelport_converter.tasks import MODEL, HopTask
 
 SAVED_MODEL = "tensorflow-saved-model"

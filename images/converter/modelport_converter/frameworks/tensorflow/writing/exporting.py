@@ -25,9 +25,9 @@ from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.graphs.endings import refuse_early_ends
 from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten
 from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops
-from modelport_converter.frameworks.tensorflow.load import Opened
+from modelport_converter.frameworks.tensorflow.lite.reading import convert_tflite
 from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
-from modelport_converter.frameworks.tensorflow.tflite import convert_tflite
+from modelport_converter.frameworks.tensorflow.opening.load import Opened
 from modelport_converter.onnx_graphs.files import MAX_FILE_BYTES
 from modelport_converter.onnx_graphs.graphs import nodes_of, subgraphs_of
 

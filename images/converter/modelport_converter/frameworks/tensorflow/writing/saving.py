@@ -23,15 +23,21 @@ FILE = "saved_model.pb"
 def save_model(model: Model, asked: Signature, folder: Path) -> None:
     """Write the model with the lengths that were asked of it. Raises ModelportError (ConversionFailed)."""
     fixed = fix_lengths(model, asked)
-    words = [each.name if each.name.isidentifier() else f"{INPUT}{number}" for number, each in enumerate(fixed.inputs)]
+    save_graph(fixed, trace(fixed), folder)
+
+
+def save_graph(model: Model, graph: Graph, folder: Path) -> None:
+    """Write a model that was traced. Raises ModelportError (ConversionFailed)."""
+    names = [each.name for each in model.inputs]
+    words = [name if name.isidentifier() else f"{INPUT}{number}" for number, name in enumerate(names)]
     try:
-        _save(fixed, trace(fixed), words, folder)
+        _save(model, graph, words, folder)
     except Exception as error:  # of no common base
         if lacks_memory(error) or isinstance(error, ModelportError):
             raise
         message = f"TensorFlow does not save the model: {describe_error(error)}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
-    _rename(folder / FILE, dict(zip(words, (each.name for each in fixed.inputs), strict=True)))
+    _rename(folder / FILE, dict(zip(words, names, strict=True)))
 
 
 def fix_lengths(model: Model, asked: Signature) -> Model:

@@ -15,6 +15,7 @@ from modelport_converter.frameworks.tensorflow.keras.architectures import find_c
 from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
 from modelport_converter.frameworks.tensorflow.keras.models import load_built, load_keras
+from modelport_converter.frameworks.tensorflow.lite.reading import load_tflite
 from modelport_converter.frameworks.tensorflow.model import (
     Graph,
     Model,
@@ -23,7 +24,6 @@ from modelport_converter.frameworks.tensorflow.model import (
     refuse_states,
     trace,
 )
-from modelport_converter.frameworks.tensorflow.tflite import load_tflite
 from modelport_converter.tasks import HopTask, find_part, has_part
 
 TFLITE = "tflite"
