@@ -1,8 +1,10 @@
-"""Functions with loops of TensorFlow 1 as tf2onnx takes them."""
+"""Functions as those take them that look into no calls and know no variables."""
 
+from collections.abc import Callable
 from typing import cast
 
 import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from modelport_converter.frameworks.tensorflow.graphs.endings import fill_arrays
@@ -16,8 +18,17 @@ def flatten(function: Function) -> Function:
 
     Raises ModelportError (ConversionFailed) for functions that call themselves.
     """
+    return _change(function, lambda graph: fill_arrays(raise_loops(inline_calls(graph))))
+
+
+def inline(function: Function) -> Function:
+    """Return a function without calls, those in bodies of loops included, and with weights as constants."""
+    return _change(function, inline_calls)
+
+
+def _change(function: Function, change: Callable[[GraphDef], GraphDef]) -> Function:
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    graph = fill_arrays(raise_loops(inline_calls(frozen.graph.as_graph_def())))
+    graph = change(frozen.graph.as_graph_def())
     whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
     given, answers = (
         [whole.graph.get_tensor_by_name(each.name) for each in side] for side in (frozen.inputs, frozen.outputs)

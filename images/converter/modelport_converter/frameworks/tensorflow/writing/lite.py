@@ -10,18 +10,16 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.conversion.shapes import FIELD
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
-from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten
-from modelport_converter.frameworks.tensorflow.graphs.loops import Function, has_old_loops
+from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten, inline
+from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops
 from modelport_converter.frameworks.tensorflow.lite.reading import WRITING
 from modelport_converter.frameworks.tensorflow.model import SERVING, Graph, Model, trace
 from modelport_converter.frameworks.tensorflow.writing.gauss import has_errors, replace_errors
@@ -44,7 +42,7 @@ def write_lite(model: Model, asked: Signature, precision: str | None) -> bytes:
     """Return the file's content. Raises ModelportError (ConversionFailed, ShapesNeeded)."""
     fixed = fix_lengths(model, asked)
     graph = trace(fixed)
-    frozen = graph._replace(function=_freeze(graph))
+    frozen = graph._replace(function=(flatten if has_old_loops(graph.nodes) else inline)(graph.function))
     try:
         content = _convert(fixed, frozen, asked, precision)
     except ModelportError:
@@ -54,13 +52,6 @@ def write_lite(model: Model, asked: Signature, precision: str | None) -> bytes:
         content = _convert(fixed, frozen, asked, precision)
     _refuse_states(content)
     return content
-
-
-def _freeze(graph: Graph) -> Function:
-    """Return the function with its weights as constants, and without calls."""
-    if has_old_loops(graph.nodes):
-        return flatten(graph.function)
-    return cast("Function", convert_variables_to_constants_v2(graph.function, lower_control_flow=False))
 
 
 def _convert(model: Model, graph: Graph, asked: Signature, precision: str | None) -> bytes:
