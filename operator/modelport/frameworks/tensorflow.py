@@ -137,7 +137,8 @@ def _detect_checkpoint(tree: Tree) -> Evidence | None:
 
 LAMBDA = "Lambda layers"
 SAVED = "tensorflow-saved-model"
-KERAS_FORMATS = ("keras-h5", "keras", "keras-json-weights")
+APART = "keras-json-weights"
+KERAS_FORMATS = ("keras-h5", "keras", APART)
 GRAPHS = ("tensorflow-graph", "tensorflow-checkpoint", SAVED)
 
 LITE_MODEL = "tflite"
@@ -152,6 +153,14 @@ class LiteOptions(Options, frozen=True, kw_only=True):
             description="Keep weights in half precision, or in 8 bits with the scale of each channel; inputs and outputs keep their types."
         ),
     ] = None
+
+
+class WeightsOptions(Options, frozen=True, kw_only=True):
+    """Options of what writes an architecture and weights apart."""
+
+    weights: Annotated[
+        Literal["hdf5", "checkpoint"], Meta(description="How the weights beside the architecture are stored.")
+    ] = "hdf5"
 
 
 FRAMEWORK = Framework(
@@ -180,7 +189,7 @@ FRAMEWORK = Framework(
             holds_graph=True,
         ),
         Format(
-            "keras-json-weights",
+            APART,
             "Keras weights (HDF5 or a TensorFlow checkpoint) with an architecture (JSON), or with code that builds it",
             _detect_weights,
             suffixes=WEIGHTS_SUFFIXES,
@@ -213,5 +222,12 @@ FRAMEWORK = Framework(
         *(Converter(name, SAVED, Options, cost=1 if name == SAVED else 10) for name in (*KERAS_FORMATS, *GRAPHS)),
         *(Converter(name, LITE_MODEL, LiteOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS)),
         Converter(LITE_MODEL, LITE_MODEL, Options, cost=1),
+        *(
+            Converter(
+                source, target, WeightsOptions if target == APART else Options, cost=1 if source == target else 10
+            )
+            for source in KERAS_FORMATS
+            for target in KERAS_FORMATS
+        ),
     ),
 )
