@@ -1,16 +1,22 @@
 """Functions as those take them that look into no calls and know no variables."""
 
+import re
 from collections.abc import Callable
 from typing import cast
 
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.python.eager import context
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from modelport_converter.frameworks.tensorflow.graphs.endings import fill_arrays
 from modelport_converter.frameworks.tensorflow.graphs.loops import Function, inline_calls, raise_loops
 
 v1 = tf.compat.v1
+FROZEN = re.compile(r"_frozen_\d+$")
+"""How functions of a graph end that was frozen: they are called so again when they are frozen once more, and TensorFlow
+takes no second one of a name that is written otherwise. Nobody asks the model any more by then.
+"""
 
 
 def flatten(function: Function) -> Function:
@@ -26,7 +32,16 @@ def inline(function: Function) -> Function:
     return _change(function, inline_calls)
 
 
+def forget_frozen(function: Function) -> None:
+    """Let the functions of a frozen graph be frozen once more."""
+    functions, known = function.graph.as_graph_def().library.function, context.context()
+    for name in (each.signature.name for each in functions if FROZEN.search(each.signature.name)):
+        while known.has_function(name):  # once for each graph that has it
+            known.remove_function(name)
+
+
 def _change(function: Function, change: Callable[[GraphDef], GraphDef]) -> Function:
+    forget_frozen(function)
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
     graph = change(frozen.graph.as_graph_def())
     whole = v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])

@@ -41,8 +41,7 @@ MAX_NAMES = 5
 def write_lite(model: Model, asked: Signature, precision: str | None) -> bytes:
     """Return the file's content. Raises ModelportError (ConversionFailed, ShapesNeeded)."""
     fixed = fix_lengths(model, asked)
-    graph = trace(fixed)
-    frozen = graph._replace(function=(flatten if has_old_loops(graph.nodes) else inline)(graph.function))
+    frozen = _freeze(trace(fixed))
     try:
         content = _convert(fixed, frozen, asked, precision)
     except ModelportError:
@@ -52,6 +51,16 @@ def write_lite(model: Model, asked: Signature, precision: str | None) -> bytes:
         content = _convert(fixed, frozen, asked, precision)
     _refuse_states(content)
     return content
+
+
+def _freeze(graph: Graph) -> Graph:
+    try:
+        return graph._replace(function=(flatten if has_old_loops(graph.nodes) else inline)(graph.function))
+    except Exception as error:  # of no common base
+        if lacks_memory(error) or isinstance(error, ModelportError):
+            raise
+        message = f"TensorFlow does not freeze the model: {describe_error(error)}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
 
 
 def _convert(model: Model, graph: Graph, asked: Signature, precision: str | None) -> bytes:
