@@ -14,11 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = str(Path(sys.executable).parent / "uv")
+CUDA = "-cuda"
+"""How a list of what is there for devices of their own is called, torch first."""
 TORCH_CPU = "torch==2.13.0+cpu"
 TORCH_CPU_HASH = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"  # cp311, x86-64
-PURE = ("torchvision",)
-"""Packages beside torch in its lock that need nothing of CUDA."""
-FRAMEWORK = "pytorch-cuda"
 IMAGE = ("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28")
 DEVELOPMENT = ("--universal", "--python-version", "3.11", "--all-extras", "--group", "dev")
 HEADER = "# Made by `make lock` from {source}. Do not edit.\n"
@@ -50,24 +49,27 @@ def entries(lock: str) -> dict[str, str]:
 
 def lock_torch(source: Path) -> None:
     """Write two alternative locks: the index's build with all that it needs, and the CPU build, which needs no more."""
-    lock, beside = source.with_suffix(".txt"), source.with_name("pytorch.txt")
+    lock, framework = source.with_suffix(".txt"), source.stem.removesuffix(CUDA)
+    beside = source.with_name(f"{framework}.txt")
     others = entries(beside.read_text())
     whole = entries(compile_lock(lock, source, *IMAGE, f"--constraint={beside}"))
     own = {name: entry for name, entry in whole.items() if name not in others}
+    asked = entries(source.read_text())
+    more = [entry for name, entry in own.items() if name in asked and name != "torch"]
     write(lock, source, "\n".join(own.values()) + "\n")
-    cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", *(own[name] for name in PURE if name in own)]
-    write(source.with_name("pytorch-cpu.txt"), source, "\n".join(cpu) + "\n")
+    cpu = [f"{TORCH_CPU} \\\n    --hash={TORCH_CPU_HASH}", *more]
+    write(source.with_name(f"{framework}-cpu.txt"), source, "\n".join(cpu) + "\n")
 
 
 def main() -> None:
     """Write all locks."""
     sources = {ROOT / "requirements.lock": (ROOT / "pyproject.toml", DEVELOPMENT)}
     for source in sorted([*ROOT.glob("images/*/locks/*.in"), *ROOT.glob("bench/*/locks/*.in")]):
-        if source.stem != FRAMEWORK:
+        if not source.stem.endswith(CUDA):
             sources[source.with_suffix(".txt")] = source, IMAGE
     for lock, (source, options) in sources.items():
         write(lock, source, compile_lock(lock, source, *options))
-    for source in sorted(ROOT.glob(f"images/*/locks/{FRAMEWORK}.in")):
+    for source in sorted(ROOT.glob(f"images/*/locks/*{CUDA}.in")):
         lock_torch(source)
 
 

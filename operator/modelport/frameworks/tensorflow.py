@@ -1,8 +1,11 @@
 """TensorFlow and Keras: SavedModels, and models as Keras writes them, by Keras 2 as well as by Keras 3."""
 
 import re
+from typing import Annotated, Literal
 
-from modelport.conversion.base import Converter, Format, Framework
+from msgspec import Meta
+
+from modelport.conversion.base import Converter, Format, Framework, Options
 from modelport.conversion.detection import Evidence, Tree, play
 from modelport.conversion.onnx_options import OnnxOptions
 
@@ -133,6 +136,32 @@ def _detect_checkpoint(tree: Tree) -> Evidence | None:
 
 
 LAMBDA = "Lambda layers"
+SAVED = "tensorflow-saved-model"
+APART = "keras-json-weights"
+KERAS_FORMATS = ("keras-h5", "keras", APART)
+GRAPHS = ("tensorflow-graph", "tensorflow-checkpoint", SAVED)
+
+LITE_MODEL = "tflite"
+
+
+class LiteOptions(Options, frozen=True, kw_only=True):
+    """Options of what writes TensorFlow Lite."""
+
+    precision: Annotated[
+        Literal["float16", "int8"] | None,
+        Meta(
+            description="Keep weights in half precision, or in 8 bits with the scale of each channel; inputs and outputs keep their types."
+        ),
+    ] = None
+
+
+class WeightsOptions(Options, frozen=True, kw_only=True):
+    """Options of what writes an architecture and weights apart."""
+
+    weights: Annotated[
+        Literal["hdf5", "checkpoint"], Meta(description="How the weights beside the architecture are stored.")
+    ] = "hdf5"
+
 
 FRAMEWORK = Framework(
     "tensorflow",
@@ -153,14 +182,14 @@ FRAMEWORK = Framework(
             holds_graph=True,
         ),
         Format(
-            "tflite",
+            LITE_MODEL,
             "TensorFlow Lite model (.tflite)",
             _detect_lite,
             suffixes=(".tflite",),
             holds_graph=True,
         ),
         Format(
-            "keras-json-weights",
+            APART,
             "Keras weights (HDF5 or a TensorFlow checkpoint) with an architecture (JSON), or with code that builds it",
             _detect_weights,
             suffixes=WEIGHTS_SUFFIXES,
@@ -174,7 +203,7 @@ FRAMEWORK = Framework(
             may_execute=LAMBDA,
         ),
         Format(
-            "tensorflow-saved-model",
+            SAVED,
             "TensorFlow SavedModel (a folder: saved_model.pb, variables)",
             _detect_saved_model,
             suffixes=(SAVED_MODEL,),
@@ -189,12 +218,16 @@ FRAMEWORK = Framework(
         ),
     ),
     converters=(
-        Converter("keras-h5", "onnx", OnnxOptions, cost=10),
-        Converter("keras", "onnx", OnnxOptions, cost=10),
-        Converter("keras-json-weights", "onnx", OnnxOptions, cost=10),
-        Converter("tensorflow-graph", "onnx", OnnxOptions, cost=10),
-        Converter("tensorflow-checkpoint", "onnx", OnnxOptions, cost=10),
-        Converter("tflite", "onnx", OnnxOptions, cost=10),
-        Converter("tensorflow-saved-model", "onnx", OnnxOptions, cost=10),
+        *(Converter(name, "onnx", OnnxOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS, LITE_MODEL)),
+        *(Converter(name, SAVED, Options, cost=1 if name == SAVED else 10) for name in (*KERAS_FORMATS, *GRAPHS)),
+        *(Converter(name, LITE_MODEL, LiteOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS)),
+        Converter(LITE_MODEL, LITE_MODEL, Options, cost=1),
+        *(
+            Converter(
+                source, target, WeightsOptions if target == APART else Options, cost=1 if source == target else 10
+            )
+            for source in KERAS_FORMATS
+            for target in KERAS_FORMATS
+        ),
     ),
 )

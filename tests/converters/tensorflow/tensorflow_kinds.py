@@ -25,7 +25,7 @@ from builders import convert_request
 from modelport.api.spec import Checkpoint, DimensionRange, Input, Verification
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS
-from modelport.jobs.requests import CodeRequest, Hop
+from modelport.jobs.requests import CodeRequest, ConvertRequest, Hop
 from modelport.steps.runner import Context
 from modelport_converter.steps.ask import ask
 from modelport_converter.steps.hop import hop
@@ -421,7 +421,7 @@ CASES = (
 )
 
 
-def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
+def run(case: Case, folder: pathlib.Path, target: str = "onnx", shapes: Mapping[str, list[int]] = {}) -> dict[str, Any]:
     """Make, ask and convert one model, and return what came of it."""
     for library in (keras2, keras3):  # what one model's code registers is no other's
         library.utils.get_custom_objects().clear()
@@ -441,11 +441,11 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
     if case.change:
         case.change(path)
     code = stage_code(case, folder) if case.code else None
-    (converter,) = (each for each in CONVERTERS.values() if each[:2] == (case.format, "onnx"))
-    hops = [Hop(converter=converter.name, source=case.format, target="onnx", image="i", options=dict(case.options))]
     request = convert_request(
         source_format=case.format,
-        hops=hops,
+        target_format=target,
+        hops=hops_to(case.format, target, case.options),
+        shapes=dict(shapes),
         inputs=list(case.inputs),
         trusted=case.trusted or bool(code),
         checkpoint=Checkpoint(key=case.key),
@@ -453,17 +453,30 @@ def run(case: Case, folder: pathlib.Path) -> dict[str, Any]:
         verification=case.verification,
         dimensions=SHORT if any(each in case.name for each in ("gru", "lstm")) else {},
     )
-    (folder / "request.json").write_bytes(msgspec.json.encode(request))
-    for step, name in ((ask, "ask"), (hop, "hop-1")):
-        (folder / name / "out").mkdir(parents=True)
-        try:
-            step(Context(name, request, folder, folder))
-        except ModelportError as error:
-            return {"reason": str(error.reason), "message": error.message}
-        except Exception:  # noqa: BLE001  # what escapes is a fault that the tests show
-            return {"reason": "StepCrashed", "message": traceback.format_exc()}
+    told = carry_out(request, folder, "ask") or carry_out(request, folder, "hop-1")
+    if told:
+        return told
     answer(case, model, folder)
     return {"reason": "", "message": ""}
+
+
+def hops_to(source: str, target: str, options: Mapping[str, Any]) -> list[Hop]:
+    """Return the one hop between two formats."""
+    (converter,) = (each for each in CONVERTERS.values() if each[:2] == (source, target))
+    return [Hop(converter=converter.name, source=source, target=target, image="i", options=dict(options))]
+
+
+def carry_out(request: ConvertRequest, folder: pathlib.Path, name: str) -> dict[str, Any] | None:
+    """Run a step; return what came of it, unless all is well."""
+    (folder / "request.json").write_bytes(msgspec.json.encode(request))
+    (folder / name / "out").mkdir(parents=True)
+    try:
+        (ask if name == "ask" else hop)(Context(name, request, folder, folder))
+    except ModelportError as error:
+        return {"reason": str(error.reason), "message": error.message}
+    except Exception:  # noqa: BLE001  # what escapes is a fault that the tests show
+        return {"reason": "StepCrashed", "message": traceback.format_exc()}
+    return None
 
 
 def own_layers(keras: Keras) -> Any:

@@ -11,10 +11,10 @@ from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
 from modelport_converter.code.paths import fresh_imports
-from modelport_converter.frameworks.tensorflow.answering import make_graph_run, make_run, move_variables
-from modelport_converter.frameworks.tensorflow.load import load_model, open_model
 from modelport_converter.frameworks.tensorflow.model import Model, find_precision, find_random, has_loops, trace
-from modelport_converter.frameworks.tensorflow.tables import find_tables
+from modelport_converter.frameworks.tensorflow.opening.answering import make_graph_run, make_run, move_variables
+from modelport_converter.frameworks.tensorflow.opening.load import load_model, open_model
+from modelport_converter.frameworks.tensorflow.opening.tables import find_tables
 from modelport_converter.tasks import SourceTask
 
 MAX_STEPS = 64

@@ -12,6 +12,7 @@ from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError
+from modelport.runtimes.litert.naming import name_output
 
 PRECISIONS: tuple[Dtype, ...] = ("bfloat16", "float16", "float32", "float64")
 RANDOM = re.compile("(Stateless|Stateful)?(Random|TruncatedNormal|Multinomial|ParameterizedTruncated|StandardNormal)")
@@ -39,12 +40,15 @@ class Model(NamedTuple):
     call: Callable[[Sequence[tf.Tensor]], Mapping[str, tf.Tensor]]
     """From the inputs in order to the outputs by name."""
     variables: Sequence[tf.Variable]
+    holder: object = None
+    """What its tables and files live as long as, and are saved with."""
 
 
 def make_model(
     inputs: Sequence[Input],
     call: Callable[[Sequence[tf.Tensor]], Mapping[str, tf.Tensor]],
     variables: Sequence[tf.Variable],
+    holder: object = None,
 ) -> Model:
     """Return a model whose outputs have names of their own."""
     taken = {each.name for each in inputs}
@@ -52,12 +56,7 @@ def make_model(
     def answer(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
         return {name_output(name, taken): tensor for name, tensor in call(tensors).items()}
 
-    return Model(inputs, answer, variables)
-
-
-def name_output(name: str, inputs: Collection[str]) -> str:
-    """Return the name of an output: another one where an input is called so."""
-    return f"{name}_output" if name in inputs else name
+    return Model(inputs, answer, variables, holder)
 
 
 class Graph(NamedTuple):

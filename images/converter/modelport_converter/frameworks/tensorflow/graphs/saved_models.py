@@ -58,8 +58,7 @@ def load_saved_model(path: Path, given: Sequence[Input], name: str | None) -> Mo
         answers: Mapping[str, tf.Tensor] = signature(**dict(zip(specs, tensors, strict=True)))
         return dict(sorted(answers.items()))
 
-    call.keeps = loaded  # type: ignore[attr-defined]  # its variables live as long as it does
-    return make_model(inputs, call, signature.variables)
+    return make_model(inputs, call, signature.variables, loaded)
 
 
 def _read(path: Path) -> SavedModel:

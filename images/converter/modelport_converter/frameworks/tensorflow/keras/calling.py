@@ -4,7 +4,6 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import count
 from typing import Any
 
 import tensorflow as tf
@@ -12,11 +11,10 @@ import tensorflow as tf
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
+from modelport.runtimes.tensorflow.calling import Arranged, arrange, name_input, name_layers, name_outputs
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.model import Model, make_model, read_inputs
 
-Arranged = tuple[list[Any], dict[str, Any]]
-"""Arguments of a model, by position and by name."""
 LENGTHS = (4, 32, 224)
 """Of free dimensions, while a model is called to see what it takes."""
 _ANNOUNCED = re.compile(
@@ -35,29 +33,18 @@ def wrap(keras_model: Any, given: Sequence[Input]) -> Model:
     FactoryFailed where it does not take them.
     """
     inputs: Sequence[Input]
-    arrange: Callable[[Sequence[tf.Tensor]], Arranged]
+    place: Callable[[Sequence[tf.Tensor]], Arranged]
     if getattr(keras_model, "inputs", None):
-        specs = {_input_name(each): _describe(each) for each in keras_model.inputs}
-        inputs, arrange = read_inputs(specs, given), partial(_arrange, keras_model)
-        # a Sequential of Keras 3 does not tell
-        names = list(getattr(keras_model, "output_names", None) or [keras_model.layers[-1].name])
+        specs = {name_input(each): _describe(each) for each in keras_model.inputs}
+        inputs, place, names = read_inputs(specs, given), partial(arrange, keras_model), name_layers(keras_model)
     else:
-        inputs, names, arrange = given, [], _find_arrangement(keras_model, given)
+        inputs, names, place = given, [], _find_arrangement(keras_model, given)
 
     def call(tensors: Sequence[tf.Tensor]) -> Mapping[str, tf.Tensor]:
-        positional, named = arrange(tensors)
-        return _name_outputs(keras_model(*positional, **named, training=False), names)
+        positional, named = place(tensors)
+        return name_outputs(keras_model(*positional, **named, training=False), names)
 
-    return make_model(inputs, call, keras_model.variables)
-
-
-def _arrange(keras_model: Any, tensors: Sequence[tf.Tensor]) -> Arranged:
-    """Return the tensors as the model takes them: one, or a list; those of Keras 3 that take a dict take no list."""
-    structure = getattr(keras_model, "_inputs_struct", keras_model.inputs)
-    if len(tensors) == 1 and not isinstance(structure, dict):
-        return [tensors[0]], {}
-    given = {id(each): tensor for each, tensor in zip(keras_model.inputs, tensors, strict=True)}
-    return [tf.nest.map_structure(lambda each: given[id(each)], structure)], {}
+    return make_model(inputs, call, keras_model.variables, keras_model)
 
 
 def _find_arrangement(keras_model: Any, given: Sequence[Input]) -> Callable[[Sequence[tf.Tensor]], Arranged]:
@@ -113,19 +100,3 @@ def describe_layer_error(error: BaseException) -> str:
     if not found:
         return describe_error(error)
     return f"{found[1] or found[2]}: {type(error).__name__}: {' '.join(found[3].split()):.160}"
-
-
-def _input_name(tensor: Any) -> str:
-    return str(tensor.name).partition(":")[0]
-
-
-def _name_outputs(answer: object, names: Sequence[str]) -> dict[str, Any]:
-    """Name the outputs by the keys of the answer, or by the layers that they come from; a second one gets a number."""
-    if isinstance(answer, Mapping):
-        return dict(answer)
-    found: dict[str, Any] = {}
-    for position, tensor in enumerate(answer if isinstance(answer, (list, tuple)) else [answer]):
-        name = names[position] if position < len(names) else f"output_{position}"
-        others = (f"{name}_{number}" for number in count(1))
-        found[next(each for each in others if each not in {*found, *names}) if name in found else name] = tensor
-    return found

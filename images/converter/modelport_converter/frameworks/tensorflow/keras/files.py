@@ -55,6 +55,14 @@ def is_of_keras_3(weights: Path) -> bool:
     return version is None or _is_keras_3(_text(version))
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a file holds an architecture beside weights. Raises as `open_h5`."""
+    if zipfile.is_zipfile(path):
+        return True
+    with open_h5(path) as file:
+        return "model_config" in file.attrs
+
+
 def read_keras(path: Path) -> Stored:
     """Return architecture and version. Raises ModelportError (SourceCorrupt, UnsafeSource)."""
     return _read_archive(path) if zipfile.is_zipfile(path) else _read_h5(path)

@@ -23,7 +23,14 @@ from modelport_converter.frameworks.tensorflow.keras.accounting import check_wei
 from modelport_converter.frameworks.tensorflow.keras.architectures import date_units
 from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error, wrap
 from modelport_converter.frameworks.tensorflow.keras.checkpoints import load_checkpoint, read_checkpoint
-from modelport_converter.frameworks.tensorflow.keras.files import Stored, is_of_keras_3, open_h5, open_weights
+from modelport_converter.frameworks.tensorflow.keras.files import (
+    Stored,
+    is_of_keras_3,
+    is_whole,
+    open_h5,
+    open_weights,
+    read_keras,
+)
 from modelport_converter.frameworks.tensorflow.keras.modules import name_modules
 from modelport_converter.frameworks.tensorflow.keras.naming import name_keras
 from modelport_converter.frameworks.tensorflow.keras.weights import is_by_layer, read_weights
@@ -78,6 +85,22 @@ def load_built(request: ConvertRequest, path: Path, seed: int) -> Model:
         raise _refusal(error, path, "") from error
     _check(path, keras_model, is_named=False)
     return model
+
+
+def load_trained(path: Path, *, trusted: bool) -> tuple[Any, str]:
+    """Return the model of a whole file with what it was trained with; None where the file has nothing, or, with the reason, unreadable."""
+    stored = read_keras(path) if path.suffix != INDEX and is_whole(path) else None
+    if stored is None:
+        return None, ""
+    library = library_of(stored)
+    try:
+        with _named(path, ".keras" if stored.is_archive else ".h5") as named:
+            keras_model = library.models.load_model(named, compile=True, safe_mode=not trusted)
+    except Exception as error:  # losses and metrics may be code
+        if lacks_memory(error):
+            raise
+        return None, describe_layer_error(error)
+    return (keras_model if getattr(keras_model, "optimizer", None) is not None else None), ""
 
 
 def _check(path: Path, keras_model: Any, *, is_named: bool = True) -> None:

@@ -4,7 +4,6 @@ It logs what it has no operator for and goes on, so that its graph is looked thr
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
-from tensorflow.python.eager import context
 from tf2onnx.handler import tf_op
 from tf2onnx.onnx_opset import math
 
@@ -23,21 +21,17 @@ from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.graphs.endings import refuse_early_ends
-from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten
+from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten, forget_frozen
 from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops
-from modelport_converter.frameworks.tensorflow.load import Opened
+from modelport_converter.frameworks.tensorflow.lite.reading import convert_tflite
 from modelport_converter.frameworks.tensorflow.model import INPUT, Graph, Model, signature_of
-from modelport_converter.frameworks.tensorflow.tflite import convert_tflite
+from modelport_converter.frameworks.tensorflow.opening.load import Opened
 from modelport_converter.onnx_graphs.files import MAX_FILE_BYTES
 from modelport_converter.onnx_graphs.graphs import nodes_of, subgraphs_of
 
 OPSETS = range(9, 19)
 """What tf2onnx 1.17 writes."""
 MAX_NAMES = 5
-FROZEN = re.compile(r"_frozen_\d+$")
-"""How functions of a graph end that was frozen: they are called so again when they are frozen once more, and TensorFlow
-takes no second one of a name that is written otherwise. Nobody asks the model any more by then.
-"""
 
 
 @tf_op("Erfc")
@@ -123,10 +117,7 @@ def _convert(model: Model, graph: Graph, opset: int) -> tuple[onnx.ModelProto, d
     """Return the graph, and the names of its inputs and outputs as the model has them. Raises ModelportError."""
     function = flatten(graph.function) if has_old_loops(graph.nodes) else graph.function
     refuse_early_ends(function)
-    functions, known = function.graph.as_graph_def().library.function, context.context()
-    for name in (each.signature.name for each in functions if FROZEN.search(each.signature.name)):
-        while known.has_function(name):  # once for each graph that has it
-            known.remove_function(name)
+    forget_frozen(function)
     proto, _ = tf2onnx.convert.from_function(_Traced(function), signature_of(model), opset=opset)
     names = dict(zip((value.name for value in proto.graph.output), graph.outputs, strict=True))
     given = {f"{INPUT}{number}": each.name for number, each in enumerate(model.inputs)}

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
@@ -13,6 +15,7 @@ from modelport_converter.frameworks.tensorflow.keras.architectures import find_c
 from modelport_converter.frameworks.tensorflow.keras.calling import describe_layer_error
 from modelport_converter.frameworks.tensorflow.keras.files import read_architecture, read_keras
 from modelport_converter.frameworks.tensorflow.keras.models import load_built, load_keras
+from modelport_converter.frameworks.tensorflow.lite.reading import load_tflite
 from modelport_converter.frameworks.tensorflow.model import (
     Graph,
     Model,
@@ -21,8 +24,7 @@ from modelport_converter.frameworks.tensorflow.model import (
     refuse_states,
     trace,
 )
-from modelport_converter.frameworks.tensorflow.tflite import load_tflite
-from modelport_converter.tasks import find_part, has_part
+from modelport_converter.tasks import HopTask, find_part, has_part
 
 TFLITE = "tflite"
 PARTS = {"keras-json-weights": "weights"}
@@ -49,6 +51,14 @@ class Opened(NamedTuple):
 
 _opened: dict[Path, Opened] = {}
 """By the folder of the source: ask and the first hop run one after the other in one process."""
+
+
+def open_hop(task: HopTask) -> Opened:
+    """Return the model that a hop converts: the source, or what the hop before made of it. Raises ModelportError."""
+    request = task.request
+    if not task.is_first:  # what is said of the source holds for it alone
+        request = msgspec.structs.replace(request, source_format=task.hop.source, checkpoint=None, code=None, inputs=[])
+    return open_model(request, task.model)
 
 
 def open_model(request: ConvertRequest, folder: Path) -> Opened:

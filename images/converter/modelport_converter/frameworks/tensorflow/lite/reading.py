@@ -17,16 +17,16 @@ from tf2onnx.handler import tfl_op
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.errors import ModelportError, lacks_memory
+from modelport.runtimes.litert.naming import name_details, name_output
 from modelport.verification.errors import describe_error
+from modelport_converter.frameworks.tensorflow.lite.quantized import round_pools
 from modelport_converter.frameworks.tensorflow.model import (
     OUTPUT,
     Model,
     make_model,
-    name_output,
     pick_signature,
     read_inputs,
 )
-from modelport_converter.frameworks.tensorflow.quantized import round_pools
 
 RECURRENT = {f"{way}DIRECTIONAL_SEQUENCE_{cell}" for way in ("UNI", "BI") for cell in ("LSTM", "RNN")}
 WRITING = {"ASSIGN_VARIABLE", "CALL_ONCE", "LSTM", "RNN", "SVDF", "VAR_HANDLE"} | RECURRENT
@@ -131,17 +131,9 @@ def _open(path: Path, signature: str | None) -> _Opened:
         message = f"{path.name}: expected a model that TensorFlow Lite takes, found: {describe_error(error)}"
         raise ModelportError(Reason.SOURCE_CORRUPT, message) from error
     if not signatures:
-        return _Opened(interpreter, _by_name(inputs), _by_name(outputs), operators)
+        return _Opened(interpreter, name_details(inputs), name_details(outputs), operators)
     known = [each["name"] for each in (*inputs, *outputs)]
     if any(each["name"] not in known for part in named for each in part.values()):
         message = f"spec.source.checkpoint.key: {signature!s:.60} is not the first graph in the file, which alone is converted"
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     return _Opened(interpreter, *named, operators)
-
-
-def _by_name(details: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = {}
-    for each in details:
-        name = str(each["name"]).removesuffix(":0")
-        found[f"{name}_{len(found)}" if name in found else name] = each
-    return found

@@ -1,0 +1,1 @@
+"""LiteRT, by its converter from PyTorch."""

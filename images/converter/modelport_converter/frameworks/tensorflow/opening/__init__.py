@@ -1,0 +1,1 @@
+"""Models of all formats opened and asked; ask and hops share it."""

@@ -1,0 +1,1 @@
+"""What writes models: ONNX, SavedModels, flatbuffers, files of Keras."""
