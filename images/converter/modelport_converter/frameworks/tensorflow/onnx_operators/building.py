@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import tensorflow as tf
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable  # tf.Variable has functions traced twice
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
@@ -36,11 +37,10 @@ UNFOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform", "RandomNormal
 UNKNOWN_TYPES = "O", "U", "S"
 
 
-class Building(tf.Module):  # type: ignore[misc]  # it has no types
+class Building:
     """The weights of a model, and what runs its nodes in a function that is being traced."""
 
     def __init__(self, model: onnx.ModelProto, *, lite: bool) -> None:
-        super().__init__()
         self.lite = lite
         self.weights: list[tf.Variable] = []
         self._versions = versions_of(model)
@@ -65,7 +65,7 @@ class Building(tf.Module):  # type: ignore[misc]  # it has no types
         key = id(array)
         if key not in self._kept:
             with tf.init_scope():
-                variable = tf.Variable(array, trainable=False, name=f"weight_{len(self.weights)}")
+                variable = ResourceVariable(array, trainable=False, name=f"weight_{len(self.weights)}")
             self.weights.append(variable)
             self._kept[key] = array, variable
         if key not in self._read:

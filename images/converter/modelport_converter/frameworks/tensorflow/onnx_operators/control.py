@@ -108,6 +108,9 @@ def _meet(left: tf.TensorShape, right: tf.TensorShape) -> tf.TensorShape:
 @operator("Scan")
 def _scan(node: Node) -> Results:
     """One step for each element along the scanned axes; states go from step to step, results are stacked."""
+    if node.version < 9:  # noqa: PLR2004  # told below
+        message = "expected Scan of operator set 9 or later, found one over a batch"
+        raise ValueError(message)
     body, inputs = node.attributes["body"], node.attributes["num_scan_inputs"]
     states = len(node.inputs) - inputs
     results = len(body.outputs) - states

@@ -35,7 +35,8 @@ def tidy(array: Known) -> Known:
 def objects(values: list[Length]) -> Known:
     """Return a list of lengths as a value."""
     array = np.empty(len(values), object)
-    array[:] = values
+    for index, each in enumerate(values):
+        array[index] = each
     return tidy(array)
 
 
@@ -121,8 +122,12 @@ def _cast(node: Node) -> Known | None:
 
 
 def _gather(node: Node) -> Known | None:
-    index = node.known(1)
-    return None if index is None else np.asarray(np.take(_array(node, 0), index, axis=node.attributes["axis"]))
+    data, index = _array(node, 0), node.known(1)
+    if index is None or data.ndim != 1:
+        return None
+    if index.ndim:
+        return data[index]
+    return objects([data[int(index)]]).reshape(())
 
 
 def _slice(node: Node) -> Known | None:

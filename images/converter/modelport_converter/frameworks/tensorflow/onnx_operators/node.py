@@ -105,6 +105,13 @@ class Node(NamedTuple):
         narrow = to_int32(tf.reshape(value, [count]))
         return [narrow[number] for number in range(count)]
 
+    def vector(self, index: int) -> tf.Tensor:
+        """Return a list of whole numbers as int32, as far as possible a constant."""
+        value = self.inputs[index]
+        if not isinstance(value, np.ndarray) and value.shape.num_elements() is None:
+            return to_int32(value)
+        return stack(self.lengths(index))
+
     def shape(self, index: int = 0) -> list[Length]:
         """Return the lengths of an input."""
         tensor = self.tensor(index)

@@ -212,7 +212,7 @@ def _spread(x: tf.Tensor, kernel: tf.Tensor, lengths: Sequence[Length], strides:
 
 def _cuts(
     node: Node, lengths: Sequence[Length], whole: Sequence[Length], more: Sequence[int], strides: Sequence[int]
-) -> tuple[list[tuple[Length, Length]], Sequence[int]]:
+) -> tuple[list[tuple[Length, Length]], Sequence[Length]]:
     """Return how much is cut off before and behind each axis, and what is added behind it before.
 
     It is told, or follows from the length of the result.
@@ -226,11 +226,11 @@ def _cuts(
     if wanted is None:
         pads = node.attributes.get("pads") or [0] * (2 * count)
         return [(pads[axis], pads[axis + count]) for axis in range(count)], more
-    added: list[int] = []
+    added: list[Length] = []
     cuts: list[tuple[Length, Length]] = []
     for length, extra, result in zip(whole, more, wanted, strict=True):
         total = length + extra - result
-        added.append(extra + max(-total, 0) if isinstance(total, int) else extra)
+        added.append(extra + (max(-total, 0) if isinstance(total, int) else tf.maximum(-total, 0)))
         total = max(total, 0) if isinstance(total, int) else tf.maximum(total, 0)
         less = total // 2
         cuts.append((less, total - less) if auto == "SAME_UPPER" else (total - less, less))
@@ -238,7 +238,7 @@ def _cuts(
 
 
 def _cut(
-    x: tf.Tensor, cuts: Sequence[tuple[Length, Length]], whole: Sequence[Length], more: Sequence[int]
+    x: tf.Tensor, cuts: Sequence[tuple[Length, Length]], whole: Sequence[Length], more: Sequence[Length]
 ) -> tf.Tensor:
     """Return what lies between cuts; where more is asked for than there is, nothing was spread."""
     x = pad(x, [(0, extra) for extra in more])

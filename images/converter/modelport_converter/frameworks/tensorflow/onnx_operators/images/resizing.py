@@ -205,8 +205,9 @@ def _weighted(
     around = [lower + offset for offset in offsets]
     weights = [weigh(tf.abs(places - each) / stretch) for each in around]
     last = tf.cast(axis.before, F) - 1
-    if node.attributes.get("exclude_outside") or stretch != 1:
+    if node.attributes.get("exclude_outside"):
         weights = [tf.where((each >= 0) & (each <= last), weight, 0) for each, weight in zip(around, weights, strict=True)]
+    if node.attributes.get("exclude_outside") or stretch != 1:
         total = tf.add_n(weights)
         weights = [weight / total for weight in weights]
     shape = [-1] + [1] * (x.shape.rank - 1 - index)

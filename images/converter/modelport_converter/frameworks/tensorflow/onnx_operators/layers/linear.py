@@ -48,6 +48,8 @@ def _gemm(node: Node) -> Results:
     bias = node.optional(2)
     if bias is None or beta == 0:
         return product
+    if bias.shape.rank == 2 and bias.shape[0] == 1:  # noqa: PLR2004  # TensorFlow fuses biases that are lists
+        bias = tf.reshape(bias, [-1])
     return product + (bias if beta == 1 else bias * tf.cast(beta, bias.dtype))
 
 

@@ -249,6 +249,7 @@ def _activations(node: Node, directions: int) -> list[list[Activation]]:
     """Return the functions of each direction; alphas and betas are listed for those that have some."""
     usual = USUAL[node.kind]
     names = [str(each).lower() for each in node.attributes.get("activations") or usual * directions]
+    names = names[: len(usual) * directions]  # ONNX's own default has more than one direction needs
     unknown = [each for each in names if each not in ACTIVATIONS]
     if unknown or len(names) != len(usual) * directions:
         message = f"expected {len(usual) * directions} activations of {', '.join(ACTIVATIONS)}; found {', '.join(names)}"

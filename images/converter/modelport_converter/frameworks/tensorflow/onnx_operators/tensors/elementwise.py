@@ -2,13 +2,14 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, Value, operator
 
 math_of: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "Abs": tf.abs, "Acos": tf.acos, "Acosh": tf.acosh, "Asin": tf.asin, "Asinh": tf.asinh, "Atan": tf.atan,
@@ -40,7 +41,21 @@ pairs: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 
 @operator(*pairs, elementwise=True)
 def _binary(node: Node) -> Results:
-    return pairs[node.kind](node.tensor(0), node.tensor(1))
+    left, right = (_flat(node, index, node.inputs[1 - index]) for index in range(2))
+    return pairs[node.kind](left, right)
+
+
+def _flat(node: Node, index: int, other: Value) -> tf.Tensor:
+    """Return an input without axes of one that its broadcasting does not need: TensorFlow fuses biases that are lists."""
+    known, rank = node.known(index), other.ndim if isinstance(other, np.ndarray) else other.shape.rank
+    if known is None or rank is None or known.ndim > rank or known.ndim < 2 or known.shape[0] != 1:  # noqa: PLR2004  # a list
+        return node.tensor(index)
+    return node.scope.keep(node.scope.derive(known, "flat", lambda: known.reshape(_inner(known.shape))))
+
+
+def _inner(shape: Sequence[int]) -> Sequence[int]:
+    ones = next((axis for axis, length in enumerate(shape) if length != 1), len(shape))
+    return shape[ones:]
 
 
 several: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
@@ -87,8 +102,15 @@ def _truncated_mod(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
 
 @operator("BitShift", elementwise=True)
 def _bit_shift(node: Node) -> Results:
-    shift = tf.bitwise.left_shift if node.attributes["direction"] == "LEFT" else tf.bitwise.right_shift
-    return shift(node.tensor(0), node.tensor(1))
+    """By as many bits as a number has, or more, nothing of it is left but the sign."""
+    x, count = node.tensor(0), node.tensor(1)
+    bits = 8 * x.dtype.size
+    is_inside = (count >= 0) & (count < bits) if not count.dtype.is_unsigned else count < bits
+    bounded = tf.where(is_inside, count, tf.constant(bits - 1, count.dtype))
+    if node.attributes["direction"] == "LEFT":
+        return tf.where(is_inside, tf.bitwise.left_shift(x, bounded), tf.zeros_like(x))
+    shifted = tf.bitwise.right_shift(x, bounded)
+    return tf.where(is_inside, shifted, tf.zeros_like(x)) if x.dtype.is_unsigned else shifted
 
 
 @operator("Where", elementwise=True)
@@ -124,12 +146,21 @@ def dtype_of(element: int) -> tf.DType:
     return tf.as_dtype(onnx.helper.tensor_dtype_to_np_dtype(element)) if element != onnx.TensorProto.STRING else tf.string
 
 
+CAST = {
+    "bfloat16", "bool", "complex64", "complex128", "float16", "float32", "float64", "int8", "int16", "int32", "int64",
+    "string", "uint8", "uint16", "uint32", "uint64",
+}  # fmt: skip
+
+
 @operator("Cast", "CastLike", elementwise=True)
 def _cast(node: Node) -> Results:
     x = node.tensor()
     target = dtype_of(node.attributes["to"]) if node.kind == "Cast" else node.tensor(1).dtype
     if x.dtype == target:
         return tf.identity(x)
+    if x.dtype.name not in CAST or target.name not in CAST:
+        message = f"expected types that TensorFlow casts, found {x.dtype.name} to {target.name}"
+        raise ValueError(message)
     if x.dtype == tf.string:
         return tf.cast(tf.strings.to_number(x, tf.float64 if target.is_floating else tf.int64), target)
     if target == tf.string:

@@ -141,6 +141,7 @@ def _one_hot(node: Node) -> Results:
     indices, values = tf.cast(node.tensor(0), tf.int64), node.tensor(2)
     indices = tf.where(indices < 0, indices + tf.cast(depth, tf.int64), indices)
     axis = node.attributes["axis"]
+    axis = axis if axis >= 0 else axis + node.rank() + 1
     hot = tf.one_hot(indices, depth, on_value=True, off_value=False, axis=axis, dtype=tf.bool)
     return tf.where(hot, values[1], values[0])
 

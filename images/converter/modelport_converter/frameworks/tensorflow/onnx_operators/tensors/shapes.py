@@ -62,21 +62,18 @@ def _target(node: Node) -> tf.Tensor:
     shape: list[Length] = []
     for axis, each in enumerate(wanted):
         if not isinstance(each, int):
-            shape.append(each if _is_length(each) or not zeros_copy else _or_copied(node, each, axis))
+            shape.append(each if isinstance(value, np.ndarray) or not zeros_copy else _or_copied(node, each, axis))
         else:
             shape.append(node.scope.length(node.tensor(), axis) if each == 0 and zeros_copy else each)
     free = [axis for axis, each in enumerate(shape) if not isinstance(each, int)]
-    if len(free) == 1 and -1 not in [each for each in shape if isinstance(each, int)] and 0 not in wanted:
+    known = [each for each in shape if isinstance(each, int)]
+    if len(free) == 1 and -1 not in known and 0 not in known:
         shape[free[0]] = -1
     return stack(shape)
 
 
-def _is_length(scalar: tf.Tensor) -> bool:
-    """Whether a scalar comes from lengths, which are no signs of something else."""
-    return tf.executing_eagerly() or scalar.op.type in {"StridedSlice", "Mul"}
-
-
 def _or_copied(node: Node, scalar: tf.Tensor, axis: int) -> tf.Tensor:
+    """Return what an input says a length is, or what it says to copy."""
     rank = node.tensor().shape.rank
     return scalar if rank is None or axis >= rank else tf.where(scalar == 0, node.scope.length(node.tensor(), axis), scalar)
 
@@ -214,6 +211,10 @@ def _end(place: Length, step: int, length: int | None) -> Length | None:
 @operator("Expand")
 def _expand(node: Node) -> Results:
     """Both shapes are broadcast: lengths of one in either of them take the other's."""
+    value = node.inputs[1]
+    if not isinstance(value, np.ndarray) and value.shape.num_elements() is None:
+        wanted = node.vector(1)
+        return tf.broadcast_to(node.tensor(), tf.broadcast_dynamic_shape(tf.shape(node.tensor()), wanted))
     x, given = node.tensor(), node.lengths(1)
     shape = node.shape()
     rank = max(len(shape), len(given))
@@ -243,7 +244,7 @@ def _broadcast(left: Length, right: Length) -> Length:
 
 @operator("Tile")
 def _tile(node: Node) -> Results:
-    return tf.tile(node.tensor(), stack(node.lengths(1)))
+    return tf.tile(node.tensor(), node.vector(1))
 
 
 @operator("Pad")
@@ -302,7 +303,7 @@ def _places(length: Length, before: Length, behind: Length, mode: str) -> tf.Ten
 @operator("ConstantOfShape")
 def _constant_of_shape(node: Node) -> Results:
     value = np.asarray(node.attributes.get("value", np.zeros(1, np.float32))).reshape(-1)[0]
-    return tf.fill(stack(node.lengths(0)), tf.constant(value))
+    return tf.fill(node.vector(0), tf.constant(value))
 
 
 @operator("Range")
@@ -335,7 +336,8 @@ def _depth(node: Node) -> Results:
     if node.kind == "SpaceToDepth":
         cut = tf.reshape(x, stack([batch, channels, _part(height, size), size, _part(width, size), size]))
         shape = stack([batch, channels * size * size, _part(height, size), _part(width, size)])
-        return tf.reshape(tf.transpose(cut, [0, 3, 5, 1, 2, 4]), shape)
+        order = [0, 3, 5, 1, 2, 4] if node.attributes.get("mode", "DCR") == "DCR" else [0, 1, 3, 5, 2, 4]
+        return tf.reshape(tf.transpose(cut, order), shape)
     deep = _part(channels, size * size)
     shape = stack([batch, deep, height * size, width * size])
     if node.attributes.get("mode", "DCR") == "DCR":
