@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.function.polymorphism.function_type import sanitize_arg_name
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from modelport.api.reasons import Reason
@@ -38,9 +39,7 @@ def convert(task: HopTask, _options: Options) -> None:
     model = expand(load_whole(find_part(open_tree(task.model), task.hop.source)))
     refuse_unknown(model)
     inputs = read_signature(task.asked).inputs
-    if any(each.name == TAKEN for each in inputs):
-        message = f"expected inputs with names that TensorFlow takes, found one called {TAKEN}; rename it"
-        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    _refuse_names([each.name for each in inputs])
     building = Building(model, lite=any(hop.target == LITE for hop in task.request.hops))
     del model
     function = trace(building, inputs)
@@ -48,18 +47,42 @@ def convert(task: HopTask, _options: Options) -> None:
     write(function, building.weights, [each.name for each in inputs], task.out / MODEL)
 
 
+def _refuse_names(names: Sequence[str]) -> None:
+    """Raise ModelportError (ConversionFailed) for inputs that a function of TensorFlow cannot tell apart."""
+    arguments = [sanitize_arg_name(name) for name in names]
+    unclear = [name for name, each in zip(names, arguments, strict=True) if arguments.count(each) > 1 or each == TAKEN]
+    if unclear:
+        message = f"expected inputs whose names differ by letters or digits, none called {TAKEN}, found"
+        raise ModelportError(Reason.CONVERSION_FAILED, f"{message} {', '.join(unclear):.200}; rename them")
+
+
 def trace(building: Building, inputs: Sequence[Tensor]) -> Any:
-    """Return the model as a function from inputs in order to outputs by name. Raises ModelportError."""
+    """Return the model as a function from inputs to outputs by name. Raises ModelportError.
+
+    The inputs are in the order of their names, which TensorFlow takes those of a signature in.
+    """
+    ordered = sorted(inputs, key=lambda each: each.name)
     specs = [
-        tf.TensorSpec([None if isinstance(length, str) else length for length in each.shape], each.dtype, f"{INPUT}{at}")
-        for at, each in enumerate(inputs)
+        tf.TensorSpec([None if isinstance(length, str) else length for length in each.shape], each.dtype, argument(at))
+        for at, each in enumerate(ordered)
     ]
     shapes = {each.name: each.shape for each in inputs}
 
     def answer(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        return building.call(dict(zip(shapes, tensors, strict=True)), shapes)
+        given = {each.name: tensor for each, tensor in zip(ordered, tensors, strict=True)}
+        return building.call(given, shapes)
 
-    return tf.function(answer, input_signature=specs, autograph=False).get_concrete_function()
+    while True:
+        try:
+            return tf.function(answer, input_signature=specs, autograph=False).get_concrete_function()
+        except ModelportError:
+            if not building.choose_otherwise():
+                raise
+
+
+def argument(position: int) -> str:
+    """Return what the function calls an input; in the order of their letters they are in that of their positions."""
+    return f"{INPUT}{position:05}"
 
 
 def write(function: Any, weights: Sequence[tf.Variable], names: Sequence[str], folder: Path) -> None:
@@ -73,7 +96,7 @@ def write(function: Any, weights: Sequence[tf.Variable], names: Sequence[str], f
             raise
         message = f"TensorFlow cannot save the model: {describe_error(error)}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
-    _rename(folder / SAVED_MODEL, {f"{INPUT}{number}": name for number, name in enumerate(names)})
+    _rename(folder / SAVED_MODEL, {argument(position): name for position, name in enumerate(sorted(names))})
     (folder / FINGERPRINT).unlink(missing_ok=True)
 
 
@@ -87,6 +110,9 @@ def _rename(path: Path, names: Mapping[str, str]) -> None:
         keywords = node.bare_concrete_function.argument_keywords
         if node.HasField("bare_concrete_function") and set(keywords) <= set(names):
             keywords[:] = [names[each] for each in keywords]
+            arguments = node.bare_concrete_function.function_spec.fullargspec.named_tuple_value.values
+            for argument in (each for part in arguments for each in part.value.list_value.values):
+                argument.string_value = sanitize_arg_name(names[argument.string_value])
     for function in meta.object_graph_def.concrete_functions.values():
         for part in function.canonicalized_input_signature.tuple_value.values:
             _rekey(part.dict_value.fields, names)

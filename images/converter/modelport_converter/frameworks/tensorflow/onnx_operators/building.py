@@ -50,6 +50,8 @@ class Building:
         self._read: dict[int, tf.Tensor] = {}
         self._last: dict[Any, tf.Tensor] = {}
         self._lengths: dict[tuple[Any, ...], tf.Tensor] = {}
+        self._choices: list[bool] = []
+        self._decided = 0
         self._folding = False
         self._graph: tf.Graph | None = None
 
@@ -80,6 +82,21 @@ class Building:
         if key not in self._derived:
             self._derived[key] = array, make()
         return self._derived[key][1]
+
+    def choose(self) -> bool:
+        """Return which branch is taken: the first one, until nothing that follows from it can be built."""
+        if self._decided == len(self._choices):
+            self._choices.append(True)
+        self._decided += 1
+        return self._choices[self._decided - 1]
+
+    def choose_otherwise(self) -> bool:
+        """Have the last decision that may be taken otherwise be so; return whether there is one."""
+        while self._choices and not self._choices[-1]:
+            self._choices.pop()
+        if self._choices:
+            self._choices[-1] = False
+        return bool(self._choices)
 
     def length(self, tensor: tf.Tensor, axis: int) -> Length:
         """Return the length of an axis; the same scalar each time."""
@@ -125,6 +142,7 @@ class Building:
         Lengths of the same name in `shapes` are the same. Raises ModelportError (ConversionFailed) naming a node.
         """
         self._graph = tf.compat.v1.get_default_graph()
+        self._decided = 0
         for memory in (self._read, self._last, self._lengths):
             memory.clear()
         named: dict[str, tf.Tensor] = {}

@@ -11,19 +11,33 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, 
 
 @operator("If")
 def _if(node: Node) -> Results:
-    """Where the condition is known, so is the branch."""
+    """Where the condition is known, so is the branch.
+
+    Branches whose results differ in the number of axes, as exporters write what squeezes an axis only of one, cannot both
+    go on: one is taken, and the other one is an error whenever it is asked for.
+    """
     known = node.known(0)
     branches = [node.attributes[name] for name in ("else_branch", "then_branch")]
     if known is not None:
         return node.scope.run(branches[bool(known.reshape(-1)[0])], [], node.outer)
-    condition = tf.reshape(node.tensor(), [])
-    return list(
-        tf.cond(
-            condition,
-            lambda: _tensors(node, node.scope.run(branches[1], [], node.outer)),
-            lambda: _tensors(node, node.scope.run(branches[0], [], node.outer)),
-        )
-    )
+    condition = tf.reshape(node.tensor(0), [])
+    ranks: list[list[int | None]] = []
+
+    def run(branch: Any) -> list[tf.Tensor]:
+        results = _tensors(node, node.scope.run(branch, [], node.outer))
+        ranks.append([each.shape.rank for each in results])
+        return results
+
+    results = list(tf.cond(condition, lambda: run(branches[1]), lambda: run(branches[0])))
+    if len(ranks) < len(branches) or ranks[0] == ranks[1]:
+        return results
+    taken = node.scope.choose()
+    results = _tensors(node, node.scope.run(branches[taken], [], node.outer))
+    if node.scope.lite:
+        return results
+    told = f"{node.name}: the model was converted for a condition that is {taken}"
+    with tf.control_dependencies([tf.debugging.Assert(tf.equal(condition, taken), [told])]):
+        return [tf.identity(each) for each in results]
 
 
 def _tensors(node: Node, values: Sequence[Value]) -> list[tf.Tensor]:

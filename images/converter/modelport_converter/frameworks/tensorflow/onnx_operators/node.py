@@ -34,6 +34,9 @@ class Scope(Protocol):
     def run(self, graph: Any, inputs: Sequence[Value], outer: Mapping[str, Value]) -> list[Value]:
         """Return the outputs of a graph within a node, for inputs in order."""
 
+    def choose(self) -> bool:
+        """Return which branch is taken of a decision between results that cannot both go on."""
+
     def length(self, tensor: tf.Tensor, axis: int) -> Length:
         """Return the length of an axis."""
 
