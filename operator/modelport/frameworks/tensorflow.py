@@ -2,7 +2,7 @@
 
 import re
 
-from modelport.conversion.base import Converter, Format, Framework
+from modelport.conversion.base import Converter, Format, Framework, Options
 from modelport.conversion.detection import Evidence, Tree, play
 from modelport.conversion.onnx_options import OnnxOptions
 
@@ -196,5 +196,6 @@ FRAMEWORK = Framework(
         Converter("tensorflow-checkpoint", "onnx", OnnxOptions, cost=10),
         Converter("tflite", "onnx", OnnxOptions, cost=10),
         Converter("tensorflow-saved-model", "onnx", OnnxOptions, cost=10),
+        Converter("onnx", "tensorflow-saved-model", Options, cost=10),
     ),
 )

@@ -51,7 +51,10 @@ def convolve(node: Node) -> tf.Tensor:
     strides = node.attributes.get("strides") or [1] * count
     dilations = node.attributes.get("dilations") or [1] * count
     pads = find_pads(node, lengths_of(node, x), kernel_shape, strides, dilations)
-    channels = x.shape[-1] if x.shape[-1] is not None else groups * node.tensor(1).shape[1]
+    channels = x.shape[-1]
+    if channels is None:  # the weights tell
+        channels = groups * int(node.tensor(1).shape[1])
+        x = tf.reshape(x, stack([node.scope.length(x, 0), *lengths_of(node, x), channels]))
     is_depthwise = groups > 1 and groups == channels and count <= TWO
     is_dilated = any(each > 1 for each in dilations)
     if is_dilated and (is_depthwise or count > TWO or any(each > 1 for each in strides) or groups > 1):
@@ -178,6 +181,8 @@ def _transposed(node: Node) -> Results:
     parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
     results = [_spread(image, part, whole, strides) for image, part in parts]
     result = results[0] if groups == 1 else tf.concat(results, -1)
+    if node.scope.lite and None in result.shape.as_list():  # its converter forgets how many channels there are
+        result = tf.reshape(result, stack([node.scope.length(x, 0), *whole, int(result.shape[-1])]))
     cuts, more = _cuts(node, lengths, whole, more, strides)
     result = _cut(result, cuts, whole, more)
     bias = node.optional(2)

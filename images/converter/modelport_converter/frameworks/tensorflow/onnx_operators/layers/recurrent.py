@@ -121,7 +121,31 @@ def _unfold(
             output, states = advance(time, states, gates[time])
             outputs.append(output)
         return tf.stack(outputs), states
-    return _loop(node.scope.length(gates, 0), gates, states, advance)
+    return _loop(node.scope.length(gates, 0), gates, states, advance, lite=node.scope.lite)
+
+
+def _grow(
+    steps: Length,
+    gates: tf.Tensor,
+    states: States,
+    advance: Callable[[Length, States, tf.Tensor], tuple[tf.Tensor, States]],
+) -> tuple[tf.Tensor, States]:
+    """Go through time with outputs that grow by each step: TensorFlow Lite has no arrays of a free batch."""
+    size = states[0].shape[-1]
+    held = tf.TensorShape([None, size])
+    batch = tf.shape(gates)[1]
+
+    def body(time: tf.Tensor, before: States, kept: tf.Tensor) -> tuple[tf.Tensor, States, tf.Tensor]:
+        output, after = advance(time, before, gates[time])
+        return time + 1, after, tf.concat([kept, output[tf.newaxis]], 0)
+
+    _, finals, kept = tf.while_loop(
+        lambda time, *_: time < steps,
+        body,
+        (tf.constant(0), states, tf.zeros(stack([0, batch, size]), gates.dtype)),
+        shape_invariants=(tf.TensorShape([]), tuple(held for _ in states), tf.TensorShape([None, None, size])),
+    )
+    return kept, finals
 
 
 def _loop(
@@ -129,8 +153,12 @@ def _loop(
     gates: tf.Tensor,
     states: States,
     advance: Callable[[Length, States, tf.Tensor], tuple[tf.Tensor, States]],
+    *,
+    lite: bool,
 ) -> tuple[tf.Tensor, States]:
     shape = tf.TensorShape([gates.shape[1], states[0].shape[-1]])
+    if lite:
+        return _grow(steps, gates, states, advance)
     states = tuple(tf.ensure_shape(each, tf.TensorShape([None, shape[1]])) for each in states)
     kept = tf.TensorArray(gates.dtype, size=steps, element_shape=shape)
 

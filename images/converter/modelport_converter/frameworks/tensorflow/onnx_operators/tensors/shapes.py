@@ -65,11 +65,7 @@ def _target(node: Node) -> tf.Tensor:
             shape.append(each if isinstance(value, np.ndarray) or not zeros_copy else _or_copied(node, each, axis))
         else:
             shape.append(node.scope.length(node.tensor(), axis) if each == 0 and zeros_copy else each)
-    free = [axis for axis, each in enumerate(shape) if not isinstance(each, int)]
-    known = [each for each in shape if isinstance(each, int)]
-    if len(free) == 1 and -1 not in known and 0 not in known:
-        shape[free[0]] = -1
-    return stack(shape)
+    return stack(_with_rest(shape))
 
 
 def _or_copied(node: Node, scalar: tf.Tensor, axis: int) -> tf.Tensor:
@@ -83,10 +79,7 @@ def _flatten(node: Node) -> Results:
     shape, axis = node.shape(), node.attributes["axis"]
     axis = axis + len(shape) if axis < 0 else axis
     sides: list[Length] = [product(shape[:axis]), product(shape[axis:])]
-    free = [number for number, each in enumerate(sides) if not isinstance(each, int)]
-    if len(free) == 1 and sides[1 - free[0]] != 0:
-        sides[free[0]] = -1
-    return tf.reshape(node.tensor(), stack(sides))
+    return tf.reshape(node.tensor(), stack(_with_rest(sides)))
 
 
 def axes_of(node: Node, index: int = 1) -> list[int] | None:
@@ -101,13 +94,25 @@ def axes_of(node: Node, index: int = 1) -> list[int] | None:
 @operator("Squeeze")
 def _squeeze(node: Node) -> Results:
     axes = axes_of(node)
-    x = node.tensor()
+    x, shape = node.tensor(), node.shape()
     if axes is None:
         if None in x.shape.as_list():
             message = "expected axes to squeeze, because some lengths are free"
             raise ValueError(message)
-        return tf.squeeze(x)
+        axes = [axis for axis, length in enumerate(shape) if isinstance(length, int) and length == 1]
+    axes = [each % len(shape) for each in axes]
+    if node.scope.lite:  # whose converter joins it with what is around it into what its own operator does not take
+        return tf.reshape(x, stack(_with_rest([each for axis, each in enumerate(shape) if axis not in axes])))
     return tf.squeeze(x, axes) if axes else tf.identity(x)
+
+
+def _with_rest(shape: Sequence[Length]) -> list[Length]:
+    """Return a shape whose only free length is the one that remains."""
+    free = [axis for axis, each in enumerate(shape) if not isinstance(each, int)]
+    known = [each for each in shape if isinstance(each, int)]
+    if len(free) != 1 or -1 in known or 0 in known:
+        return list(shape)
+    return [-1 if axis in free else each for axis, each in enumerate(shape)]
 
 
 @operator("Unsqueeze")
