@@ -9,7 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.images.layout import find_pads, lengths_of, pad, to_last
+from modelport_converter.frameworks.tensorflow.onnx_operators.images.layout import (
+    find_pads,
+    lengths_of,
+    pad,
+    tell_channels,
+    to_last,
+)
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
     MICROSOFT,
     Known,
@@ -181,8 +187,7 @@ def _transposed(node: Node) -> Results:
     parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
     results = [_spread(image, part, whole, strides) for image, part in parts]
     result = results[0] if groups == 1 else tf.concat(results, -1)
-    if node.scope.lite and None in result.shape.as_list():  # its converter forgets how many channels there are
-        result = tf.reshape(result, stack([node.scope.length(x, 0), *whole, int(result.shape[-1])]))
+    result = tell_channels(node, result, whole)
     cuts, more = _cuts(node, lengths, whole, more, strides)
     result = _cut(result, cuts, whole, more)
     bias = node.optional(2)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node, stack
 
 
 def to_last(node: Node, index: int = 0) -> tf.Tensor:
@@ -19,6 +19,13 @@ def to_last(node: Node, index: int = 0) -> tf.Tensor:
 def lengths_of(node: Node, last: tf.Tensor) -> list[Length]:
     """Return the lengths of the axes of an image: height and width, or the like."""
     return [node.scope.length(last, axis) for axis in range(1, last.shape.rank - 1)]
+
+
+def tell_channels(node: Node, last: tf.Tensor, lengths: Sequence[Length]) -> tf.Tensor:
+    """Return an image of these lengths for TensorFlow Lite, whose converter forgets how many channels there are."""
+    if not node.scope.lite or last.shape.is_fully_defined():
+        return last
+    return tf.reshape(last, stack([node.scope.length(last, 0), *lengths, int(last.shape[-1])]))
 
 
 def find_pads(

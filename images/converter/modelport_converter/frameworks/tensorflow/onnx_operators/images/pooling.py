@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.images.layout import find_pads, lengths_of, pad, to_last
+from modelport_converter.frameworks.tensorflow.onnx_operators.images.layout import (
+    find_pads,
+    lengths_of,
+    pad,
+    tell_channels,
+    to_last,
+)
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node, Results, operator, product, stack
 
 POOLED = {tf.float16, tf.bfloat16, tf.float32, tf.float64}
@@ -61,13 +67,15 @@ def _windows(node: Node, last: tf.Tensor) -> _Windows:
     return _Windows(kernel, strides, dilations, pads, more, counts)
 
 
-def _pool(x: tf.Tensor, windows: _Windows, kind: str) -> tf.Tensor:
+def _pool(node: Node, x: tf.Tensor, windows: _Windows, kind: str) -> tf.Tensor:
     """Pool an image with channels last, all that is added to it there."""
     count = len(windows.kernel)
     run = {"MAX": (tf.nn.max_pool2d, tf.nn.max_pool3d), "AVG": (tf.nn.avg_pool2d, tf.nn.avg_pool3d)}[kind]
     if count == 1:
-        return tf.squeeze(run[0](x[:, tf.newaxis], [1, *windows.kernel], [1, *windows.strides], "VALID"), 1)
-    return run[count - 2](x, list(windows.kernel), list(windows.strides), "VALID")
+        result = tf.squeeze(run[0](x[:, tf.newaxis], [1, *windows.kernel], [1, *windows.strides], "VALID"), 1)
+    else:
+        result = run[count - 2](x, list(windows.kernel), list(windows.strides), "VALID")
+    return tell_channels(node, result, windows.counts)
 
 
 def _pieces(x: tf.Tensor, windows: _Windows) -> list[tf.Tensor]:
@@ -95,7 +103,7 @@ def _max_pool(node: Node) -> Results:
         return _max_pool_with_places(node, x, windows)
     padded = pad(x, windows.whole, x.dtype.min if not x.dtype.is_floating else -np.inf)
     if windows.is_plain and x.dtype in POOLED:
-        return node.scope.from_last(_pool(padded, windows, "MAX"))
+        return node.scope.from_last(_pool(node, padded, windows, "MAX"))
     best, *others = _pieces(padded, windows)
     for each in others:
         best = tf.maximum(best, each)
@@ -132,14 +140,14 @@ def _average_pool(node: Node) -> Results:
     windows = _windows(node, x)
     is_whole = all(isinstance(each, int) and each == 0 for pair in windows.whole for each in pair)
     if is_whole and windows.is_plain:
-        return node.scope.from_last(_pool(x, windows, "AVG"))
+        return node.scope.from_last(_pool(node, x, windows, "AVG"))
     counts = _counts(windows, lengths_of(node, x), with_pads=bool(node.attributes["count_include_pad"]))
-    return node.scope.from_last(_sum_pool(pad(x, windows.whole), windows) / tf.cast(counts, x.dtype))
+    return node.scope.from_last(_sum_pool(node, pad(x, windows.whole), windows) / tf.cast(counts, x.dtype))
 
 
-def _sum_pool(padded: tf.Tensor, windows: _Windows) -> tf.Tensor:
+def _sum_pool(node: Node, padded: tf.Tensor, windows: _Windows) -> tf.Tensor:
     if windows.is_plain:
-        return _pool(padded, windows, "AVG") * tf.constant(float(np.prod(windows.kernel)), padded.dtype)
+        return _pool(node, padded, windows, "AVG") * tf.constant(float(np.prod(windows.kernel)), padded.dtype)
     return tf.add_n(_pieces(padded, windows))
 
 
@@ -162,7 +170,7 @@ def _counts(windows: _Windows, lengths: Sequence[Length], *, with_pads: bool) ->
 def _lp_pool(node: Node) -> Results:
     x, p = to_last(node), node.attributes["p"]
     windows = _windows(node, x)
-    total = _sum_pool(pad(tf.pow(tf.abs(x), tf.constant(p, x.dtype)), windows.whole), windows)
+    total = _sum_pool(node, pad(tf.pow(tf.abs(x), tf.constant(p, x.dtype)), windows.whole), windows)
     return node.scope.from_last(tf.pow(total, tf.constant(1 / p, x.dtype)))
 
 
