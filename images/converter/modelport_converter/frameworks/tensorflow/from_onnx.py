@@ -43,7 +43,10 @@ def convert(task: HopTask, _options: Options) -> None:
     building = Building(model, lite=any(hop.target == LITE for hop in task.request.hops))
     del model
     function = trace(building, inputs)
-    say("tensorflow", f"{len(function.graph.get_operations())} operators of TensorFlow, {len(building.weights)} variables")
+    say(
+        "tensorflow",
+        f"{len(function.graph.get_operations())} operators of TensorFlow, {len(building.weights)} variables",
+    )
     write(function, building.weights, [each.name for each in inputs], task.out / MODEL)
 
 

@@ -92,7 +92,12 @@ def _repeat(
         again,
         body,
         (tf.constant(0, tf.int64), goes_on, tuple(first), arrays),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), tuple(shapes), tuple(tf.TensorShape(None) for _ in arrays)),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tf.TensorShape([]),
+            tuple(shapes),
+            tuple(tf.TensorShape(None) for _ in arrays),
+        ),
     )
     stacked = [_stacked(array, spec) for array, spec in zip(kept, kinds, strict=True)]
     return [*carried, *stacked]

@@ -50,7 +50,9 @@ def refuse_unknown(model: onnx.ModelProto) -> None:
     """Raise ModelportError (ConversionFailed) for all operators that are not known, with their nodes' names."""
     version = versions_of(model).get("", OPSETS[-1])
     if version not in OPSETS:
-        message = f"expected operator set {OPSETS[0]} to {OPSETS[-1]}, found {version}; convert it to ONNX with options.opset"
+        message = (
+            f"expected operator set {OPSETS[0]} to {OPSETS[-1]}, found {version}; convert it to ONNX with options.opset"
+        )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     found: dict[str, list[str]] = {}
     for node in nodes_of(model):
@@ -60,6 +62,12 @@ def refuse_unknown(model: onnx.ModelProto) -> None:
             found.setdefault(name, []).append(node.name or next(filter(None, node.output), ""))
     if found:
         told = ", ".join(f"{kind} ({', '.join(names[:2]):.60})" for kind, names in list(found.items())[:MAX_NAMES])
-        more = f" and {len(found) - MAX_NAMES} more: {', '.join(list(found)[MAX_NAMES:])}" if len(found) > MAX_NAMES else ""
-        message = f"expected operators that are written in TensorFlow's, found {told}{more:.150}; write the model with others"
+        more = (
+            f" and {len(found) - MAX_NAMES} more: {', '.join(list(found)[MAX_NAMES:])}"
+            if len(found) > MAX_NAMES
+            else ""
+        )
+        message = (
+            f"expected operators that are written in TensorFlow's, found {told}{more:.150}; write the model with others"
+        )
         raise ModelportError(Reason.CONVERSION_FAILED, message)

@@ -165,7 +165,9 @@ def to_int32(tensor: tf.Tensor) -> tf.Tensor:
     if tensor.dtype == tf.int32:
         return tensor
     if tensor.dtype.size > tf.int32.size:
-        tensor = tf.clip_by_value(tensor, tf.constant(tf.int32.min, tensor.dtype), tf.constant(tf.int32.max, tensor.dtype))
+        tensor = tf.clip_by_value(
+            tensor, tf.constant(tf.int32.min, tensor.dtype), tf.constant(tf.int32.max, tensor.dtype)
+        )
     return tf.cast(tensor, tf.int32)
 
 

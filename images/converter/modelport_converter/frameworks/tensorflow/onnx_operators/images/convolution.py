@@ -90,7 +90,11 @@ def _is_same(
 ) -> bool:
     """Whether TensorFlow's own padding is this one, whatever the image's size: as much on both sides, and no strides."""
     return all(
-        stride == 1 and before == behind and isinstance(before, int) and 2 * before == (size - 1) * dilation and before > 0
+        stride == 1
+        and before == behind
+        and isinstance(before, int)
+        and 2 * before == (size - 1) * dilation
+        and before > 0
         for size, stride, dilation, (before, behind) in zip(kernel, strides, dilations, pads, strict=True)
     )
 
@@ -257,4 +261,6 @@ def _cut(
         for (before, behind), length, extra in zip(cuts, whole, more, strict=True)
     ]
     is_whole = all(before == 0 and behind == 0 for before, behind in cuts if not tf.is_tensor(before))
-    return x if is_whole and not any(tf.is_tensor(each) for pair in cuts for each in pair) else x[(slice(None), *slices)]
+    return (
+        x if is_whole and not any(tf.is_tensor(each) for pair in cuts for each in pair) else x[(slice(None), *slices)]
+    )

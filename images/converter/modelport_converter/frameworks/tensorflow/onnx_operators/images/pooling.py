@@ -14,7 +14,14 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.images.layout impo
     tell_channels,
     to_last,
 )
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node, Results, operator, product, stack
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
+    Length,
+    Node,
+    Results,
+    operator,
+    product,
+    stack,
+)
 
 POOLED = {tf.float16, tf.bfloat16, tf.float32, tf.float64}
 """Types that TensorFlow's kernels for windows have."""
@@ -50,9 +57,7 @@ def _windows(node: Node, last: tf.Tensor) -> _Windows:
     lengths = lengths_of(node, last)
     pads = find_pads(node, lengths, kernel, strides, dilations)
     more, counts = [], []
-    for length, size, stride, dilation, (before, behind) in zip(
-        lengths, kernel, strides, dilations, pads, strict=True
-    ):
+    for length, size, stride, dilation, (before, behind) in zip(lengths, kernel, strides, dilations, pads, strict=True):
         free = length + before + behind - ((size - 1) * dilation + 1)
         count = free // stride + 1
         if node.attributes.get("ceil_mode") and stride > 1:
@@ -80,7 +85,9 @@ def _pool(node: Node, x: tf.Tensor, windows: _Windows, kind: str) -> tf.Tensor:
 
 def _pieces(x: tf.Tensor, windows: _Windows) -> list[tf.Tensor]:
     """Return, for each place in a window, that element of all windows."""
-    offsets = every(*(range(0, size * each, each) for size, each in zip(windows.kernel, windows.dilations, strict=True)))
+    offsets = every(
+        *(range(0, size * each, each) for size, each in zip(windows.kernel, windows.dilations, strict=True))
+    )
     return [
         x[
             (

@@ -206,7 +206,9 @@ def _weighted(
     weights = [weigh(tf.abs(places - each) / stretch) for each in around]
     last = tf.cast(axis.before, F) - 1
     if node.attributes.get("exclude_outside"):
-        weights = [tf.where((each >= 0) & (each <= last), weight, 0) for each, weight in zip(around, weights, strict=True)]
+        weights = [
+            tf.where((each >= 0) & (each <= last), weight, 0) for each, weight in zip(around, weights, strict=True)
+        ]
     if node.attributes.get("exclude_outside") or stretch != 1:
         total = tf.add_n(weights)
         weights = [weight / total for weight in weights]

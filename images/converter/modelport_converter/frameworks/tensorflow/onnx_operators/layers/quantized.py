@@ -15,9 +15,7 @@ def _spread(node: Node, part: tf.Tensor, axis: int, blocks: int) -> tf.Tensor:
     if part.shape.rank == 0 or part.shape.num_elements() == 1:
         return tf.reshape(part, [])
     if blocks:
-        return tf.repeat(part, blocks, axis)[
-            tuple(slice(0, length) for length in node.shape())
-        ]
+        return tf.repeat(part, blocks, axis)[tuple(slice(0, length) for length in node.shape())]
     return tf.reshape(part, [-1 if each == axis else 1 for each in range(node.rank())])
 
 

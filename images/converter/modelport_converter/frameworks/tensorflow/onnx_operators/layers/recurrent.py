@@ -73,7 +73,13 @@ def _recurrent(node: Node) -> Results:
 
 
 def _run_direction(
-    node: Node, number: int, x: tf.Tensor, lengths: tf.Tensor | None, functions: Sequence[Activation], *, is_reverse: bool
+    node: Node,
+    number: int,
+    x: tf.Tensor,
+    lengths: tf.Tensor | None,
+    functions: Sequence[Activation],
+    *,
+    is_reverse: bool,
 ) -> tuple[tf.Tensor, States]:
     hidden = node.attributes.get("hidden_size") or node.tensor(2).shape[-1]
     weights = _weights(node, number, hidden)
@@ -254,9 +260,7 @@ def _weights(node: Node, number: int, hidden: int) -> _Weights:
     second = None if bias is None else bias[gates:]
     if first is not None and not (node.kind == "GRU" and node.attributes["linear_before_reset"]):
         first, second = first + second, None
-    return _Weights(
-        matrices[0], matrices[1], first, second, None if peepholes is None else tf.split(peepholes, 3)
-    )
+    return _Weights(matrices[0], matrices[1], first, second, None if peepholes is None else tf.split(peepholes, 3))
 
 
 def _part(node: Node, index: int, number: int, *, is_turned: bool = False) -> tf.Tensor | None:
@@ -280,7 +284,9 @@ def _activations(node: Node, directions: int) -> list[list[Activation]]:
     names = names[: len(usual) * directions]  # ONNX's own default has more than one direction needs
     unknown = [each for each in names if each not in ACTIVATIONS]
     if unknown or len(names) != len(usual) * directions:
-        message = f"expected {len(usual) * directions} activations of {', '.join(ACTIVATIONS)}; found {', '.join(names)}"
+        message = (
+            f"expected {len(usual) * directions} activations of {', '.join(ACTIVATIONS)}; found {', '.join(names)}"
+        )
         raise ValueError(message)
     alphas, betas = (iter(node.attributes.get(name) or ()) for name in ("activation_alpha", "activation_beta"))
     functions = [_activation(name, alphas, betas) for name in names]

@@ -143,7 +143,9 @@ def _clip(node: Node) -> Results:
 
 def dtype_of(element: int) -> tf.DType:
     """Return TensorFlow's type for an ONNX element type."""
-    return tf.as_dtype(onnx.helper.tensor_dtype_to_np_dtype(element)) if element != onnx.TensorProto.STRING else tf.string
+    return (
+        tf.as_dtype(onnx.helper.tensor_dtype_to_np_dtype(element)) if element != onnx.TensorProto.STRING else tf.string
+    )
 
 
 CAST = {
@@ -165,7 +167,9 @@ def _cast(node: Node) -> Results:
         return tf.cast(tf.strings.to_number(x, tf.float64 if target.is_floating else tf.int64), target)
     if target == tf.string:
         if not x.dtype.is_integer:
-            message = f"expected whole numbers to become text, which TensorFlow writes as ONNX does, found {x.dtype.name}"
+            message = (
+                f"expected whole numbers to become text, which TensorFlow writes as ONNX does, found {x.dtype.name}"
+            )
             raise ValueError(message)
         return tf.as_string(x)
     if target == tf.bool:

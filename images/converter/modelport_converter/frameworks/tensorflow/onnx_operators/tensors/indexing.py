@@ -3,7 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node, Results, operator, product, stack
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
+    Length,
+    Node,
+    Results,
+    operator,
+    product,
+    stack,
+)
 
 
 def from_start(node: Node, index: int, length: Length) -> tf.Tensor:

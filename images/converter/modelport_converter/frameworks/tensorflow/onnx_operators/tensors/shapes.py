@@ -71,7 +71,11 @@ def _target(node: Node) -> tf.Tensor:
 def _or_copied(node: Node, scalar: tf.Tensor, axis: int) -> tf.Tensor:
     """Return what an input says a length is, or what it says to copy."""
     rank = node.tensor().shape.rank
-    return scalar if rank is None or axis >= rank else tf.where(scalar == 0, node.scope.length(node.tensor(), axis), scalar)
+    return (
+        scalar
+        if rank is None or axis >= rank
+        else tf.where(scalar == 0, node.scope.length(node.tensor(), axis), scalar)
+    )
 
 
 @operator("Flatten")
@@ -371,5 +375,3 @@ def _dropout(node: Node) -> Results:
         raise ValueError(message)
     mask = tf.ones_like(x, tf.bool)
     return [tf.identity(x), mask][: node.results]
-
-
