@@ -222,6 +222,7 @@ FRAMEWORK = Framework(
         *(Converter(name, SAVED, Options, cost=1 if name == SAVED else 10) for name in (*KERAS_FORMATS, *GRAPHS)),
         *(Converter(name, LITE_MODEL, LiteOptions, cost=10) for name in (*KERAS_FORMATS, *GRAPHS)),
         Converter(LITE_MODEL, LITE_MODEL, Options, cost=1),
+        Converter("onnx", SAVED, Options, cost=10),
         *(
             Converter(
                 source, target, WeightsOptions if target == APART else Options, cost=1 if source == target else 10

@@ -1,0 +1,1 @@
+"""Operators on images, whose channels ONNX has second and TensorFlow last."""

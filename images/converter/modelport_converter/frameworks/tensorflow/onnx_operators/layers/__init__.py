@@ -1,0 +1,1 @@
+"""Operators of layers: products, norms, recurrent ones, and those in bytes."""

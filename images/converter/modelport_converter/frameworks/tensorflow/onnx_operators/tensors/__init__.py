@@ -1,0 +1,1 @@
+"""Operators on tensors of any meaning: shapes, elements, indices, reductions."""
