@@ -314,7 +314,7 @@ def test_what_is_packed_small_is_not_read_large(tmp_path, name):
 
 @pytest.mark.parametrize("wrap", [zip_of, legacy_of])
 def test_a_pickle_makes_no_more_objects_than_weights_need(tmp_path, monkeypatch, wrap):
-    monkeypatch.setattr("modelport.runtimes.pytorch.pickles.MAX_STEPS", 100)
+    monkeypatch.setattr("modelport.asking.pytorch.pickles.MAX_STEPS", 100)
     assert inspect_bytes(tmp_path, wrap(state_dict_pickle())) is None
     (tmp_path / "weights.pt").write_bytes(wrap(b"]" * 100 + b"."))
     told = assert_fails("pytorch-state-dict", tmp_path, ["weights.pt"], Reason.SOURCE_CORRUPT)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from modelport.storage import jars
+from modelport.storage.packages import jars
 from modelport.storage.packages.jars import VARIABLE, fetch_jars
 
 PATH = "org/toy/toy/1.0/toy-1.0.jar"

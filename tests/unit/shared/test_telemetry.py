@@ -6,7 +6,7 @@ import sys
 CODE = """
 import onnx
 from pathlib import Path
-from modelport.runtimes.onnxruntime.sessions import open_session
+from modelport.asking.onnxruntime.sessions import open_session
 
 value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
 answer = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])

@@ -13,11 +13,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError, lacks_memory
-from modelport.runtimes.litert.naming import SERVING, name_details, name_output
+from modelport.asking.litert.naming import SERVING, name_details, name_output
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
-from modelport.verification.errors import describe_error
 from modelport_server.backends.base import DEFAULT, DTYPES, How, LoadOptions, Traits
 from modelport_server.strings import to_bytes, to_string
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelport.api.reasons import Reason
+from modelport.asking.onnxruntime.sessions import make_run, open_session
 from modelport.errors import ModelportError
-from modelport.runtimes.onnxruntime.sessions import make_run, open_session
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer
 from modelport_server.backends.base import DEFAULT, DTYPES, How, LoadOptions, Traits

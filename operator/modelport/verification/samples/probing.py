@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer
-from modelport.verification.errors import describe_error
 
 
 def stopwatch() -> Callable[[], float]:

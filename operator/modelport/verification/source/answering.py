@@ -8,10 +8,9 @@ import numpy as np
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import State
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.verification.arrays import Array
 from modelport.verification.calls import Calls, Infer, run_calls
-from modelport.verification.errors import describe_error
 from modelport.verification.measure.precision import is_float
 from modelport.verification.measure.sameness import is_other, noise_of
 from modelport.verification.reference import Answers, Sample

@@ -7,9 +7,9 @@ import torch
 from onnx import TensorProto
 
 from modelport.api.status import Tensor
-from modelport.runtimes.pytorch.called import Called
-from modelport.runtimes.pytorch.modules import CODE, STATE, open_module
-from modelport.runtimes.pytorch.tensors import to_tensor
+from modelport.asking.pytorch.called import Called
+from modelport.asking.pytorch.modules import CODE, STATE, open_module
+from modelport.asking.pytorch.tensors import to_tensor
 from modelport_converter.frameworks.pytorch.exporting.graphs import Subject, to_program
 from modelport_converter.frameworks.pytorch.exporting.printing import to_script
 from modelport_converter.frameworks.pytorch.generating.graphs import generate

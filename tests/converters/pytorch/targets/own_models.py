@@ -11,9 +11,9 @@ from torch import nn
 
 from converters.pytorch.targets.forms import difference
 from modelport.api.status import Tensor
+from modelport.asking.pytorch.called import Called
+from modelport.asking.pytorch.tensors import name_outputs
 from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.called import Called
-from modelport.runtimes.pytorch.tensors import name_outputs
 from modelport_converter.frameworks.pytorch.exporting.graphs import (
     Subject,
     check_operators,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from modelport.api.status import Signature, Tensor
-from modelport.runtimes.pytorch.names import FILE, Names
+from modelport.asking.pytorch.names import FILE, Names
 from modelport_server.backends.pytorch import TRAITS
 from server.backends.cases import Case, identity_case, identity_of, values
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from modelport.runtimes.onnxruntime.sessions import make_run, open_session
+from modelport.asking.onnxruntime.sessions import make_run, open_session
 from modelport_converter.frameworks.onnx.layouts import put_time_first
 from unit.converters.onnx_models import graph, model, node, value
 

@@ -9,10 +9,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from builders import convert_request
 from modelport.api.reasons import Reason
+from modelport.asking.onnxruntime.sessions import make_run, open_session
 from modelport.conversion.onnx_options import OnnxFileOptions
 from modelport.errors import ModelportError
 from modelport.jobs.requests import Hop
-from modelport.runtimes.onnxruntime.sessions import make_run, open_session
 from modelport.verification.reference import FILE_NAME, Reference, Sample, write_reference
 from modelport_converter.frameworks.onnx.ask import open_source
 from modelport_converter.frameworks.onnx.to_onnx import convert

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from modelport.runtimes.onnxruntime.sessions import make_run, open_session
+from modelport.asking.onnxruntime.sessions import make_run, open_session
 from modelport_converter.onnx_graphs.files import load_whole
 from modelport_converter.onnx_graphs.graphs import has_external_data, tensors_of
 from unit.converters.onnx_models import constant, graph, model, node, value

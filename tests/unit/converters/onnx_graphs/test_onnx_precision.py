@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from modelport.runtimes.onnxruntime.sessions import make_run, open_session
+from modelport.asking.onnxruntime.sessions import make_run, open_session
 from modelport_converter.onnx_graphs.graphs import infer_tensors
 from modelport_converter.onnx_graphs.precision import compute_in_float32, find_precision
 from unit.converters.onnx_models import constant, graph, model, node, value

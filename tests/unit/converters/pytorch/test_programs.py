@@ -8,8 +8,8 @@ from collections import OrderedDict
 
 import pytest
 
+from modelport.asking.pytorch.programs import find_code
 from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.programs import find_code
 
 SYMBOL = "Symbol('s77', positive=True, integer=True)"
 

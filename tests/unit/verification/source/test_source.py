@@ -8,8 +8,7 @@ import pytest
 from builders import convert_request
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input, Verification
-from modelport.errors import ModelportError
-from modelport.verification.errors import describe_error
+from modelport.errors import ModelportError, describe_error
 from modelport.verification.source.model import Source, ask_source, describe_outputs
 
 FEATURES = [Input(name="x", shape=["batch", 4])]

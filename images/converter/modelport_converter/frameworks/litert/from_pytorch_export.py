@@ -20,11 +20,10 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Signature, Tensor
 from modelport.conversion.base import Options
 from modelport.conversion.shapes import FIELD
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.steps.handover import read_signature
 from modelport.steps.runner import say
 from modelport.storage.trees import open_tree
-from modelport.verification.errors import describe_error
 from modelport.verification.reference import FILE_NAME, read_reference
 from modelport_converter.frameworks.litert.naming import name_signature
 from modelport_converter.tasks import MODEL, HopTask, find_part, last_line

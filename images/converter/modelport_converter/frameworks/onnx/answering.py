@@ -6,9 +6,9 @@ from typing import Any
 
 import onnx
 
+from modelport.asking.onnxruntime.sessions import make_run as run_of_session
+from modelport.asking.onnxruntime.sessions import open_session
 from modelport.errors import ModelportError
-from modelport.runtimes.onnxruntime.sessions import make_run as run_of_session
-from modelport.runtimes.onnxruntime.sessions import open_session
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport_converter.onnx_graphs.graphs import subgraphs_of

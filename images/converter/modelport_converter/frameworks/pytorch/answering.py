@@ -12,8 +12,8 @@ import torch
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import DimensionRange, Input
+from modelport.asking.pytorch.tensors import name_outputs, to_array, to_tensor
 from modelport.errors import ModelportError, lacks_memory
-from modelport.runtimes.pytorch.tensors import name_outputs, to_array, to_tensor
 from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.samples.domains import known_domains

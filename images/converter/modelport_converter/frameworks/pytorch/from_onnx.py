@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from modelport.api.reasons import Reason
+from modelport.asking.pytorch.modules import CODE, STATE, open_module
+from modelport.asking.pytorch.names import FILE, Names
 from modelport.conversion.base import Options
 from modelport.errors import ModelportError, lacks_memory
-from modelport.runtimes.pytorch.modules import CODE, STATE, open_module
-from modelport.runtimes.pytorch.names import FILE, Names
 from modelport.steps.handover import read_signature
 from modelport.steps.runner import say
 from modelport.storage.trees import open_tree

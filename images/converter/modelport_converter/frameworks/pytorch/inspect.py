@@ -10,14 +10,13 @@ import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
-from modelport.errors import ModelportError
+from modelport.asking.pytorch.pickles import Name, Object
+from modelport.asking.pytorch.programs import find_code
+from modelport.errors import ModelportError, describe_error
 from modelport.frameworks.pytorch.pickles import GENERATED
-from modelport.runtimes.pytorch.pickles import Name, Object
-from modelport.runtimes.pytorch.programs import find_code
 from modelport.steps.runner import say
 from modelport.storage.archives import DAMAGED, list_zip
 from modelport.storage.trees import FolderTree
-from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.pytorch.weights.checkpoints import Checkpoint, describe, read_checkpoint
 from modelport_converter.frameworks.pytorch.weights.shards import INDEX, find_shards, is_safetensors, read_index
 from modelport_converter.frameworks.pytorch.weights.signatures import read_signature

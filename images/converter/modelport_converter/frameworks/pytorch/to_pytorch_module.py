@@ -1,10 +1,10 @@
 """A generated module stays as it is: its code and its weights, once more after they were loaded."""
 
 from modelport.api.reasons import Reason
+from modelport.asking.pytorch.modules import CODE, STATE
+from modelport.asking.pytorch.names import FILE
 from modelport.conversion.base import Options
 from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.modules import CODE, STATE
-from modelport.runtimes.pytorch.names import FILE
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.pytorch.exporting.subjects import read_names
 from modelport_converter.frameworks.pytorch.load import open_model

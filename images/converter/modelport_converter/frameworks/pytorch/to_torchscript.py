@@ -2,9 +2,9 @@
 
 import torch
 
+from modelport.asking.pytorch.names import FILE
 from modelport.conversion.base import Options
 from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.names import FILE
 from modelport_converter.frameworks.pytorch.exporting.doubts import tell_packings
 from modelport_converter.frameworks.pytorch.exporting.graphs import check_operators, operators_of, to_torchscript
 from modelport_converter.frameworks.pytorch.exporting.subjects import make_subject, read_asked, read_names

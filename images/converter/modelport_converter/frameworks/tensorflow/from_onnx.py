@@ -15,12 +15,11 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from modelport.api.reasons import Reason
 from modelport.api.status import Tensor
 from modelport.conversion.base import Options
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.frameworks.tensorflow import SAVED_MODEL
 from modelport.steps.handover import read_signature
 from modelport.steps.runner import say
 from modelport.storage.trees import open_tree
-from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.model import INPUT, SERVING
 from modelport_converter.frameworks.tensorflow.onnx_operators.building import Building
 from modelport_converter.frameworks.tensorflow.onnx_operators.functions import expand, refuse_unknown

@@ -11,8 +11,8 @@ import tensorflow as tf
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
+from modelport.asking.litert.naming import name_output
 from modelport.errors import ModelportError
-from modelport.runtimes.litert.naming import name_output
 
 PRECISIONS: tuple[Dtype, ...] = ("bfloat16", "float16", "float32", "float64")
 RANDOM = re.compile("(Stateless|Stateful)?(Random|TruncatedNormal|Multinomial|ParameterizedTruncated|StandardNormal)")

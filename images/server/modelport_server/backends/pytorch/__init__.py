@@ -12,12 +12,11 @@ from typing import Any
 import torch
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError, lacks_memory
-from modelport.runtimes.pytorch.naming import name_leaves
-from modelport.runtimes.pytorch.tensors import to_array, to_tensor
+from modelport.asking.pytorch.naming import name_leaves
+from modelport.asking.pytorch.tensors import to_array, to_tensor
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.verification.arrays import Tensors
 from modelport.verification.calls import Infer
-from modelport.verification.errors import describe_error
 from modelport_server.backends.base import DEFAULT, How, LoadOptions, Traits
 from modelport_server.backends.pytorch.opening import OPENERS, Opened
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 
 from modelport.api.reasons import Reason
+from modelport.asking.pytorch.called import Called, open_program
+from modelport.asking.pytorch.modules import CODE, open_module
+from modelport.asking.pytorch.names import FILE, Names, decode
+from modelport.asking.pytorch.programs import find_code
 from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.called import Called, open_program
-from modelport.runtimes.pytorch.modules import CODE, open_module
-from modelport.runtimes.pytorch.names import FILE, Names, decode
-from modelport.runtimes.pytorch.programs import find_code
 
 
 class Opened(NamedTuple):

@@ -11,9 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what fails is raised, too
 import tensorflow as tf  # noqa: F401  # step try lets it be loaded while it waits
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.verification.calls import Infer
-from modelport.verification.errors import describe_error
 from modelport_server.backends.base import DEFAULT, DTYPES, How, LoadOptions, Traits
 from modelport_server.backends.tensorflow.saved_models import FILE, VARIABLES, WEIGHTS, load_saved_model
 from modelport_server.backends.tensorflow.sessions import OPTIMIZATION

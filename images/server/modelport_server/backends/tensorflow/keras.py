@@ -16,9 +16,9 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from modelport.api.reasons import Reason
+from modelport.asking.litert.naming import name_output
+from modelport.asking.tensorflow.calling import arrange, name_input, name_layers, name_outputs
 from modelport.errors import ModelportError
-from modelport.runtimes.litert.naming import name_output
-from modelport.runtimes.tensorflow.calling import arrange, name_input, name_layers, name_outputs
 from modelport.verification.calls import Infer
 from modelport_server.backends.base import How
 from modelport_server.backends.tensorflow.sessions import make_infer, start

@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 import torch
 
-from modelport.runtimes.pytorch.tensors import to_array, to_tensor
+from modelport.asking.pytorch.tensors import to_array, to_tensor
 from modelport.verification.source.moving import move_weights
 
 Leaf = torch.Tensor | np.ndarray | int | float | complex  # bool is an int

@@ -11,10 +11,9 @@ import torch
 
 from modelport.api.spec import Input
 from modelport.api.status import Tensor
-from modelport.errors import causes
-from modelport.runtimes.pytorch.tensors import name_outputs, to_tensor
+from modelport.asking.pytorch.tensors import name_outputs, to_tensor
+from modelport.errors import causes, describe_error
 from modelport.verification.arrays import Tensors
-from modelport.verification.errors import describe_error
 from modelport.verification.reference import Reference
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.watching.watch import is_torch

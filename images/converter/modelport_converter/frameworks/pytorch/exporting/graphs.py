@@ -17,10 +17,10 @@ import torch
 
 from modelport.api.reasons import Reason
 from modelport.api.status import Tensor
+from modelport.asking.pytorch.names import FILE, Names
+from modelport.asking.pytorch.programs import find_code
+from modelport.asking.pytorch.tensors import name_outputs
 from modelport.errors import ModelportError, lacks_memory
-from modelport.runtimes.pytorch.names import FILE, Names
-from modelport.runtimes.pytorch.programs import find_code
-from modelport.runtimes.pytorch.tensors import name_outputs
 from modelport.steps.runner import say
 from modelport.verification.arrays import Tensors
 from modelport_converter.frameworks.pytorch.building.state import settle

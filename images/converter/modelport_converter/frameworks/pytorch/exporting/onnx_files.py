@@ -19,10 +19,9 @@ import torch
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
 from modelport.api.status import Tensor
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.steps.runner import say
 from modelport.verification.arrays import Tensors
-from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.exporting.base import (
     Exported,

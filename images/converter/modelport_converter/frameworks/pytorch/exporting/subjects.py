@@ -1,7 +1,7 @@
 """What a hop turns into a graph of PyTorch's own, and what it leaves."""
 
+from modelport.asking.pytorch.names import Names
 from modelport.frameworks import FORMATS
-from modelport.runtimes.pytorch.names import Names
 from modelport.steps.handover import read_signature
 from modelport.verification.reference import FILE_NAME, Reference, read_reference
 from modelport_converter.frameworks.pytorch.exporting.base import pick_example

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from modelport.api.reasons import Reason
+from modelport.asking.pytorch.modules import CODE, open_module
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
-from modelport.runtimes.pytorch.modules import CODE, open_module
 from modelport.storage.trees import open_tree
 from modelport_converter.code.loading import stand_in, tell, without_failing_packages
 from modelport_converter.frameworks.pytorch.building.loading import draw_from

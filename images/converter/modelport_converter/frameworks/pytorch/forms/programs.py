@@ -9,10 +9,10 @@ import torch
 from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
+from modelport.asking.pytorch.called import Called, open_program
+from modelport.asking.pytorch.programs import find_code
 from modelport.errors import ModelportError, lacks_memory
 from modelport.jobs.requests import ConvertRequest
-from modelport.runtimes.pytorch.called import Called, open_program
-from modelport.runtimes.pytorch.programs import find_code
 from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.pytorch.building.state import settle
 from modelport_converter.frameworks.pytorch.forms.base import Loaded

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from modelport.runtimes.pytorch.tensors import to_tensor
+from modelport.asking.pytorch.tensors import to_tensor
 from modelport.verification.arrays import Array
 from modelport_converter.frameworks.pytorch.generating.values import Value, identifier, is_float, show, show_list
 

@@ -10,8 +10,8 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from modelport.api.reasons import Reason
+from modelport.asking.pytorch.names import Names
 from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.names import Names
 from modelport.verification.arrays import Array
 from modelport_converter.frameworks.pytorch.generating.code import Blueprint, Code
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError

@@ -4,7 +4,7 @@ import inspect
 import textwrap
 from collections.abc import Sequence
 
-from modelport.runtimes.pytorch.names import Names
+from modelport.asking.pytorch.names import Names
 from modelport_converter.frameworks.pytorch.generating.code import Blueprint
 
 _HEAD = '''"""A model that was converted from ONNX: its weights are in state_dict.pt.

@@ -1,7 +1,7 @@
 """What torch.save writes, read without PyTorch and without calling anything: where each tensor's numbers lie.
 
 Since PyTorch 1.6 it is a zip archive of a pickle and of storages, before that five pickles with storages behind them.
-The pickle is read as data (`modelport.runtimes.pytorch.pickles`); a tensor is a storage with offset, shape and strides, whose
+The pickle is read as data (`modelport.asking.pytorch.pickles`); a tensor is a storage with offset, shape and strides, whose
 bounds are checked against the file. All else in a checkpoint (an optimizer, a loss, a configuration) stays a name.
 """
 
@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.pickles import Name, Object, read_pickle
+from modelport.asking.pytorch.pickles import Name, Object, read_pickle
+from modelport.errors import ModelportError, describe_error
 from modelport.storage.archives import DAMAGED, open_zip
-from modelport.verification.errors import describe_error
 
 MAX_PICKLE_BYTES = 256 << 20
 MAX_AXES = 64

@@ -14,10 +14,9 @@ from modelport.api.base import Dtype
 from modelport.api.reasons import Reason
 from modelport.api.spec import DimensionRange
 from modelport.api.status import Tensor
-from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.naming import name_leaves
+from modelport.asking.pytorch.naming import name_leaves
+from modelport.errors import ModelportError, describe_error
 from modelport.storage.archives import DAMAGED, open_zip
-from modelport.verification.errors import describe_error
 
 _GRAPH = re.compile(r"([^/]+/)?models/[^/]+\.json|serialized_exported_program\.json")
 """Since PyTorch 2.8, and before."""

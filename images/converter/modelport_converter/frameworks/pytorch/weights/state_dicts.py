@@ -10,8 +10,8 @@ from safetensors import safe_open
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Checkpoint as Selection
+from modelport.asking.pytorch.pickles import Name, Object, OrderedMapping
 from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.pickles import Name, Object, OrderedMapping
 from modelport.steps.runner import say
 from modelport_converter.frameworks.pytorch.weights.checkpoints import (
     Checkpoint,

@@ -16,8 +16,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
-from modelport.errors import ModelportError, lacks_memory
-from modelport.verification.errors import describe_error
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport_converter.frameworks.tensorflow.graphs.stored import freeze, import_graph, make_graph_model
 from modelport_converter.frameworks.tensorflow.model import (
     Model,

@@ -17,9 +17,8 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.frameworks.tensorflow import META
-from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.model import (
     WRITING,
     Model,

@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
-from modelport.errors import ModelportError, lacks_memory
-from modelport.runtimes.tensorflow.calling import Arranged, arrange, name_input, name_layers, name_outputs
-from modelport.verification.errors import describe_error
+from modelport.asking.tensorflow.calling import Arranged, arrange, name_input, name_layers, name_outputs
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport_converter.frameworks.tensorflow.model import Model, make_model, read_inputs
 
 LENGTHS = (4, 32, 224)

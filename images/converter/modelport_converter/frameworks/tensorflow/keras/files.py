@@ -14,9 +14,8 @@ from typing import IO, Any, NamedTuple
 import h5py
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError
+from modelport.errors import ModelportError, describe_error
 from modelport.storage.archives import DAMAGED
-from modelport.verification.errors import describe_error
 
 WEIGHTS = "model.weights.h5"
 """In a .keras archive."""

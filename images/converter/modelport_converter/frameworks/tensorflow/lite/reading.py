@@ -16,9 +16,8 @@ from tf2onnx.handler import tfl_op
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
-from modelport.errors import ModelportError, lacks_memory
-from modelport.runtimes.litert.naming import name_details, name_output
-from modelport.verification.errors import describe_error
+from modelport.asking.litert.naming import name_details, name_output
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport_converter.frameworks.tensorflow.lite.quantized import round_pools
 from modelport_converter.frameworks.tensorflow.model import (
     OUTPUT,

@@ -14,8 +14,7 @@ import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable  # tf.Variable has functions traced twice
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError, lacks_memory
-from modelport.verification.errors import describe_error
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport_converter.frameworks.tensorflow.onnx_operators import lengths
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
     OPERATORS,

@@ -18,8 +18,7 @@ from tf2onnx.onnx_opset import math
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
-from modelport.errors import ModelportError, lacks_memory
-from modelport.verification.errors import describe_error
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport_converter.frameworks.tensorflow.graphs.endings import refuse_early_ends
 from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten, forget_frozen
 from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops

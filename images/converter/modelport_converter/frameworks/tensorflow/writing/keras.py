@@ -13,9 +13,8 @@ import msgspec
 import tensorflow as tf
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError, lacks_memory
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport.steps.handover import CAVEATS
-from modelport.verification.errors import describe_error
 from modelport_converter.frameworks.tensorflow.keras.models import load_trained
 from modelport_converter.frameworks.tensorflow.opening.load import Opened, open_hop
 from modelport_converter.tasks import MODEL, HopTask

@@ -16,8 +16,7 @@ import tensorflow as tf
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.conversion.shapes import FIELD
-from modelport.errors import ModelportError, lacks_memory
-from modelport.verification.errors import describe_error
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten, inline
 from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops
 from modelport_converter.frameworks.tensorflow.lite.reading import WRITING

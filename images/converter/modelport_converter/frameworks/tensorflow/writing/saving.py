@@ -13,8 +13,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
-from modelport.errors import ModelportError, lacks_memory
-from modelport.verification.errors import describe_error
+from modelport.errors import ModelportError, describe_error, lacks_memory
 from modelport_converter.frameworks.tensorflow.model import INPUT, SERVING, Graph, Model, signature_of, trace
 
 FILE = "saved_model.pb"

@@ -1,12 +1,15 @@
 """Outputs of a PyTorch model as a graph has them: tensors in a row, each with a name from the structure of the answer."""
 
 from collections.abc import Collection
+from typing import Any
 
 import ml_dtypes
+import numpy.typing as npt
 import torch
 
-from modelport.runtimes.pytorch.naming import name_leaves, refuse_output
-from modelport.verification.arrays import Array
+from modelport.asking.pytorch.naming import name_leaves, refuse_output
+
+Array = npt.NDArray[Any]
 
 
 def name_outputs(answer: object, taken: Collection[str] = ()) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it sends what runs where to its maker
 import onnxruntime
 
-from modelport.runtimes.onnxruntime.refusals import explain
+from modelport.asking.onnxruntime.refusals import explain
 
 Array = npt.NDArray[Any]
 Run = Callable[[dict[str, Array]], list[Array]]

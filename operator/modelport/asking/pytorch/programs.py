@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from modelport.api.reasons import Reason
-from modelport.errors import ModelportError
-from modelport.runtimes.pytorch.pickles import Name, find_names
+from modelport.asking.pytorch.pickles import Name, find_names
+from modelport.errors import ModelportError, describe_error
 from modelport.storage.archives import DAMAGED, open_zip
-from modelport.verification.errors import describe_error
 
 MAX_JSON_BYTES = 256 << 20
 _SYMBOLS = (

@@ -1,0 +1,1 @@
+"""PyTorch's programs, scripts and generated modules."""
