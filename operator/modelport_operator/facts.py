@@ -65,6 +65,8 @@ class Pod(Facts, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     """Messages of the FailedMount Events, where the pod does not start."""
     log_tail: str = ""
+    progress: str = ""
+    """How far the running step says that it is, where it takes long."""
 
     @property
     def culprit(self) -> Container | None:

@@ -17,6 +17,8 @@ from modelport_operator.peers import PeerIndex, useful_digests
 from modelport_operator.plan.troubles import MAX_LOG, clean
 
 MAX_PEERS = 32
+LONG_SECONDS = 60.0
+"""After which a running step's log is asked how far it is."""
 
 
 class Observer(NamedTuple):
@@ -67,9 +69,13 @@ class Observer(NamedTuple):
         owner, pod = reading.job_of(body), reading.pod(body)
         if pod.phase == "Pending" and reading.is_creating(body):
             pod = reading.with_warnings(pod, await self._events(namespace, pod.uid, "FailedMount"))
+        if pod.phase == "Running" and pod.running_step and self.clock() - pod.created > LONG_SECONDS:
+            running = next(each for each in pod.containers if each.name == pod.running_step)
+            pod = reading.with_progress(pod, await self._log(namespace, pod, running, previous=False))
         culprit = pod.culprit
         if culprit and not pod.ready and not pod.deleting:
-            pod = reading.with_log(pod, await self._log(namespace, pod, culprit))
+            previous = culprit.terminated is None
+            pod = reading.with_log(pod, await self._log(namespace, pod, culprit, previous=previous))
         return owner, pod
 
     async def _job(self, namespace: str, body: Object, pods: Iterable[tuple[str, facts.Pod]]) -> facts.Job:
@@ -85,8 +91,7 @@ class Observer(NamedTuple):
         found = await self.kube.list_all("CoreEvent", namespace, fields=selector)
         return [event.get("message", "") for event in sorted(found, key=reading.event_time, reverse=True)]
 
-    async def _log(self, namespace: str, pod: facts.Pod, container: facts.Container) -> str:
-        previous = container.terminated is None
+    async def _log(self, namespace: str, pod: facts.Pod, container: facts.Container, *, previous: bool) -> str:
         try:
             text = await self.kube.log(namespace, pod.name, container.name, previous=previous)
         except KubeError:

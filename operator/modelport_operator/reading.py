@@ -1,6 +1,7 @@
 """From Kubernetes objects to facts: pure, and the only place that knows where an object has its fields."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import msgspec
 from modelport.api.status import read_status
 from modelport.jobs.environment import REQUEST_VARIABLE
 from modelport_operator import facts, names
+
+MAX_PROGRESS = 120
 
 Object = dict[str, Any]
 
@@ -67,6 +70,16 @@ def pod(body: Object) -> facts.Pod:
 def with_warnings(pod: facts.Pod, warnings: Sequence[str]) -> facts.Pod:
     """Return the pod with the messages of its Events."""
     return msgspec.structs.replace(pod, warnings=tuple(warnings))
+
+
+PROGRESS = re.compile(r"^\d\d:\d\d:\d\d \S+: (.*\b\d+ of \d+\b.*)$", re.MULTILINE)
+"""A line of `modelport.steps.runner.say` that counts."""
+
+
+def with_progress(pod: facts.Pod, log_tail: str) -> facts.Pod:
+    """Return the pod with the last line of its running step that counts."""
+    found = PROGRESS.findall(log_tail)
+    return msgspec.structs.replace(pod, progress=found[-1][:MAX_PROGRESS] if found else "")
 
 
 def with_log(pod: facts.Pod, log_tail: str) -> facts.Pod:

@@ -36,7 +36,8 @@ def _run(name: str, context: Context) -> StepResult:
 def _step(name: str) -> Step:
     if name in ORDER:
         prepare = partial(_prepare, name)
-        return Step(name, partial(_run, name), ORDER[name], sandboxed=name in SANDBOXED, prepare=prepare)
+        meanwhile = partial(_meanwhile, name)
+        return Step(name, partial(_run, name), ORDER[name], name in SANDBOXED, prepare, meanwhile)
     if re.fullmatch("hop-[1-9][0-9]?", name):
         hop = _module("hop")
         return Step(name, hop.hop, hop.previous(name), sandboxed=True, prepare=partial(hop.prepare, name))
@@ -47,6 +48,12 @@ def _prepare(name: str, request: object) -> None:
     prepare = getattr(_module(name), "prepare", None)
     if prepare:
         prepare(request)
+
+
+def _meanwhile(name: str, context: Context) -> None:
+    meanwhile = getattr(_module(name), "meanwhile", None)
+    if meanwhile:
+        meanwhile(context)
 
 
 parser = argparse.ArgumentParser(

@@ -16,6 +16,10 @@ class Options(
     Requests and keys hold what differs from the defaults, so that an option that came with an upgrade changes no key.
     """
 
+    def tuning_key(self) -> str:
+        """Return the name of what a converter with these options measures, for later ones to go on with; empty: nothing."""
+        return ""
+
 
 class Format(NamedTuple):
     """How a model is stored."""

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from modelport.conversion.base import Converter, Format, Framework, Options
 
+VERSION = "0.27"
+"""Of TVM: records of another one are another database."""
 CpuLevel = Literal["x86-64-v2", "x86-64-v3", "x86-64-v4"]
 """Levels of x86-64 (System V ABI, AMD64 supplement): v2 has SSE4.2, v3 AVX2 and FMA, v4 AVX-512."""
 
@@ -23,6 +25,10 @@ class TvmOptions(Options, frozen=True, kw_only=True):
         int,
         Meta(description="Programs to measure in search of faster ones, for fixed shapes; 0: none.", ge=0, le=100_000),
     ] = 0
+
+    def tuning_key(self) -> str:
+        """Return the name of the records of all programs for such machines."""
+        return f"{VERSION}-{self.cpu}-{self.threads}" if self.tuning_trials else ""
 
 
 FRAMEWORK = Framework(

@@ -59,6 +59,11 @@ def hop_names(request: ConvertRequest) -> tuple[str, ...]:
     return tuple(f"hop-{number}" for number in range(1, len(request.hops) + 1))
 
 
+def tuned_hops(request: ConvertRequest) -> tuple[str, ...]:
+    """Return the names of the hops that measure something that the store keeps."""
+    return tuple(name for name, hop in zip(hop_names(request), request.hops, strict=True) if hop.tuning)
+
+
 def candidate_step(request: ConvertRequest) -> str:
     """Return the step that has the files of the model to be tried."""
     return hop_names(request)[-1] if request.hops else "stage"
@@ -87,7 +92,7 @@ def _convert(request: ConvertRequest, images: Mapping[str, str]) -> list[Contain
         *hops,
         Container((TRY,), server, reads=("ask", candidate_step(request)), opens_model=True, computes=True),
         Container(("judge",), mover, reads=("ask", *names, TRY, *stored), computes=True),
-        Container(("publish",), mover, reads=(TRY, "judge"), holds=("store",)),
+        Container(("publish",), mover, reads=(TRY, "judge", *tuned_hops(request)), holds=("store",)),
     ]
 
 

@@ -67,6 +67,7 @@ def _hops(path: PlannedPath, images: Images) -> list[Hop]:
             by=converter.by,
             image=images[image_of(converter)],
             options=msgspec.to_builtins(options),
+            tuning=f"{converter.name}/{key}" if (key := options.tuning_key()) else "",
         )
         for converter, options in path
     ]

@@ -33,6 +33,8 @@ class Hop(Message, frozen=True, kw_only=True):
     by: str = ""
     image: str
     options: dict[str, Any] = {}
+    tuning: str = ""
+    """Where the store keeps what was measured, to go on with; empty: nothing is measured."""
 
 
 class CodeRequest(Message, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ RESULT = "result.json"
 LOCK = "lock"
 OUT = "out"
 POLL_SECONDS = 0.02
+MEANWHILE_SECONDS = 60.0
 MAX_RESULT_FILE_BYTES = 1 << 20
 MAX_MESSAGE_CHARACTERS = 500
 replace = msgspec.structs.replace
@@ -85,6 +86,8 @@ class Step(NamedTuple):
     sandboxed: bool = False
     prepare: Callable[[JobRequest], object] = lambda _request: None
     """Loads what the function will need, while the predecessor still works."""
+    meanwhile: Callable[[Context], object] = lambda _context: None
+    """Is called now and then while the step waits, and when that ends, however it does."""
 
 
 _enter_sandbox = functools.cache(enter_sandbox)
@@ -133,7 +136,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
         )
         step.prepare(context.request)
         if step.waits_for:
-            _wait_for(work / step.waits_for)
+            _wait_for(work / step.waits_for, lambda: step.meanwhile(context))
         if step.sandboxed:
             _enter_sandbox()
         context.out.mkdir(exist_ok=True)
@@ -194,8 +197,19 @@ def say(step: str, text: str) -> None:
 # --- waiting --------------------------------------------------------------------------------------------------------
 
 
-def _wait_for(earlier: Path) -> None:
+def _wait_for(earlier: Path, meanwhile: Callable[[], object]) -> None:
+    try:
+        _wait(earlier, meanwhile)
+    finally:
+        meanwhile()
+
+
+def _wait(earlier: Path, meanwhile: Callable[[], object]) -> None:
+    called = time.monotonic()
     while True:
+        if time.monotonic() - called > MEANWHILE_SECONDS:
+            meanwhile()
+            called = time.monotonic()
         alive = _is_alive(earlier / LOCK)  # looked at before the result: it cannot end between the two unseen
         result = _read_result(earlier)
         if result is not None:

@@ -105,6 +105,11 @@ def artifact_folder(key: str, digest: str) -> str:
     return f"artifacts/{key}/{digest.removeprefix('sha256:')}"
 
 
+def tuning_folder(name: str) -> str:
+    """Return where the store keeps what converters measured, under the name that a hop has for it."""
+    return f"tuning/{name}"
+
+
 def is_of_model(file: File) -> bool:
     """Whether an artifact's file is one of the model's."""
     return file.path.startswith(f"{MODEL}/")

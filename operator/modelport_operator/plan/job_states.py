@@ -44,7 +44,9 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     """as this attempt."""
     step: str = ""
-    """The step that runs."""
+    """The step that runs,"""
+    progress: str = ""
+    """and how far it says that it is."""
     look_again: float | None = None
 
 
@@ -163,5 +165,6 @@ def _active(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
         failure=failure,
         attempt=job.attempt,
         step=pod.running_step if pod and pod.phase == "Running" else "",
+        progress=pod.progress if pod else "",
         look_again=LOOK_AGAIN_SOON if starting and young else LOOK_AGAIN,
     )

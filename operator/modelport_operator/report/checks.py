@@ -77,6 +77,7 @@ def job_is_under_way(case: Situation) -> Summary | None:
     verifying = state is not None and state.step in {*VERIFYING, "publish"}
     reason = _UNDER_WAY[Stage.VERIFY if verifying else work.stage]
     step = f": step {state.step}" if state and state.step else ""
+    step += f": {state.progress}" if state and state.progress else ""
     return Summary(reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.old_serves}", abnormal="Reconciling")
 
 

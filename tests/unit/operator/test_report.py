@@ -7,6 +7,7 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Condition, Failure, Status
 from modelport_operator.facts import Container
 from modelport_operator.plan.troubles import Trouble, clean, failure_of
+from modelport_operator.reading import with_progress
 from modelport_operator.report.invariants import violations
 from unit.operator.scenes import (
     ONNX,
@@ -22,6 +23,7 @@ from unit.operator.scenes import (
     report_on,
     resource,
     served,
+    step,
     verify_steps,
     with_spec,
     with_status,
@@ -251,3 +253,24 @@ def test_what_is_only_reported_is_stored_and_not_called_verified():
     assert report_on(settled, plan_for(settled, first, job)).status == report.status
     judged = with_spec(settled, ONNX)
     assert "Verified" not in held(report_on(judged, plan_for(judged, first, job)))
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (
+            "12:00:00 tvm: measured 32 of 400 programs\n12:00:20 tvm: measured 48 of 400 programs\n",
+            "measured 48 of 400 programs",
+        ),
+        ("12:00:00 tvm: 20 nodes to compile\nmeasured 1 of 2\n", ""),
+        (f"12:00:00 tvm: measured 1 of 2 {'x' * 500}\n", f"measured 1 of 2 {'x' * 500}"[:120]),
+    ],
+)
+def test_a_step_that_counts_is_told_with_how_far_it_is(log, told):
+    case, first = imported(resource())
+    plan = plan_for(case, first)
+    running = with_progress(pod(step("stage"), Container(name="hop-1")), log)
+    assert running.progress == told
+    report = report_on(case, plan_for(case, first, job_of(plan, running)))
+    wanted = f"Converting the model: step hop-1{f': {told}' if told else ''}"
+    assert report.status.conditions[0].message == wanted

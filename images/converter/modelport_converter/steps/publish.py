@@ -6,7 +6,7 @@ Manifest, golden samples and evidence are judge's; the model's files are try's, 
 from modelport.api.reasons import Reason
 from modelport.encoding import digest_of
 from modelport.errors import ModelportError
-from modelport.jobs.containers import TRY
+from modelport.jobs.containers import TRY, tuned_hops
 from modelport.jobs.requests import ConvertRequest
 from modelport.jobs.results import ArtifactFacts, StepResult
 from modelport.steps.handover import ARTIFACT, EVIDENCE, MAX_JSON_BYTES, RECORD, read_manifest
@@ -14,6 +14,18 @@ from modelport.steps.runner import OUT, Context, say
 from modelport.storage.files import open_beneath, read_bytes
 from modelport.storage.manifests import MANIFEST, ArtifactManifest, artifact_folder, is_of_model
 from modelport.storage.store import Store, open_store, read_credentials
+from modelport_converter.steps.tuning import keep_tuning
+
+
+def meanwhile(context: Context) -> None:
+    """Keep what hops have measured so far, so that it outlives this pod; what cannot be sent now is sent later."""
+    assert isinstance(context.request, ConvertRequest)
+    if not tuned_hops(context.request):
+        return
+    try:
+        keep_tuning(open_store(read_credentials(context.credentials("store"))), context)
+    except ModelportError as error:
+        say(context.name, f"what was measured is not kept: {error.message}")
 
 
 def publish(context: Context) -> StepResult:

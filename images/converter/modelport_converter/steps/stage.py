@@ -21,6 +21,8 @@ from modelport.storage.manifests import MANIFEST, source_folder
 from modelport.storage.sources import find_archive, read_manifest, rename
 from modelport.storage.store import Store, open_store, read_credentials
 from modelport_converter.frameworks import is_packed
+from modelport_converter.steps.tuning import fetch_tuning
+from modelport_converter.tasks import TUNING
 
 
 def stage(context: Context) -> StepResult:
@@ -35,6 +37,12 @@ def stage(context: Context) -> StepResult:
     if request.artifact_digest:
         target = context.out / ARTIFACT
         download_artifact(store, key=request.artifact_key, digest=request.artifact_digest, target=target)
+    for hop in request.hops:
+        if hop.tuning:
+            say(
+                context.name,
+                f"{fetch_tuning(store, hop.tuning, context.out / TUNING)} files of earlier tuning are here",
+            )
     enter_sandbox()
     for role, archive in archives.items():
         if role == "requirements":
