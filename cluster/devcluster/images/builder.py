@@ -8,6 +8,7 @@ wheels) is mounted into the build and never becomes part of an image.
 import hashlib
 import os
 import tempfile
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -25,6 +26,8 @@ _SUITE = "bookworm"
 # In the base already, so that the Dockerfiles' own installation finds nothing left to do.
 _BASE_PACKAGES = ("ca-certificates", "python3-minimal", "python3", "python3-venv")
 _TAG = "modelport-base"
+_PLACES = threading.BoundedSemaphore(max(3, os.cpu_count() or 1))
+"""So many are built at once: one that waits for a download leaves the processor to others, and more only take memory."""
 
 
 def build_images(paths: Paths, images: list[Image]) -> dict[str, str]:
@@ -84,7 +87,7 @@ def _build_missing(image: Image, paths: Paths) -> str:
     tag = f"{image.repository}:{content_key(image, _base_key())}"
     if not _is_built(tag):
         _provide_base(paths)
-        with step(f"building image {image.name}"):
+        with _PLACES, step(f"building image {image.name}"):
             _build(image, tag, paths)
     return tag
 
