@@ -20,6 +20,8 @@ from devcluster.paths import REPOSITORY
 DECLARATIONS = REPOSITORY / "images" / "images.json"
 WHEELS_VARIABLE = "MODELPORT_WHEELS"
 """Names a folder of wheels to prefer over the index, or a page that lists such wheels."""
+CPU_LOCK = "-cpu.txt"
+"""How the lock of a build of torch for CPUs ends."""
 REPOSITORY_PREFIX = "localhost/modelport"
 
 
@@ -58,15 +60,15 @@ def _image(name: str, declaration: Mapping[str, object]) -> Image:
         name=name,
         dockerfile=dockerfile,
         base=str(declaration["base"]),
-        args=tuple(sorted((args | _wheels_page(dockerfile)).items())),
+        args=tuple(sorted((args | _wheels_page(inputs)).items())),
         inputs=tuple(inputs),
     )
 
 
-def _wheels_page(dockerfile: str) -> dict[str, str]:
-    """Return the build argument for the Dockerfiles that take a page of wheels, if the user names one."""
+def _wheels_page(inputs: list[str]) -> dict[str, str]:
+    """Return the build argument for images with torch, which is on a page of wheels, if the user names one."""
     page = os.environ.get(WHEELS_VARIABLE, "")
-    takes = "://" in page and "\nARG WHEELS" in (REPOSITORY / dockerfile).read_text()
+    takes = "://" in page and any(name.endswith(CPU_LOCK) for name in inputs)
     return {"WHEELS": page} if takes else {}
 
 

@@ -98,5 +98,5 @@ def test_page_of_wheels_is_an_argument_of_images_that_take_one(monkeypatch: pyte
     monkeypatch.setenv("MODELPORT_WHEELS", "/a/folder")
     assert set(arguments().values()) == {""}
     monkeypatch.setenv("MODELPORT_WHEELS", "https://wheels.example/torch/")
-    assert arguments()["converter-pytorch"] == "https://wheels.example/torch/"
+    assert arguments()["converter-pytorch"] == arguments()["server-pytorch"] == "https://wheels.example/torch/"
     assert arguments()["server-onnxruntime"] == ""
