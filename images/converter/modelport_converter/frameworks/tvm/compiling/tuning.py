@@ -15,6 +15,7 @@ from tvm import relax
 from tvm.ir.utils import derived_object
 from tvm.relax.transform import MetaScheduleApplyDatabase
 from tvm.s_tir import meta_schedule
+from tvm.s_tir.meta_schedule.builder.local_builder import default_build
 from tvm.s_tir.meta_schedule.relax_integration import extract_tasks, extracted_tasks_to_tune_contexts
 from tvm.support import popen_pool
 
@@ -73,7 +74,7 @@ def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folde
         work_dir=str(folder),
         max_trials_global=left,
         num_trials_per_iter=min(ROUND, left),
-        builder=meta_schedule.builder.LocalBuilder(f_export=export, max_workers=1),
+        builder=_Builder(),
         runner=meta_schedule.runner.LocalRunner(),
         database=database,
         measure_callbacks=[
@@ -91,6 +92,22 @@ def _count(database: Any, task: Any) -> int:
     if not database.has_workload(kernel):
         return 0
     return len(database.get_top_k(database.commit_workload(kernel), 1 << 20))
+
+
+@derived_object
+class _Builder(meta_schedule.builder.PyBuilder):
+    """Compiles the programs to measure here: TVM's own starts a process, which loads its compiler, for each round of them."""
+
+    def build(self, build_inputs: Any) -> list[Any]:
+        """Return the path of each program's library, or why there is none."""
+        return [self._build(each) for each in build_inputs]
+
+    def _build(self, given: Any) -> Any:
+        try:
+            path = export(default_build(given.mod, given.target, None))
+        except Exception as error:  # noqa: BLE001  # a program that cannot be compiled is none of the fast ones
+            return meta_schedule.builder.BuilderResult(None, str(error))
+        return meta_schedule.builder.BuilderResult(path, None)
 
 
 @derived_object
