@@ -25,7 +25,7 @@ from modelport_converter.frameworks.tvm.compiling.linking import export
 
 LOGGER = "tvm"
 WORKLOADS, RECORDS = "database_workload.json", "database_tuning_record.json"
-ROUND = 16
+MOST_A_ROUND = 64
 """Programs of a kernel that are measured before the next kernel's turn."""
 SEED = 7
 STRATEGY = meta_schedule.search_strategy.EvolutionarySearch(population_size=128, init_min_unmeasured=32)
@@ -73,7 +73,7 @@ def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folde
         task_weights=weights,
         work_dir=str(folder),
         max_trials_global=left,
-        num_trials_per_iter=min(ROUND, left),
+        num_trials_per_iter=max(1, min(MOST_A_ROUND, left // len(tasks))),  # each kernel has a turn at least
         builder=_Builder(),
         runner=meta_schedule.runner.LocalRunner(),
         database=database,
