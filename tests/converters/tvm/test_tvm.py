@@ -50,6 +50,7 @@ RIGHT = {
     "axes as inputs": tvm_models.axes(18),
     "recurrent layers": tvm_models.recurrent(4),
     "a constant branch": tvm_models.branches(is_constant=True),
+    "rows up to a far end": tvm_models.sliced(),
     "whole scales": tvm_models.resized(2),
 }
 
