@@ -22,6 +22,7 @@ from tvm.support import popen_pool
 from modelport.steps.runner import say
 from modelport_converter.frameworks.tvm.compiling.importing import Program
 from modelport_converter.frameworks.tvm.compiling.linking import export
+from modelport_converter.tasks import last_line
 
 LOGGER = "tvm"
 WORKLOADS, RECORDS = "database_workload.json", "database_tuning_record.json"
@@ -57,7 +58,7 @@ def tune(program: Program, target: tvm.target.Target, trials: int, known: Path |
 
 
 def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folder: Path) -> None:
-    database = meta_schedule.database.JSONDatabase(work_dir=str(folder))
+    database = _open_database(folder)
     tasks = extract_tasks(kernels, target)
     done = sum(_count(database, task) for task in tasks)
     left = trials - done
@@ -84,6 +85,17 @@ def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folde
             _Progress(left),
         ],
     )
+
+
+def _open_database(folder: Path) -> Any:
+    """Open the database, or begin another one: the two files of an interrupted search may not belong together."""
+    try:
+        return meta_schedule.database.JSONDatabase(work_dir=str(folder))
+    except Exception as error:  # noqa: BLE001  # TVM's errors have no common base
+        say(LOGGER, f"what was measured before cannot be read, and is measured anew: {last_line(error)}")
+        for name in (WORKLOADS, RECORDS):
+            (folder / name).unlink(missing_ok=True)
+        return meta_schedule.database.JSONDatabase(work_dir=str(folder))
 
 
 def _count(database: Any, task: Any) -> int:
