@@ -142,6 +142,13 @@ def branches(is_constant):
     return model(nodes, {"x": ["batch", 4]}, ["y"], {"zero": np.array(0, np.float32), "always": np.array(True)})
 
 
+def sliced():
+    """Rows of a free batch, all of them by an end far beyond it, as exporters write it."""
+    names = {"starts": [0, 1], "ends": [10**9, 3], "chosen": [0, 1]}
+    nodes = [helper.make_node("Slice", ["x", *names], ["part"]), helper.make_node("Softmax", ["part"], ["y"], axis=1)]
+    return model(nodes, {"x": ["batch", 4]}, ["y"], {name: np.array(each, np.int64) for name, each in names.items()})
+
+
 def resized(scale):
     """An image whose sides are scaled."""
     nodes = [helper.make_node("Resize", ["image", "", "scales"], ["y"], "larger", mode="linear")]

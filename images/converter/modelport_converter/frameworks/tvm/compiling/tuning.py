@@ -15,16 +15,18 @@ from tvm import relax
 from tvm.ir.utils import derived_object
 from tvm.relax.transform import MetaScheduleApplyDatabase
 from tvm.s_tir import meta_schedule
+from tvm.s_tir.meta_schedule.builder.local_builder import default_build
 from tvm.s_tir.meta_schedule.relax_integration import extract_tasks, extracted_tasks_to_tune_contexts
 from tvm.support import popen_pool
 
 from modelport.steps.runner import say
 from modelport_converter.frameworks.tvm.compiling.importing import Program
 from modelport_converter.frameworks.tvm.compiling.linking import export
+from modelport_converter.tasks import last_line
 
 LOGGER = "tvm"
 WORKLOADS, RECORDS = "database_workload.json", "database_tuning_record.json"
-ROUND = 16
+MOST_A_ROUND = 64
 """Programs of a kernel that are measured before the next kernel's turn."""
 SEED = 7
 STRATEGY = meta_schedule.search_strategy.EvolutionarySearch(population_size=128, init_min_unmeasured=32)
@@ -56,7 +58,7 @@ def tune(program: Program, target: tvm.target.Target, trials: int, known: Path |
 
 
 def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folder: Path) -> None:
-    database = meta_schedule.database.JSONDatabase(work_dir=str(folder))
+    database = _open_database(folder)
     tasks = extract_tasks(kernels, target)
     done = sum(_count(database, task) for task in tasks)
     left = trials - done
@@ -72,8 +74,8 @@ def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folde
         task_weights=weights,
         work_dir=str(folder),
         max_trials_global=left,
-        num_trials_per_iter=min(ROUND, left),
-        builder=meta_schedule.builder.LocalBuilder(f_export=export, max_workers=1),
+        num_trials_per_iter=max(1, min(MOST_A_ROUND, left // len(tasks))),  # each kernel has a turn at least
+        builder=_Builder(),
         runner=meta_schedule.runner.LocalRunner(),
         database=database,
         measure_callbacks=[
@@ -85,12 +87,39 @@ def _search(kernels: tvm.IRModule, target: tvm.target.Target, trials: int, folde
     )
 
 
+def _open_database(folder: Path) -> Any:
+    """Open the database, or begin another one: the two files of an interrupted search may not belong together."""
+    try:
+        return meta_schedule.database.JSONDatabase(work_dir=str(folder))
+    except Exception as error:  # noqa: BLE001  # TVM's errors have no common base
+        say(LOGGER, f"what was measured before cannot be read, and is measured anew: {last_line(error)}")
+        for name in (WORKLOADS, RECORDS):
+            (folder / name).unlink(missing_ok=True)
+        return meta_schedule.database.JSONDatabase(work_dir=str(folder))
+
+
 def _count(database: Any, task: Any) -> int:
     """Return how many programs of a kernel were measured; others failed."""
     (kernel,) = task.dispatched
     if not database.has_workload(kernel):
         return 0
     return len(database.get_top_k(database.commit_workload(kernel), 1 << 20))
+
+
+@derived_object
+class _Builder(meta_schedule.builder.PyBuilder):
+    """Compiles the programs to measure here: TVM's own starts a process, which loads its compiler, for each round of them."""
+
+    def build(self, build_inputs: Any) -> list[Any]:
+        """Return the path of each program's library, or why there is none."""
+        return [self._build(each) for each in build_inputs]
+
+    def _build(self, given: Any) -> Any:
+        try:
+            path = export(default_build(given.mod, given.target, None))
+        except Exception as error:  # noqa: BLE001  # a program that cannot be compiled is none of the fast ones
+            return meta_schedule.builder.BuilderResult(None, str(error))
+        return meta_schedule.builder.BuilderResult(path, None)
 
 
 @derived_object

@@ -8,8 +8,8 @@ from onnx import numpy_helper
 
 from modelport_converter.onnx_graphs.graphs import Constants
 
-END = 2**31 - 1
-"""From here on, an end of Slice means the end of the axis."""
+END = 10**8
+"""From here on, an end of Slice means the end of the axis: exporters write 10**9, or the largest integer of a type."""
 Mend = Callable[[onnx.NodeProto, onnx.ModelProto, Constants], bool]
 
 
@@ -21,7 +21,10 @@ def mend(model: onnx.ModelProto) -> bool:
 
 
 def _whole_slices(node: onnx.NodeProto, model: onnx.ModelProto, constants: Constants) -> bool:
-    """Leave out of a Slice the axes that it takes as a whole: a free one would become min(2147483647, n) long."""
+    """Leave out of a Slice the axes that it takes as a whole: a free one would become min(10**9, n) long.
+
+    TVM's compiler sets memory aside for as much as that may be.
+    """
     given = [constants.read(name) if name else None for name in (*node.input[1:], "", "")[:4]]
     starts, ends, axes, steps = given
     if (
