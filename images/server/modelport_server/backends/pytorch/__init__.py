@@ -69,13 +69,26 @@ def _limit_threads(threads: int) -> None:
         torch.set_num_interop_threads(1)  # one graph's operators run one after the other
 
 
+def _told_shortly(model: torch.nn.Module, given: list[torch.Tensor]) -> Any:
+    """Return the model's answer, or raise what went wrong without TorchScript's traceback in front of it."""
+    try:
+        return model(*given)
+    except RuntimeError as error:
+        if not str(error).startswith(_TRACEBACK):
+            raise
+        raise RuntimeError(str(error).strip().rpartition("\n")[2]) from error
+
+
+_TRACEBACK = "The following operation failed in the TorchScript interpreter"
+
+
 def _make_run(opened: Opened, *, is_plain: bool) -> Infer:
     model, names = opened.model, opened.names
 
     def run(inputs: Tensors) -> Tensors:
         given = [to_tensor(inputs[name]) for name in names.inputs]
         with torch.inference_mode(), torch.jit.optimized_execution(not is_plain):
-            answer: Any = model(*given)
+            answer: Any = _told_shortly(model, given)
         # graphs that converters write answer with a tuple; a script as its author wrote it may have any structure
         tensors = answer if type(answer) is tuple else name_leaves(answer, torch.Tensor).values()
         return {name: to_array(name, each) for name, each in zip(names.outputs, tensors, strict=True)}
