@@ -4,11 +4,15 @@ Threads of one operator are PyTorch's own, as many for each thread that runs a m
 process, in which one model is served.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+# threads that spin while they wait for work take the processors from those that receive and answer requests; libgomp
+# reads it when it is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from modelport.api.reasons import Reason
@@ -33,6 +37,8 @@ TRAITS = Traits(
     alignment=0,
 )
 EXECUTOR = "executor"
+SMALL_BYTES = 4 << 20
+"""Weights up to this size are worth no second thread: threads wait for one another longer than they work."""
 WAYS: tuple[LoadOptions, ...] = (
     DEFAULT,
     # TorchScript as it is written: its profiling executor rewrites a graph for the shapes that it has seen
@@ -46,9 +52,11 @@ def load(folder: Path, files: Sequence[str], how: How) -> Infer:
     if len(found) != 1:
         message = f"expected one file of {', '.join(OPENERS)}, found {', '.join(files):.200}"
         raise ModelportError(Reason.VERIFICATION_FAILED, message)
-    _limit_threads(how.threads)
     (name,) = found
-    return _make_run(_open(folder / name, OPENERS[name]), is_plain=how.options.get(EXECUTOR) == "plain")
+    opened = _open(folder / name, OPENERS[name])
+    is_small = sum(each.nbytes for each in opened.model.parameters()) < SMALL_BYTES
+    _limit_threads(1 if is_small else how.threads)
+    return _make_run(opened, is_plain=how.options.get(EXECUTOR) == "plain")
 
 
 def _open(path: Path, opener: Callable[[Path], Opened]) -> Opened:
