@@ -24,10 +24,12 @@ OTHERWISE = {
 REFUSED = (
     "AveragePool with",
     "BatchNormalization in training mode",
+    "DequantizeLinear with blocks",
     "Dropout in training mode",
     "LpPool with",
     "MaxPool of integers",
     "MaxPool whose indices",
+    "QuantizeLinear with blocks",
     "Resize of a region",
     "Resize with antialias",
     "Resize that keeps the ratio",
