@@ -24,10 +24,12 @@ OTHERWISE = {
 REFUSED = (
     "AveragePool with",
     "BatchNormalization in training mode",
+    "DequantizeLinear with blocks",
     "Dropout in training mode",
     "LpPool with",
     "MaxPool of integers",
     "MaxPool whose indices",
+    "QuantizeLinear with blocks",
     "Resize of a region",
     "Resize with antialias",
     "Resize that keeps the ratio",
@@ -78,11 +80,9 @@ def converted(run, path, target, name="onnx_to_pt2.yaml", **source):
 
 
 @pytest.mark.parametrize("target", ["torchscript", "pytorch-export", "pytorch-module"])
-def test_a_classifier_of_onnx_becomes_each_form(run, tmp_path, target):
-    path = tmp_path / "cls.onnx"
-    path.write_bytes(
-        packages.read_member(packages.RAPIDOCR, "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx")
-    )
+def test_a_classifier_of_files_becomes_each_form(run, tmp_path, target):
+    path = tmp_path / "types.onnx"
+    path.write_bytes(packages.read_member(packages.MAGIKA, "magika/models/standard_v3_3/model.onnx"))
     trust = {"trust": "Trusted"} if target == "pytorch-module" else {}
     status = converted(run, path, target, **trust)
     assert "failure" not in status, status["failure"]

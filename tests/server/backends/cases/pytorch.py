@@ -37,6 +37,20 @@ class Writing(Layer):
         return {"y": (x - 1) @ self.weights, "weights": self.weights}
 
 
+CODE = """
+import torch
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.empty(3, 2))
+
+    def forward(self, x):
+        return (x @ self.weights, self.weights)
+"""
+
+
 class Same(torch.nn.Module):
     """Answers with views of its inputs."""
 
@@ -53,6 +67,7 @@ def cases(folder: Path) -> list[Case]:
     layers = [
         Case(name, *_save(folder / name, each, LAYER), LAYER, questions, _answer) for name, each in models.items()
     ]
+    layers.append(Case("module", *_save_code(folder / "module", Layer().state_dict()), LAYER, questions, _answer))
     signature = identity_of(sorted(TRAITS.takes))
     zeros = tuple(torch.zeros(4, 3, dtype=getattr(torch, each.dtype)) for each in signature.inputs)
     same = _save(folder / "same", torch.jit.trace(Same(), zeros), signature)
@@ -67,6 +82,14 @@ def _save(folder, model, signature):
         return folder, ["model.pt2"]
     torch.jit.save(model, folder / "model.pt", _extra_files={FILE: names})
     return folder, ["model.pt"]
+
+
+def _save_code(folder, state):
+    folder.mkdir()
+    (folder / "model.py").write_text(CODE)
+    (folder / FILE).write_text(Names(["x"], ["y", "weights"]).encode())
+    torch.save(state, folder / "state_dict.pt")
+    return folder, ["model.py", FILE, "state_dict.pt"]
 
 
 def _answer(inputs):

@@ -4,11 +4,15 @@ Threads of one operator are PyTorch's own, as many for each thread that runs a m
 process, in which one model is served.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+# threads that spin while they wait for work take the processors from those that receive and answer requests; libgomp
+# reads it when it is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from modelport.api.reasons import Reason
@@ -33,6 +37,8 @@ TRAITS = Traits(
     alignment=0,
 )
 EXECUTOR = "executor"
+SMALL_BYTES = 4 << 20
+"""Weights up to this size are worth no second thread: threads wait for one another longer than they work."""
 WAYS: tuple[LoadOptions, ...] = (
     DEFAULT,
     # TorchScript as it is written: its profiling executor rewrites a graph for the shapes that it has seen
@@ -46,9 +52,11 @@ def load(folder: Path, files: Sequence[str], how: How) -> Infer:
     if len(found) != 1:
         message = f"expected one file of {', '.join(OPENERS)}, found {', '.join(files):.200}"
         raise ModelportError(Reason.VERIFICATION_FAILED, message)
-    _limit_threads(how.threads)
     (name,) = found
-    return _make_run(_open(folder / name, OPENERS[name]), is_plain=how.options.get(EXECUTOR) == "plain")
+    opened = _open(folder / name, OPENERS[name])
+    is_small = sum(each.nbytes for each in opened.model.parameters()) < SMALL_BYTES
+    _limit_threads(1 if is_small else how.threads)
+    return _make_run(opened, is_plain=how.options.get(EXECUTOR) == "plain")
 
 
 def _open(path: Path, opener: Callable[[Path], Opened]) -> Opened:
@@ -69,13 +77,26 @@ def _limit_threads(threads: int) -> None:
         torch.set_num_interop_threads(1)  # one graph's operators run one after the other
 
 
+def _told_shortly(model: torch.nn.Module, given: list[torch.Tensor]) -> Any:
+    """Return the model's answer, or raise what went wrong without TorchScript's traceback in front of it."""
+    try:
+        return model(*given)
+    except RuntimeError as error:
+        if not str(error).startswith(_TRACEBACK):
+            raise
+        raise RuntimeError(str(error).strip().rpartition("\n")[2]) from error
+
+
+_TRACEBACK = "The following operation failed in the TorchScript interpreter"
+
+
 def _make_run(opened: Opened, *, is_plain: bool) -> Infer:
     model, names = opened.model, opened.names
 
     def run(inputs: Tensors) -> Tensors:
         given = [to_tensor(inputs[name]) for name in names.inputs]
         with torch.inference_mode(), torch.jit.optimized_execution(not is_plain):
-            answer: Any = model(*given)
+            answer: Any = _told_shortly(model, given)
         # graphs that converters write answer with a tuple; a script as its author wrote it may have any structure
         tensors = answer if type(answer) is tuple else name_leaves(answer, torch.Tensor).values()
         return {name: to_array(name, each) for name, each in zip(names.outputs, tensors, strict=True)}

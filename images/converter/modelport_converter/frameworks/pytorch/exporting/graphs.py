@@ -40,7 +40,7 @@ from modelport_converter.frameworks.pytorch.exporting.recurrent import whole_lay
 from modelport_converter.frameworks.pytorch.forms.base import Captured
 
 LOGGER = "torch"
-for noisy in ("torch.fx", "torch.export"):  # they log what they raise, with graphs and tracebacks
+for noisy in ("torch.fx", "torch.export", "torch._subclasses"):  # they log what they raise, with graphs and tracebacks
     logging.getLogger(noisy).setLevel(logging.CRITICAL)
 OWN = ("aten", "prim", "prims", "quantized", "inductor")
 """Namespaces of operators that PyTorch has by itself, in the image that serves, too."""

@@ -9,11 +9,12 @@ from modelport_converter.frameworks.pytorch.generating.operators import (
     layers,
     normalising,
     pooling,
+    quantized,
     recurrent,
     reducing,
     resizing,
     shaping,
 )
 
-_FAMILIES = (elementwise, indexing, layers, normalising, pooling, recurrent, reducing, resizing, shaping)
+_FAMILIES = (elementwise, indexing, layers, normalising, pooling, quantized, recurrent, reducing, resizing, shaping)
 OPERATORS = {name: cast("Handler", write) for family in _FAMILIES for name, write in family.OPERATORS.items()}

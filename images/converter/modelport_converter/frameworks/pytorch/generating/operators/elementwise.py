@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from modelport_converter.frameworks.pytorch.generating.nodes import Handler, Node, UnsupportedError, Value
-from modelport_converter.frameworks.pytorch.generating.operators.numbers import compute
+from modelport_converter.frameworks.pytorch.generating.numbers import compute
 from modelport_converter.frameworks.pytorch.generating.support import elements
 from modelport_converter.frameworks.pytorch.generating.values import DTYPES, literal
 
