@@ -51,7 +51,8 @@ def _to(name, *targets, shapes=None):
 
 
 CASES = (
-    _to("cnn-keras-3", SAVED, LITE, "tflite+float16", ARCHIVE, HDF5, APART, CHECKPOINT),
+    _to("cnn-keras-3", "tflite+float16"),
+    _to("cnn-keras-3", SAVED, LITE, ARCHIVE, HDF5, APART, CHECKPOINT),
     _to("cnn-keras-h5-2", SAVED, LITE, ARCHIVE, HDF5, APART, CHECKPOINT),
     _to("several-keras-3", SAVED, LITE, ARCHIVE, HDF5, APART),
     _to("several-keras-2", SAVED, LITE, ARCHIVE, HDF5, APART),

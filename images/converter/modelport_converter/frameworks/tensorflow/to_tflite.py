@@ -25,7 +25,9 @@ def convert(task: HopTask, options: Options) -> None:
         shutil.copyfile(opened.path, path)
         give_signature(path, opened.key)
         return
-    reduction = Reduction(options.precision, _calibrate(task, opened)) if isinstance(options, LiteOptions) else Reduction()
+    reduction = (
+        Reduction(options.precision, _calibrate(task, opened)) if isinstance(options, LiteOptions) else Reduction()
+    )
     path.write_bytes(write_lite(opened.model, signature, reduction))
 
 
