@@ -446,6 +446,7 @@ def run(case: Case, folder: pathlib.Path, target: str = "onnx", shapes: Mapping[
         target_format=target,
         hops=hops_to(case.format, target, case.options),
         shapes=dict(shapes),
+        precision="float16" if case.options.get("precision") == "float16" else None,
         inputs=list(case.inputs),
         trusted=case.trusted or bool(code),
         checkpoint=Checkpoint(key=case.key),

@@ -154,10 +154,22 @@ def _try(model: _Model, options: LoadOptions) -> _Attempt:
     try:
         infer = loading.load(model.runtime.name, model.folder / MODEL, paths, How(options, processors.available()))
         load_seconds = spent()
+        if not loading.find(model.runtime.name).TRAITS.has_order:
+            infer = _ordered(infer, list(samples[0].outputs[0]))
         answers = tuple(_ask(number, each, infer, model.request) for number, each in enumerate(samples))
     except ModelportError as error:
         return _Attempt(options, error=error)
     return _Attempt(options, infer, answers, load_seconds, is_near=is_near(model.reference, answers))
+
+
+def _ordered(infer: Infer, names: Sequence[str]) -> Infer:
+    """Return what answers in the source's order, where it has the same outputs."""
+
+    def run(inputs: Tensors) -> Tensors:
+        answers = infer(inputs)
+        return {name: answers[name] for name in names} if answers.keys() == set(names) else answers
+
+    return run
 
 
 def _ask(number: int, sample: Sample, infer: Infer, request: ConvertRequest) -> Answers:

@@ -2,12 +2,16 @@
 
 import shutil
 
+from modelport.api.spec import FIELDS
 from modelport.conversion.base import Options
+from modelport.conversion.shapes import fix_shapes
 from modelport.frameworks.tensorflow import LITE_MODEL, LiteOptions
 from modelport.steps.handover import read_signature
+from modelport.verification.arrays import Tensors
+from modelport.verification.source.data import read_data
 from modelport_converter.frameworks.tensorflow.lite.signatures import give_signature
-from modelport_converter.frameworks.tensorflow.opening.load import open_hop
-from modelport_converter.frameworks.tensorflow.writing.lite import write_lite
+from modelport_converter.frameworks.tensorflow.opening.load import Opened, open_hop
+from modelport_converter.frameworks.tensorflow.writing.lite import Reduction, write_lite
 from modelport_converter.tasks import MODEL, HopTask
 
 FILE = "model.tflite"
@@ -21,5 +25,15 @@ def convert(task: HopTask, options: Options) -> None:
         shutil.copyfile(opened.path, path)
         give_signature(path, opened.key)
         return
-    precision = options.precision if isinstance(options, LiteOptions) else None
-    path.write_bytes(write_lite(opened.model, signature, precision))
+    reduction = (
+        Reduction(options.precision, _calibrate(task, opened)) if isinstance(options, LiteOptions) else Reduction()
+    )
+    path.write_bytes(write_lite(opened.model, signature, reduction))
+
+
+def _calibrate(task: HopTask, opened: Opened) -> list[Tensors]:
+    """Return the samples by whose ranges numbers are rounded. Raises ModelportError."""
+    if task.calibration is None:
+        return []
+    inputs = fix_shapes(opened.model.inputs, task.request.shapes)
+    return list(read_data(task.calibration, inputs, task.request.dimensions, FIELDS["calibration"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,9 @@ from modelport.verification.arrays import Array, Tensors
 from modelport.verification.calls import Infer
 from modelport.verification.source.moving import move_weights
 from modelport_converter.frameworks.tensorflow.model import Graph, Model
+
+ANY_BYTES = "surrogateescape"
+"""How elements that are no text, such as files of images, stand in strings (PEP 383)."""
 
 
 def make_run(model: Model) -> Infer:
@@ -25,8 +29,18 @@ def make_graph_run(model: Model, graph: Graph) -> Infer:
 
 
 def _run(model: Model, call: Callable[[list[tf.Tensor]], Mapping[str, object]], tensors: Tensors) -> Tensors:
-    given = [tf.constant(tensors[each.name], each.dtype) for each in model.inputs]
+    given = [tf.constant(_to_bytes(tensors[each.name]), each.dtype) for each in model.inputs]
     return {name: to_array(name, tensor) for name, tensor in call(given).items()}
+
+
+def _to_bytes(array: Array) -> Array:
+    return _map(lambda each: each.encode(errors=ANY_BYTES), array) if array.dtype.kind in "OU" else array
+
+
+def _map(change: Callable[[Any], Any], array: Array) -> Array:
+    changed = np.empty(array.size, object)
+    changed[:] = [change(each) for each in array.flat]
+    return changed.reshape(array.shape)
 
 
 def to_array(name: str, tensor: object) -> Array:
@@ -37,7 +51,7 @@ def to_array(name: str, tensor: object) -> Array:
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     array: Array = np.asarray(tensor.numpy())
     if array.dtype.kind in "OS":  # of no axis: bytes alone
-        return np.array([each.decode(errors="replace") for each in array.flat], object).reshape(array.shape)
+        return _map(lambda each: each.decode(errors=ANY_BYTES), array)
     return array
 
 

@@ -8,8 +8,10 @@ are known for all but the axis of time.
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -17,6 +19,7 @@ from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.conversion.shapes import FIELD
 from modelport.errors import ModelportError, describe_error, lacks_memory
+from modelport.verification.arrays import Tensors
 from modelport_converter.frameworks.tensorflow.graphs.flattening import flatten, inline
 from modelport_converter.frameworks.tensorflow.graphs.loops import has_old_loops
 from modelport_converter.frameworks.tensorflow.lite.reading import WRITING
@@ -37,17 +40,26 @@ WIDE = 64
 MAX_NAMES = 5
 
 
-def write_lite(model: Model, asked: Signature, precision: str | None) -> bytes:
+class Reduction(NamedTuple):
+    """How numbers are made smaller."""
+
+    precision: str | None = None
+    """`float16` or `int8`, of weights."""
+    samples: Sequence[Tensors] = ()
+    """By whose ranges `int8` is that of numbers that are computed, too."""
+
+
+def write_lite(model: Model, asked: Signature, reduction: Reduction) -> bytes:
     """Return the file's content. Raises ModelportError (ConversionFailed, ShapesNeeded)."""
     fixed = fix_lengths(model, asked)
     frozen = _freeze(trace(fixed))
     try:
-        content = _convert(fixed, frozen, asked, precision)
+        content = _convert(fixed, frozen, asked, reduction)
     except ModelportError:
         if not has_errors(frozen.function):
             raise
         frozen = frozen._replace(function=replace_errors(frozen.function))
-        content = _convert(fixed, frozen, asked, precision)
+        content = _convert(fixed, frozen, asked, reduction)
     _refuse_states(content)
     return content
 
@@ -62,20 +74,22 @@ def _freeze(graph: Graph) -> Graph:
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
 
 
-def _convert(model: Model, graph: Graph, asked: Signature, precision: str | None) -> bytes:
+def _convert(model: Model, graph: Graph, asked: Signature, reduction: Reduction) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved"
         save_graph(model._replace(variables=(), holder=None), graph, saved)
-        return _convert_saved(saved, asked, precision)
+        return _convert_saved(saved, asked, reduction)
 
 
-def _convert_saved(saved: Path, asked: Signature, precision: str | None) -> bytes:
+def _convert_saved(saved: Path, asked: Signature, reduction: Reduction) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved), signature_keys=[SERVING])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if precision:
+    if reduction.precision:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
+    if reduction.precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if reduction.precision == "int8" and reduction.samples:
+        converter.representative_dataset = partial(_rows, reduction.samples)
     try:
         content: bytes = converter.convert()
     except Exception as error:  # of no common base
@@ -85,6 +99,16 @@ def _convert_saved(saved: Path, asked: Signature, precision: str | None) -> byte
             Reason.CONVERSION_FAILED, f"TensorFlow Lite's converter: {describe_error(error)}"
         ) from error
     return content
+
+
+def _rows(samples: Sequence[Tensors]) -> Iterator[Tensors]:
+    """Yield samples of one row: the converter measures ranges for one shape of each input."""
+    for sample in samples:
+        lengths = {len(array) for array in sample.values()}
+        for row in range(min(lengths)) if len(lengths) == 1 else ():
+            yield {name: array[row : row + 1] for name, array in sample.items()}
+        if len(lengths) > 1:
+            yield sample
 
 
 def _refusal(said: str, asked: Signature) -> ModelportError | None:
