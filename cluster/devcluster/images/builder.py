@@ -52,7 +52,11 @@ def start_images(
     base = packages
     if not all(is_recorded(image, paths) for image in images):
         base = [start("the base image", _provide_base, paths, after=packages)]
-    built = {image: start(image.name, _build_unrecorded, image, paths, after=base) for image in images}
+    built: dict[Image, Task] = {}
+    for image in images:  # what images of one Dockerfile share is made by the first of them, which is the smallest
+        first = min((each for each in images if each.dockerfile == image.dockerfile), key=lambda each: _weigh(each))
+        before = [built[first]] if first in built else base
+        built[image] = start(image.name, _build_unrecorded, image, paths, after=before)
     return {
         image.name: start(image.name, _import, image, paths, after=[task, *containerd]) for image, task in built.items()
     }
