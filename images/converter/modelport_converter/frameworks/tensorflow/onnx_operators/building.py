@@ -33,6 +33,8 @@ FOLDED_BYTES = 1 << 20
 """Constants beyond this size are computed at once only if their inputs are as large."""
 UNFOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"}
 """Operators that are not computed at once."""
+FEW_BITS = {"int2", "int4", "uint2", "uint4"}
+"""Types that TensorFlow hardly knows, which are held in bytes."""
 UNKNOWN_TYPES = "O", "U", "S"
 
 
@@ -61,6 +63,8 @@ class Building:
         if array.dtype == object:
             flat = stack([each if tf.is_tensor(each) else int(each) for each in array.flat])
             return tf.cast(tf.reshape(flat, array.shape), tf.int64)
+        if array.dtype.name in FEW_BITS:
+            array = self.derive(array, "bytes", lambda: array.astype(np.int16).astype(np.int8 if array.dtype.name[0] == "i" else np.uint8))
         if self._folding or array.nbytes <= SMALL_BYTES:
             return tf.constant(array)
         key = id(array)

@@ -187,6 +187,7 @@ def _step(node: Node, weights: _Weights, functions: Sequence[Activation]) -> Ste
     clip = node.attributes.get("clip")
     bounded = [lambda x, f=each: f(tf.clip_by_value(x, -clip, clip)) for each in functions] if clip else functions
     if node.kind == "LSTM":
+        bounded = [*bounded[:2], functions[2]]  # ONNX Runtime bounds what is computed, and not the cell
         return _lstm_step(weights, bounded, is_coupled=bool(node.attributes["input_forget"]))
     if node.kind == "GRU":
         return _gru_step(weights, bounded, is_after=bool(node.attributes["linear_before_reset"]))

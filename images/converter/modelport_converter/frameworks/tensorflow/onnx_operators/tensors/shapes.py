@@ -320,6 +320,23 @@ def _range(node: Node) -> Results:
     return tf.range(start, limit, delta)
 
 
+WINDOWS = {
+    "HannWindow": (0.5, 0.5, 0.0),
+    "HammingWindow": (25 / 46, 21 / 46, 0.0),
+    "BlackmanWindow": (0.42, 0.5, 0.08),
+}
+"""Constant, and factors of the cosines of one and two periods."""
+
+
+@operator(*WINDOWS)
+def _window(node: Node) -> Results:
+    size = tf.cast(tf.reshape(node.tensor(), []), tf.float32)
+    periods = size if node.attributes["periodic"] else size - 1
+    angle = tf.range(size) * (2 * np.pi) / periods
+    constant, first, second = WINDOWS[node.kind]
+    return tf.cast(constant - first * tf.cos(angle) + second * tf.cos(2 * angle), dtype_of(node.attributes["output_datatype"]))
+
+
 @operator("EyeLike")
 def _eye(node: Node) -> Results:
     rows, columns = node.shape()
