@@ -142,7 +142,7 @@ def _max_pool_with_places(node: Node, x: tf.Tensor, windows: _Windows) -> list[t
 
 @operator("AveragePool")
 def _average_pool(node: Node) -> Results:
-    """Pads count as zeros only where it says so; what is looked at behind them never counts."""
+    """Pool, with pads counting as zeros only where it says so; what is looked at behind them never counts."""
     x = to_last(node)
     windows = _windows(node, x)
     is_whole = all(isinstance(each, int) and each == 0 for pair in windows.whole for each in pair)

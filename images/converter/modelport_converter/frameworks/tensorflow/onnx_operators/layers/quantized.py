@@ -99,6 +99,7 @@ def _matmul_quantized(node: Node) -> Results:
 
 
 def rescaled(node: Node, exact: tf.Tensor, scales: tuple[int, int], target: int) -> tf.Tensor:
+    """Return exact sums in the steps of the result, whose scale and zero point are the inputs from `target` on."""
     left, right = (tf.cast(node.tensor(index), EXACT) for index in scales)
     scaled = tf.cast(exact * (left * right / tf.cast(node.tensor(target), EXACT)), tf.float32)
     zero = node.tensor(target + 1)
