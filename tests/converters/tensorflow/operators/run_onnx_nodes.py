@@ -60,7 +60,7 @@ def compare(found, wanted, case):
         assert each.dtype == right.dtype, f"{each.dtype} for {right.dtype}"
         wide = np.complex128 if right.dtype.kind == "c" else np.float64
         is_half = right.dtype.itemsize == 2 and right.dtype.kind not in "iu"
-        rtol = 2**-7 if right.dtype.name == "bfloat16" else 2**-9 if is_half else case.rtol
+        rtol = 2**-6 if right.dtype.name == "bfloat16" else 2**-9 if is_half else case.rtol
         np.testing.assert_allclose(each.astype(wide), right.astype(wide), rtol=rtol, atol=case.atol or 1e-7)
 
 
