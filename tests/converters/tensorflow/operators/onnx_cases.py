@@ -223,11 +223,7 @@ def pools() -> list[Case]:
             [node("MaxPool", ["x"], ["y", "places"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])],
             outputs=("y", "places"),
             kinds={"places": INT64},
-<<<<<<< HEAD
-        )  # fmt: skip
-=======
         )
->>>>>>> 50177da (Declare SavedModels of ONNX; mend what lint finds)
     )
     return cases
 
