@@ -51,18 +51,34 @@ def load(folder: Path, files: Sequence[str], how: How) -> Infer:
         raise ModelportError(Reason.VERIFICATION_FAILED, f"expected one *{SUFFIX} file, found {', '.join(files):.200}")
     path = folder / models[0]
     try:
-        interpreter = Interpreter(
-            model_path=str(path),
-            num_threads=how.threads,
-            experimental_op_resolver_type=RESOLVERS.get(how.options.get(KERNELS, ""), OpResolverType.AUTO),
-        )
-        interpreter.allocate_tensors()
+        interpreter = _open(path, how)
         inputs, outputs = _name_tensors(interpreter)
     except Exception as error:  # of no common base
         if isinstance(error, ModelportError) or lacks_memory(error):
             raise
         raise ModelportError(Reason.RUNTIME_UNSUPPORTED, _explain(error, path)) from error
     return _make_infer(interpreter, inputs, outputs)
+
+
+def _open(path: Path, how: How) -> Any:
+    """Return what runs the model, ready for inputs of the lengths in the file."""
+    interpreter = _interpret(path, how)
+    try:
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        is_free = any(-1 in each["shape_signature"] for each in interpreter.get_input_details())
+        if _UNKNOWN.search(str(error)) or not is_free:
+            raise
+        return _interpret(path, how)  # free lengths are 1 in the file, and no image may be so small
+    return interpreter
+
+
+def _interpret(path: Path, how: How) -> Any:
+    return Interpreter(
+        model_path=str(path),
+        num_threads=how.threads,
+        experimental_op_resolver_type=RESOLVERS.get(how.options.get(KERNELS, ""), OpResolverType.AUTO),
+    )
 
 
 def _name_tensors(interpreter: Any) -> tuple[dict[str, int], dict[str, int]]:

@@ -34,7 +34,8 @@ def check(folder, case, kind):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(case.model.SerializeToString(), options)
     for number, question in enumerate(case.questions):
-        found = np.load(folder / f"{kind}-{number}.npz")
+        with np.load(folder / f"{kind}-{number}.npz") as answers:
+            found = dict(answers)
         for value, right in zip(session.get_outputs(), session.run(None, dict(question)), strict=True):
             assert found[value.name].shape == right.shape
             assert found[value.name].dtype == right.dtype

@@ -33,6 +33,8 @@ FOLDED_BYTES = 1 << 20
 """Constants beyond this size are computed at once only if their inputs are as large."""
 UNFOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"}
 """Operators that are not computed at once."""
+FEW_BITS = {"int2", "int4", "uint2", "uint4"}
+"""Types that TensorFlow hardly knows, which are held in bytes."""
 UNKNOWN_TYPES = "O", "U", "S"
 
 
@@ -61,6 +63,12 @@ class Building:
         if array.dtype == object:
             flat = stack([each if tf.is_tensor(each) else int(each) for each in array.flat])
             return tf.cast(tf.reshape(flat, array.shape), tf.int64)
+        if array.dtype.name in FEW_BITS:
+            array = self.derive(
+                array,
+                "bytes",
+                lambda: array.astype(np.int16).astype(np.int8 if array.dtype.name[0] == "i" else np.uint8),
+            )
         if self._folding or array.nbytes <= SMALL_BYTES:
             return tf.constant(array)
         key = id(array)
@@ -104,7 +112,7 @@ class Building:
             return int(static)
         if tf.executing_eagerly():
             return tf.shape(tensor)[axis]
-        key = tensor.ref(), axis
+        key: tuple[Any, ...] = tensor.ref(), axis
         if key not in self._lengths:
             key = tensor.ref(), axis, tf.compat.v1.get_default_graph()
         if key not in self._lengths:
@@ -176,9 +184,7 @@ class Building:
             if found is None:
                 found = self._run_operator(operator, node)
         results = found if isinstance(found, list | tuple) else [found]
-        for name, result in zip(step.outputs, results, strict=False):
-            if name:
-                values[name] = result
+        values.update({name: result for name, result in zip(step.outputs, results, strict=False) if name})
 
     def _run_operator(self, operator: Operator, node: Node) -> Any:
         if operator.elementwise:

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, Value, operator
 
+MOST_TRACES = 4
+
 
 @operator("If")
 def _if(node: Node) -> Results:
@@ -59,15 +61,17 @@ def _loop(node: Node) -> Results:
     def again(number: tf.Tensor, before: tf.Tensor, *_: Any) -> tf.Tensor:
         return before if most is None else before & (number < most)
 
-    return _repeat(node, again, run, goes_on, first, len(body.outputs) - 1 - count)
+    return _repeat(again, run, goes_on, first, scanned=len(body.outputs) - 1 - count)
 
 
-def _repeat(
-    node: Node, again: Any, run: Any, goes_on: tf.Tensor, first: Sequence[tf.Tensor], scanned: int
-) -> list[tf.Tensor]:
+def _repeat(again: Any, run: Any, goes_on: tf.Tensor, first: Sequence[tf.Tensor], *, scanned: int) -> list[tf.Tensor]:
+    """Run a body as long as it is to go on; return what it carries, and what each step gives stacked.
+
+    The shapes of what is carried may change from step to step: what a step leaves of them is known of all.
+    """
     shapes = [each.shape for each in first]
     kinds: list[tf.TensorSpec] = []
-    for _ in range(4):  # until no step changes what is known of the shapes
+    for _ in range(MOST_TRACES):  # until no step changes what is known of the shapes
         specs = [tf.TensorSpec(shape, each.dtype) for shape, each in zip(shapes, first, strict=True)]
         traced = _trace(run, specs)
         kinds = traced[1 + len(first) :]
@@ -145,7 +149,9 @@ def _scan(node: Node) -> Results:
         return [before, *_tensors(node, node.scope.run(body, [*carried, *rows], node.outer))]
 
     first = [node.tensor(index) for index in range(states)]
-    found = _repeat(node, lambda number, *_: number < tf.cast(steps, tf.int64), run, tf.constant(True), first, results)
+    found = _repeat(
+        lambda number, *_: number < tf.cast(steps, tf.int64), run, tf.constant(True), first, scanned=results
+    )
     axes = node.attributes.get("scan_output_axes") or [0] * results
     ways = node.attributes.get("scan_output_directions") or [0] * results
     stacked = [

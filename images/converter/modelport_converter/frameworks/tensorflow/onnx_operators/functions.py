@@ -1,6 +1,7 @@
 """What is to be run of a model: functions, ONNX's own too, are put in as the operators that they stand for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 import onnx.inliner
@@ -42,7 +43,7 @@ def _is_function(model: onnx.ModelProto, domain: str, kind: str) -> bool:
     version = versions_of(model).get(domain, 1)
     if (domain, kind) in OPERATORS or not onnx.defs.has(kind, version, domain):
         return False
-    schema = onnx.defs.get_schema(kind, version, domain)
+    schema: Any = onnx.defs.get_schema(kind, version, domain)  # whose types lack what it has
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 

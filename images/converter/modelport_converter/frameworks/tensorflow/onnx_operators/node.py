@@ -5,15 +5,15 @@ lengths are), or a tensor of the graph.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 Known = npt.NDArray[Any]
-Value = Known | tf.Tensor | None
-Length = int | tf.Tensor
+Value: TypeAlias = Known | tf.Tensor | None
+Length: TypeAlias = int | tf.Tensor
 """An int, or a scalar of int32 in the graph."""
 Results = Any
 """A value, or a list of them where an operator has several results."""
@@ -101,19 +101,22 @@ class Node(NamedTuple):
         value = self.inputs[index]
         if isinstance(value, np.ndarray):
             return [each if tf.is_tensor(each) else int(each) for each in value.reshape(-1)]
-        count = value.shape.num_elements()
+        tensor = self.tensor(index)
+        count = tensor.shape.num_elements()
         if count is None:
             message = f"expected a list of known length as input {index}, found one that follows from an input"
             raise ValueError(message)
-        narrow = to_int32(tf.reshape(value, [count]))
+        narrow = to_int32(tf.reshape(tensor, [count]))
         return [narrow[number] for number in range(count)]
 
     def vector(self, index: int) -> tf.Tensor:
         """Return a list of whole numbers as int32, as far as possible a constant."""
+        return stack(self.lengths(index)) if self.is_list(index) else to_int32(self.tensor(index))
+
+    def is_list(self, index: int) -> bool:
+        """Whether an input has a known number of elements."""
         value = self.inputs[index]
-        if not isinstance(value, np.ndarray) and value.shape.num_elements() is None:
-            return to_int32(value)
-        return stack(self.lengths(index))
+        return isinstance(value, np.ndarray) or self.tensor(index).shape.num_elements() is not None
 
     def shape(self, index: int = 0) -> list[Length]:
         """Return the lengths of an input."""
@@ -158,6 +161,12 @@ def operator(*names: str, domain: str = "", elementwise: bool = False) -> Callab
         return run
 
     return note
+
+
+def where_last(axis: int, rank: int) -> int:
+    """Return where an axis stands once channels, the second one, are the last."""
+    axis = axis % rank
+    return axis if axis == 0 else rank - 1 if axis == 1 else axis - 1
 
 
 def to_int32(tensor: tf.Tensor) -> tf.Tensor:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import onnx
 from onnx import numpy_helper
 from onnx.helper import get_attribute_value
 
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import Known
 
-WIDER = {"int2": np.int8, "int4": np.int8, "uint2": np.uint8, "uint4": np.uint8}
 DEFAULT_DOMAINS = {"", "ai.onnx"}
 
 
@@ -50,16 +48,9 @@ def parse(graph: onnx.GraphProto, versions: Mapping[str, int]) -> Graph:
     return Graph(
         inputs=[each.name for each in graph.input],
         outputs=[each.name for each in graph.output],
-        constants={each.name: _to_array(each) for each in graph.initializer},
+        constants={each.name: numpy_helper.to_array(each) for each in graph.initializer},
         steps=[_parse_node(node, versions) for node in graph.node],
     )
-
-
-def _to_array(tensor: onnx.TensorProto) -> Known:
-    """Return the elements of a tensor; those of a few bits in bytes, because TensorFlow hardly knows them."""
-    array = numpy_helper.to_array(tensor)
-    wider = WIDER.get(array.dtype.name)
-    return array if wider is None else array.astype(wider)
 
 
 def _parse_node(node: onnx.NodeProto, versions: Mapping[str, int]) -> Step:
@@ -78,7 +69,7 @@ def _read(attribute: onnx.AttributeProto, versions: Mapping[str, int]) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, onnx.TensorProto):
-        return _to_array(value)
+        return numpy_helper.to_array(value)
     if isinstance(value, onnx.GraphProto):
         return parse(value, versions)
     if attribute.type == onnx.AttributeProto.STRINGS:

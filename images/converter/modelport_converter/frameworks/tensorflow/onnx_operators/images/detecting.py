@@ -4,6 +4,9 @@ import tensorflow as tf
 
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator
 
+MOST_WRITTEN = 100
+"""Up to so many classes of all rows are written one after the other."""
+
 
 @operator("NonMaxSuppression")
 def _suppress(node: Node) -> Results:
@@ -24,7 +27,7 @@ def _suppress(node: Node) -> Results:
         return tf.cast(tf.concat([told, best[:, tf.newaxis]], 1), tf.int64)
 
     batches, kinds = node.scope.length(scores, 0), node.scope.length(scores, 1)
-    if isinstance(batches, int) and isinstance(kinds, int) and batches * kinds <= 100:  # noqa: PLR2004  # written out
+    if isinstance(batches, int) and isinstance(kinds, int) and batches * kinds <= MOST_WRITTEN:
         return tf.concat([select(batch, kind) for batch in range(batches) for kind in range(kinds)], 0)
     kept = tf.zeros([0, 3], tf.int64)
     _, kept = tf.while_loop(

@@ -59,17 +59,22 @@ def _windows(node: Node, last: tf.Tensor) -> _Windows:
     more, counts = [], []
     for length, size, stride, dilation, (before, behind) in zip(lengths, kernel, strides, dilations, pads, strict=True):
         free = length + before + behind - ((size - 1) * dilation + 1)
-        count = free // stride + 1
+        count = _towards_zero(free, stride) + 1
         if node.attributes.get("ceil_mode") and stride > 1:
             rounded = -(-free // stride) + 1
             begins = (rounded - 1) * stride < length + before  # a window that begins behind the image is none
             count = (rounded if begins else count) if isinstance(begins, bool) else tf.where(begins, rounded, count)
-        extra = (count - 1) * stride - free
+        extra = (count - 1) * stride - free if stride > 1 else 0
         more.append(max(extra, 0) if isinstance(extra, int) else tf.maximum(extra, 0))
         counts.append(count)
-    if not node.attributes.get("ceil_mode"):
-        more = [0] * len(kernel)
     return _Windows(kernel, strides, dilations, pads, more, counts)
+
+
+def _towards_zero(free: Length, stride: int) -> Length:
+    """Return a quotient rounded so: ONNX Runtime has one window, cut off, where an image is a little smaller than it."""
+    if isinstance(free, int):
+        return free // stride if free >= 0 else -(-free // stride)
+    return free if stride == 1 else tf.raw_ops.Div(x=free, y=tf.constant(stride, free.dtype))
 
 
 def _pool(node: Node, x: tf.Tensor, windows: _Windows, kind: str) -> tf.Tensor:
@@ -142,7 +147,7 @@ def _max_pool_with_places(node: Node, x: tf.Tensor, windows: _Windows) -> list[t
 
 @operator("AveragePool")
 def _average_pool(node: Node) -> Results:
-    """Pads count as zeros only where it says so; what is looked at behind them never counts."""
+    """Pool, with pads counting as zeros only where it says so; what is looked at behind them never counts."""
     x = to_last(node)
     windows = _windows(node, x)
     is_whole = all(isinstance(each, int) and each == 0 for pair in windows.whole for each in pair)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node, Results, operator
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node, Results, operator, where_last
 
 F = tf.float32
 
@@ -17,7 +17,7 @@ F = tf.float32
 class _Axis(NamedTuple):
     """An axis to resize."""
 
-    index: int
+    at: int
     before: Length
     after: Length
     scale: float | tf.Tensor
@@ -42,10 +42,7 @@ def _resize(node: Node) -> Results:
     x = x if given.is_floating or mode == "nearest" else tf.cast(x, F)
     resize = {"nearest": _nearest, "linear": _linear, "cubic": _cubic}[mode]
     for axis in axes:
-        index = axis.index
-        if last is not None:
-            index = rank - 1 if index == 1 else index - 1 if index > 1 else 0
-        x = resize(node, x, axis, index)
+        x = resize(node, x, axis, axis.at if last is None else where_last(axis.at, rank))
     if x.dtype != given:
         x = tf.cast(tf.clip_by_value(tf.round(x), given.min, given.max), given)
     return x if last is None else node.scope.from_last(x)
@@ -133,27 +130,29 @@ def _coordinates(node: Node, axis: _Axis) -> tf.Tensor:
     place = tf.cast(tf.range(axis.after), F)
     scale = tf.cast(axis.scale, F)
     before, after = tf.cast(axis.before, F), tf.cast(axis.after, F)
-    mode = node.attributes["coordinate_transformation_mode"]
-    if mode == "asymmetric":
-        return place / scale
-    if mode == "half_pixel":
-        return (place + 0.5) / scale - 0.5
-    if mode == "pytorch_half_pixel":
-        return tf.where(after > 1, (place + 0.5) / scale - 0.5, tf.zeros_like(place))
-    if mode == "align_corners":
-        return place * (before - 1) / tf.maximum(after - 1, 1)
-    if mode == "half_pixel_symmetric":
-        whole = before * scale  # of which the length is the floor
-        offset = before / 2 * (1 - after / whole)
-        return offset + (place + 0.5) / scale - 0.5
-    if mode == "tf_half_pixel_for_nn":
-        return (place + 0.5) / scale
-    if mode == "tf_crop_and_resize":
-        start, end = (tf.cast(each, F) for each in axis.region)
-        many = start * (before - 1) + place * (end - start) * (before - 1) / tf.maximum(after - 1, 1)
-        return tf.where(after > 1, many, tf.zeros_like(place) + 0.5 * (start + end) * (before - 1))
-    message = f"expected a known coordinate_transformation_mode, found {mode}"
-    raise ValueError(message)
+    mode, half = node.attributes["coordinate_transformation_mode"], (place + 0.5) / scale - 0.5
+    start, end = (tf.cast(each, F) for each in axis.region)
+    found: dict[str, Callable[[], tf.Tensor]] = {
+        "asymmetric": lambda: place / scale,
+        "half_pixel": lambda: half,
+        "pytorch_half_pixel": lambda: tf.where(after > 1, half, tf.zeros_like(place)),
+        "align_corners": lambda: place * (before - 1) / tf.maximum(after - 1, 1),
+        # the length is the floor of before * scale
+        "half_pixel_symmetric": lambda: before / 2 * (1 - after / (before * scale)) + half,
+        "tf_half_pixel_for_nn": lambda: (place + 0.5) / scale,
+        "tf_crop_and_resize": lambda: (
+            (before - 1)
+            * tf.where(
+                after > 1,
+                start + place * (end - start) / tf.maximum(after - 1, 1),
+                tf.zeros_like(place) + (start + end) / 2,
+            )
+        ),
+    }
+    if mode not in found:
+        message = f"expected a coordinate_transformation_mode of {', '.join(found)}; found {mode}"
+        raise ValueError(message)
+    return found[mode]()
 
 
 def _outside(node: Node, x: tf.Tensor, places: tf.Tensor, axis: _Axis, index: int) -> tf.Tensor:
@@ -189,7 +188,13 @@ def _nearest(node: Node, x: tf.Tensor, axis: _Axis, index: int) -> tf.Tensor:
 
 
 def _weighted(
-    node: Node, x: tf.Tensor, axis: _Axis, index: int, offsets: Sequence[int], weigh: Callable[[tf.Tensor], tf.Tensor]
+    node: Node,
+    x: tf.Tensor,
+    axis: _Axis,
+    index: int,
+    *,
+    offsets: Sequence[int],
+    weigh: Callable[[tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
     """Return the sums of the elements around each place, weighted by their distance from it."""
     places = _coordinates(node, axis)
@@ -221,7 +226,7 @@ def _weighted(
 
 
 def _linear(node: Node, x: tf.Tensor, axis: _Axis, index: int) -> tf.Tensor:
-    return _weighted(node, x, axis, index, (0, 1), lambda distance: tf.maximum(1 - distance, 0))
+    return _weighted(node, x, axis, index, offsets=(0, 1), weigh=lambda distance: tf.maximum(1 - distance, 0))
 
 
 def _cubic(node: Node, x: tf.Tensor, axis: _Axis, index: int) -> tf.Tensor:
@@ -232,4 +237,4 @@ def _cubic(node: Node, x: tf.Tensor, axis: _Axis, index: int) -> tf.Tensor:
         far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
         return tf.where(distance <= 1, near, tf.where(distance < 2, far, 0))  # noqa: PLR2004  # beyond it is zero
 
-    return _weighted(node, x, axis, index, (-1, 0, 1, 2), weigh)
+    return _weighted(node, x, axis, index, offsets=(-1, 0, 1, 2), weigh=weigh)

@@ -53,7 +53,7 @@ def _gemm(node: Node) -> Results:
     return product + (bias if beta == 1 else bias * tf.cast(beta, bias.dtype))
 
 
-def _turned(node: Node, matrix: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _turned(node: Node, matrix: np.ndarray) -> np.ndarray:
     return node.scope.derive(matrix, "turned", lambda: np.ascontiguousarray(matrix.T))
 
 

@@ -13,6 +13,7 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
     operator,
     product,
     stack,
+    where_last,
 )
 
 BY_AXIS = 13
@@ -169,8 +170,7 @@ def _softmax(node: Node) -> Results:
     axis, rank = node.axis(), node.rank()
     last = node.scope.last_of(node.inputs[0])
     if last is not None and node.version >= BY_AXIS:
-        inner = rank - 1 if axis == 1 else axis - 1 if axis > 1 else 0
-        return node.scope.from_last(_normalized(node, last, inner))
+        return node.scope.from_last(_normalized(node, last, where_last(axis, rank)))
     x = node.tensor()
     if node.version >= BY_AXIS or axis == rank - 1:
         return _normalized(node, x, axis)

@@ -6,6 +6,8 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.layers.linear impo
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator
 from modelport_converter.frameworks.tensorflow.onnx_operators.tensors.elementwise import dtype_of
 
+FEW_BITS = {"int2": (-2, 1), "int4": (-8, 7), "uint2": (0, 3), "uint4": (0, 15)}
+"""Types that are held in bytes, and what they reach to."""
 EXACT = tf.float64
 """Products of bytes are summed in it without rounding."""
 
@@ -41,12 +43,18 @@ def _quantize(node: Node) -> Results:
     axis, blocks = _axis(node), node.attributes.get("block_size", 0)
     told = node.attributes.get("output_dtype")
     kind = node.tensor(2).dtype if node.has(2) else dtype_of(told) if told else tf.uint8
+    point = node.known(2)
+    name = kind.name if point is None else point.dtype.name
     if not kind.is_integer:
-        message = f"expected whole numbers, found {kind.name}"
+        message = f"expected whole numbers, found {name}"
         raise ValueError(message)
+    limits = FEW_BITS.get(name)
+    if limits:
+        kind = tf.int8 if limits[0] < 0 else tf.uint8
     x = tf.cast(node.tensor(0), tf.float32) / _spread(node, tf.cast(node.tensor(1), tf.float32), axis, blocks)
     zero = _spread(node, tf.cast(node.tensor(2), tf.float32), axis, blocks) if node.has(2) else 0.0
-    return _saturated(tf.round(x) + zero, kind)
+    whole = tf.round(x) + zero
+    return _saturated(tf.clip_by_value(whole, *map(float, limits)) if limits else whole, kind)
 
 
 def _saturated(x: tf.Tensor, kind: tf.DType) -> tf.Tensor:
@@ -91,6 +99,7 @@ def _matmul_quantized(node: Node) -> Results:
 
 
 def rescaled(node: Node, exact: tf.Tensor, scales: tuple[int, int], target: int) -> tf.Tensor:
+    """Return exact sums in the steps of the result, whose scale and zero point are the inputs from `target` on."""
     left, right = (tf.cast(node.tensor(index), EXACT) for index in scales)
     scaled = tf.cast(exact * (left * right / tf.cast(node.tensor(target), EXACT)), tf.float32)
     zero = node.tensor(target + 1)

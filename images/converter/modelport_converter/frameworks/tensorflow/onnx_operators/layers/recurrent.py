@@ -185,8 +185,9 @@ def _loop(
 
 def _step(node: Node, weights: _Weights, functions: Sequence[Activation]) -> Step:
     clip = node.attributes.get("clip")
-    bounded = [lambda x, f=each: f(tf.clip_by_value(x, -clip, clip)) for each in functions] if clip else functions
+    bounded = [_bounded(each, clip) for each in functions] if clip else functions
     if node.kind == "LSTM":
+        bounded = [*bounded[:2], functions[2]]  # ONNX Runtime bounds what is computed, and not the cell
         return _lstm_step(weights, bounded, is_coupled=bool(node.attributes["input_forget"]))
     if node.kind == "GRU":
         return _gru_step(weights, bounded, is_after=bool(node.attributes["linear_before_reset"]))
@@ -195,6 +196,10 @@ def _step(node: Node, weights: _Weights, functions: Sequence[Activation]) -> Ste
         return (bounded[0](given + _project(before[0], weights.hidden, weights.hidden_bias)),)
 
     return step
+
+
+def _bounded(function: Activation, limit: float) -> Activation:
+    return lambda x: function(tf.clip_by_value(x, -limit, limit))
 
 
 def _project(hidden: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
@@ -222,7 +227,7 @@ def _lstm_step(weights: _Weights, functions: Sequence[Activation], *, is_coupled
 
 
 def _gru_step(weights: _Weights, functions: Sequence[Activation], *, is_after: bool) -> Step:
-    """The reset gate acts on the hidden state before it is multiplied with the weights, or on what comes out of that."""
+    """Return a step: the reset gate acts on the hidden state before it is multiplied with the weights, or on what comes out of that."""
     to_gate, to_hidden = functions
     size = weights.hidden.shape[0]
     sides = [2 * size, size]

@@ -132,7 +132,7 @@ def _with_parameters(node: Node) -> Results:
 
 @operator("PRelu", elementwise=True)
 def _prelu(node: Node) -> Results:
-    """The slopes are broadcast as NumPy does, from the last axis: those for channels have axes of one behind them."""
+    """Scale what is below zero: the slopes are broadcast as NumPy does, from the last axis: those for channels have axes of one behind them."""
     x = node.tensor()
     return tf.maximum(x, 0) + node.tensor(1) * tf.minimum(x, 0)
 

@@ -5,11 +5,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import onnx
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, Value, operator
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator
 
 math_of: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "Abs": tf.abs, "Acos": tf.acos, "Acosh": tf.acosh, "Asin": tf.asin, "Asinh": tf.asinh, "Atan": tf.atan,
@@ -41,13 +40,13 @@ pairs: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 
 @operator(*pairs, elementwise=True)
 def _binary(node: Node) -> Results:
-    left, right = (_flat(node, index, node.inputs[1 - index]) for index in range(2))
+    left, right = (_flat(node, index, node.tensor(1 - index).shape.rank) for index in range(2))
     return pairs[node.kind](left, right)
 
 
-def _flat(node: Node, index: int, other: Value) -> tf.Tensor:
-    """Return an input without axes of one that its broadcasting does not need: TensorFlow fuses biases that are lists."""
-    known, rank = node.known(index), other.ndim if isinstance(other, np.ndarray) else other.shape.rank
+def _flat(node: Node, index: int, rank: int | None) -> tf.Tensor:
+    """Return an input without axes of one that its broadcasting to so many axes does not need: TensorFlow fuses biases that are lists."""
+    known = node.known(index)
     if known is None or rank is None or known.ndim > rank or known.ndim < 2 or known.shape[0] != 1:  # noqa: PLR2004  # a list
         return node.tensor(index)
     return node.scope.keep(node.scope.derive(known, "flat", lambda: known.reshape(_inner(known.shape))))
@@ -74,7 +73,7 @@ def _several(node: Node) -> Results:
 
 @operator("Pow", elementwise=True)
 def _pow(node: Node) -> Results:
-    """The result has the base's type; of whole numbers with exponents that are none, it is cut."""
+    """Return a power: it has the base's type; of whole numbers with exponents that are none, it is cut."""
     base, exponent = node.tensor(0), node.tensor(1)
     known = node.known(1)
     if known is not None and known.size == 1 and base.dtype.is_floating:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator, where_last
 from modelport_converter.frameworks.tensorflow.onnx_operators.tensors.shapes import axes_of
 
 Reduce = Callable[..., tf.Tensor]
@@ -53,6 +53,5 @@ def _reduce(node: Node) -> Results:
     reduce = REDUCTIONS[node.kind]
     last = node.scope.last_of(node.inputs[0])
     if last is not None and keepdims:
-        moved = [rank - 1 if each == 1 else each - 1 if each > 1 else 0 for each in (axis % rank for axis in axes)]
-        return node.scope.from_last(reduce(last, moved, keepdims=True))
+        return node.scope.from_last(reduce(last, [where_last(axis, rank) for axis in axes], keepdims=True))
     return reduce(x, axes, keepdims=keepdims)

@@ -13,6 +13,7 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
     operator,
     product,
     stack,
+    where_last,
 )
 from modelport_converter.frameworks.tensorflow.onnx_operators.tensors.elementwise import dtype_of
 
@@ -52,10 +53,8 @@ def _reshape(node: Node) -> Results:
 def _target(node: Node) -> tf.Tensor:
     """Return the shape with the lengths that zeros copy; one free length is written as the one that remains."""
     value = node.inputs[1]
-    if not isinstance(value, np.ndarray):
-        count = value.shape.num_elements() if value is not None else None
-        if count is None:
-            return tf.cast(value, tf.int32)
+    if not node.is_list(1):
+        return node.vector(1)
     wanted = node.lengths(1)
     zeros_copy = not node.attributes.get("allowzero")
     shape: list[Length] = []
@@ -140,11 +139,9 @@ def _transpose(node: Node) -> Results:
 @operator("Concat")
 def _concat(node: Node) -> Results:
     axis = node.attributes["axis"]
-    last = [node.scope.last_of(value) for value in node.inputs]
-    if all(each is not None for each in last):
-        rank = last[0].shape.rank
-        axis = axis % rank
-        return node.scope.from_last(tf.concat(last, rank - 1 if axis == 1 else axis - 1 if axis > 1 else 0))
+    last = [each for each in map(node.scope.last_of, node.inputs) if each is not None]
+    if len(last) == len(node.inputs):
+        return node.scope.from_last(tf.concat(last, where_last(axis, node.rank())))
     return tf.concat(node.tensors(), axis)
 
 
@@ -153,7 +150,7 @@ def _split(node: Node) -> Results:
     axis = node.axis()
     last, rank = node.scope.last_of(node.inputs[0]), node.rank()
     x = node.tensor() if last is None else last
-    inner = axis if last is None else rank - 1 if axis == 1 else axis - 1 if axis > 1 else 0
+    inner = axis if last is None else where_last(axis, rank)
     if "split" in node.attributes or node.has(1):
         sizes = node.attributes.get("split") or node.lengths(1)
         if isinstance(sizes[-1], int) and x.shape[inner] is None and len(sizes) == 1:
@@ -219,23 +216,22 @@ def _end(place: Length, step: int, length: int | None) -> Length | None:
 @operator("Expand")
 def _expand(node: Node) -> Results:
     """Both shapes are broadcast: lengths of one in either of them take the other's."""
-    value = node.inputs[1]
-    if not isinstance(value, np.ndarray) and value.shape.num_elements() is None:
-        wanted = node.vector(1)
-        return tf.broadcast_to(node.tensor(), tf.broadcast_dynamic_shape(tf.shape(node.tensor()), wanted))
+    if not node.is_list(1):
+        whole = tf.broadcast_dynamic_shape(tf.shape(node.tensor()), node.vector(1))
+        return tf.broadcast_to(node.tensor(), whole)
     x, given = node.tensor(), node.lengths(1)
     shape = node.shape()
     rank = max(len(shape), len(given))
     wide, wanted = [1] * (rank - len(shape)) + shape, [1] * (rank - len(given)) + given
     target = [_broadcast(left, right) for left, right in zip(wide, wanted, strict=True)]
-    if all(left is right or left == right for left, right in zip(wide, target, strict=True) if not _free(left, right)):
-        if all(left is right for left, right in zip(wide, target, strict=True) if _free(left, right)):
-            return tf.reshape(x, stack(target)) if len(shape) < rank else tf.identity(x)
+    if all(_same(left, right) for left, right in zip(wide, target, strict=True)):
+        return tf.reshape(x, stack(target)) if len(shape) < rank else tf.identity(x)
     return tf.broadcast_to(x, stack(target))
 
 
-def _free(*values: Length) -> bool:
-    return any(not isinstance(each, int) for each in values)
+def _same(left: Length, right: Length) -> bool:
+    """Whether two lengths are known to be the same."""
+    return left is right or (isinstance(left, int) and isinstance(right, int) and left == right)
 
 
 def _broadcast(left: Length, right: Length) -> Length:
@@ -318,6 +314,25 @@ def _constant_of_shape(node: Node) -> Results:
 def _range(node: Node) -> Results:
     start, limit, delta = (tf.reshape(node.tensor(index), []) for index in range(3))
     return tf.range(start, limit, delta)
+
+
+WINDOWS = {
+    "HannWindow": (0.5, 0.5, 0.0),
+    "HammingWindow": (25 / 46, 21 / 46, 0.0),
+    "BlackmanWindow": (0.42, 0.5, 0.08),
+}
+"""Constant, and factors of the cosines of one and two periods."""
+
+
+@operator(*WINDOWS)
+def _window(node: Node) -> Results:
+    size = tf.cast(tf.reshape(node.tensor(), []), tf.float32)
+    periods = size if node.attributes["periodic"] else size - 1
+    angle = tf.range(size) * (2 * np.pi) / periods
+    constant, first, second = WINDOWS[node.kind]
+    return tf.cast(
+        constant - first * tf.cos(angle) + second * tf.cos(2 * angle), dtype_of(node.attributes["output_datatype"])
+    )
 
 
 @operator("EyeLike")
