@@ -13,7 +13,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from devcluster.images.containers import image_names
-from devcluster.images.declarations import WHEELS_VARIABLE, Image, content_key, context_folder, stage_context
+from devcluster.images.declarations import (
+    WHEELS_VARIABLE,
+    Image,
+    content_key,
+    context_folder,
+    input_files,
+    stage_context,
+)
 from devcluster.images.transfer import transfer_image
 from devcluster.machine.commands import run
 from devcluster.machine.locks import locked
@@ -53,13 +60,21 @@ def start_images(
     if not all(is_recorded(image, paths) for image in images):
         base = [start("the base image", _provide_base, paths, after=packages)]
     built: dict[Image, Task] = {}
-    for image in images:  # what images of one Dockerfile share is made by the first of them, which is the smallest
-        first = min((each for each in images if each.dockerfile == image.dockerfile), key=lambda each: _weigh(each))
-        before = [built[first]] if first in built else base
+    firsts: dict[str, Task] = {}
+    for image in sorted(
+        images, key=_weigh
+    ):  # what those of one Dockerfile share is made by the first, which is the smallest
+        before = [firsts[image.dockerfile]] if image.dockerfile in firsts else base
         built[image] = start(image.name, _build_unrecorded, image, paths, after=before)
+        firsts.setdefault(image.dockerfile, built[image])
     return {
         image.name: start(image.name, _import, image, paths, after=[task, *containerd]) for image, task in built.items()
     }
+
+
+def _weigh(image: Image) -> int:
+    """Return the size of an image's locks, which grows with what is installed."""
+    return sum((REPOSITORY / file).stat().st_size for file in input_files(image) if "locks" in file.parts)
 
 
 def is_recorded(image: Image, paths: Paths) -> bool:

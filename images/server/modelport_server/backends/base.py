@@ -36,8 +36,6 @@ class Traits(NamedTuple):
     used by one thread after the other."""
     keeps_outputs: bool = False
     """Whether outputs stay as they are, whatever is run later, and are no views of inputs; else they are copied."""
-    has_order: bool = True
-    """Whether outputs have an order in the model's file; else they are in any."""
     writes_inputs: bool = True
     """Whether a run may write into its inputs; then they are copied."""
     alignment: int = 64

@@ -26,7 +26,6 @@ TRAITS = Traits(
     gives=DTYPES,
     takes_bytes=True,
     keeps_outputs=True,
-    has_order=False,  # a signature has names alone
     writes_inputs=False,
     alignment=0,
 )

@@ -154,8 +154,7 @@ def _try(model: _Model, options: LoadOptions) -> _Attempt:
     try:
         infer = loading.load(model.runtime.name, model.folder / MODEL, paths, How(options, processors.available()))
         load_seconds = spent()
-        if not loading.find(model.runtime.name).TRAITS.has_order:
-            infer = _ordered(infer, list(samples[0].outputs[0]))
+        infer = _ordered(infer, list(samples[0].outputs[0]))
         answers = tuple(_ask(number, each, infer, model.request) for number, each in enumerate(samples))
     except ModelportError as error:
         return _Attempt(options, error=error)
@@ -163,7 +162,7 @@ def _try(model: _Model, options: LoadOptions) -> _Attempt:
 
 
 def _ordered(infer: Infer, names: Sequence[str]) -> Infer:
-    """Return what answers in the source's order, where it has the same outputs."""
+    """Return what answers in the source's order, where it has the same outputs: they go by name, and not all files order them."""
 
     def run(inputs: Tensors) -> Tensors:
         answers = infer(inputs)
@@ -174,19 +173,13 @@ def _ordered(infer: Infer, names: Sequence[str]) -> Infer:
 
 def _ask(number: int, sample: Sample, infer: Infer, request: ConvertRequest) -> Answers:
     try:
-        answers = run_calls(infer, sample.inputs, request.states)
+        return run_calls(infer, sample.inputs, request.states)
     except Exception as error:  # a runtime's errors have no common base
         if sample.is_edge and not lacks_memory(error):
             return tuple({} for _ in sample.inputs)  # no answer; judge tells it as what edges differ in
         told = error.message if isinstance(error, ModelportError) else " ".join(str(error).split())
         message = f"sample {number} ({_shapes(sample.inputs[0])}): the converted model fails: {told:.300}"
         raise ModelportError(Reason.RUNTIME_UNSUPPORTED, message) from error
-    return tuple(_ordered(each, wanted) for each, wanted in zip(answers, sample.outputs, strict=True))
-
-
-def _ordered(given: Tensors, wanted: Tensors) -> Tensors:
-    """Return answers in the source's order: outputs go by name, and a SavedModel's signature has no order."""
-    return {name: given[name] for name in wanted} if given.keys() == wanted.keys() else given
 
 
 def _choose(attempts: list[_Attempt]) -> _Attempt:
