@@ -75,6 +75,11 @@ REFUSED = {
     "operator": (tvm_models.affine("Celu"), {}, r"TVM has no operator Celu: node odd; choose another target"),
     "loop": (tvm_models.loop(), {}, r"TVM has no control flow, found Loop: node again"),
     "branches": (tvm_models.branches(is_constant=False), {}, r"TVM has no control flow, found If: node either"),
+    "indices": (
+        tvm_models.elements(),
+        {},
+        r"TVM would read or write wherever indices of GatherElements lead that are no constants: node choose",
+    ),
     "scale": (
         tvm_models.resized(1.3),
         {},

@@ -88,6 +88,19 @@ def choice():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def elements():
+    """Elements of the rows of a table, by numbers that a request gives."""
+    nodes = [helper.make_node("GatherElements", ["table", "places"], ["rows"], "choose", axis=0)]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("places", TensorProto.INT64, [3, 4])],
+        [helper.make_tensor_value_info("rows", FLOAT, [3, 4])],
+        [numpy_helper.from_array(numbers(7, 4), "table")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 def affine(operator="Relu", **attributes):
     """A layer, and an operator named `odd` behind it."""
     nodes = [

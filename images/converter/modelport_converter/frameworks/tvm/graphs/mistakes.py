@@ -17,6 +17,10 @@ READ_AS: dict[str, dict[str, object]] = {
     "SpaceToDepth": {"mode": b"DCR"},
 }
 """Attributes that it ignores, and the value that it takes them for; None: for any that is not set."""
+BY_INDEX = ("GatherElements", "GatherND", "Scatter", "ScatterElements", "ScatterND")
+"""Operators whose compiled code checks no index, which a request may give; those of Gather are kept within its input."""
+INDICES = 1
+"""Input of these operators."""
 SCALES = 2
 """Input of Resize."""
 
@@ -36,6 +40,8 @@ def mistakes_in(model: onnx.ModelProto) -> Find:
             given = attribute_of(node, name)
             if given is not None and get_attribute_value(given) != right:
                 return f"ignores {name} of {node.op_type}"
+        if node.op_type in BY_INDEX and constants.shape(node.input[INDICES]) is None:
+            return f"would read or write wherever indices of {node.op_type} lead that are no constants"
         if node.op_type == "Resize" and len(node.input) > SCALES and node.input[SCALES]:
             return _find_in_scales(constants, node, lengths)
         return ""
