@@ -147,10 +147,11 @@ def _failure(part: Component, paths: Paths) -> ComponentFailedError:
 def _provide_addons(api: Api, paths: Paths, *, restarted: bool) -> None:
     """Apply the manifests unless nothing happened since exactly these were applied."""
     record = paths.state / "applied-manifests"
+    coredns = addons.import_own_images(paths)  # the kubelet removes images where the disk runs full
     mark = addons.manifests_mark()
     if not restarted and record.exists() and record.read_text() == mark and addons.dns_is_ready(api):
         return
-    addons.apply_manifests(paths, addons.import_own_images(paths))
+    addons.apply_manifests(paths, coredns)
     record.write_text(mark)
     with step("waiting for DNS", quiet_below=0.5):
         _wait_until(lambda: addons.dns_is_ready(api), "CoreDNS to be available", paths)
