@@ -266,8 +266,8 @@ def test_the_converter_before_gets_the_options_that_it_knows() -> None:
 
 
 def test_an_option_that_nobody_knows_is_no_reason_for_another_hop() -> None:
-    with pytest.raises(ModelportError, match=r"spec\.target\.options\.precission: .* did you mean precision\?"):
-        hops_of("tflite", precission="float16")
+    with pytest.raises(ModelportError, match=r"spec\.target\.options\.precisions: .* did you mean precision\?"):
+        hops_of("tflite", precisions="float16")
 
 
 def test_a_path_whose_images_are_not_there_is_left_out() -> None:
