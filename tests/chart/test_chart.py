@@ -63,7 +63,7 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "unknown value": ({"oprator": {}}, "oprator"),
     "unknown value inside": ({"operator": {"loglevel": "DEBUG"}}, "loglevel"),
     "image that is missing": ({"images": {**IMAGES, "operator": ""}}, "operator"),
-    "unknown image": ({"images": {**IMAGES, "server-tvm": "x"}}, "server-tvm"),
+    "unknown image": ({"images": {**IMAGES, "server-nothing": "x"}}, "server-nothing"),
     "pull policy": ({"imagePullPolicy": "Sometimes"}, "imagePullPolicy"),
     "log level": ({"operator": {"logLevel": "debug"}}, "logLevel"),
     "processor": ({"operator": {"cpuLevel": "avx2"}}, "cpuLevel"),
