@@ -13,7 +13,7 @@ import pytest
 from converters.tvm import tvm_models
 from modelport_cli.local.environments import find_recipe, prepare
 
-pytestmark = pytest.mark.converters
+pytestmark = [pytest.mark.converters, pytest.mark.timeout(1800)]  # the first one asks all
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {"model.so", "model.json", "model.params"}
 

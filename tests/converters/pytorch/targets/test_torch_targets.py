@@ -11,7 +11,7 @@ from mutations import packages
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[3] / "examples"
-pytestmark = pytest.mark.converters
+pytestmark = [pytest.mark.converters, pytest.mark.timeout(1800)]  # the first one asks all
 OTHERWISE = {
     # ONNX Runtime's coordinates of aligned corners are those of the whole length, and ours
     "test_resize_downsample_scales_linear_align_corners (weights)",

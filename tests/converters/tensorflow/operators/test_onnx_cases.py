@@ -9,7 +9,7 @@ import pytest
 from converters.tensorflow.operators.onnx_cases import FAMILIES
 from converters.verdicts import convert_all
 
-pytestmark = pytest.mark.converters
+pytestmark = [pytest.mark.converters, pytest.mark.timeout(1800)]  # the first one asks all
 CASES = {case.name: case for family in FAMILIES for case in family()}
 LITE = [case.name for case in CASES.values() if case.lite]
 

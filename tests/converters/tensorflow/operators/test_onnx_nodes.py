@@ -7,7 +7,7 @@ import pytest
 
 from converters.verdicts import convert_all
 
-pytestmark = pytest.mark.converters
+pytestmark = [pytest.mark.converters, pytest.mark.timeout(1800)]  # the first one asks all
 FEWEST = 1000
 """ONNX 1.23 has so many tests of the operators that are known."""
 TYPES = "FLOAT8|FLOAT4|INT4|INT2|e8m0|e4m3|e5m2|int4|int2|float4"
