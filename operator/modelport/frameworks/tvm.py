@@ -1,15 +1,14 @@
 """TVM: models compiled to machine code, for programs that link a small runtime alone."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
 from modelport.conversion.base import Converter, Format, Framework, Options
+from modelport.conversion.cpu import CpuLevel
 
 VERSION = "0.27"
 """Of TVM: records of another one are another database."""
-CpuLevel = Literal["x86-64-v2", "x86-64-v3", "x86-64-v4"]
-"""Levels of x86-64 (System V ABI, AMD64 supplement): v2 has SSE4.2, v3 AVX2 and FMA, v4 AVX-512."""
 
 
 class TvmOptions(Options, frozen=True, kw_only=True):

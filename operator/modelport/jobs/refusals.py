@@ -30,10 +30,19 @@ def name_path(hops: Sequence[Hop]) -> list[str]:
 
 def refuse(hops: Sequence[Hop], failure: Failure, *, key: str, inputs_key: str) -> RefusedPath:
     """Return what is remembered of a path that failed."""
+    return _remember(" → ".join(name_path(hops)), failure, key=key, inputs_key=inputs_key)
+
+
+def refuse_image(image: str, failure: Failure, *, key: str) -> RefusedPath:
+    """Return what is remembered of a server image that did not pass for an artifact that another one serves."""
+    return _remember(f"served by {image}", failure, key=key, inputs_key="")
+
+
+def _remember(path: str, failure: Failure, *, key: str, inputs_key: str) -> RefusedPath:
     return RefusedPath(
         key=key,
         inputs_key=inputs_key,
-        path=f"{' → '.join(name_path(hops)):.{MAX_PATH}}",
+        path=f"{path:.{MAX_PATH}}",
         reason=failure.reason,
         message=f"{failure.message:.{MAX_MESSAGE}}",
     )

@@ -85,18 +85,16 @@ def use_local_files(
     located = _locate(spec.source, folder, source)
     if spec.source.code:
         given = _locate(spec.source.code, folder, code)
-        if requirements or given.requirements:
-            wheels = given.requirements or Location(uri="file:")
-            given = replace(given, requirements=_locate(wheels, folder, requirements))
+        given = replace(given, requirements=_locate_optional(given.requirements, folder, requirements))
         located = replace(located, code=given)
-    target, verification = spec.target, spec.verification
-    if calibration or target.calibration:
-        samples = target.calibration or Location(uri="file:")
-        target = replace(target, calibration=_locate(samples, folder, calibration))
-    if data or verification.data:
-        samples = verification.data or Location(uri="file:")
-        verification = replace(verification, data=_locate(samples, folder, data))
+    target = replace(spec.target, calibration=_locate_optional(spec.target.calibration, folder, calibration))
+    verification = replace(spec.verification, data=_locate_optional(spec.verification.data, folder, data))
     return replace(resource, spec=replace(spec, source=located, target=target, verification=verification))
+
+
+def _locate_optional(location: Location | None, folder: Path, given: Path | None) -> Location | None:
+    """Return where something is that need be stated nowhere."""
+    return _locate(location or Location(uri="file:"), folder, given) if location or given else None
 
 
 def _locate(location: AnyLocation, folder: Path, given: Path | None) -> AnyLocation:

@@ -6,8 +6,8 @@ verified by the image that the operator has now, beside what serves. What does n
 
 import msgspec
 
-from modelport.api.status import Failure, RefusedPath
-from modelport.jobs.refusals import MAX_MESSAGE, MAX_PATH
+from modelport.api.status import RefusedPath
+from modelport.jobs.refusals import refuse_image
 from modelport_operator.plan.job_states import remember, state_of
 from modelport_operator.plan.progress import Case, Progress, Renewal, Stage, Work
 from modelport_operator.plan.stages import server_image, verify_work, with_evidence
@@ -30,7 +30,7 @@ def reverify(case: Case, progress: Progress) -> Progress:
     if state.results:
         return with_evidence(case, progress, work, state.results)
     if state.failure and not state.failure.retryable:
-        return _kept(progress, work, _refused(work, state.failure))
+        return _kept(progress, work, refuse_image(work.image, state.failure, key=work.key))
     return replace(progress, current=progress.current | {work.name}, renewal=Renewal(work, state))
 
 
@@ -43,11 +43,6 @@ def _find_work(case: Case, progress: Progress) -> Work | None:
     if evidence.image == image or not case.platform.reverifications:
         return None
     return verify_work(case, source, artifact, image)
-
-
-def _refused(work: Work, failure: Failure) -> RefusedPath:
-    path, message = f"served by {work.image}"[:MAX_PATH], f"{failure.message:.{MAX_MESSAGE}}"
-    return RefusedPath(key=work.key, path=path, reason=failure.reason, message=message)
 
 
 def _kept(progress: Progress, work: Work, refused: RefusedPath) -> Progress:

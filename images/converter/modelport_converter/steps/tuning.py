@@ -41,10 +41,11 @@ def keep_tuning(store: Store, context: Context) -> None:
     for step in tuned_hops(request):
         out, folder = context.out_of(step), f"{tuning_folder(names[step])}/"
         sizes = dict(store.list(folder))
-        for path in list_tree(out / TUNING)[:MAX_FILES] if _is_folder(out / TUNING) else ():
+        found = list_tree(out / TUNING) if _is_folder(out / TUNING) else []
+        for path in [each for each in found if _NAME.fullmatch(each)][:MAX_FILES]:
             content = read_bytes(out, f"{TUNING}/{path}", MAX_BYTES)
             whole = content[: content.rfind(b"\n") + 1]  # the last line may still be written
-            if _NAME.fullmatch(path) and whole and sizes.get(f"{folder}{path}") != len(whole):
+            if whole and sizes.get(f"{folder}{path}") != len(whole):
                 store.upload(f"{folder}{path}", whole)
 
 

@@ -1,14 +1,13 @@
 """PyTorch to ONNX, by PyTorch's exporters."""
 
 from modelport.conversion.onnx_options import OnnxOptions
-from modelport.errors import ModelportError
 from modelport.frameworks import FORMATS
 from modelport.steps.handover import read_signature
 from modelport.verification.reference import FILE_NAME, read_reference
 from modelport_converter.frameworks.pytorch.exporting.base import Flattened, pick_example
-from modelport_converter.frameworks.pytorch.exporting.doubts import is_check, tell_packings
+from modelport_converter.frameworks.pytorch.exporting.doubts import is_check
 from modelport_converter.frameworks.pytorch.exporting.onnx_files import Export, export_model, warm_up
-from modelport_converter.frameworks.pytorch.exporting.telling import tell_doubts
+from modelport_converter.frameworks.pytorch.exporting.telling import naming_packings, tell_doubts
 from modelport_converter.frameworks.pytorch.load import open_model
 from modelport_converter.onnx_graphs.files import finish_model
 from modelport_converter.tasks import MODEL, HopTask
@@ -39,11 +38,9 @@ def convert(task: HopTask, options: OnnxOptions) -> None:
     # a graph has control flow of its own: what looks at values there is no Python
     is_graph = FORMATS[task.request.source_format].holds_graph
     looks = [place for place in watch.looks if not (is_graph or is_check(place.file, place.line))]
-    try:
+    with naming_packings(watch.packings):
         exported = export_model(
             export, is_other=bool(task.hop.by), is_doubtful=bool(looks), is_asked=options.opset is not None
         )
-    except ModelportError as refusal:
-        raise ModelportError(refusal.reason, "; ".join([*tell_packings(watch.packings), refusal.message])) from refusal
     tell_doubts(task, opened.loaded, reference, exported)
     finish_model(path, simplify=options.simplify, precision=options.precision)

@@ -1,5 +1,8 @@
 """Tell what a trace bakes in: refuse it, or leave it as caveats and doubts."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import msgspec
 
 from modelport.api.reasons import Reason
@@ -11,7 +14,17 @@ from modelport_converter.frameworks.pytorch.answering import Asker
 from modelport_converter.frameworks.pytorch.exporting.base import Exported
 from modelport_converter.frameworks.pytorch.exporting.doubts import find_baked, find_changing, tell_packings
 from modelport_converter.frameworks.pytorch.forms.base import Loaded
+from modelport_converter.frameworks.pytorch.watching.watch import Place
 from modelport_converter.tasks import HopTask
+
+
+@contextmanager
+def naming_packings(places: Iterable[Place]) -> Iterator[None]:
+    """Have a refusal begin with what to do about packed sequences, if the model has any at these places."""
+    try:
+        yield
+    except ModelportError as refusal:
+        raise ModelportError(refusal.reason, "; ".join([*tell_packings(places), refusal.message])) from refusal
 
 
 def tell_doubts(task: HopTask, loaded: Loaded, reference: Reference, exported: Exported) -> None:
