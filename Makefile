@@ -145,6 +145,10 @@ bench-gate-cost: install ## Measure what the gate costs beside one export of a n
 bench-exporting: install ## Measure whole conversions of real models beside the frameworks' own exporters
 	PYTHONPATH=tests $(run)/python bench/exporting.py
 
+.PHONY: bench-tuning
+bench-tuning: install ## Measure models that TVM was tuned for beside ONNX Runtime [OPTIONS=--help]
+	PYTHONPATH=tests $(run)/python bench/tuning.py $(OPTIONS)
+
 .PHONY: bench-serving
 bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]
 	PYTHONPATH=cluster:bench $(run)/python -m serving $(OPTIONS)
