@@ -133,6 +133,10 @@ fuzz: install ## Ask mutated files of every format of all steps that open them [
 bench: deploy install ## Measure what docs/performance.md reports
 	PYTHONPATH=cluster $(run)/python bench/main_job.py
 
+.PHONY: bench-starting
+bench-starting: deploy install ## Measure how long the pods of each runtime take to be Ready
+	PYTHONPATH=cluster $(run)/python bench/starting.py
+
 .PHONY: bench-gate
 bench-gate: install ## Draw what the gate measures on real models, right and broken, into docs/images/gate.svg
 	PYTHONPATH=tests $(run)/python bench/gate.py
