@@ -75,6 +75,8 @@ class Cell(msgspec.Struct, frozen=True):
     target: str = ONNX
     shapes: dict[str, list[int]] = {}
     """Fixed shapes of inputs, where the target has no free lengths."""
+    tolerance: float = 0.0
+    """Relative error that the user states; the target's own if 0."""
 
     @property
     def source(self) -> str:
@@ -132,8 +134,8 @@ def _leaves(told: Mapping[str, Any], depth: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _targeted(framework: str, model: str, form: str, target: str, told: str | Mapping[str, Any]) -> Cell:
-    expected, shapes = (told, {}) if isinstance(told, str) else (told["expected"], told["shapes"])
-    return Cell(framework, model, form, expected, target, shapes)
+    given = {"expected": told} if isinstance(told, str) else dict(told)
+    return Cell(framework, model, form, target=target, **given)
 
 
 def read_measured() -> dict[str, Row]:

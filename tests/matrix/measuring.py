@@ -52,7 +52,8 @@ def convert(cell: Cell, folder: Path, scratch: Path) -> dict[str, Any]:
     target = {"format": wanted.format, "options": wanted.options, "shapes": cell.shapes}
     if FORMATS[wanted.format].executes_code:
         spec["trust"] = "Trusted"
-    verification = {"tolerance": wanted.tolerance} if wanted.tolerance else {}
+    tolerance = {"relative": cell.tolerance} if cell.tolerance else wanted.tolerance
+    verification = {"tolerance": tolerance} if tolerance else {}
     whole = {**head, "spec": {"source": spec, "target": target, "verification": verification}}
     manifest.write_bytes(msgspec.json.encode(whole))
     command = [sys.executable, "-m", "modelport_cli", "run", manifest, "--json"]
