@@ -12,6 +12,7 @@ from tvm import relax, te
 from tvm.ir import GenericConst, StringImm
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.relax.frontend.onnx import from_onnx
+from tvm.tirx import IntImm, max as largest, min as smallest
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
@@ -22,6 +23,8 @@ MAIN, INPUTS, OUTPUTS = "main", "input_names", "output_names"
 KERNEL = "no_kernel"
 PARAMETER = "parameter_{}"
 """Name of a weight, by its number behind the inputs."""
+END = 10**8
+"""From here on, a bound of a slice means an end of the axis: exporters write 10**9, or the largest integer of a type."""
 SMALL = 16
 """Constants of so many elements stay in the program."""
 
@@ -62,7 +65,8 @@ def read_program(model: onnx.ModelProto) -> Program:
 class _Lifted(PyExprMutator):
     """Puts variables in the place of large constants, and keeps indices within what they choose from.
 
-    What the frontend writes reads whatever memory an index of a request leads to.
+    What the frontend writes reads whatever memory an index of a request leads to, sets memory aside for as many rows as
+    the end of a slice says, and finds no largest element among the smallest numbers there are.
     """
 
     def __init__(self, module: tvm.IRModule) -> None:
@@ -79,14 +83,55 @@ class _Lifted(PyExprMutator):
         return self.variables[-1]
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
-        """Keep the indices of a choice along an axis within it, and those of any other with fixed lengths."""
+        """Keep indices, and the bounds of slices, within the axis that they choose from."""
         call = super().visit_call_(call)
         if not isinstance(call.op, tvm.ir.Op):
             return call
         if call.op.name == "relax.take" and call.attrs.mode == "fast" and isinstance(call.args[1].ty, relax.TensorType):
             axis = None if call.attrs.axis is None else int(call.attrs.axis)
             return relax.op.take(*call.args, axis=axis, mode="clip")
+        if call.op.name in ("relax.argmax", "relax.argmin"):  # -1 where all elements are what it begins with
+            return relax.op.maximum(self.builder_.emit(call), relax.const(0, call.ty.dtype))
+        if call.op.name == "relax.strided_slice":
+            return self._bounded(call)
         return call
+
+    def _bounded(self, call: relax.Call) -> relax.Call:
+        """Keep the bounds of a slice within free axes, whatever their length."""
+        free, rest = _bounds_of(call)
+        if not free:
+            return call
+        data = call.args[0]
+        if rest:
+            data = self.builder_.emit(relax.op.strided_slice(data, *map(list, zip(*rest, strict=True))))
+        axes, _, _, steps = map(list, zip(*free, strict=True))
+        lengths = call.args[0].ty.shape.values
+        starts, ends = zip(*(_within(lengths[axis], start, end) for axis, start, end, _ in free), strict=True)
+        return relax.op.strided_slice(data, axes, starts, ends, steps, assume_inbound=True)
+
+
+def _bounds_of(call: relax.Call) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """Return axis, start, end and step of a slice: of free axes that are read forwards, and of all others."""
+    fields = [list(each) for each in call.args[1:5]]
+    shape = call.args[0].ty.shape
+    if not isinstance(shape, relax.ShapeExpr) or not all(isinstance(each, IntImm) for field in fields for each in field):
+        return [], []
+    free, rest = [], []
+    for bounds in zip(*(map(int, field) for field in fields), strict=True):
+        axis, _, _, step = bounds
+        (rest if step < 0 or isinstance(shape.values[axis], IntImm) else free).append(bounds)
+    return free, rest
+
+
+def _within(length: tvm.ir.Expr, start: int, end: int) -> tuple[tvm.ir.Expr, tvm.ir.Expr]:
+    """Return the bounds of a slice as numbers within an axis; its end is not before its start."""
+
+    def clamped(bound: int) -> tvm.ir.Expr:
+        if bound >= END:
+            return length
+        return smallest(IntImm("int64", bound), length) if bound >= 0 else largest(length + bound, IntImm("int64", 0))
+
+    return clamped(start), largest(clamped(end), clamped(start))
 
 
 def _with_names(module: tvm.IRModule, inputs: list[str], outputs: list[str]) -> tvm.IRModule:

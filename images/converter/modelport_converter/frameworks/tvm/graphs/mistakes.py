@@ -5,6 +5,7 @@ from collections.abc import Callable
 import onnx
 from onnx.helper import get_attribute_value
 
+from modelport_converter.frameworks.tvm.graphs.lengths import lengths_of
 from modelport_converter.onnx_graphs.graphs import Constants, attribute_of
 
 Find = Callable[[onnx.NodeProto], str]
@@ -12,26 +13,27 @@ FIRST_OUTPUT_ALONE = ("Dropout", "LayerNormalization")
 """Operators whose mask, or mean and deviation, it answers wrongly."""
 READ_AS: dict[str, dict[str, object]] = {
     "ConvTranspose": {"output_shape": None},
+    "Resize": {"antialias": 0, "axes": None, "keep_aspect_ratio_policy": b"stretch"},
     "IsInf": {"detect_negative": 1, "detect_positive": 1},
     "RoiAlign": {"mode": b"avg"},
     "SpaceToDepth": {"mode": b"DCR"},
 }
 """Attributes that it ignores, and the value that it takes them for; None: for any that is not set."""
-BY_INDEX = ("GatherElements", "GatherND", "Scatter", "ScatterElements", "ScatterND")
-"""Operators whose compiled code checks no index, which a request may give; those of Gather are kept within its input."""
-INDICES = 1
-"""Input of these operators."""
-SCALES = 2
-"""Input of Resize."""
+BY_INDEX = {
+    **dict.fromkeys(("GatherElements", "GatherND", "Scatter", "ScatterElements", "ScatterND", "MaxUnpool"), 1),
+    **{"MaxRoiPool": 1, "RoiAlign": 2},
+}
+"""Operators whose compiled code checks no index, which a request may give, and the input that has them; those of Gather
+are kept within its input."""
+SCALES, SIZES = 2, 3
+"""Inputs of Resize."""
+KEPT = 2
+"""First axes of Resize's input, which it passes over."""
 
 
 def mistakes_in(model: onnx.ModelProto) -> Find:
     """Return what tells what is misread of a node of this model; nothing if it is read rightly."""
-    constants = Constants(model)
-    lengths = {
-        value.name: [each.dim_value for each in value.type.tensor_type.shape.dim]
-        for value in (*model.graph.value_info, *model.graph.input)
-    }
+    constants, lengths = Constants(model), lengths_of(model)
 
     def find(node: onnx.NodeProto) -> str:
         if node.op_type in FIRST_OUTPUT_ALONE and any(node.output[1:]):
@@ -40,10 +42,12 @@ def mistakes_in(model: onnx.ModelProto) -> Find:
             given = attribute_of(node, name)
             if given is not None and get_attribute_value(given) != right:
                 return f"ignores {name} of {node.op_type}"
-        if node.op_type in BY_INDEX and constants.shape(node.input[INDICES]) is None:
+        if node.op_type in BY_INDEX and constants.shape(node.input[BY_INDEX[node.op_type]]) is None:
             return f"would read or write wherever indices of {node.op_type} lead that are no constants"
-        if node.op_type == "Resize" and len(node.input) > SCALES and node.input[SCALES]:
-            return _find_in_scales(constants, node, lengths)
+        if node.op_type == "Resize":
+            return _find_in_scales(constants, node, lengths) or _find_in_sizes(constants, node, lengths)
+        if node.op_type == "LayerNormalization":
+            return _find_in_scale(constants, node, lengths)
         return ""
 
     return find
@@ -51,12 +55,34 @@ def mistakes_in(model: onnx.ModelProto) -> Find:
 
 def _find_in_scales(constants: Constants, node: onnx.NodeProto, lengths: dict[str, list[int]]) -> str:
     """Lengths are the scales' multiples, rounded; what TVM computes with is the quotient of the lengths."""
-    scales = constants.read(node.input[SCALES])
+    scales = constants.read(node.input[SCALES]) if len(node.input) > SCALES else None
     given = lengths.get(node.input[0])
     if scales is None or not scales.size:
         return ""
     for axis, scale in enumerate(scales.tolist()):
+        if axis < KEPT and scale != 1:
+            return f"passes over Resize by {scale:.4g} of axis {axis}"
         length = given[axis] if given else 0
         if (length * scale) % 1 if length else scale % 1:
             return f"reads Resize by {scale:.4g} wrongly where that is no whole length"
+    return ""
+
+
+def _find_in_sizes(constants: Constants, node: onnx.NodeProto, lengths: dict[str, list[int]]) -> str:
+    sizes = constants.read(node.input[SIZES]) if len(node.input) > SIZES else None
+    if sizes is None or not sizes.size:
+        return ""
+    pairs = zip(sizes.tolist()[:KEPT], lengths.get(node.input[0], [])[:KEPT], strict=False)
+    return next((f"passes over Resize to {size} of axis {axis}" for axis, (size, length) in enumerate(pairs) if length not in (0, size)), "")
+
+
+def _find_in_scale(constants: Constants, node: onnx.NodeProto, lengths: dict[str, list[int]]) -> str:
+    """What scales a normalisation, and is added to it, may have fewer axes than are normalised: it takes those for all."""
+    axis = attribute_of(node, "axis")
+    first = axis.i if axis else -1
+    rank = len(lengths.get(node.input[0], []))
+    normalized = -first if first < 0 else rank - first
+    shapes = [lengths.get(name, constants.shape(name)) for name in node.input[1:] if name]
+    if (rank or first < 0) and any(shape is not None and len(shape) != normalized for shape in shapes):
+        return f"reads LayerNormalization wrongly whose scale has other axes than the {normalized} that it normalizes"
     return ""
