@@ -52,6 +52,7 @@ def read_program(model: onnx.ModelProto) -> Program:
         operator = _AT_FAULT.search(printed.getvalue())
         message = f"TVM does not read {operator[1] if operator else 'the graph'}: {last_line(error)}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
+    _check_outputs(module[MAIN], names[1])
     # weights that are transposed, say, are so once
     folded = relax.transform.FoldConstant()(module)
     lifted = _Lifted(folded)
@@ -59,6 +60,15 @@ def read_program(model: onnx.ModelProto) -> Program:
     body = lifted.visit_expr(main.body)
     folded[MAIN] = relax.Function([*main.params, *lifted.variables], body, main.ret_ty, attrs=main.attrs)
     return Program(_with_names(folded, *names), lifted.values)
+
+
+def _check_outputs(main: relax.Function, names: list[str]) -> None:
+    kind = main.ret_ty
+    kinds = kind.fields if isinstance(kind, relax.TupleType) and len(names) > 1 else [kind]
+    for name, each in zip(names, kinds, strict=True):
+        if not isinstance(each, relax.TensorType):
+            message = f"TVM gives no tensor as output {name:.100}, but a {type(each).__name__}, such as of Shape; choose another target"
+            raise ModelportError(Reason.CONVERSION_FAILED, message)
 
 
 @mutator

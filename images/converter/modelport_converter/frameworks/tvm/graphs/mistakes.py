@@ -25,6 +25,10 @@ BY_INDEX = {
 }
 """Operators whose compiled code checks no index, which a request may give, and the input that has them; those of Gather
 are kept within its input."""
+BY_SHAPE = ("Expand",)
+"""Operators whose compiled code checks no shape that is computed."""
+LENGTHS = ("Shape", "Size")
+"""Operators that take nothing but lengths of their inputs."""
 SCALES, SIZES = 2, 3
 """Inputs of Resize."""
 KEPT = 2
@@ -33,7 +37,7 @@ KEPT = 2
 
 def mistakes_in(model: onnx.ModelProto) -> Find:
     """Return what tells what is misread of a node of this model; nothing if it is read rightly."""
-    constants, lengths = Constants(model), lengths_of(model)
+    constants, lengths, asked = Constants(model), lengths_of(model), _values_of_requests(model)
 
     def find(node: onnx.NodeProto) -> str:
         if node.op_type in FIRST_OUTPUT_ALONE and any(node.output[1:]):
@@ -44,6 +48,8 @@ def mistakes_in(model: onnx.ModelProto) -> Find:
                 return f"ignores {name} of {node.op_type}"
         if node.op_type in BY_INDEX and constants.shape(node.input[BY_INDEX[node.op_type]]) is None:
             return f"would read or write wherever indices of {node.op_type} lead that are no constants"
+        if node.op_type in BY_SHAPE and asked & {*node.input[1:2]}:
+            return f"would read wherever a shape of {node.op_type} leads that follows from the values of a request"
         if node.op_type == "Resize":
             return _find_in_scales(constants, node, lengths) or _find_in_sizes(constants, node, lengths)
         if node.op_type == "LayerNormalization":
@@ -51,6 +57,15 @@ def mistakes_in(model: onnx.ModelProto) -> Find:
         return ""
 
     return find
+
+
+def _values_of_requests(model: onnx.ModelProto) -> set[str]:
+    """Return the names of what follows from the inputs' elements, and not from their lengths alone."""
+    found = {value.name for value in model.graph.input}
+    for node in model.graph.node:
+        if node.op_type not in LENGTHS and found & {*node.input}:
+            found |= {*node.output}
+    return found
 
 
 def _find_in_scales(constants: Constants, node: onnx.NodeProto, lengths: dict[str, list[int]]) -> str:
