@@ -12,7 +12,9 @@ from tvm import relax, te
 from tvm.ir import GenericConst, StringImm
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.relax.frontend.onnx import from_onnx
-from tvm.tirx import IntImm, max as largest, min as smallest
+from tvm.tirx import IntImm
+from tvm.tirx import max as largest
+from tvm.tirx import min as smallest
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
@@ -124,7 +126,9 @@ def _bounds_of(call: relax.Call) -> tuple[list[tuple[int, ...]], list[tuple[int,
     """Return axis, start, end and step of a slice: of free axes that are read forwards, and of all others."""
     fields = [list(each) for each in call.args[1:5]]
     shape = call.args[0].ty.shape
-    if not isinstance(shape, relax.ShapeExpr) or not all(isinstance(each, IntImm) for field in fields for each in field):
+    if not isinstance(shape, relax.ShapeExpr) or not all(
+        isinstance(each, IntImm) for field in fields for each in field
+    ):
         return [], []
     free, rest = [], []
     for bounds in zip(*(map(int, field) for field in fields), strict=True):

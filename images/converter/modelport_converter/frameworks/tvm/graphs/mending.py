@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from onnx.helper import get_attribute_value, make_attribute
 
 from modelport_converter.frameworks.tvm.graphs.lengths import lengths_of
 from modelport_converter.onnx_graphs.graphs import Constants, fresh_name, names_of
@@ -68,4 +69,29 @@ def _within(length: int, start: int, end: int, step: int) -> tuple[int, int]:
     return chosen[0], last if last >= 0 else -END
 
 
-MENDS: dict[str, Mend] = {"Slice": _whole_slices}
+def _told_pads(node: onnx.NodeProto, model: onnx.ModelProto, constants: Constants) -> bool:
+    """State the pads that `auto_pad` makes as long as ceil(length / stride): it makes fewer where strides are long."""
+    told = {each.name: get_attribute_value(each) for each in node.attribute}
+    lengths = lengths_of(model).get(node.input[0], [])[2:]
+    kernel = told.get("kernel_shape") or (constants.shape([*node.input, ""][1]) or ())[2:]
+    if told.get("auto_pad") not in (b"SAME_UPPER", b"SAME_LOWER") or not kernel or not lengths or 0 in lengths:
+        return False
+    ones = [1] * len(lengths)
+    strides, dilations = told.get("strides", ones), told.get("dilations", ones)
+    pads = [
+        max((-(-length // stride) - 1) * stride + (size - 1) * dilation + 1 - length, 0)
+        for length, stride, size, dilation in zip(lengths, strides, kernel, dilations, strict=True)
+    ]
+    small = [pad // 2 for pad in pads]
+    large = [pad - half for pad, half in zip(pads, small, strict=True)]
+    kept = [each for each in node.attribute if each.name not in ("auto_pad", "pads")]
+    del node.attribute[:]
+    first, last = (small, large) if told["auto_pad"] == b"SAME_UPPER" else (large, small)
+    node.attribute.extend([*kept, make_attribute("pads", [*first, *last])])
+    return True
+
+
+MENDS: dict[str, Mend] = {
+    "Slice": _whole_slices,
+    **dict.fromkeys(("AveragePool", "Conv", "LpPool", "MaxPool"), _told_pads),
+}

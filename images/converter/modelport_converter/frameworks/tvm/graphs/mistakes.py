@@ -21,7 +21,8 @@ READ_AS: dict[str, dict[str, object]] = {
 """Attributes that it ignores, and the value that it takes them for; None: for any that is not set."""
 BY_INDEX = {
     **dict.fromkeys(("GatherElements", "GatherND", "Scatter", "ScatterElements", "ScatterND", "MaxUnpool"), 1),
-    **{"MaxRoiPool": 1, "RoiAlign": 2},
+    "MaxRoiPool": 1,
+    "RoiAlign": 2,
 }
 """Operators whose compiled code checks no index, which a request may give, and the input that has them; those of Gather
 are kept within its input."""
@@ -52,6 +53,12 @@ def mistakes_in(model: onnx.ModelProto) -> Find:
             return f"would read wherever a shape of {node.op_type} leads that follows from the values of a request"
         if node.op_type == "Resize":
             return _find_in_scales(constants, node, lengths) or _find_in_sizes(constants, node, lengths)
+        if (
+            node.op_type == "OneHot"
+            and (values := constants.read(node.input[2])) is not None
+            and values.dtype.kind == "f"
+        ):
+            return "answers OneHot of floating-point numbers in float64"
         if node.op_type == "LayerNormalization":
             return _find_in_scale(constants, node, lengths)
         return ""
@@ -88,11 +95,18 @@ def _find_in_sizes(constants: Constants, node: onnx.NodeProto, lengths: dict[str
     if sizes is None or not sizes.size:
         return ""
     pairs = zip(sizes.tolist()[:KEPT], lengths.get(node.input[0], [])[:KEPT], strict=False)
-    return next((f"passes over Resize to {size} of axis {axis}" for axis, (size, length) in enumerate(pairs) if length not in (0, size)), "")
+    return next(
+        (
+            f"passes over Resize to {size} of axis {axis}"
+            for axis, (size, length) in enumerate(pairs)
+            if length not in (0, size)
+        ),
+        "",
+    )
 
 
 def _find_in_scale(constants: Constants, node: onnx.NodeProto, lengths: dict[str, list[int]]) -> str:
-    """What scales a normalisation, and is added to it, may have fewer axes than are normalised: it takes those for all."""
+    """Tell of a scale that has fewer axes than are normalised: TVM takes those for all."""
     axis = attribute_of(node, "axis")
     first = axis.i if axis else -1
     rank = len(lengths.get(node.input[0], []))

@@ -87,20 +87,24 @@ def _raised(model: onnx.ModelProto) -> onnx.ModelProto:
     version = opset_of(model)
     if version >= OLDEST:
         return model
+    if any(node.op_type == UNRAISED for node in model.graph.node):
+        raise _too_old(version, f"{UNRAISED} means something else")
     try:
-        if any(node.op_type == UNRAISED for node in model.graph.node):
-            raise ValueError(UNRAISED)
         raised = onnx.version_converter.convert_version(model, OLDEST)
     except Exception as error:  # of no common base
-        message = (
-            f"TVM reads operator sets from {OLDEST} on, and onnx cannot raise this one of {version}: {last_line(error)}; "
-            "convert the model with a newer operator set"
-        )
-        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
+        raise _too_old(version, last_line(error)) from error
     for node in raised.graph.node:
         if node.op_type == "Resize" and version < TOLD_PLACES:
             node.attribute.extend(make_attribute(name, value) for name, value in PLACES.items())
     return _folded(raised)
+
+
+def _too_old(version: int, told: str) -> ModelportError:
+    message = (
+        f"TVM reads operator sets from {OLDEST} on, and onnx cannot raise this one of {version}: {told}; "
+        "convert the model with a newer operator set"
+    )
+    return ModelportError(Reason.CONVERSION_FAILED, message)
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
