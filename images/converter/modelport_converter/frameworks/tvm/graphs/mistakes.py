@@ -41,29 +41,29 @@ def mistakes_in(model: onnx.ModelProto) -> Find:
     constants, lengths, asked = Constants(model), lengths_of(model), _values_of_requests(model)
 
     def find(node: onnx.NodeProto) -> str:
-        if node.op_type in FIRST_OUTPUT_ALONE and any(node.output[1:]):
-            return f"answers further outputs of {node.op_type} wrongly"
-        for name, right in READ_AS.get(node.op_type, {}).items():
-            given = attribute_of(node, name)
-            if given is not None and get_attribute_value(given) != right:
-                return f"ignores {name} of {node.op_type}"
-        if node.op_type in BY_INDEX and constants.shape(node.input[BY_INDEX[node.op_type]]) is None:
-            return f"would read or write wherever indices of {node.op_type} lead that are no constants"
-        if node.op_type in BY_SHAPE and asked & {*node.input[1:2]}:
-            return f"would read wherever a shape of {node.op_type} leads that follows from the values of a request"
-        if node.op_type == "Resize":
-            return _find_in_scales(constants, node, lengths) or _find_in_sizes(constants, node, lengths)
-        if (
-            node.op_type == "OneHot"
-            and (values := constants.read(node.input[2])) is not None
-            and values.dtype.kind == "f"
-        ):
-            return "answers OneHot of floating-point numbers in float64"
-        if node.op_type == "LayerNormalization":
-            return _find_in_scale(constants, node, lengths)
-        return ""
+        told = (check(constants, node, lengths) for check in CHECKS.get(node.op_type, ()))
+        return _find_ignored(node) or _find_reach(constants, node, asked) or next(filter(None, told), "")
 
     return find
+
+
+def _find_ignored(node: onnx.NodeProto) -> str:
+    if node.op_type in FIRST_OUTPUT_ALONE and any(node.output[1:]):
+        return f"answers further outputs of {node.op_type} wrongly"
+    for name, right in READ_AS.get(node.op_type, {}).items():
+        given = attribute_of(node, name)
+        if given is not None and get_attribute_value(given) != right:
+            return f"ignores {name} of {node.op_type}"
+    return ""
+
+
+def _find_reach(constants: Constants, node: onnx.NodeProto, asked: set[str]) -> str:
+    """Tell of what a request could read, or write, beyond an operator's input."""
+    if node.op_type in BY_INDEX and constants.shape(node.input[BY_INDEX[node.op_type]]) is None:
+        return f"would read or write wherever indices of {node.op_type} lead that are no constants"
+    if node.op_type in BY_SHAPE and asked & {*node.input[1:2]}:
+        return f"would read wherever a shape of {node.op_type} leads that follows from the values of a request"
+    return ""
 
 
 def _values_of_requests(model: onnx.ModelProto) -> set[str]:
@@ -115,3 +115,17 @@ def _find_in_scale(constants: Constants, node: onnx.NodeProto, lengths: dict[str
     if (rank or first < 0) and any(shape is not None and len(shape) != normalized for shape in shapes):
         return f"reads LayerNormalization wrongly whose scale has other axes than the {normalized} that it normalizes"
     return ""
+
+
+def _find_in_values(constants: Constants, node: onnx.NodeProto, _lengths: dict[str, list[int]]) -> str:
+    values = constants.read(node.input[2])
+    is_float = values is not None and values.dtype.kind == "f"
+    return "answers OneHot of floating-point numbers in float64" if is_float else ""
+
+
+Check = Callable[[Constants, onnx.NodeProto, dict[str, list[int]]], str]
+CHECKS: dict[str, tuple[Check, ...]] = {
+    "LayerNormalization": (_find_in_scale,),
+    "OneHot": (_find_in_values,),
+    "Resize": (_find_in_scales, _find_in_sizes),
+}
