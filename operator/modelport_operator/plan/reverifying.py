@@ -24,6 +24,8 @@ def reverify(case: Case, progress: Progress) -> Progress:
     if known:
         return _kept(progress, work, known)
     job = case.observed.job(work.name)
+    if job is None and case.resource.spec.suspend:
+        return progress  # it would take the place of one that begins
     if job is None and not case.observed.may_reverify:
         return replace(progress, waits_to_reverify=True)
     state = state_of(job, remember(None, stage=Stage.VERIFY, key=work.key, now=case.observed.now))
