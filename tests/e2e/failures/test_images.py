@@ -1,5 +1,7 @@
 """An image that cannot be pulled, or ends at once, is told and tried again; a newer one serves after it has passed."""
 
+import pytest
+
 from e2e.failures.failure_cases import Given
 from e2e.kube import release
 from e2e.pods.loops import check_answered, check_unbroken
@@ -45,6 +47,8 @@ def test_newer_server_image_serves_after_it_has_passed(name: str, a: Tenant) -> 
     """It is the same one by another name, because its digest leads to it; one that is nowhere takes nothing down."""
     served = onnx_mlp(94)
     repository, _, digest = a.images["server-onnxruntime"].partition("@")
+    if not digest:
+        pytest.skip("this cluster knows images by their tags")
     newer = f"{repository}:newer@{digest}"
     a.apply(name, a.source(served), serving=ONE)
     a.ready(name)

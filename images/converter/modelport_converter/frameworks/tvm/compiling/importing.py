@@ -130,7 +130,8 @@ def _bounds_of(call: relax.Call) -> tuple[list[tuple[int, ...]], list[tuple[int,
         isinstance(each, IntImm) for field in fields for each in field
     ):
         return [], []
-    free, rest = [], []
+    free: list[tuple[int, ...]] = []
+    rest: list[tuple[int, ...]] = []
     for bounds in zip(*(map(int, field) for field in fields), strict=True):
         axis, _, _, step = bounds
         (rest if step < 0 or isinstance(shape.values[axis], IntImm) else free).append(bounds)
