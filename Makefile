@@ -133,6 +133,10 @@ fuzz: install ## Ask mutated files of every format of all steps that open them [
 bench: deploy install ## Measure what docs/performance.md reports
 	PYTHONPATH=cluster $(run)/python bench/main_job.py
 
+.PHONY: bench-starting
+bench-starting: deploy install ## Measure how long the pods of each runtime take to be Ready
+	PYTHONPATH=cluster $(run)/python bench/starting.py
+
 .PHONY: bench-gate
 bench-gate: install ## Draw what the gate measures on real models, right and broken, into docs/images/gate.svg
 	PYTHONPATH=tests $(run)/python bench/gate.py
@@ -144,6 +148,10 @@ bench-gate-cost: install ## Measure what the gate costs beside one export of a n
 .PHONY: bench-exporting
 bench-exporting: install ## Measure whole conversions of real models beside the frameworks' own exporters
 	PYTHONPATH=tests $(run)/python bench/exporting.py
+
+.PHONY: bench-tuning
+bench-tuning: install ## Measure models that TVM was tuned for beside ONNX Runtime [OPTIONS=--help]
+	PYTHONPATH=tests $(run)/python bench/tuning.py $(OPTIONS)
 
 .PHONY: bench-serving
 bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]

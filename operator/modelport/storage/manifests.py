@@ -107,7 +107,7 @@ def artifact_folder(key: str, digest: str) -> str:
 
 def tuning_folder(name: str) -> str:
     """Return where the store keeps what converters measured, under the name that a hop has for it."""
-    return f"tuning/{name}"
+    return f"{TUNING}/{name}"
 
 
 def is_of_model(file: File) -> bool:
@@ -125,3 +125,5 @@ MODEL = "model"
 """Folder of the model's files, in an artifact and in what a hop leaves."""
 GOLDEN = "golden"
 """Folder of the golden samples in an artifact."""
+TUNING = "tuning"
+"""Folder of a store with what converters measured."""

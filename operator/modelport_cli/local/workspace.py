@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from modelport.storage.files import list_tree
+from modelport.storage.manifests import TUNING
 from modelport.storage.store import URI_KEY
 from modelport_cli.access.credentials import environment_credentials
 from modelport_cli.errors import UsageError
 from modelport_cli.interrupts import uninterrupted
+from modelport_cli.local.environments import cache_folder
 
 _MARKER = ".modelport-run"
 
@@ -53,14 +56,42 @@ def open_workspace(kept: Path | None) -> Iterator[Workspace]:
     """Give a workspace; a temporary one is removed at the end, whatever happens."""
     if kept is not None:
         _claim(kept)
-        yield prepare(Workspace(kept.resolve()))
+        with keeping_tuning(prepare(Workspace(kept.resolve()))) as workspace:
+            yield workspace
         return
     root = Path(tempfile.mkdtemp(prefix="modelport-"))
     try:
-        yield prepare(Workspace(root.resolve()))
+        with keeping_tuning(prepare(Workspace(root.resolve()))) as workspace:
+            yield workspace
     finally:
         with uninterrupted():
             remove(root)
+
+
+@contextmanager
+def keeping_tuning(workspace: Workspace) -> Iterator[Workspace]:
+    """Lay what converters measured in earlier runs into the store, and keep what is there at the end, however that comes.
+
+    It is kept in the user's cache, as a namespace's store keeps it, so that the next run goes on where this one stopped.
+    """
+    kept, stored = cache_folder() / TUNING, workspace.store / TUNING
+    if kept.is_dir():
+        shutil.copytree(kept, stored)
+    try:
+        yield workspace
+    finally:
+        with uninterrupted():
+            _keep(stored, kept)
+
+
+def _keep(stored: Path, kept: Path) -> None:
+    """Put files in the place of those that are there, whole: another run may read them."""
+    for path in list_tree(stored) if stored.is_dir() else []:
+        target = kept / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+            file.write((stored / path).read_bytes())
+        Path(file.name).replace(target)
 
 
 def _claim(folder: Path) -> None:

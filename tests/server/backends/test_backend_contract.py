@@ -6,6 +6,7 @@ the one of their image (`test_runtimes`).
 
 import asyncio
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -141,10 +142,18 @@ def test_a_runtime_of_another_image_is_told():
         loading.find("base")
 
 
-def test_a_backend_whose_packages_are_missing_is_of_another_image(tmp_path, monkeypatch):
-    (tmp_path / "lacking.py").write_text("import a_package_that_nobody_has")
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import a_package_that_nobody_has", "found: No module named 'a_package_that_nobody_has'; use the server image"),
+        ("raise ImportError('libone.so: cannot open')", "found: libone.so: cannot open$"),
+    ],
+)
+def test_packages_that_are_of_another_image_or_do_not_load_are_told(tmp_path, monkeypatch, code, told):
+    (tmp_path / "lacking.py").write_text(code)
     monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(tmp_path)])
-    with pytest.raises(ModelportError, match=r"expected one of .*onnxruntime.*, found lacking; use the server image"):
+    monkeypatch.delitem(sys.modules, f"{backends.__name__}.lacking", raising=False)
+    with pytest.raises(ModelportError, match=f"expected the packages of lacking in this image, {told}"):
         loading.find("lacking")
 
 

@@ -25,13 +25,16 @@ def names() -> list[str]:
 def find(runtime: str) -> Backend:
     """Return the backend of a runtime. Raises ModelportError (ServerCrashed) if it is not in this image."""
     known = names()
-    if runtime in known:
-        try:
-            return cast(Backend, import_module(f"{backends.__name__}.{runtime}"))
-        except ImportError:
-            known.remove(runtime)  # the packages that it needs are in the image of its own
-    message = f"runtime: expected one of {', '.join(known)}, found {runtime:.64}; use the server image that has it"
-    raise ModelportError(Reason.SERVER_CRASHED, message)
+    if runtime not in known:
+        message = f"runtime: expected one of {', '.join(known)}, found {runtime:.64}; use the server image that has it"
+        raise ModelportError(Reason.SERVER_CRASHED, message)
+    try:
+        return cast(Backend, import_module(f"{backends.__name__}.{runtime}"))
+    except ImportError as error:
+        # a module that is not there is one of an image of its own; else there is one that does not load
+        hint = "; use the server image that has it" if isinstance(error, ModuleNotFoundError) else ""
+        message = f"runtime: expected the packages of {runtime} in this image, found: {error}{hint}"
+        raise ModelportError(Reason.SERVER_CRASHED, message) from error
 
 
 def load(runtime: str, folder: Path, files: Sequence[str], how: How, *, runs: int = 1) -> Infer:

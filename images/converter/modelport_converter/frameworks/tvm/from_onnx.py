@@ -41,7 +41,7 @@ def convert(task: HopTask, options: TvmOptions) -> None:
     started = time.monotonic()
     target = make_target(options)
     try:
-        program = read_program(model)
+        program = read_program(model, channels_last=options.tuning_trials > 0)
         built = tvm.compile(program.module, target)
         far = _distance(program, built, reference)
         if far > FAR and (wide := widen_sums(program)):

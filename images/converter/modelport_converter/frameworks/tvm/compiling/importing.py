@@ -31,6 +31,14 @@ SMALL = 16
 """Constants of so many elements stay in the program."""
 
 
+CHANNELS_LAST = {
+    "relax.nn.conv1d": ["NWC", "WIO"],
+    "relax.nn.conv2d": ["NHWC", "HWIO"],
+    # TVM has no code for the transposed one in that layout
+    "relax.nn.conv2d_transpose": ["NCHW", "IOHW"],
+}
+"""Layouts of data and weights in which a search finds fast code: what it turns into vectors, the channels, lies side by side."""
+
 _AT_FAULT = re.compile(r"Error converting operator (\w+)")
 
 
@@ -42,8 +50,11 @@ class Program(NamedTuple):
     """What `main` takes after the inputs."""
 
 
-def read_program(model: onnx.ModelProto) -> Program:
-    """Return the program of a graph. Raises ModelportError (ConversionFailed) with the operator that is not read."""
+def read_program(model: onnx.ModelProto, *, channels_last: bool) -> Program:
+    """Return the program of a graph, its convolutions in their own layout or in `CHANNELS_LAST`.
+
+    Raises ModelportError (ConversionFailed) with the operator that is not read.
+    """
     names = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
     printed = io.StringIO()
     try:
@@ -55,6 +66,8 @@ def read_program(model: onnx.ModelProto) -> Program:
         message = f"TVM does not read {operator[1] if operator else 'the graph'}: {last_line(error)}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
     _check_outputs(module[MAIN], names[1])
+    if channels_last:
+        module = _with_channels_last(module)
     # weights that are transposed, say, are so once
     folded = relax.transform.FoldConstant()(module)
     lifted = _Lifted(folded)
@@ -71,6 +84,16 @@ def _check_outputs(main: relax.Function, names: list[str]) -> None:
         if not isinstance(each, relax.TensorType):
             message = f"TVM gives no tensor as output {name:.100}, but a {type(each).__name__}, such as of Shape; choose another target"
             raise ModelportError(Reason.CONVERSION_FAILED, message)
+
+
+def _with_channels_last(module: tvm.IRModule) -> tvm.IRModule:
+    passes = [
+        relax.transform.DecomposeOpsForInference(),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.ConvertLayout(CHANNELS_LAST),
+        relax.transform.Normalize(),
+    ]
+    return tvm.transform.Sequential(passes)(module)
 
 
 @mutator
