@@ -4,7 +4,10 @@ from modelport_operator.controller.controller import Key
 
 
 class Reverifications:
-    """The resources that have such a Job; known to one process, and found again by their Jobs after a restart."""
+    """The resources that have such a Job; known to one process, and found again by their Jobs after a restart.
+
+    Until each was looked at once after it, as many more may begin.
+    """
 
     def __init__(self, at_once: int) -> None:
         """Take the largest number."""

@@ -24,8 +24,9 @@ def reverify(case: Case, progress: Progress) -> Progress:
     if known:
         return _kept(progress, work, known)
     job = case.observed.job(work.name)
-    if job is None and not case.observed.may_reverify:
-        return replace(progress, waits_to_reverify=True)
+    is_suspended = case.resource.spec.suspend  # who begins nothing takes no place
+    if job is None and (is_suspended or not case.observed.may_reverify):
+        return replace(progress, waits_to_reverify=not is_suspended)
     state = state_of(job, remember(None, stage=Stage.VERIFY, key=work.key, now=case.observed.now))
     if state.results:
         return with_evidence(case, progress, work, state.results)

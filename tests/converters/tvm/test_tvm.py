@@ -52,6 +52,13 @@ RIGHT = {
     "a constant branch": tvm_models.branches(is_constant=True),
     "rows up to a far end": tvm_models.sliced(),
     "whole scales": tvm_models.resized(2),
+    "operators of old": tvm_models.of_old(),
+    "bounds of a free axis": tvm_models.bounds(),
+    "bounds around nothing": tvm_models.nothing(),
+    "numbers without axes": tvm_models.scaled(),
+    "the smallest numbers": tvm_models.smallest(),
+    "long strides": tvm_models.strides(),
+    "names of branches": tvm_models.same_names(),
 }
 
 
@@ -84,6 +91,13 @@ REFUSED = {
         tvm_models.resized(1.3),
         {},
         r"TVM reads Resize by 1.3 wrongly where that is no whole length: node larger",
+    ),
+    "channels": (tvm_models.resized(2, 2), {}, r"TVM passes over Resize by 2 of axis 1: node larger"),
+    "scale of a norm": (tvm_models.normalized(), {}, r"TVM reads LayerNormalization wrongly .*: node norm"),
+    "shape": (
+        tvm_models.expanded(),
+        {},
+        r"a shape of Expand leads that follows from the values of a request: node repeat",
     ),
 }
 

@@ -162,11 +162,126 @@ def sliced():
     return model(nodes, {"x": ["batch", 4]}, ["y"], {name: np.array(each, np.int64) for name, each in names.items()})
 
 
-def resized(scale):
+def resized(scale, channels=1):
     """An image whose sides are scaled."""
-    nodes = [helper.make_node("Resize", ["image", "", "scales"], ["y"], "larger", mode="linear")]
-    weights = {"scales": np.array([1, 1, scale, scale], np.float32)}
+    nodes = [
+        helper.make_node(
+            "Resize", ["image", "", "scales"], ["y"], "larger", mode="linear" if channels == 1 else "nearest"
+        )
+    ]
+    weights = {"scales": np.array([1, channels, scale, scale], np.float32)}
     return model(nodes, {"image": ["batch", 2, 5, 7]}, ["y"], weights)
+
+
+def layer(name):
+    """An LSTM layer that gives its last cell state alone."""
+    weights = {f"{name}_w": numbers(1, 12, 4, seed=5), f"{name}_r": numbers(1, 12, 3, seed=6)}
+    return helper.make_node("LSTM", ["sequence", *weights], ["", "", name], hidden_size=3), weights
+
+
+def of_old():
+    """Operators of set 9, whose forms are others today: scales, bounds, axes and numbers of elements as attributes."""
+    lstms = [layer(name) for name in ("first", "second")]
+    lstms[1][1]["second_w"] = numbers(1, 12, 4, seed=7)
+    scales = {"scales": np.array([1, 1, 2, 3], np.float32)}
+    nodes = [
+        helper.make_node("Upsample", ["image", "scales"], ["upsampled"], mode="linear"),
+        helper.make_node("Upsample", ["image", "scales"], ["nearest"]),
+        helper.make_node("TopK", ["image"], ["largest", "places"], axis=2, k=2),
+        helper.make_node("Slice", ["image"], ["sliced"], axes=[2, 3], starts=[-3, 1], ends=[10**9, -1]),
+        helper.make_node("Softmax", ["image"], ["softmax"], axis=2),
+        *(node for node, _ in lstms),
+    ]
+    outputs = ["upsampled", "nearest", "largest", "sliced", "softmax", "first", "second"]
+    inputs = {"image": ["batch", 2, 4, 5], "sequence": [3, "batch", 4]}
+    return model(nodes, inputs, outputs, scales | lstms[0][1] | lstms[1][1], opset=9)
+
+
+def bounds():
+    """Pieces of a free axis, some of which are empty where it is short, beside the whole."""
+    pieces = {"rest": (1, 10**9, 1), "most": (0, -1, 1), "last": (-2, 2**31 - 1, 1), "none": (-4, -5, 1)}
+    pieces |= {"second": (1, 2**63 - 1, 2), "back": (-1, -(10**9), -1)}
+    nodes, weights = [], {"axes": np.array([1], np.int64)}
+    for name, numbers_ in pieces.items():
+        parts = [f"{name}_{part}" for part in ("starts", "ends", "steps")]
+        weights |= {part: np.array([number], np.int64) for part, number in zip(parts, numbers_, strict=True)}
+        nodes.append(helper.make_node("Slice", ["x", *parts[:2], "axes", parts[2]], [name]))
+    nodes.append(helper.make_node("Concat", ["x", *pieces], ["y"], axis=1))
+    return model(nodes, {"x": ["batch", "steps", 4]}, ["y"], weights)
+
+
+def nothing():
+    """Slices of fixed lengths that hold nothing, of a free batch."""
+    weights = {"starts": [2], "ends": [1], "chosen": [1], "steps": [1]}
+    nodes = [
+        helper.make_node("Slice", ["x", *weights], ["part"]),
+        helper.make_node("Concat", ["part", "x"], ["y"], axis=1),
+    ]
+    return model(
+        nodes, {"x": ["batch", 3, 4]}, ["y"], {name: np.array(each, np.int64) for name, each in weights.items()}
+    )
+
+
+def scaled():
+    """Rows that a number is multiplied with, which has no axes."""
+    nodes = [helper.make_node("Mul", ["x", "factor"], ["y"])]
+    return model(nodes, {"x": ["batch", 4], "factor": []}, ["y"])
+
+
+def smallest():
+    """Places of the largest among bytes that are zero more often than not."""
+    nodes = [
+        helper.make_node("Greater", ["x", "much"], ["is_much"]),
+        helper.make_node("Cast", ["is_much"], ["bytes"], to=TensorProto.UINT8),
+        helper.make_node("ArgMax", ["bytes"], ["place"], axis=1),
+        helper.make_node("Cast", ["place"], ["y"], to=FLOAT),
+    ]
+    return model(nodes, {"x": ["batch", 4]}, ["y"], {"much": np.array(1, np.float32)})
+
+
+def strides():
+    """Pooling whose strides are longer than its window, padded as far as it needs."""
+    told = {"kernel_shape": [2], "strides": [3]}
+    names = ("SAME_LOWER", "SAME_UPPER")
+    nodes = [helper.make_node("MaxPool", ["x"], [name], auto_pad=name, **told) for name in names]
+    return model(nodes, {"x": ["batch", 3, 5]}, names)
+
+
+def same_names():
+    """Two branches whose values have the same names."""
+
+    def branch(name, number):
+        nodes = [helper.make_node("Add", ["x", "weight"], ["sum"]), helper.make_node("Neg", ["sum"], [name])]
+        weight = numpy_helper.from_array(np.full(4, number, np.float32), "weight")
+        return helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(name, FLOAT, ["batch", 4])], [weight])
+
+    nodes = [
+        helper.make_node(
+            "If", ["always"], [name], name, then_branch=branch("then", number), else_branch=branch("else", 0)
+        )
+        for number, name in enumerate(("y", "z"), 1)
+    ]
+    return model(nodes, {"x": ["batch", 4]}, ["y", "z"], {"always": np.array(True)})
+
+
+def normalized():
+    """A normalisation over two axes, scaled along the last alone."""
+    node = helper.make_node("LayerNormalization", ["x", "scale"], ["y"], "norm", axis=-2)
+    return model([node], {"x": ["batch", 4, 4]}, ["y"], {"scale": numbers(4)})
+
+
+def expanded():
+    """A row as often as the values of a request say: once or twice."""
+    nodes = [
+        helper.make_node("Greater", ["x", "zero"], ["is_more"]),
+        helper.make_node("Cast", ["is_more"], ["more"], to=TensorProto.INT64),
+        helper.make_node("Add", ["more", "one"], ["rows"]),
+        helper.make_node("Expand", ["row", "rows"], ["repeated"], "repeat"),
+        helper.make_node("ReduceSum", ["repeated"], ["sum"]),
+        helper.make_node("Add", ["sum", "x"], ["y"]),
+    ]
+    weights = {"zero": np.zeros(1, np.float32), "one": np.ones(1, np.int64), "row": np.ones(1, np.float32)}
+    return model(nodes, {"x": [1]}, ["y"], weights)
 
 
 def save(made: onnx.ModelProto, folder):

@@ -53,6 +53,23 @@ def resync(cluster: Cluster, seconds: str) -> Iterator[None]:
         wait_rollout(cluster, deployment)
 
 
+@contextmanager
+def reverifications(cluster: Cluster, at_once: int) -> Iterator[None]:
+    """Let so many artifacts at once be verified by a newer server image, while the block runs."""
+    deployment = operator_deployment(cluster)
+    try:
+        _set_reverifications(cluster, deployment, at_once)
+        yield
+    finally:
+        _set_reverifications(cluster, deployment, 0)
+
+
+def _set_reverifications(cluster: Cluster, deployment: str, at_once: int) -> None:
+    setting = f"MODELPORT_REVERIFICATIONS={at_once}"
+    cluster.kubectl("set", "env", "-n", SYSTEM, f"deployment/{deployment}", setting)
+    wait_rollout(cluster, deployment)
+
+
 def wait_rollout(cluster: Cluster, deployment: str) -> None:
     """Wait until the newest template of the operator runs."""
     cluster.kubectl("rollout", "status", "-n", SYSTEM, f"deployment/{deployment}", "--timeout=90s", seconds=100)

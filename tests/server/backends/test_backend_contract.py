@@ -145,7 +145,10 @@ def test_a_runtime_of_another_image_is_told():
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("import a_package_that_nobody_has", "found: No module named 'a_package_that_nobody_has'; use the server image"),
+        (
+            "import a_package_that_nobody_has",
+            "found: No module named 'a_package_that_nobody_has'; use the server image",
+        ),
         ("raise ImportError('libone.so: cannot open')", "found: libone.so: cannot open$"),
     ],
 )

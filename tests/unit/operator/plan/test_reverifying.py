@@ -104,6 +104,13 @@ def test_others_wait_for_their_turn(scene):
     assert (waiting.create, waiting.progress.waits_to_reverify, waiting.look_again) == ((), True, 120)
 
 
+def test_who_is_suspended_takes_no_place(scene):
+    case, _, plan = scene
+    spec = msgspec.structs.replace(case.spec, suspend=True)
+    found = plan(case=msgspec.structs.replace(case, spec=spec))
+    assert (found.create, found.progress.renewal, found.look_again) == ((), None, None)
+
+
 @pytest.mark.parametrize(
     "platform",
     [

@@ -20,7 +20,7 @@ from modelport.storage.trees import open_tree
 from modelport.verification.measure.sameness import distance
 from modelport.verification.reference import FILE_NAME, Reference, read_reference
 from modelport_converter.frameworks.tvm.compiling.building import make_target, write_files
-from modelport_converter.frameworks.tvm.compiling.importing import MAIN, OUTPUTS, Program, read_program
+from modelport_converter.frameworks.tvm.compiling.importing import INPUTS, MAIN, OUTPUTS, Program, read_program
 from modelport_converter.frameworks.tvm.compiling.sums import widen_sums
 from modelport_converter.frameworks.tvm.compiling.tuning import tune
 from modelport_converter.frameworks.tvm.graphs.preparing import prepare
@@ -83,13 +83,13 @@ def _distance(program: Program, built: tvm.runtime.Executable, reference: Refere
     Small questions first: code for free lengths may run for some of them alone, and then raises.
     """
     machine = VirtualMachine(built, tvm.cpu())
-    names = [str(name) for name in machine[OUTPUTS]()]
+    inputs, names = ([str(name) for name in machine[each]()] for each in (INPUTS, OUTPUTS))
     samples = sorted(reference.usual, key=lambda each: sum(array.size for array in each.inputs[0].values()))
     farthest, started = 0.0, time.monotonic()
     for sample in samples:
         if time.monotonic() - started > SECONDS:
             break
-        given = [tvm.runtime.tensor(np.ascontiguousarray(each)) for each in sample.inputs[0].values()]
+        given = [tvm.runtime.tensor(np.array(sample.inputs[0][name], order="C")) for name in inputs]
         found = machine[MAIN](*given, *program.parameters)
         values = [found] if len(names) == 1 else list(found)
         for name, value in zip(names, values, strict=True):

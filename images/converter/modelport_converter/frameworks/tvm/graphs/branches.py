@@ -3,7 +3,7 @@
 import onnx
 from onnx.helper import make_node
 
-from modelport_converter.onnx_graphs.graphs import Constants, attribute_of
+from modelport_converter.onnx_graphs.graphs import Constants, attribute_of, fresh_name, names_of, subgraphs_of
 
 
 def settle_branches(model: onnx.ModelProto) -> bool:
@@ -11,6 +11,7 @@ def settle_branches(model: onnx.ModelProto) -> bool:
     is_changed = False
     while found := _next(model):
         index, branch = found
+        _rename(branch, names_of(model))
         node = model.graph.node[index]
         moved = [
             *branch.node,
@@ -26,6 +27,24 @@ def settle_branches(model: onnx.ModelProto) -> bool:
         model.graph.node.extend(kept)
         is_changed = True
     return is_changed
+
+
+def _rename(branch: onnx.GraphProto, taken: set[str]) -> None:
+    """Give the values of a branch names that nothing else has: those of two branches may be the same."""
+    own = [*(tensor.name for tensor in branch.initializer), *(name for node in branch.node for name in node.output)]
+    names = {name: fresh_name(name, taken) for name in own if name}
+    for tensor in branch.initializer:
+        tensor.name = names[tensor.name]
+    for value in branch.output:
+        value.name = names.get(value.name, value.name)
+    nodes = list(branch.node)
+    for node in nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        for graph in subgraphs_of([node]):
+            nodes.extend(graph.node)
+            for value in graph.output:
+                value.name = names.get(value.name, value.name)
 
 
 def _next(model: onnx.ModelProto) -> tuple[int, onnx.GraphProto] | None:

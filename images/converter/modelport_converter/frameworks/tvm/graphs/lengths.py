@@ -11,13 +11,20 @@ import onnx
 from onnx import numpy_helper
 from onnx.helper import make_tensor_value_info
 
-from modelport_converter.onnx_graphs.graphs import Constants, attribute_of
+from modelport_converter.onnx_graphs.graphs import Constants, attribute_of, fresh_name, names_of
 
 Length = int | str
 Lengths = list[Length]
 INTEGERS = (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
 MOST_ROUNDS = 30
 """Of rewriting and inferring again, each of which makes more lengths known."""
+
+
+def lengths_of(model: onnx.ModelProto) -> dict[str, list[int]]:
+    """Return the lengths of values by name, as far as they are known; a free one is 0."""
+    values = (*model.graph.value_info, *model.graph.input)
+    known = {value.name: value.type.tensor_type for value in values if value.type.tensor_type.HasField("shape")}
+    return {name: [each.dim_value for each in kind.shape.dim] for name, kind in known.items()}
 
 
 def settle_lengths(model: onnx.ModelProto) -> bool:
@@ -61,7 +68,7 @@ def _settle_reshape(node: onnx.NodeProto, model: onnx.ModelProto, known: "_Known
     if len(free) > 1 or (free and -1 in told):
         return False
     shape = np.array([-1 if isinstance(each, str) else each for each in told], np.int64)
-    name = f"{node.output[0]}_shape"
+    name = fresh_name(f"{node.output[0]}_shape", names_of(model))
     model.graph.initializer.append(numpy_helper.from_array(shape, name))
     node.input[1] = name
     kept = [each for each in node.attribute if each.name != "allowzero"]  # a 0 means an axis as it is

@@ -14,13 +14,14 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport.verification.arrays import Array
 from modelport_converter.frameworks.tvm.graphs.cells import CELLS, Cell
+from modelport_converter.frameworks.tvm.graphs.lengths import lengths_of
 from modelport_converter.frameworks.tvm.graphs.writing import Writer
 from modelport_converter.onnx_graphs.graphs import Constants
 
 MOST_STEPS = 512
 """That are unrolled: each is a dozen operators to compile."""
-UNSUPPORTED = {"clip": 0.0, "input_forget": 0}
-"""Attributes that no exporter sets, and their defaults."""
+UNSUPPORTED = {"clip": None, "input_forget": 0}
+"""Attributes that no exporter sets, and what they are then."""
 SEQUENCE_LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES = 4, 5, 6, 7
 """Inputs behind the sequence, the two weights and the bias."""
 
@@ -53,15 +54,11 @@ def unroll(model: onnx.ModelProto) -> bool:
     """
     if not any(node.op_type in CELLS for node in model.graph.node):
         return False
-    lengths = {
-        value.name: [each.dim_value for each in value.type.tensor_type.shape.dim]
-        for value in (*model.graph.value_info, *model.graph.input)
-    }
-    constants, nodes = Constants(model), list(model.graph.node)
+    lengths, constants, nodes = lengths_of(model), Constants(model), list(model.graph.node)
     del model.graph.node[:]
     for node in nodes:
         if node.op_type in CELLS:
-            _write(_read(node, lengths, constants), Writer(model.graph, node.output[0] or node.output[1]))
+            _write(_read(node, lengths, constants), Writer(model.graph, next(filter(None, node.output))))
         else:
             model.graph.node.append(node)
     return True
