@@ -36,6 +36,8 @@ SECONDS = 20
 def convert(task: HopTask, options: TvmOptions) -> None:
     """Write the compiled model. Raises ModelportError (ConversionFailed, ShapesNeeded)."""
     signature, reference = read_signature(task.asked), read_reference(task.asked / FILE_NAME)
+    if options.tuning_trials:
+        _check_lengths(signature)
     model = prepare(find_part(open_tree(task.model), "onnx"), signature)
     say(LOGGER, f"{len(model.graph.node)} nodes to compile for {options.cpu}")
     started = time.monotonic()
@@ -52,7 +54,6 @@ def convert(task: HopTask, options: TvmOptions) -> None:
                 )
                 program, built = wide, rebuilt
         if options.tuning_trials:
-            _check_lengths(signature)
             tuned = tune(program, target, options.tuning_trials, task.tuning, task.out / TUNING)
             built = tvm.compile(tuned, target)
     except ModelportError as error:
