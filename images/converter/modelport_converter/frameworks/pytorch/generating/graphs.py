@@ -29,6 +29,8 @@ MAX_FOLDED = 1 << 24
 """Elements of what is computed once, while the code is written."""
 CONTROL = ("If", "Loop")
 _CHANCE = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+_CHANGED = ("Softmax", "LogSoftmax", "Hardmax")
+"""Operators of which the evaluator knows the newest meaning alone."""
 MAX_TOLD = 6
 
 
@@ -249,7 +251,7 @@ def _fold(node: Node, version: int) -> list[Value] | None:
     arrays = [each for each in given if each is not None]
     if not given or len(arrays) != len(given) or sum(each.size for each in arrays) > MAX_FOLDED:
         return None
-    if node.proto.op_type in (*_CHANCE, "Dropout"):
+    if node.proto.op_type in (*_CHANCE, "Dropout") or (node.proto.op_type in _CHANGED and version < 13):  # noqa: PLR2004
         return None
     names = list(dict.fromkeys(name for name in node.proto.input if name))
     held = {
@@ -276,4 +278,7 @@ def _fold(node: Node, version: int) -> list[Value] | None:
         not isinstance(each, (np.ndarray, np.generic)) or np.asarray(each).size > MAX_FOLDED for each in found.values()
     ):
         return None
-    return [Value(array=np.asarray(found[name])) if name else Value() for name in node.proto.output]
+    arrays = {name: np.asarray(each) for name, each in found.items()}
+    if any(node.type_of(name) not in (0, onnx.helper.np_dtype_to_tensor_dtype(each.dtype)) for name, each in arrays.items()):
+        return None  # the evaluator's own type
+    return [Value(array=arrays[name]) if name else Value() for name in node.proto.output]

@@ -1,11 +1,13 @@
 """What is computed with Python's numbers instead of with tensors: shapes, and what follows from them."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from onnx import TensorProto
 
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError, of_items
+from modelport_converter.frameworks.pytorch.generating.support import lengths
 from modelport_converter.frameworks.pytorch.generating.values import DTYPES, Item, Value, is_float, show
 
 
@@ -33,8 +35,16 @@ def compute(node: Node) -> Value | None:
             item = _OF_ITEMS[kind](node, dtype, *row)
         except (UnsupportedError, ZeroDivisionError):
             return None
-        found.append(node.code.assign("length", item) if isinstance(item, str) and not item.isidentifier() else item)
+        if isinstance(item, str) and not item.isidentifier():
+            item = node.code.assign("length", item)
+            if kind in _NATURAL and all(map(node.code.is_natural, row)):
+                node.code.natural.add(item)
+        found.append(item)
     return of_items(found, axes=axes, dtype=dtype)
+
+
+_NATURAL = ("Add", "Mul", "Div", "Mod", "Cast", "Floor", "Ceil")
+"""What makes no negative numbers of others."""
 
 
 def _count(known: list[tuple[Item, ...]]) -> int:
@@ -67,13 +77,27 @@ def _multiply(_node: Node, _dtype: int, one: Item, other: Item) -> Item:
     return one * other
 
 
-def _divide(_node: Node, dtype: int, one: Item, other: Item) -> Item:
+def _divide(node: Node, dtype: int, one: Item, other: Item) -> Item:
+    if is_float(dtype):
+        return f"({show(one)} / {show(other)})" if isinstance(one, str) or isinstance(other, str) else one / other
     if not isinstance(one, str) and not isinstance(other, str):
-        return one / other if is_float(dtype) else int(one / other)
+        return abs(int(one)) // abs(int(other)) * (1 if (one < 0) == (other < 0) else -1)
     if other == 1:
         return one
-    # lengths are not negative, where rounding down and rounding towards zero would differ
-    return f"({show(one)} {'/' if is_float(dtype) else '//'} {show(other)})"
+    if node.code.is_natural(one) and node.code.is_natural(other):
+        return f"({show(one)} // {show(other)})"
+    if isinstance(other, str):
+        raise UnsupportedError("by what may be negative")
+    quotient = node.code.call(lengths.divide_lengths, show(one), show(abs(other)))
+    return quotient if other > 0 else f"(-{quotient})"
+
+
+def _modulo(node: Node, dtype: int, one: Item, other: Item) -> Item:
+    if node.get("fmod", 0) and not (node.code.is_natural(one) and node.code.is_natural(other)):
+        raise UnsupportedError("of what may be negative")
+    if isinstance(one, str) or isinstance(other, str):
+        return f"({show(one)} % {show(other)})"
+    return one % other if not is_float(dtype) else math.fmod(one, other)
 
 
 def _compare(symbol: str, known: Callable[[Any, Any], bool]) -> Callable[..., Item]:
@@ -107,8 +131,6 @@ def _cast(node: Node, dtype: int, one: Item) -> Item:
 
 def _rounded(function: str) -> Callable[..., Item]:
     def write(_node: Node, _dtype: int, one: Item) -> Item:
-        import math
-
         return f"(math.{function}({one}) * 1.0)" if isinstance(one, str) else float(getattr(math, function)(one))
 
     return write
@@ -132,7 +154,7 @@ _OF_ITEMS: dict[str, Callable[..., Item]] = {
     "Sub": _infix("-", lambda one, other: one - other),
     "Mul": _multiply,
     "Div": _divide,
-    "Mod": _infix("%", lambda one, other: one % other),
+    "Mod": _modulo,
     "Equal": _compare("==", lambda one, other: one == other),
     "Greater": _compare(">", lambda one, other: one > other),
     "GreaterOrEqual": _compare(">=", lambda one, other: one >= other),

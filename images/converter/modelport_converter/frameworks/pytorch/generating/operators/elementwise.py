@@ -84,14 +84,10 @@ def _p_relu(node: Node) -> str:
     channels = None if slope is None else slope.size
     # PyTorch's layer has a slope for each channel, or one; ONNX broadcasts the slope's last axes
     per_channel = slope is not None and shape is not None and len(shape) > 1 and slope.ndim == len(shape) - 1
-    if slope is not None and (slope.size == 1 or (per_channel and slope.shape[0] == channels)):
+    if slope is not None and node.is_float(1) and (slope.size == 1 or (per_channel and slope.shape[0] == channels)):
         key = ("PReLU", slope.tobytes(), slope.dtype.str)
         name = node.code.module.layer(node.proto.input[1], f"nn.PReLU({channels})", {"weight": slope.reshape(-1)}, key)
-        return f"{name}({node.tensor(0)})" if slope.dtype == np.float32 else _broadcast_p_relu(node)
-    return _broadcast_p_relu(node)
-
-
-def _broadcast_p_relu(node: Node) -> str:
+        return f"{name}({node.tensor(0)})"
     return node.code.call(elements.p_relu, node.tensor(0), node.tensor(1))
 
 

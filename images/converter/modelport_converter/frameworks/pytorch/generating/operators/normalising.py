@@ -29,7 +29,9 @@ def _batch(node: Node) -> str:
 
 
 def _instance(node: Node) -> str:
-    return f"F.instance_norm({node.tensor(0)}, None, None, {node.tensor(1)}, {node.tensor(2)}, eps={node.get('epsilon', 1e-5)})"
+    given, epsilon = node.tensor(0), node.get("epsilon", 1e-5)
+    # F.instance_norm and F.group_norm refuse a single element for each mean
+    return f"torch.group_norm({given}, {given}.shape[1], {node.tensor(1)}, {node.tensor(2)}, {epsilon})"
 
 
 def _layer(node: Node) -> str | list[str]:
@@ -71,7 +73,7 @@ def _group(node: Node) -> str:
     if node.version < 21:  # noqa: PLR2004  # of each group, later of each channel
         each = f"{given}.shape[1] // {groups}"
         scale, bias = f"{scale}.repeat_interleave({each})", f"{bias}.repeat_interleave({each})"
-    return f"F.group_norm({given}, {groups}, {scale}, {bias}, {epsilon})"
+    return f"torch.group_norm({given}, {groups}, {scale}, {bias}, {epsilon})"
 
 
 def _local_response(node: Node) -> str:

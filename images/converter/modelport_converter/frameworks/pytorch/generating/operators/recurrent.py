@@ -36,7 +36,7 @@ def _write(node: Node) -> list[str]:
     kind = node.proto.op_type
     direction = node.get("direction", "forward")
     directions = 2 if direction == "bidirectional" else 1
-    names = node.get("activations") or _USUAL[kind] * directions
+    names = [_named(each) for each in node.get("activations") or _USUAL[kind] * directions]
     size = node.get("hidden_size") or node.array(2).shape[-1]
     layer = _Layer(kind, size, directions, names)
     weights = [node.constant(index) for index in (1, 2)]
@@ -54,6 +54,14 @@ def _write(node: Node) -> list[str]:
     if node.get("layout", 0):
         found = [f"{found[0]}.permute([2, 0, 1, 3])", *(f"{each}.transpose(0, 1)" for each in found[1:])]
     return found[: max(len(node.proto.output), 1)]
+
+
+def _named(activation: str) -> str:
+    """Return an activation as ONNX writes it; other writers differ in capitals."""
+    for name in recurrent.ACTIVATIONS:
+        if name.lower() == activation.lower():
+            return name
+    raise UnsupportedError(f"with activation {activation:.40}")
 
 
 def _state(node: Node, index: int, layer: _Layer, given: str) -> str:

@@ -36,6 +36,11 @@ def _resize(node: Node) -> str:
     given = _given(node, 1 if is_old else 2)
     sizes = _given(node, 3) if not is_old and not given else {}
     rounding = "floor" if is_old else node.get("nearest_mode", "round_prefer_floor")
+    if is_old and any(isinstance(item, str) or item < 1 for item in given.values()):
+        # ONNX Runtime rounds up along what becomes shorter, and down along the others
+        if any(isinstance(item, str) or item > 1 for item in given.values()):
+            raise UnsupportedError(f"of operator set {node.version} to shorter and longer lengths at once")
+        rounding = "ceil"
     return _write(
         node,
         _Resize(

@@ -8,8 +8,10 @@ def layer_norm(
     x: Tensor, scale: Tensor, bias: Tensor | None, axis: int, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return x normalised over its axes from this one on, the means, and 1 / the deviations."""
+    kept = x.dtype
+    x = x.to(torch.float32) if kept == torch.float16 or kept == torch.bfloat16 else x
     axes = list(range(axis if axis >= 0 else x.dim() + axis, x.dim()))
     mean = x.mean(axes, keepdim=True)
     deviation = 1 / torch.sqrt((x - mean).square().mean(axes, keepdim=True) + epsilon)
-    normalised = (x - mean) * deviation * scale
+    normalised = ((x - mean) * deviation).to(kept) * scale
     return normalised if bias is None else normalised + bias, mean, deviation
