@@ -121,8 +121,18 @@ class Code:
         """Of values whose shapes nothing else tells."""
         self.natural: set[str] = set()
         """Names of numbers that are never negative."""
+        self.whole: set[str] = set()
+        """Names of floating-point numbers that have no fraction."""
+        self.products: dict[str, tuple[str, str, float]] = {}
+        """Names of products and quotients that float32 rounds: a free length, the symbol, and the number."""
         self._depth = 0
         self._taken: set[str] = set()
+
+    def exact(self, item: Item) -> Item:
+        """Return a number as float32 has it."""
+        if not isinstance(item, str) or item not in self.products:
+            return item
+        return self.call(lengths.round_number, item)
 
     def is_natural(self, item: Item) -> bool:
         """Return whether a number is known never to be negative."""

@@ -159,7 +159,7 @@ class Node:
         """Return the numbers of an input; of a tensor of known length, its elements. Raises UnsupportedError."""
         numbers = self.value(index).numbers
         if numbers is not None:
-            return numbers
+            return tuple(map(self.code.exact, numbers))
         shape = self.shape(index)
         if shape is None or len(shape) > 1 or (shape and shape[0] is None):
             raise UnsupportedError(f"with an input {index} of unknown length")

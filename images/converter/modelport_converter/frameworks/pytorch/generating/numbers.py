@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from onnx import TensorProto
 
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError, of_items
+from modelport_converter.frameworks.pytorch.generating.rounding import find_factor
 from modelport_converter.frameworks.pytorch.generating.support import lengths
 from modelport_converter.frameworks.pytorch.generating.values import DTYPES, Item, Value, is_float, show
 
@@ -27,22 +29,26 @@ def compute(node: Node) -> Value | None:
     if any(len(each) != count for each in rows):
         return None
     dtype = _result_type(node, kind)
-    if dtype not in DTYPES:
+    if dtype not in DTYPES or (is_float(dtype) and dtype not in (TensorProto.FLOAT, TensorProto.DOUBLE)):
         return None
     found: list[Item] = []
     for row in zip(*rows, strict=True):
         try:
-            item = _OF_ITEMS[kind](node, dtype, *row)
+            is_single = kind in _ARITHMETIC and dtype == TensorProto.FLOAT
+            item = _in_float32(node, kind, row) if is_single else _OF_ITEMS[kind](node, dtype, *row)
         except (UnsupportedError, ZeroDivisionError):
             return None
         if isinstance(item, str) and not item.isidentifier():
             item = node.code.assign("length", item)
             if kind in _NATURAL and all(map(node.code.is_natural, row)):
                 node.code.natural.add(item)
+            if kind in ("Floor", "Ceil") or (kind == "Cast" and not node.is_float(0)):
+                node.code.whole.add(item)
         found.append(item)
     return of_items(found, axes=axes, dtype=dtype)
 
 
+_ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Mod", "Neg")
 _NATURAL = ("Add", "Mul", "Div", "Mod", "Cast", "Floor", "Ceil")
 """What makes no negative numbers of others."""
 
@@ -67,6 +73,53 @@ def _infix(symbol: str, known: Callable[[Any, Any], Item]) -> Callable[..., Item
         return known(one, other)
 
     return write
+
+
+def _in_float32(node: Node, kind: str, row: tuple[Item, ...]) -> Item:
+    """Return the result of arithmetic as float32 has it, where some of the numbers are not known."""
+    code, dtype = node.code, int(TensorProto.FLOAT)
+    product = _scaled(node, kind, row)
+    if product:
+        return product
+    item = _OF_ITEMS[kind](node, dtype, *map(code.exact, row))
+    if not isinstance(item, str):
+        return float(np.float32(item))
+    is_whole = kind != "Div" and all(each in code.whole if isinstance(each, str) else each % 1 == 0 for each in row)
+    if item.isidentifier() and (item in row or is_whole):
+        return item
+    item = code.assign("number", item if is_whole else code.call(lengths.round_number, item))
+    if is_whole:
+        code.whole.add(item)
+    if kind in _NATURAL and all(map(code.is_natural, row)):
+        code.natural.add(item)
+    return item
+
+
+def _scaled(node: Node, kind: str, row: tuple[Item, ...]) -> str:
+    """Return the product, or quotient, of a free length and a number that rounds to whole ones as float32's; else none."""
+    if kind not in ("Mul", "Div"):
+        return ""
+    length, number = row if isinstance(row[0], str) or kind == "Div" else row[::-1]
+    if not isinstance(length, str) or isinstance(number, str) or number <= 0 or number == 1:
+        return ""
+    if length not in node.code.whole or not node.code.is_natural(length):
+        return ""
+    symbol = "*" if kind == "Mul" else "/"
+    name = node.code.assign("number", f"({length} {symbol} {float(number)!r})")
+    node.code.natural.add(name)
+    node.code.products[name] = (length, symbol, float(number))
+    return name
+
+
+def _whole(node: Node, function: str, one: str) -> str:
+    """Return a number rounded to a whole one, as it is where it was computed in float32."""
+    if one not in node.code.products:
+        return f"math.{function}({one})"
+    length, symbol, number = node.code.products[one]
+    factor = find_factor(number, np.multiply if symbol == "*" else np.divide, getattr(np, function))
+    if factor is None:
+        return f"math.{function}({node.code.exact(one)})"
+    return f"math.{function}({length} {symbol} {factor!r})"
 
 
 def _multiply(_node: Node, _dtype: int, one: Item, other: Item) -> Item:
@@ -123,15 +176,22 @@ def _cast(node: Node, dtype: int, one: Item) -> Item:
     if isinstance(one, str):
         if dtype == TensorProto.BOOL:
             raise UnsupportedError("a decision by a free length")
+        if is_float(dtype) and is_float(given):
+            if dtype == TensorProto.DOUBLE:
+                return node.code.exact(one)
+            # a float64 is one of float32 where it has no fraction
+            return one if given == dtype or one in node.code.whole else node.code.call(lengths.round_number, one)
         if is_float(dtype) == is_float(given):
             return one
-        return f"({one} * 1.0)" if is_float(dtype) else f"math.floor({one})"
+        if not is_float(dtype) and not node.code.is_natural(one):
+            raise UnsupportedError("of what may be negative")
+        return f"({one} * 1.0)" if is_float(dtype) else _whole(node, "floor", one)
     return float(one) if is_float(dtype) else bool(one) if dtype == TensorProto.BOOL else int(one)
 
 
 def _rounded(function: str) -> Callable[..., Item]:
-    def write(_node: Node, _dtype: int, one: Item) -> Item:
-        return f"(math.{function}({one}) * 1.0)" if isinstance(one, str) else float(getattr(math, function)(one))
+    def write(node: Node, _dtype: int, one: Item) -> Item:
+        return f"({_whole(node, function, one)} * 1.0)" if isinstance(one, str) else float(getattr(math, function)(one))
 
     return write
 

@@ -14,9 +14,12 @@ def _reduce(function: Callable[..., object], before: str = "{}", after: str = "{
         axes = node.axes("axes", 1)
         if not axes and node.get("noop_with_empty_axes", 0):
             return after.format(before.format(node.tensor(0)))
-        if node.proto.op_type == "ReduceProd" and node.value(0).items is not None:
-            product = node.code.assign("length", " * ".join(map(show, node.items(0))))
-            return of_items([product], axes=1 if node.get("keepdims", 1) else 0)
+        own = node.value(0)
+        if node.proto.op_type == "ReduceProd" and own.items:
+            product = node.code.assign("length", " * ".join(map(show, own.items)))
+            if all(map(node.code.is_natural, own.items)):
+                node.code.natural.add(product)
+            return of_items([product], axes=own.axes if node.get("keepdims", 1) else 0, dtype=own.dtype)
         keep = str(bool(node.get("keepdims", 1)))
         given = before.format(node.tensor(0))
         return after.format(node.code.call(function, given, str(axes or []), keep))

@@ -1,10 +1,14 @@
 """Resizing: PyTorch's interpolation where it means the same, else axis by axis as ONNX defines it."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError
-from modelport_converter.frameworks.pytorch.generating.support import resizing
+from modelport_converter.frameworks.pytorch.generating.rounding import find_factor, has_same_places
+from modelport_converter.frameworks.pytorch.generating.support import lengths, resizing
 from modelport_converter.frameworks.pytorch.generating.values import Item, literal, show
 
 _MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
@@ -79,6 +83,8 @@ def _write(node: Node, how: _Resize) -> str:
     text, rank = node.tensor(0), node.known_rank()
     if not how.scales and not how.sizes:
         return text
+    if how.scales and all(_known(node, axis) == _wanted(node, axis, scale) for axis, scale in how.scales.items()):
+        return text  # as ONNX Runtime answers where no length changes, whatever the scales
     mode = _interpolation(node, how)
     if mode:
         spatial = range(2, rank)
@@ -86,11 +92,11 @@ def _write(node: Node, how: _Resize) -> str:
         if how.sizes:
             size = ", ".join(show(how.sizes.get(axis, f"{text}.shape[{axis}]")) for axis in spatial)
             return f'F.interpolate({text}, size=[{size}], mode="{mode}"{align})'
-        factors = ", ".join(show(how.scales.get(axis, 1.0)) for axis in spatial)
+        factors = ", ".join(show(_factor(node, axis, how.scales.get(axis, 1.0)) or 0.0) for axis in spatial)
         return f'F.interpolate({text}, scale_factor=[{factors}], mode="{mode}"{align}, recompute_scale_factor=False)'
     for axis in how.scales or how.sizes:
         length = f"{text}.shape[{axis}]"
-        wanted = f"math.floor({length} * {show(how.scales[axis])})" if how.scales else show(how.sizes[axis])
+        wanted = _longer(node, length, axis, how.scales[axis]) if how.scales else show(how.sizes[axis])
         scale = show(how.scales[axis]) if how.scales else f"{wanted} / {length}"
         text = node.code.assign("resized", _along(node, how, (text, str(axis), wanted, scale)))
     return text
@@ -102,9 +108,11 @@ def _interpolation(node: Node, how: _Resize) -> str:
     rank = node.known_rank()
     if not all(2 <= axis < rank for axis in axes) or rank not in _MODES:  # noqa: PLR2004
         return ""
+    if not all(_factor(node, axis, scale) for axis, scale in how.scales.items()):
+        return ""
     if how.mode == "nearest":
         is_same = how.transform == "asymmetric" and how.rounding == "floor"
-        return "nearest" if is_same else ""
+        return "nearest" if is_same and all(_is_nearest(node, axis, how) for axis in axes) else ""
     # PyTorch's half pixels have no exception for a length of 1
     is_half = how.transform == "half_pixel" or (how.transform == "pytorch_half_pixel" and _is_long(axes, how))
     if not (is_half or how.transform == "align_corners") or (how.transform == "align_corners" and not how.sizes):
@@ -113,6 +121,42 @@ def _interpolation(node: Node, how: _Resize) -> str:
         return _MODES[rank]
     is_plain = node.get("cubic_coeff_a", -0.75) == -0.75 and not node.get("exclude_outside", 0)  # noqa: PLR2004
     return "bicubic" if rank == _PLANE and is_plain else ""
+
+
+def _factor(node: Node, axis: int, scale: Item) -> Item | None:
+    """Return what to multiply a length with for ONNX Runtime's new length, which is computed in float32; None if nothing."""
+    if isinstance(scale, str):
+        return scale
+    return find_factor(scale, np.multiply, np.floor, _known(node, axis))
+
+
+def _wanted(node: Node, axis: int, scale: Item) -> int:
+    """Return the new length where the old one is known; -1 else."""
+    length = _known(node, axis)
+    return -1 if length is None or isinstance(scale, str) else int(np.float32(length) * np.float32(scale))
+
+
+def _longer(node: Node, length: str, axis: int, scale: Item) -> str:
+    """Return the new length."""
+    factor = _factor(node, axis, scale)
+    if factor is not None and not isinstance(scale, str):
+        return f"math.floor({length} * {show(factor)})"
+    exact = scale if isinstance(scale, str) else repr(float(np.float32(scale)))
+    return f"math.floor({node.code.call(lengths.round_number, f'{length} * {exact}')})"
+
+
+def _is_nearest(node: Node, axis: int, how: _Resize) -> bool:
+    length = _known(node, axis)
+    if axis in how.scales:
+        scale = how.scales[axis]
+        factor = _factor(node, axis, scale)
+        if isinstance(scale, str) or factor is None or isinstance(factor, str):
+            return False
+        return has_same_places(scale, factor, length and math.ceil(length * scale))
+    wanted = how.sizes[axis]
+    if length is None or isinstance(wanted, str):
+        return False
+    return has_same_places(np.float32(wanted) / np.float32(length), wanted / length, int(wanted))
 
 
 def _is_long(axes: dict[int, Item], how: _Resize) -> bool:
