@@ -18,6 +18,7 @@ from modelport_converter.frameworks.pytorch.generating.support import (
     elements,
     indexing,
     lengths,
+    loops,
     normalising,
     padding,
     quantized,
@@ -36,7 +37,7 @@ from modelport_converter.frameworks.pytorch.generating.values import (
     show_list,
 )
 
-_HELPERS = (elements, indexing, lengths, normalising, padding, quantized, recurrent, reducing, resizing)
+_HELPERS = (elements, indexing, lengths, loops, normalising, padding, quantized, recurrent, reducing, resizing)
 _RESERVED = {
     *(name for each in _HELPERS for name, held in vars(each).items() if inspect.isfunction(held)),
     *keyword.kwlist,

@@ -157,6 +157,7 @@ _BINARY = {
     "Add": "+", "Sub": "-", "Mul": "*", "Equal": "==", "Greater": ">", "GreaterOrEqual": ">=", "Less": "<",
     "LessOrEqual": "<=", "And": "&", "Or": "|", "Xor": "^", "BitwiseAnd": "&", "BitwiseOr": "|", "BitwiseXor": "^",
 }  # fmt: skip
+_SHRINK = (("bias", 0.0), ("lambd", 0.5))
 _SELU = (1.6732632423543772, 1.0507009873554805)
 OPERATORS: dict[str, Callable[[Node], object]] = {
     **{name: _plain(template) for name, template in _UNARY.items()},
@@ -185,7 +186,8 @@ OPERATORS: dict[str, Callable[[Node], object]] = {
     "HardSigmoid": _with("torch.clamp({alpha} * {} + {beta}, 0.0, 1.0)", alpha=0.2, beta=0.5),
     "ThresholdedRelu": _with("F.threshold({}, {alpha}, 0.0)", alpha=1.0),
     "Swish": _with("{0} * torch.sigmoid({alpha} * {0})", alpha=1.0),
-    "Shrink": lambda node: node.code.call(
-        elements.shrink, node.tensor(0), str(float(node.get("bias", 0.0))), str(float(node.get("lambd", 0.5)))
+    "Shrink": lambda node: (
+        node.code.call(elements.shrink, node.tensor(0), *(str(float(node.get(name, usual))) for name, usual in _SHRINK))
+        + ("" if node.is_float(0) else f".to({node.tensor(0)}.dtype)")
     ),
 }

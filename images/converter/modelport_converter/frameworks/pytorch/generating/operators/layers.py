@@ -101,6 +101,8 @@ def convolve_transposed(node: Node) -> str:
                 lengths[2:], strides, kernel, dilations, extra, shape[-axes:], strict=True
             )
         ]
+        if is_same(node):  # a stride beyond the kernel leaves nothing to take away
+            total = [max(each, 0) for each in total]
         lower = [each // 2 if node.get("auto_pad") == "SAME_UPPER" else each - each // 2 for each in total]
         pads = [*lower, *(each - low for each, low in zip(total, lower, strict=True))]
     crop = [0] * (2 * axes)

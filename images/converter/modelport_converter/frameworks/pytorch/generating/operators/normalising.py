@@ -55,10 +55,11 @@ def _layer(node: Node) -> str | list[str]:
 def _lengths(node: Node, scale: Array, count: int) -> tuple[int, ...] | None:
     """Return the lengths that are normalised over, if they are known."""
     shape = node.shape(0)
-    known = tuple(shape[-count:]) if shape is not None else scale.shape
-    if None in known or len(known) != count:
-        known = scale.shape
-    return tuple(int(each or 0) for each in known) if len(known) == count else None
+    known = tuple(shape[-count:]) if shape is not None and len(shape) >= count else (None,) * count
+    stated = (1,) * (count - scale.ndim) + scale.shape
+    # a scale of one element says nothing of a free length
+    found = [own if own is not None else each if each > 1 else None for own, each in zip(known, stated, strict=True)]
+    return tuple(int(each) for each in found if each is not None) if None not in found else None
 
 
 def _root_mean_square(node: Node) -> str:

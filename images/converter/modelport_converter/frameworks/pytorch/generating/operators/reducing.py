@@ -29,6 +29,8 @@ def _reduce(function: Callable[..., object], before: str = "{}", after: str = "{
 
 def _rounded(node: Node, function: Callable[..., object], before: str, after: str) -> str:
     """Return what is no whole number of whole numbers, in their type."""
+    if function is reducing.reduce_log_sum_exp:
+        raise UnsupportedError("of whole numbers")
     axes = node.axes("axes", 1)
     dtype = DTYPES[node.dtype(0)] if node.dtype(0) in DTYPES else f"{node.tensor(0)}.dtype"
     given = before.format(f"{node.tensor(0)}.to(torch.float64)")

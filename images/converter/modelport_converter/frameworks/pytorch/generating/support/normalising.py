@@ -14,4 +14,5 @@ def layer_norm(
     mean = x.mean(axes, keepdim=True)
     deviation = 1 / torch.sqrt((x - mean).square().mean(axes, keepdim=True) + epsilon)
     normalised = ((x - mean) * deviation).to(kept) * scale
-    return normalised if bias is None else normalised + bias, mean, deviation
+    answer = normalised if bias is None else normalised + bias
+    return answer, mean.to(torch.float32), deviation.to(torch.float32)

@@ -26,10 +26,10 @@ def resize_nearest(x: Tensor, axis: int, wanted: int, scale: float, transform: s
         nearest = place.floor()
     elif rounding == "ceil":
         nearest = place.ceil()
-    elif rounding == "round_prefer_ceil":
-        nearest = (place + 0.5).floor()
-    else:
-        nearest = (place - 0.5).ceil()
+    else:  # a sum with 0.5 would be rounded itself
+        low = place.floor()
+        is_nearer = place - low >= 0.5 if rounding == "round_prefer_ceil" else place - low > 0.5
+        nearest = low + is_nearer.to(place.dtype)
     return x.index_select(axis, nearest.to(torch.int64).clamp(0, x.shape[axis] - 1))
 
 
