@@ -26,9 +26,9 @@ def resize_nearest(x: Tensor, axis: int, wanted: int, scale: float, transform: s
         nearest = place.floor()
     elif rounding == "ceil":
         nearest = place.ceil()
-    else:  # a sum with 0.5 would be rounded itself
+    else:  # what differs from a half by float32's rounding is one, as in ONNX Runtime
         low = place.floor()
-        is_nearer = place - low >= 0.5 if rounding == "round_prefer_ceil" else place - low > 0.5
+        is_nearer = place - low >= 0.499999 if rounding == "round_prefer_ceil" else place - low > 0.500001
         nearest = low + is_nearer.to(place.dtype)
     return x.index_select(axis, nearest.to(torch.int64).clamp(0, x.shape[axis] - 1))
 
