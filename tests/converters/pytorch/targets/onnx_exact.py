@@ -43,7 +43,10 @@ def types():
     for dtype, number in ((INT, TensorProto.INT32), (DOUBLE, TensorProto.DOUBLE), (HALF, TensorProto.FLOAT16)):
         cast = node("Cast", ["n"], ["y"], to=number)
         forms = FORMS if dtype != HALF else EAGER
-        yield f"length as {dtype.__name__}", *lengths(cast, dtype=dtype, counts=(3, 1, 7), right=lambda n: n, forms=forms)
+        yield (
+            f"length as {dtype.__name__}",
+            *lengths(cast, dtype=dtype, counts=(3, 1, 7), right=lambda n: n, forms=forms),
+        )
     for dtype in (HALF, DOUBLE):
         weight, row = np.eye(3, dtype=dtype) * dtype(2), np.ones(3, dtype)
         kernel = np.ones((3, 3, 1), dtype)
@@ -76,7 +79,10 @@ def signs():
     made = model_of([node("Slice", ["x", "s", "e", "a", "b"], ["y"])], {"x": (F, ["n"])},
                     {"s": np.array([-100]), "e": np.array([-200]), "a": np.array([0]), "b": np.array([-1])})  # fmt: skip
     yield "backward from before the beginning", made, [({"x": np.arange(3, dtype=F)}, [np.zeros(1, F)])], EAGER
-    nodes = [node("Shape", ["x"], ["s"]), node("ConstantOfShape", ["s"], ["y"], value=numpy_helper.from_array(np.array([-np.inf], F)))]
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        node("ConstantOfShape", ["s"], ["y"], value=numpy_helper.from_array(np.array([-np.inf], F))),
+    ]
     yield "filled with minus infinity", model_of(nodes, {"x": (F, ["n", 2])}), [({"x": np.zeros((n, 2), F)}, [np.full((n, 2), -np.inf, F)]) for n in (2, 3)], FORMS  # fmt: skip
 
 
@@ -109,7 +115,11 @@ def rounded():
             )
     for scale in (0.7, 0.6, 2.0, 0.29):
         settings = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        made = model_of([node("Resize", ["x", "", "c"], ["y"], **settings)], {"x": (F, [1, 1, "n"])}, {"c": np.array([1, 1, scale], F)})
+        made = model_of(
+            [node("Resize", ["x", "", "c"], ["y"], **settings)],
+            {"x": (F, [1, 1, "n"])},
+            {"c": np.array([1, 1, scale], F)},
+        )
         pairs = []
         for n in counts:
             x = np.arange(n, dtype=F).reshape(1, 1, n)
@@ -131,8 +141,15 @@ def names():
     yes = [node("Unsqueeze", ["x", "a0"], ["q"]), node("Shape", ["q"], ["w"])]
     no = [node("ReduceSum", ["x", "a1"], ["q"], keepdims=0), node("Shape", ["q"], ["w"])]
     told = [helper.make_tensor_value_info("w", TensorProto.INT64, None)]
-    branches = {"then_branch": helper.make_graph(yes, "yes", [], told), "else_branch": helper.make_graph(no, "no", [], told)}
-    nodes = [node("ReduceMax", ["x"], ["m"], keepdims=0), node("Greater", ["m", "zero"], ["c"]), node("If", ["c"], ["y"], **branches)]
+    branches = {
+        "then_branch": helper.make_graph(yes, "yes", [], told),
+        "else_branch": helper.make_graph(no, "no", [], told),
+    }
+    nodes = [
+        node("ReduceMax", ["x"], ["m"], keepdims=0),
+        node("Greater", ["m", "zero"], ["c"]),
+        node("If", ["c"], ["y"], **branches),
+    ]
     made = model_of(nodes, {"x": (F, [3, 4])}, {"zero": F(0), **one})
     pairs = [({"x": np.ones((3, 4), F)}, [np.array([1, 3, 4])]), ({"x": -np.ones((3, 4), F)}, [np.array([3])])]
     yield "one name in two branches", made, pairs, EAGER
@@ -174,7 +191,12 @@ def single():
 def activations():
     """A hard sigmoid takes the first number that is stated, wherever it stands; capitals say nothing."""
     weights = {"w": np.ones((1, 1, 1), F), "r": np.zeros((1, 1, 1), F)}
-    settings = {"hidden_size": 1, "activations": ["hardsigmoid"], "activation_alpha": [0.5, 9.0], "activation_beta": [0.25]}
+    settings = {
+        "hidden_size": 1,
+        "activations": ["hardsigmoid"],
+        "activation_alpha": [0.5, 9.0],
+        "activation_beta": [0.25],
+    }
     made = model_of([node("RNN", ["x", "w", "r"], ["y"], **settings)], {"x": (F, ["t", "n", 1])}, weights)
     asked = [np.full((t, n, 1), 0.5, F) for t, n in ((3, 2), (1, 1))]
     yield "a hard sigmoid", made, [({"x": x}, [np.full((x.shape[0], 1, x.shape[1], 1), 0.5, F)]) for x in asked], EAGER

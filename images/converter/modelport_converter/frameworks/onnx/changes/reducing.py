@@ -85,7 +85,9 @@ def to_int8(model: onnx.ModelProto, samples: Sequence[Tensors]) -> onnx.ModelPro
             raise _refused("int8", error) from error
         reduced = load_whole(path)
     if {tensor.name for tensor in tensors_of(reduced)} <= before:
-        message = "options.precision: int8: ONNX Runtime's tool finds no weights in float32 that it rounds; leave it out"
+        message = (
+            "options.precision: int8: ONNX Runtime's tool finds no weights in float32 that it rounds; leave it out"
+        )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     put_back(reduced, passed)
     return reduced

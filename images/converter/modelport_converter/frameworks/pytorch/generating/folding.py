@@ -50,10 +50,13 @@ def fold(node: Node) -> list[Value] | None:
         not isinstance(each, (np.ndarray, np.generic)) or np.asarray(each).size > MAX_FOLDED for each in found.values()
     ):
         return None
-    arrays = {name: np.asarray(each) for name, each in found.items()}
-    if any(node.type_of(name) not in (0, onnx.helper.np_dtype_to_tensor_dtype(each.dtype)) for name, each in arrays.items()):
+    results = {name: np.asarray(each) for name, each in found.items()}
+    if any(
+        node.type_of(name) not in (0, onnx.helper.np_dtype_to_tensor_dtype(each.dtype))
+        for name, each in results.items()
+    ):
         return None  # the evaluator's own type
-    return [Value(array=arrays[name]) if name else Value() for name in node.proto.output]
+    return [Value(array=results[name]) if name else Value() for name in node.proto.output]
 
 
 def _is_odd(node: Node) -> bool:

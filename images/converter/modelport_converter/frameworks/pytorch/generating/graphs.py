@@ -237,9 +237,11 @@ class _Writer:
         found = [*map(Value, states), *map(Value, turns)]
         self._code.values |= dict(zip(proto.output, found, strict=True))
 
-
     def _stacked(self, kept: str, name: str) -> str:
-        dtype, shape = DTYPES.get(self._types[name].elem_type if name in self._types else 0), shape_in(self._types, name)
+        dtype, shape = (
+            DTYPES.get(self._types[name].elem_type if name in self._types else 0),
+            shape_in(self._types, name),
+        )
         if dtype is None or shape is None:
             return f"torch.stack({kept})"
         # a length that nothing tells is 0 where there was no turn, as in ONNX Runtime

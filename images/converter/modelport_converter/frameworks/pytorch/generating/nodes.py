@@ -22,7 +22,6 @@ from modelport_converter.frameworks.pytorch.generating.values import (
     show_list,
 )
 
-
 _WORDS = re.compile(r"[A-Za-z0-9_.,> -]*")
 """Strings that may stand in code: names of modes, and equations."""
 

@@ -10,7 +10,9 @@ LONGEST = 1 << 17
 _STEP = 2.0**-24
 
 
-def find_factor(number: Any, operation: Callable[..., Any], function: Callable[..., Any], length: int | None = None) -> float | None:
+def find_factor(
+    number: Any, operation: Callable[..., Any], function: Callable[..., Any], length: int | None = None
+) -> float | None:
     """Return what takes the place of a float32 number in an operation (product or quotient) with a length of Python's.
 
     The result is rounded by the function to the same whole number, for all lengths, or for the one that is known; None

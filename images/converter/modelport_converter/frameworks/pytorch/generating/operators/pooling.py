@@ -3,7 +3,13 @@
 from collections.abc import Callable
 
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError
-from modelport_converter.frameworks.pytorch.generating.operators.layers import RANKS, is_same, pad_same, padding_of, windows
+from modelport_converter.frameworks.pytorch.generating.operators.layers import (
+    RANKS,
+    is_same,
+    pad_same,
+    padding_of,
+    windows,
+)
 from modelport_converter.frameworks.pytorch.generating.support.padding import average_pool
 from modelport_converter.frameworks.pytorch.generating.values import is_float
 

@@ -124,7 +124,11 @@ def _steps(node: Node, layer: _Layer, given: str, direction: str) -> list[str]:
     per_direction = len(layer.names) // layer.directions
     alphas, betas = _numbers(node, layer, "activation_alpha", _ALPHAS), _numbers(node, layer, "activation_beta", _BETAS)
     for place in range(layer.directions):
-        bias = f"{node.tensor(3)}[{place}]" if node.has(3) else f"torch.zeros([{2 * gates * layer.size}], dtype={given}.dtype)"
+        bias = (
+            f"{node.tensor(3)}[{place}]"
+            if node.has(3)
+            else f"torch.zeros([{2 * gates * layer.size}], dtype={given}.dtype)"
+        )
         if layer.kind == "LSTM":
             half = gates * layer.size
             bias = node.code.assign("bias", bias)
@@ -137,7 +141,9 @@ def _steps(node: Node, layer: _Layer, given: str, direction: str) -> list[str]:
         own = [given, f"{weights}[{place}]", f"{recurrence}[{place}]", bias]
         held = [f"{each}[{place}]" for each in states]
         if layer.kind == "LSTM":
-            peepholes = f"{node.tensor(7)}[{place}]" if node.has(7) else f"torch.zeros([{3 * layer.size}], dtype={given}.dtype)"
+            peepholes = (
+                f"{node.tensor(7)}[{place}]" if node.has(7) else f"torch.zeros([{3 * layer.size}], dtype={given}.dtype)"
+            )
             coupled = str(bool(node.get("input_forget", 0)))
             call = node.code.call(recurrent.lstm_steps, *own, peepholes, *held, *shared, coupled, *tail)
         elif layer.kind == "GRU":

@@ -199,7 +199,9 @@ def _constant_of_shape(node: Node) -> str | Value:
 def _range(node: Node) -> str:
     dtype = DTYPES[node.dtype(0) or TensorProto.INT64]
     given = [node.value(index).numbers for index in range(3)]
-    texts = [show(node.code.exact(each[0])) if each else f"{node.tensor(index)}.item()" for index, each in enumerate(given)]
+    texts = [
+        show(node.code.exact(each[0])) if each else f"{node.tensor(index)}.item()" for index, each in enumerate(given)
+    ]
     return f"torch.arange({', '.join(texts)}, dtype={dtype})"
 
 

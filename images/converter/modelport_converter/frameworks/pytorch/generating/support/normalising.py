@@ -9,7 +9,7 @@ def layer_norm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return x normalised over its axes from this one on, the means, and 1 / the deviations."""
     kept = x.dtype
-    x = x.to(torch.float32) if kept == torch.float16 or kept == torch.bfloat16 else x
+    x = x.to(torch.float32) if kept != torch.float64 else x
     axes = list(range(axis if axis >= 0 else x.dim() + axis, x.dim()))
     mean = x.mean(axes, keepdim=True)
     deviation = 1 / torch.sqrt((x - mean).square().mean(axes, keepdim=True) + epsilon)

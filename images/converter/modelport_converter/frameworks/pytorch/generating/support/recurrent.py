@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-
 ACTIVATIONS = (
     *("Sigmoid", "Tanh", "Relu", "HardSigmoid", "LeakyRelu", "ThresholdedRelu", "ScaledTanh"),
     *("Elu", "Softsign", "Softplus", "Affine"),
