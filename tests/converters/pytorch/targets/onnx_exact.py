@@ -213,6 +213,12 @@ def refused():
     weights = {"w": np.ones((1, 1, 1), F), "r": np.zeros((1, 1, 1), F)}
     yield node("RNN", ["x", "w", "r"], ["y"], hidden_size=1, activations=["Foo"]), "RNN with activation Foo", weights
     yield node("RNN", ["x", "w", "r"], ["y"], hidden_size=1, activations=["Affine"]), "Affine without its", weights
+    settings = {"coordinate_transformation_mode": "asymmetric", "mode": "linear"}
+    yield (
+        node("Resize", ["x", "", "s"], ["y"], **settings),
+        "Resize by scales that leave short",
+        {"s": np.array([1.1, 1, 1], F)},
+    )
     yield node("MaxPool", ["x"], ["y"], kernel_shape=[1] * 4), "MaxPool over 4 axes"
 
 

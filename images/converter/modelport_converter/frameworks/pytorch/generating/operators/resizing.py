@@ -12,6 +12,7 @@ from modelport_converter.frameworks.pytorch.generating.support import lengths, r
 from modelport_converter.frameworks.pytorch.generating.values import Item, literal, show
 
 _MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
+_ONCE_AND_A_HALF = 1.5
 _PLANE = 4
 """Axes of what PyTorch interpolates by cubes."""
 
@@ -94,6 +95,8 @@ def _write(node: Node, how: _Resize) -> str:
             return f'F.interpolate({text}, size=[{size}], mode="{mode}"{align})'
         factors = ", ".join(show(_factor(node, axis, how.scales.get(axis, 1.0)) or 0.0) for axis in spatial)
         return f'F.interpolate({text}, scale_factor=[{factors}], mode="{mode}"{align}, recompute_scale_factor=False)'
+    if how.scales and all(_stays(node, axis, scale) for axis, scale in how.scales.items()):
+        raise UnsupportedError("by scales that leave short lengths, which are free, as they are")
     for axis in how.scales or how.sizes:
         length = f"{text}.shape[{axis}]"
         wanted = _longer(node, length, axis, how.scales[axis]) if how.scales else show(how.sizes[axis])
@@ -108,7 +111,9 @@ def _interpolation(node: Node, how: _Resize) -> str:
     rank = node.known_rank()
     if not all(2 <= axis < rank for axis in axes) or rank not in _MODES:  # noqa: PLR2004
         return ""
-    if not all(_factor(node, axis, scale) for axis, scale in how.scales.items()):
+    # PyTorch's places are those of no scale along an axis whose length stays
+    is_mixed = len(how.scales) > 1 and any(_stays(node, axis, scale) for axis, scale in how.scales.items())
+    if is_mixed or not all(_factor(node, axis, scale) for axis, scale in how.scales.items()):
         return ""
     if how.mode == "nearest":
         is_same = how.transform == "asymmetric" and how.rounding == "floor"
@@ -134,6 +139,12 @@ def _wanted(node: Node, axis: int, scale: Item) -> int:
     """Return the new length where the old one is known; -1 else."""
     length = _known(node, axis)
     return -1 if length is None or isinstance(scale, str) else int(np.float32(length) * np.float32(scale))
+
+
+def _stays(node: Node, axis: int, scale: Item) -> bool:
+    """Whether a length of 2 or more stays as it is, or may; where all do, ONNX Runtime's answer is a copy."""
+    is_small = not isinstance(scale, str) and 1 < scale < _ONCE_AND_A_HALF
+    return is_small and _wanted(node, axis, scale) in (-1, _known(node, axis))
 
 
 def _longer(node: Node, length: str, axis: int, scale: Item) -> str:
@@ -166,6 +177,9 @@ def _is_long(axes: dict[int, Item], how: _Resize) -> bool:
 def _along(node: Node, how: _Resize, given: tuple[str, str, str, str]) -> str:
     transform = f'"{how.transform}"'
     if how.mode == "nearest":
+        if how.transform == "half_pixel_symmetric" and how.rounding in ("floor", "ceil"):
+            # a whole place is met, or missed, by the last bit of float32 alone
+            raise UnsupportedError(f"to the nearest places by {how.rounding} of {how.transform}")
         return node.code.call(resizing.resize_nearest, *given, transform, f'"{how.rounding}"')
     if how.mode == "linear":
         return node.code.call(resizing.resize_linear, *given, transform)

@@ -10,9 +10,9 @@ def coordinates(length: int, wanted: int, scale: float, transform: str) -> Tenso
     if transform == "asymmetric":
         return place / scale
     if transform == "align_corners":
-        return place * ((length - 1) / max(wanted - 1, 1))
+        return place * (length - 1) / max(wanted - 1, 1)
     if transform == "half_pixel_symmetric":
-        offset = length / 2 * (1 - wanted / (scale * length))
+        offset = length / 2 * (1 - wanted / (torch.scalar_tensor(scale, dtype=torch.float32) * length))
         return offset + (place + 0.5) / scale - 0.5
     if transform == "pytorch_half_pixel" and wanted == 1:
         return place * 0
