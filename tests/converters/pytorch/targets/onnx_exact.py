@@ -219,6 +219,7 @@ def refused():
         "Resize by scales that leave short",
         {"s": np.array([1.1, 1, 1], F)},
     )
+    yield node("Pad", ["x", "p"], ["y"], mode="wrap"), "Pad that takes away", {"p": np.array([-1, 0, 0, 2, 0, 0])}
     yield node("MaxPool", ["x"], ["y"], kernel_shape=[1] * 4), "MaxPool over 4 axes"
 
 

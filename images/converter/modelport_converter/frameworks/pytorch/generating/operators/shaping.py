@@ -147,6 +147,8 @@ def _pad(node: Node) -> str:
     if mode == "constant":
         given = [side for axis in reversed(range(min(axes), rank)) for side in sides.get(axis, (0, 0))]
         return f"F.pad({text}, {show_list(tuple(given))}, value={_pad_value(node)})"
+    if mode == "wrap" and any(not isinstance(pad, str) and pad < 0 for pad in pads):
+        raise UnsupportedError("that takes away on one side and wraps around on another")
     for axis, (before, after) in sides.items():
         if (before, after) != (0, 0):
             text = node.code.call(padding.pad_axis, text, str(axis), show(before), show(after), f'"{mode}"')
