@@ -38,6 +38,8 @@ def _bind(given: Input, shape: Sequence[int], lengths: dict[str, int]) -> None:
     for length, dimension in zip(shape, given.shape, strict=True) if is_right else ():
         if isinstance(dimension, int):
             is_right &= length == dimension
+        elif length < 1:
+            is_right, told = False, " with lengths of 1 or more"
         elif lengths.setdefault(dimension, length) != length:
             is_right, told = False, f" with {dimension} = {lengths[dimension]}"
     if not is_right:

@@ -43,6 +43,7 @@ def test_an_input_without_axes_has_the_empty_shape():
         ({"image": []}, r"shapes.image: expected .*, found \[\]"),
         ({"mode": [1]}, r"shapes.mode: expected \[\], found \[1\]"),
         ({"image": [2, 3, 8, 9]}, r"shapes.image: expected .* with side = 8, found \[2, 3, 8, 9\]"),
+        ({"scale": [0, 1]}, r"shapes.scale: expected \['batch', 1\] with lengths of 1 or more, found \[0, 1\]"),
         ({"image": [2, 3, 8, 8], "scale": [3, 1]}, r"shapes.scale: expected .* with batch = 2, found \[3, 1\]"),
     ],
 )

@@ -79,6 +79,10 @@ def infer_tensors(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
     for tensor in skeleton.graph.initializer:
         if len(tensor.raw_data) > SMALL_BYTES:
             tensor.ClearField("raw_data")
+    for value in skeleton.graph.input:
+        for length in value.type.tensor_type.shape.dim:
+            if length.HasField("dim_value") and length.dim_value <= 0:  # some exporters' word for one that is free
+                length.ClearField("dim_value")
     # onnx's inference ends the process at a LabelEncoder of a value without a shape
     if not any(node.op_type == "LabelEncoder" for node in nodes_of(model)):
         with suppress(Exception):  # what it cannot read is told by who loads the model; the declared types remain

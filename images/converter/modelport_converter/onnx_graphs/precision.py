@@ -1,6 +1,6 @@
 """Floating-point types: the coarsest that a model computes with, and computing in float32 what it computes in float64."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 import numpy as np
@@ -17,9 +17,9 @@ from modelport_converter.onnx_graphs.graphs import (
     names_of,
     nodes_of,
     scopes_of,
-    subgraphs_of,
     tensors_of,
 )
+from modelport_converter.onnx_graphs.naming import rename
 
 FLOATS: dict[int, Dtype] = {
     TensorProto.BFLOAT16: "bfloat16",
@@ -109,7 +109,7 @@ def _cast_edges(graph: onnx.GraphProto, taken: set[str]) -> None:
     # an input that is an output as it came is nothing that is computed
     outputs = [value.name for value in graph.output if _is_double(value) and value.name not in inputs]
     names = {name: fresh_name(f"{name}_float32", taken) for name in (*inputs, *outputs)}
-    _rename([graph], names)
+    rename([graph], names)
     for tensor in graph.initializer:
         tensor.name = names.get(tensor.name, tensor.name)
     for value in graph.input:
@@ -122,15 +122,3 @@ def _cast_edges(graph: onnx.GraphProto, taken: set[str]) -> None:
 
 def _is_double(value: onnx.ValueInfoProto) -> bool:
     return bool(value.type.tensor_type.elem_type == TensorProto.DOUBLE)
-
-
-def _rename(graphs: Iterable[onnx.GraphProto], names: dict[str, str]) -> None:
-    """Rename values in nodes, and in the graphs within them, which see the values around them."""
-    for graph in graphs:
-        for node in graph.node:
-            node.input[:] = [names.get(each, each) for each in node.input]
-            node.output[:] = [names.get(each, each) for each in node.output]
-        for inner in subgraphs_of(graph.node):
-            for value in inner.output:  # a branch may give a value from outside as it is
-                value.name = names.get(value.name, value.name)
-            _rename([inner], names)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from onnx import TensorProto
+from onnx import helper
 
 from modelport.api.status import Tensor
 from modelport.asking.pytorch.called import Called
@@ -50,11 +50,10 @@ def _row(answer):
 
 def _tensors(model, names):
     given = {each.name: each.type.tensor_type for each in model.graph.input}
-    kinds = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64", TensorProto.BOOL: "bool"}
     return [
         Tensor(
             name=name,
-            dtype=kinds[given[name].elem_type],
+            dtype=str(helper.tensor_dtype_to_np_dtype(given[name].elem_type)),
             shape=[each.dim_param or each.dim_value for each in given[name].shape.dim],
         )
         for name in names

@@ -63,6 +63,12 @@ def test_what_converters_get_wrong_is_right_in_every_form_at_every_length():
     assert len(found) > 200
 
 
+def test_types_signs_names_and_lengths_are_what_onnx_runtime_makes_of_them():
+    found = printed_by(HERE / "onnx_exact.py")
+    assert not {name: told for name, told in found.items() if told}
+    assert len(found) > 40
+
+
 def test_models_of_pytorch_keep_their_lengths_free_or_are_refused():
     found = printed_by(HERE / "own_models.py")
     assert found.pop("values: torchscript").startswith("doubtful")  # the hop refuses it, or tells of it

@@ -69,7 +69,11 @@ def _rewritten(task: HopTask, model: Model, options: OnnxFileOptions) -> onnx.Mo
         nodes = len(proto.graph.node)
         proto = comparison.rewrite(proto, simplified, "options.simplify")
         say(LOGGER, f"simplified: {nodes} nodes become {len(proto.graph.node)}")
-    return proto if options.precision in {None, "float32"} else _reduced(task, proto, options)
+    if options.precision in {None, "float32"}:
+        return proto
+    reduced = _reduced(task, proto, options)
+    comparison.check_runs(reduced, f"options.precision: {options.precision}")
+    return reduced
 
 
 def _reduced(task: HopTask, proto: onnx.ModelProto, options: OnnxFileOptions) -> onnx.ModelProto:

@@ -5,6 +5,7 @@ model's layers and their names, and gives way to a program, printed as TorchScri
 """
 
 import inspect
+import keyword
 import logging
 import re
 import warnings
@@ -96,8 +97,11 @@ def identifiers(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         plain = re.sub(r"\W", "_", name, flags=re.ASCII) or "input"
-        plain = plain if plain.isidentifier() and plain != "self" else f"input_{plain}"
-        found.append(plain if plain not in found else f"{plain}_{len(found)}")
+        plain = plain if plain.isidentifier() and not keyword.iskeyword(plain) and plain != "self" else f"input_{plain}"
+        own, number = plain, len(found)
+        while own in found:
+            own, number = f"{plain}_{number}", number + 1
+        found.append(own)
     return found
 
 

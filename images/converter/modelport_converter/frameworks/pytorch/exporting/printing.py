@@ -35,6 +35,7 @@ _SYMBOLS: Mapping[Any, str] = {
     operator.or_: "({} or {})",
     operator.not_: "(not {})",
     operator.getitem: "{}[{}]",
+    operator.abs: "abs({})",
     torch.sym_not: "(not {})",
     torch.sym_max: "max({}, {})",
     torch.sym_min: "min({}, {})",

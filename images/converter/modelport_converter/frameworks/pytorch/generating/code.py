@@ -3,18 +3,43 @@
 import builtins
 import inspect
 import keyword
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from onnx import TensorProto
 
 from modelport.asking.pytorch.tensors import to_tensor
 from modelport.verification.arrays import Array
-from modelport_converter.frameworks.pytorch.generating.values import Value, identifier, is_float, show, show_list
+from modelport_converter.frameworks.pytorch.generating.support import (
+    elements,
+    indexing,
+    lengths,
+    loops,
+    normalising,
+    padding,
+    quantized,
+    recurrent,
+    reducing,
+    resizing,
+)
+from modelport_converter.frameworks.pytorch.generating.values import (
+    DTYPES,
+    Item,
+    UnsupportedError,
+    Value,
+    identifier,
+    is_float,
+    show,
+    show_list,
+)
 
+_HELPERS = (elements, indexing, lengths, loops, normalising, padding, quantized, recurrent, reducing, resizing)
 _RESERVED = {
+    *(name for each in _HELPERS for name, held in vars(each).items() if inspect.isfunction(held)),
     *keyword.kwlist,
     *dir(builtins),
     "self",
@@ -27,6 +52,7 @@ _RESERVED = {
     "INPUTS",
     "OUTPUTS",
 }
+_LENGTH = re.compile(r"[\w.]+\.(shape\[\d+\]|numel\(\))")
 _OF_MODULES = set(dir(torch.nn.Module()))
 
 
@@ -44,8 +70,14 @@ class Blueprint:
         """Return the attribute of a layer, which is made once for each key."""
         if key not in self._placed:
             own = self._fresh(name)
-            self.made[own] = made
-            self.state |= {f"{own}.{part}": to_tensor(np.ascontiguousarray(each)) for part, each in weights.items()}
+            tensors = {part: to_tensor(np.ascontiguousarray(each)) for part, each in weights.items()}
+            types = {each.dtype for each in tensors.values() if each.is_floating_point()}
+            if len(types) > 1:
+                raise UnsupportedError("with weights of several types")
+            # a layer takes numbers of the type of its weights alone
+            others = types - {torch.float32}
+            self.made[own] = f"{made.removesuffix(')')}, dtype={others.pop()})" if others else made
+            self.state |= {f"{own}.{part}": each for part, each in tensors.items()}
             self._placed[key] = f"self.{own}"
         return self._placed[key]
 
@@ -88,8 +120,26 @@ class Code:
         self.values: dict[str, Value] = {}
         self.ranks: dict[str, int] = {}
         """Of values whose shapes nothing else tells."""
+        self.natural: set[str] = set()
+        """Names of numbers that are never negative."""
+        self.whole: set[str] = set()
+        """Names of floating-point numbers that have no fraction."""
+        self.products: dict[str, tuple[str, str, float]] = {}
+        """Names of products and quotients that float32 rounds: a free length, the symbol, and the number."""
         self._depth = 0
         self._taken: set[str] = set()
+
+    def exact(self, item: Item) -> Item:
+        """Return a number as float32 has it."""
+        if not isinstance(item, str) or item not in self.products:
+            return item
+        return self.call(lengths.round_number, item)
+
+    def is_natural(self, item: Item) -> bool:
+        """Return whether a number is known never to be negative."""
+        if isinstance(item, str):
+            return item in self.natural or _LENGTH.fullmatch(item) is not None
+        return item >= 0
 
     def line(self, text: str) -> None:
         """Add a line."""
@@ -111,7 +161,7 @@ class Code:
         """Return a name that no other value has."""
         wish = identifier(name)
         own, number = wish, 2
-        while own in self._taken or own in _RESERVED or own in self.module.helpers:
+        while own in self._taken or own in _RESERVED:
             own, number = f"{wish}_{number}", number + 1
         self._taken.add(own)
         return own
@@ -130,11 +180,12 @@ class Code:
     def tensor(self, value: Value, name: str = "constant") -> str:
         """Return the expression of a value as a tensor."""
         if value.items is not None and not value.is_constant:
-            from modelport_converter.frameworks.pytorch.generating.support.lengths import join_lengths
-
+            dtype = DTYPES[value.dtype]
             if is_float(value.dtype):
-                return f"torch.tensor({show_list(value.items) if value.axes else show(value.items[0])})"
-            joined = self.call(join_lengths, show_list(value.items))
-            return joined if value.axes else f"{joined}.reshape([])"
+                items = show_list(value.items) if value.axes else show(value.items[0])
+                return f"torch.tensor({items}, dtype={dtype})"
+            joined = self.call(lengths.join_lengths, show_list(value.items))
+            joined = joined if value.axes else f"{joined}.reshape([])"
+            return joined if value.dtype == TensorProto.INT64 else f"{joined}.to({dtype})"
         constant = value.constant
         return value.text if constant is None else self.module.constant(name, constant)

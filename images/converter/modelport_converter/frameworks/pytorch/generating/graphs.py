@@ -7,28 +7,27 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from modelport.api.reasons import Reason
 from modelport.asking.pytorch.names import Names
 from modelport.errors import ModelportError
 from modelport.verification.arrays import Array
 from modelport_converter.frameworks.pytorch.generating.code import Blueprint, Code
-from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError
+from modelport_converter.frameworks.pytorch.generating.folding import fold
+from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError, shape_in
 from modelport_converter.frameworks.pytorch.generating.operators import OPERATORS
 from modelport_converter.frameworks.pytorch.generating.operators.layers import linear
 from modelport_converter.frameworks.pytorch.generating.ranks import find_rank
 from modelport_converter.frameworks.pytorch.generating.source import write_source
-from modelport_converter.frameworks.pytorch.generating.values import Value
+from modelport_converter.frameworks.pytorch.generating.support import loops
+from modelport_converter.frameworks.pytorch.generating.values import DTYPES, Value
 from modelport_converter.onnx_graphs.files import opset_of
 from modelport_converter.onnx_graphs.graphs import NUMBERS, infer_tensors, nodes_of
+from modelport_converter.onnx_graphs.naming import with_own_names
 
 FIRST_OPSET = 7
 """Before, operators broadcast in another way."""
-MAX_FOLDED = 1 << 24
-"""Elements of what is computed once, while the code is written."""
 CONTROL = ("If", "Loop")
-_CHANCE = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 MAX_TOLD = 6
 
 
@@ -50,6 +49,7 @@ def generate(model: onnx.ModelProto) -> Generated:
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     _check_operators(model)
+    model = with_own_names(model)
     return _Writer(model).write()
 
 
@@ -136,7 +136,7 @@ class _Writer:
             self._control(proto)
             return
         node = Node(proto, self._code, self._types, self._version)
-        folded = _fold(node, self._version)
+        folded = fold(node)
         if folded is not None:
             self._code.values |= dict(zip(proto.output, folded, strict=False))
             return
@@ -230,8 +230,23 @@ class _Writer:
             for own, text in zip(states, held, strict=True):
                 self._code.line(f"{own} = {text}")
             self._code.line(f"{turn} += 1")
-        found = [*map(Value, states), *(Value(self._code.assign(own, f"torch.stack({own})")) for own in kept)]
+        turns = [
+            self._code.assign(own, self._stacked(own, each.name))
+            for own, each in zip(kept, body.output[1 + len(states) :], strict=True)
+        ]
+        found = [*map(Value, states), *map(Value, turns)]
         self._code.values |= dict(zip(proto.output, found, strict=True))
+
+    def _stacked(self, kept: str, name: str) -> str:
+        dtype, shape = (
+            DTYPES.get(self._types[name].elem_type if name in self._types else 0),
+            shape_in(self._types, name),
+        )
+        if dtype is None or shape is None:
+            return f"torch.stack({kept})"
+        # a length that nothing tells is 0 where there was no turn, as in ONNX Runtime
+        lengths = [0, *(each or 0 for each in shape)]
+        return self._code.call(loops.stack_turns, kept, f"torch.empty({lengths}, dtype={dtype})")
 
 
 def _constant_of(node: onnx.NodeProto) -> Array:
@@ -241,39 +256,3 @@ def _constant_of(node: onnx.NodeProto) -> Array:
     if attribute.name not in NUMBERS:
         raise UnsupportedError(f"of {attribute.name}")
     return np.asarray(onnx.helper.get_attribute_value(attribute), NUMBERS[attribute.name])
-
-
-def _fold(node: Node, version: int) -> list[Value] | None:
-    """Return the outputs of a node whose inputs are all constant; None if it has others, or is not folded."""
-    given = [value.constant for value in node.inputs if value is not None]
-    arrays = [each for each in given if each is not None]
-    if not given or len(arrays) != len(given) or sum(each.size for each in arrays) > MAX_FOLDED:
-        return None
-    if node.proto.op_type in (*_CHANCE, "Dropout"):
-        return None
-    names = list(dict.fromkeys(name for name in node.proto.input if name))
-    held = {
-        name: value.constant for name, value in zip(node.proto.input, node.inputs, strict=True) if value is not None
-    }
-    inputs = [
-        onnx.helper.make_tensor_value_info(
-            name, onnx.helper.np_dtype_to_tensor_dtype(np.asarray(held[name]).dtype), None
-        )
-        for name in names
-    ]
-    outputs = [onnx.ValueInfoProto(name=name) for name in node.proto.output if name]
-    graph = onnx.helper.make_graph([node.proto], "folded", inputs, outputs)
-    try:
-        evaluator = ReferenceEvaluator(
-            onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", version)])
-        )
-        found = dict(
-            zip([each.name for each in outputs], evaluator.run(None, {name: held[name] for name in names}), strict=True)
-        )
-    except Exception:  # noqa: BLE001  # what the evaluator lacks is computed when it is asked
-        return None
-    if any(
-        not isinstance(each, (np.ndarray, np.generic)) or np.asarray(each).size > MAX_FOLDED for each in found.values()
-    ):
-        return None
-    return [Value(array=np.asarray(found[name])) if name else Value() for name in node.proto.output]

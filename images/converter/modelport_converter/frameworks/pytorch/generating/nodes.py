@@ -1,5 +1,6 @@
 """One node as the functions that write its code see it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ from modelport.verification.arrays import Array
 from modelport_converter.frameworks.pytorch.generating.code import Code
 from modelport_converter.frameworks.pytorch.generating.values import (
     Item,
+    UnsupportedError,
     Value,
     is_float,
     literal,
@@ -20,9 +22,8 @@ from modelport_converter.frameworks.pytorch.generating.values import (
     show_list,
 )
 
-
-class UnsupportedError(Exception):
-    """What of a node has no code yet."""
+_WORDS = re.compile(r"[A-Za-z0-9_.,> -]*")
+"""Strings that may stand in code: names of modes, and equations."""
 
 
 class Node:
@@ -42,17 +43,23 @@ class Node:
         return str(self.proto.name or self.proto.output[0])
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an attribute; strings are text."""
+        """Return an attribute; strings are text. Raises UnsupportedError for what no operator has and code could be."""
         if name not in self._attributes:
             return default
         value = get_attribute_value(self._attributes[name])
         if isinstance(value, bytes):
-            return value.decode()
+            return self._word(name, value)
         if isinstance(value, list) and value and isinstance(value[0], bytes):
-            return [each.decode() for each in value]
+            return [self._word(name, each) for each in value]
         if isinstance(value, float):
             return float(str(np.float32(value)))
         return value
+
+    def _word(self, name: str, value: bytes) -> str:
+        text = value.decode(errors="replace")
+        if not _WORDS.fullmatch(text):
+            raise UnsupportedError(f"whose {name} is {text!r:.60}")
+        return text
 
     def has(self, index: int) -> bool:
         """Whether an input is given."""
@@ -100,7 +107,11 @@ class Node:
             return value.dtype
         if value.array is not None:
             return onnx.helper.np_dtype_to_tensor_dtype(value.array.dtype)
-        return int(self.types[self.proto.input[index]].elem_type) if self.proto.input[index] in self.types else 0
+        return self.type_of(self.proto.input[index])
+
+    def type_of(self, name: str) -> int:
+        """Return the ONNX element type of a value as it was declared or inferred; 0 if nothing tells."""
+        return int(self.types[name].elem_type) if name in self.types else 0
 
     def is_float(self, index: int) -> bool:
         """Whether an input is of a floating-point type."""
@@ -147,7 +158,7 @@ class Node:
         """Return the numbers of an input; of a tensor of known length, its elements. Raises UnsupportedError."""
         numbers = self.value(index).numbers
         if numbers is not None:
-            return numbers
+            return tuple(map(self.code.exact, numbers))
         shape = self.shape(index)
         if shape is None or len(shape) > 1 or (shape and shape[0] is None):
             raise UnsupportedError(f"with an input {index} of unknown length")
@@ -168,7 +179,8 @@ def shape_in(types: Mapping[str, onnx.TypeProto.Tensor], name: str) -> list[int 
     """Return the lengths of a value, as far as they are known."""
     if name not in types or not types[name].HasField("shape"):
         return None
-    return [axis.dim_value if axis.HasField("dim_value") else None for axis in types[name].shape.dim]
+    # some exporters write 0 or -1 for a length that they do not know
+    return [axis.dim_value if axis.dim_value > 0 else None for axis in types[name].shape.dim]
 
 
 Written: TypeAlias = str | Value

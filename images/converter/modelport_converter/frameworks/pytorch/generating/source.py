@@ -22,6 +22,11 @@ from torch.nn import functional as F
 '''
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Return names in one line: a graph's may be any text."""
+    return ", ".join(name if name.isprintable() else ascii(name) for name in names)
+
+
 def write_source(
     module: Blueprint, inputs: Sequence[str], lines: Sequence[str], answers: Sequence[str], names: Names
 ) -> str:
@@ -33,8 +38,8 @@ def write_source(
     body = [*lines, f"return ({', '.join(answers)},)"]
     model = [
         "class Model(nn.Module):",
-        f"    # inputs: {', '.join(names.inputs)}",
-        f"    # outputs: {', '.join(names.outputs)}",
+        f"    # inputs: {_listed(names.inputs)}",
+        f"    # outputs: {_listed(names.outputs)}",
         "    def __init__(self) -> None:",
         *(f"        {line}" for line in ("super().__init__()", *made)),
         "",

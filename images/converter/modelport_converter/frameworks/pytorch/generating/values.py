@@ -32,7 +32,10 @@ DTYPES: dict[int, str] = {
     TensorProto.BFLOAT16: "torch.bfloat16",
 }
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
-_FLOAT_ITEMS = (int, float)
+
+
+class UnsupportedError(Exception):
+    """What of a node has no code yet."""
 
 
 class Value(NamedTuple):

@@ -84,14 +84,10 @@ def _p_relu(node: Node) -> str:
     channels = None if slope is None else slope.size
     # PyTorch's layer has a slope for each channel, or one; ONNX broadcasts the slope's last axes
     per_channel = slope is not None and shape is not None and len(shape) > 1 and slope.ndim == len(shape) - 1
-    if slope is not None and (slope.size == 1 or (per_channel and slope.shape[0] == channels)):
+    if slope is not None and node.is_float(1) and (slope.size == 1 or (per_channel and slope.shape[0] == channels)):
         key = ("PReLU", slope.tobytes(), slope.dtype.str)
         name = node.code.module.layer(node.proto.input[1], f"nn.PReLU({channels})", {"weight": slope.reshape(-1)}, key)
-        return f"{name}({node.tensor(0)})" if slope.dtype == np.float32 else _broadcast_p_relu(node)
-    return _broadcast_p_relu(node)
-
-
-def _broadcast_p_relu(node: Node) -> str:
+        return f"{name}({node.tensor(0)})"
     return node.code.call(elements.p_relu, node.tensor(0), node.tensor(1))
 
 
@@ -161,6 +157,7 @@ _BINARY = {
     "Add": "+", "Sub": "-", "Mul": "*", "Equal": "==", "Greater": ">", "GreaterOrEqual": ">=", "Less": "<",
     "LessOrEqual": "<=", "And": "&", "Or": "|", "Xor": "^", "BitwiseAnd": "&", "BitwiseOr": "|", "BitwiseXor": "^",
 }  # fmt: skip
+_SHRINK = (("bias", 0.0), ("lambd", 0.5))
 _SELU = (1.6732632423543772, 1.0507009873554805)
 OPERATORS: dict[str, Callable[[Node], object]] = {
     **{name: _plain(template) for name, template in _UNARY.items()},
@@ -189,7 +186,8 @@ OPERATORS: dict[str, Callable[[Node], object]] = {
     "HardSigmoid": _with("torch.clamp({alpha} * {} + {beta}, 0.0, 1.0)", alpha=0.2, beta=0.5),
     "ThresholdedRelu": _with("F.threshold({}, {alpha}, 0.0)", alpha=1.0),
     "Swish": _with("{0} * torch.sigmoid({alpha} * {0})", alpha=1.0),
-    "Shrink": lambda node: node.code.call(
-        elements.shrink, node.tensor(0), str(float(node.get("bias", 0.0))), str(float(node.get("lambd", 0.5)))
+    "Shrink": lambda node: (
+        node.code.call(elements.shrink, node.tensor(0), *(str(float(node.get(name, usual))) for name, usual in _SHRINK))
+        + ("" if node.is_float(0) else f".to({node.tensor(0)}.dtype)")
     ),
 }

@@ -8,6 +8,8 @@ from modelport_converter.frameworks.pytorch.generating.values import Item, Value
 
 _END = 1 << 31
 """An end from here on is none."""
+NO_END = ((1 << 31) - 1, (1 << 63) - 1)
+"""Ends that ONNX Runtime takes for none, whatever the direction."""
 _HOW = {"none": "none", "add": "add", "mul": "prod", "max": "amax", "min": "amin"}
 
 
@@ -49,6 +51,8 @@ def _backward(node: Node, text: str, axis: int, span: tuple[Item, Item, int]) ->
         raise UnsupportedError("backward, from or to a place that is free")
     if step == -1 and (start == -1 or start >= _END - 1) and end <= -_END:
         return f"torch.flip({text}, [{axis}])"
+    if end in NO_END:
+        end = -_END
     limits = (str(max(min(int(each), _END), -_END)) for each in (start, end))
     return node.code.call(indexing.slice_axis, text, str(axis), *limits, str(step))
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError
 
-_RANKS = (1, 2, 3)
+RANKS = (1, 2, 3)
+"""Numbers of axes that PyTorch convolves over, and pools."""
 
 
 def windows(node: Node, axes: int) -> tuple[list[int], list[int], list[int]]:
@@ -57,7 +58,7 @@ def convolve(node: Node) -> str:
     weight = node.constant(1)
     kernel = [int(each) for each in (weight.shape[2:] if weight is not None else node.get("kernel_shape") or ())]
     axes = len(kernel)
-    if axes not in _RANKS:
+    if axes not in RANKS:
         raise UnsupportedError(f"over {axes} axes")
     strides, dilations, pads = windows(node, axes)
     group, text = node.get("group", 1), node.tensor(0)
@@ -83,6 +84,8 @@ def convolve_transposed(node: Node) -> str:
         raise UnsupportedError("with weights that are no constants")
     kernel = [int(each) for each in weight.shape[2:]]
     axes, group, bias = len(kernel), node.get("group", 1), node.constant(2)
+    if axes not in RANKS:
+        raise UnsupportedError(f"over {axes} axes")
     strides, dilations, pads = windows(node, axes)
     extra = list(node.get("output_padding") or [0] * axes)
     shape = node.get("output_shape")
@@ -98,6 +101,8 @@ def convolve_transposed(node: Node) -> str:
                 lengths[2:], strides, kernel, dilations, extra, shape[-axes:], strict=True
             )
         ]
+        if is_same(node):  # a stride beyond the kernel leaves nothing to take away
+            total = [max(each, 0) for each in total]
         lower = [each // 2 if node.get("auto_pad") == "SAME_UPPER" else each - each // 2 for each in total]
         pads = [*lower, *(each - low for each, low in zip(total, lower, strict=True))]
     crop = [0] * (2 * axes)

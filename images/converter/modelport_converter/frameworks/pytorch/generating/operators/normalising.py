@@ -29,7 +29,9 @@ def _batch(node: Node) -> str:
 
 
 def _instance(node: Node) -> str:
-    return f"F.instance_norm({node.tensor(0)}, None, None, {node.tensor(1)}, {node.tensor(2)}, eps={node.get('epsilon', 1e-5)})"
+    given, epsilon = node.tensor(0), node.get("epsilon", 1e-5)
+    # F.instance_norm and F.group_norm refuse a single element for each mean
+    return f"torch.group_norm({given}, {given}.shape[1], {node.tensor(1)}, {node.tensor(2)}, {epsilon})"
 
 
 def _layer(node: Node) -> str | list[str]:
@@ -53,10 +55,11 @@ def _layer(node: Node) -> str | list[str]:
 def _lengths(node: Node, scale: Array, count: int) -> tuple[int, ...] | None:
     """Return the lengths that are normalised over, if they are known."""
     shape = node.shape(0)
-    known = tuple(shape[-count:]) if shape is not None else scale.shape
-    if None in known or len(known) != count:
-        known = scale.shape
-    return tuple(int(each or 0) for each in known) if len(known) == count else None
+    known = tuple(shape[-count:]) if shape is not None and len(shape) >= count else (None,) * count
+    stated = (1,) * (count - scale.ndim) + scale.shape
+    # a scale of one element says nothing of a free length
+    found = [own if own is not None else each if each > 1 else None for own, each in zip(known, stated, strict=True)]
+    return tuple(int(each) for each in found if each is not None) if None not in found else None
 
 
 def _root_mean_square(node: Node) -> str:
@@ -71,7 +74,7 @@ def _group(node: Node) -> str:
     if node.version < 21:  # noqa: PLR2004  # of each group, later of each channel
         each = f"{given}.shape[1] // {groups}"
         scale, bias = f"{scale}.repeat_interleave({each})", f"{bias}.repeat_interleave({each})"
-    return f"F.group_norm({given}, {groups}, {scale}, {bias}, {epsilon})"
+    return f"torch.group_norm({given}, {groups}, {scale}, {bias}, {epsilon})"
 
 
 def _local_response(node: Node) -> str:

@@ -3,14 +3,26 @@
 from collections.abc import Callable
 
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError
-from modelport_converter.frameworks.pytorch.generating.operators.layers import is_same, pad_same, padding_of, windows
+from modelport_converter.frameworks.pytorch.generating.operators.layers import (
+    RANKS,
+    is_same,
+    pad_same,
+    padding_of,
+    windows,
+)
 from modelport_converter.frameworks.pytorch.generating.support.padding import average_pool
 from modelport_converter.frameworks.pytorch.generating.values import is_float
 
 
+def _axes_of(kernel: list[int]) -> int:
+    if len(kernel) not in RANKS:
+        raise UnsupportedError(f"over {len(kernel)} axes")
+    return len(kernel)
+
+
 def _maximum(node: Node) -> str:
     kernel = node.get("kernel_shape")
-    axes = len(kernel)
+    axes = _axes_of(kernel)
     if node.wants(1):
         raise UnsupportedError("whose indices are an output")
     if not is_float(node.dtype(0)):
@@ -35,7 +47,7 @@ def _maximum(node: Node) -> str:
 
 def _average(node: Node) -> str:
     kernel = node.get("kernel_shape")
-    axes = len(kernel)
+    axes = _axes_of(kernel)
     strides, dilations, pads = windows(node, axes)
     ceil, counts = bool(node.get("ceil_mode", 0)), bool(node.get("count_include_pad", 0))
     text = node.tensor(0)
@@ -69,7 +81,7 @@ def _global(function: str) -> Callable[[Node], str]:
 
 def _power(node: Node) -> str:
     kernel, order = node.get("kernel_shape"), node.get("p", 2)
-    axes = len(kernel)
+    axes = _axes_of(kernel)
     strides, dilations, pads = windows(node, axes)
     if set(dilations) != {1} or is_same(node) or node.get("ceil_mode", 0):
         raise UnsupportedError("with dilations, auto_pad or ceil_mode")

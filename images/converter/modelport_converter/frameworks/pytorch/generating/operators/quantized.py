@@ -81,6 +81,8 @@ def _convolve_requantized(node: Node) -> str:
 
 
 def _requantized(node: Node, total: str, scale: str) -> str:
+    if (node.shape(1) or []) not in ([], [1]):
+        raise UnsupportedError("with a scale for each row")
     factor = f"{node.tensor(1)} * {scale} / {node.tensor(6)}"
     return node.code.call(quantized.requantize, total, factor, node.tensor(7))
 

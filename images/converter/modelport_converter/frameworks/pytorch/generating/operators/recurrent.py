@@ -18,8 +18,10 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _ORDER = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 """Gates of ONNX in PyTorch's order."""
 _USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
-_ALPHAS = {"LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "HardSigmoid": 0.2, "Elu": 1.0, "ScaledTanh": 1.0, "Affine": 1.0}
-_BETAS = {"HardSigmoid": 0.5, "ScaledTanh": 1.0}
+_UNSURE = ("ThresholdedRelu", "ScaledTanh", "Affine")
+_ALPHAS = {"HardSigmoid": 0.2, "LeakyRelu": 0.01, "Elu": 1.0, **dict.fromkeys(_UNSURE)}
+_BETAS = {"HardSigmoid": 0.5, **dict.fromkeys(_UNSURE[1:])}
+"""Of activations that take a number; None where ONNX and ONNX Runtime are of two minds about the usual one."""
 
 
 class _Layer(NamedTuple):
@@ -36,7 +38,7 @@ def _write(node: Node) -> list[str]:
     kind = node.proto.op_type
     direction = node.get("direction", "forward")
     directions = 2 if direction == "bidirectional" else 1
-    names = node.get("activations") or _USUAL[kind] * directions
+    names = [_named(each) for each in node.get("activations") or _USUAL[kind] * directions]
     size = node.get("hidden_size") or node.array(2).shape[-1]
     layer = _Layer(kind, size, directions, names)
     weights = [node.constant(index) for index in (1, 2)]
@@ -54,6 +56,14 @@ def _write(node: Node) -> list[str]:
     if node.get("layout", 0):
         found = [f"{found[0]}.permute([2, 0, 1, 3])", *(f"{each}.transpose(0, 1)" for each in found[1:])]
     return found[: max(len(node.proto.output), 1)]
+
+
+def _named(activation: str) -> str:
+    """Return an activation as ONNX writes it; other writers differ in capitals."""
+    for name in recurrent.ACTIVATIONS:
+        if name.lower() == activation.lower():
+            return name
+    raise UnsupportedError(f"with activation {activation:.40}")
 
 
 def _state(node: Node, index: int, layer: _Layer, given: str) -> str:
@@ -114,7 +124,11 @@ def _steps(node: Node, layer: _Layer, given: str, direction: str) -> list[str]:
     per_direction = len(layer.names) // layer.directions
     alphas, betas = _numbers(node, layer, "activation_alpha", _ALPHAS), _numbers(node, layer, "activation_beta", _BETAS)
     for place in range(layer.directions):
-        bias = f"{node.tensor(3)}[{place}]" if node.has(3) else f"torch.zeros([{2 * gates * layer.size}])"
+        bias = (
+            f"{node.tensor(3)}[{place}]"
+            if node.has(3)
+            else f"torch.zeros([{2 * gates * layer.size}], dtype={given}.dtype)"
+        )
         if layer.kind == "LSTM":
             half = gates * layer.size
             bias = node.code.assign("bias", bias)
@@ -127,7 +141,9 @@ def _steps(node: Node, layer: _Layer, given: str, direction: str) -> list[str]:
         own = [given, f"{weights}[{place}]", f"{recurrence}[{place}]", bias]
         held = [f"{each}[{place}]" for each in states]
         if layer.kind == "LSTM":
-            peepholes = f"{node.tensor(7)}[{place}]" if node.has(7) else f"torch.zeros([{3 * layer.size}])"
+            peepholes = (
+                f"{node.tensor(7)}[{place}]" if node.has(7) else f"torch.zeros([{3 * layer.size}], dtype={given}.dtype)"
+            )
             coupled = str(bool(node.get("input_forget", 0)))
             call = node.code.call(recurrent.lstm_steps, *own, peepholes, *held, *shared, coupled, *tail)
         elif layer.kind == "GRU":
@@ -145,16 +161,16 @@ def _steps(node: Node, layer: _Layer, given: str, direction: str) -> list[str]:
     ]
 
 
-def _numbers(node: Node, layer: _Layer, attribute: str, usual: dict[str, float]) -> list[float]:
+def _numbers(node: Node, layer: _Layer, attribute: str, usual: dict[str, float | None]) -> list[float]:
     """Return a number for each activation: those stated go in order to the ones that take any."""
-    stated = [float(each) for each in node.get(attribute) or []]
-    if stated and len(stated) != len(layer.names):
-        takers = [name for name in layer.names if name in usual]
-        if len(stated) != len(takers):
-            raise UnsupportedError(f"whose {attribute} belong to activations that nothing tells")
-        left = iter(stated)
-        return [next(left) if name in usual else 0.0 for name in layer.names]
-    return stated or [usual.get(name, 0.0) for name in layer.names]
+    left = [float(each) for each in node.get(attribute) or []]
+    found: list[float] = []
+    for name in layer.names:
+        number = (left.pop(0) if left else usual[name]) if name in usual else 0.0
+        if number is None:
+            raise UnsupportedError(f"with {name} without its {attribute}")
+        found.append(number)
+    return found
 
 
 OPERATORS: dict[str, Callable[[Node], object]] = {"LSTM": _write, "GRU": _write, "RNN": _write}

@@ -4,22 +4,39 @@ from collections.abc import Callable
 
 from modelport_converter.frameworks.pytorch.generating.nodes import Handler, Node, UnsupportedError, of_items
 from modelport_converter.frameworks.pytorch.generating.support import reducing
-from modelport_converter.frameworks.pytorch.generating.values import Value, show
+from modelport_converter.frameworks.pytorch.generating.values import DTYPES, Value, show
 
 
 def _reduce(function: Callable[..., object], before: str = "{}", after: str = "{}") -> Handler:
     def write(node: Node) -> str | Value:
+        if not node.is_float(0) and (after != "{}" or function is reducing.reduce_log_sum_exp):
+            return _rounded(node, function, before, after)
         axes = node.axes("axes", 1)
         if not axes and node.get("noop_with_empty_axes", 0):
             return after.format(before.format(node.tensor(0)))
-        if node.proto.op_type == "ReduceProd" and node.value(0).items is not None:
-            product = node.code.assign("length", " * ".join(map(show, node.items(0))))
-            return of_items([product], axes=1 if node.get("keepdims", 1) else 0)
+        own = node.value(0)
+        if node.proto.op_type == "ReduceProd" and own.items:
+            product = node.code.assign("length", " * ".join(map(show, own.items)))
+            if all(map(node.code.is_natural, own.items)):
+                node.code.natural.add(product)
+            return of_items([product], axes=own.axes if node.get("keepdims", 1) else 0, dtype=own.dtype)
         keep = str(bool(node.get("keepdims", 1)))
         given = before.format(node.tensor(0))
         return after.format(node.code.call(function, given, str(axes or []), keep))
 
     return write
+
+
+def _rounded(node: Node, function: Callable[..., object], before: str, after: str) -> str:
+    """Return what is no whole number of whole numbers, in their type."""
+    if function is reducing.reduce_log_sum_exp:
+        raise UnsupportedError("of whole numbers")
+    axes = node.axes("axes", 1)
+    dtype = DTYPES[node.dtype(0)] if node.dtype(0) in DTYPES else f"{node.tensor(0)}.dtype"
+    given = before.format(f"{node.tensor(0)}.to(torch.float64)")
+    if axes or not node.get("noop_with_empty_axes", 0):
+        given = node.code.call(function, given, str(axes or []), str(bool(node.get("keepdims", 1))))
+    return f"{after.format(given)}.to({dtype})"
 
 
 def _arg(sign: str) -> Handler:

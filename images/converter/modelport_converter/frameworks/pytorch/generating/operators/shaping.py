@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from modelport.verification.arrays import Array
 from modelport_converter.frameworks.pytorch.generating.nodes import Node, UnsupportedError, of_items
 from modelport_converter.frameworks.pytorch.generating.support import lengths, padding
 from modelport_converter.frameworks.pytorch.generating.values import DTYPES, Item, Value, literal, show, show_list
@@ -13,11 +14,14 @@ from modelport_converter.frameworks.pytorch.generating.values import DTYPES, Ite
 def _shape(node: Node) -> str | Value:
     given = node.value(0)
     if given.items is not None:
-        return Value(array=np.array([len(given.items)] if given.axes else [], np.int64))
-    shape, text = node.shape(0), node.tensor(0)
+        lengths = np.array([len(given.items)] if given.axes else [], np.int64)
+        return Value(array=lengths[node.get("start", 0) : node.get("end")])
+    shape, text, part = node.shape(0), node.tensor(0), slice(node.get("start", 0), node.get("end"))
     if shape is None:
+        if part != slice(0, None):
+            raise UnsupportedError("in part, of a tensor whose rank is not known")
         return f"torch.tensor({text}.shape)"
-    places = range(len(shape))[slice(node.get("start", 0), node.get("end"))]
+    places = range(len(shape))[part]
     return of_items([_length_of(shape[place], text, place) for place in places], axes=1)
 
 
@@ -103,7 +107,10 @@ def _split(node: Node) -> list[str]:
     if stated is None and not node.has(1):
         shape = node.shape(0)
         known = None if shape is None else shape[axis]
-        part = f"-(-{text}.shape[{axis}] // {count})" if known is None else str(-(-known // count))
+        part: str | list[int] = f"-(-{text}.shape[{axis}] // {count})"
+        if known is not None:  # the last ones may be shorter, or empty
+            each = -(-known // count)
+            part = [max(min(each, known - each * place), 0) for place in range(count)]
         pieces = f"{text}.split({part}, {axis})"
     else:
         pieces = f"{text}.split({list(stated) if stated is not None else node.lengths(1)}, {axis})"
@@ -140,6 +147,8 @@ def _pad(node: Node) -> str:
     if mode == "constant":
         given = [side for axis in reversed(range(min(axes), rank)) for side in sides.get(axis, (0, 0))]
         return f"F.pad({text}, {show_list(tuple(given))}, value={_pad_value(node)})"
+    if mode == "wrap" and any(not isinstance(pad, str) and pad < 0 for pad in pads):
+        raise UnsupportedError("that takes away on one side and wraps around on another")
     for axis, (before, after) in sides.items():
         if (before, after) != (0, 0):
             text = node.code.call(padding.pad_axis, text, str(axis), show(before), show(after), f'"{mode}"')
@@ -151,11 +160,14 @@ def _pad_value(node: Node) -> str:
         constant = node.constant(2)
         if constant is None:
             return f"float({node.tensor(2)})"
-        try:
-            return literal(constant.astype(float).reshape(-1)[0])
-        except ValueError:
-            return f'float("{constant.reshape(-1)[0]}")'
+        return _any_literal(constant.astype(float))
     return literal(float(node.get("value", 0)))
+
+
+def _any_literal(array: Array) -> str:
+    """Return a single number, which may be infinite or none."""
+    number = array.reshape(-1)[0]
+    return literal(number) if np.isfinite(number) else f'float("{float(number)}")'
 
 
 def _depth_to_space(node: Node) -> str:
@@ -183,13 +195,15 @@ def _constant_of_shape(node: Node) -> str | Value:
     numbers = node.value(0).numbers
     if numbers is not None and len(numbers) == 1 and isinstance(numbers[0], int) and numbers[0] <= 64:  # noqa: PLR2004
         return Value(array=np.full(numbers[0], array.reshape(-1)[0]))
-    return f"torch.full({node.lengths(0)}, {literal(array.reshape(-1)[0])}, dtype={DTYPES[dtype]})"
+    return f"torch.full({node.lengths(0)}, {_any_literal(array)}, dtype={DTYPES[dtype]})"
 
 
 def _range(node: Node) -> str:
     dtype = DTYPES[node.dtype(0) or TensorProto.INT64]
     given = [node.value(index).numbers for index in range(3)]
-    texts = [show(each[0]) if each else f"{node.tensor(index)}.item()" for index, each in enumerate(given)]
+    texts = [
+        show(node.code.exact(each[0])) if each else f"{node.tensor(index)}.item()" for index, each in enumerate(given)
+    ]
     return f"torch.arange({', '.join(texts)}, dtype={dtype})"
 
 

@@ -76,7 +76,7 @@ def slice_axis(x: Tensor, axis: int, start: int, end: int, step: int) -> Tensor:
     if step > 0:
         start, end = min(max(start, 0), length), min(max(end, 0), length)
     else:
-        start, end = min(max(start, -1), length - 1), min(max(end, -1), length - 1)
+        start, end = min(max(start, 0), length - 1), min(max(end, -1), length - 1)
     count = max((end - start + step - (1 if step > 0 else -1)) // step, 0)
     return x.index_select(axis, start + step * torch.arange(count))
 

@@ -15,6 +15,17 @@ def to_lengths(values: Tensor) -> list[int]:
     return lengths
 
 
+def round_number(number: float) -> float:
+    """Return a number as float32 has it; torch.export cannot follow that."""
+    return float(torch.scalar_tensor(number, dtype=torch.float32))
+
+
+def divide_lengths(one: int, other: int) -> int:
+    """Return a number divided by a positive one, rounded towards zero, without a look at its sign."""
+    size = abs(one)
+    return (size + one) // 2 // other - (size - one) // 2 // other
+
+
 def reshape_zeros(x: Tensor, lengths: list[int]) -> Tensor:
     """Reshape, where a length of 0 is that of x on this axis."""
     found: list[int] = []

@@ -26,14 +26,16 @@ def quantize(x: Tensor, scale: Tensor, zero: Tensor, axis: int) -> Tensor:
     low, high = (0, 255) if zero.dtype == torch.uint8 else (-128, 127)
     if zero.dtype == torch.int16:
         low, high = -32768, 32767
-    places = torch.round(x / along(scale, x, axis)).to(torch.int32) + along(zero.to(torch.int32), x, axis)
-    return places.clamp(low, high).to(zero.dtype)
+    # beyond these numbers all is beyond the range, and an integer of 32 bits would turn over
+    places = torch.round(x / along(scale, x, axis)).clamp(-131072.0, 131072.0).to(torch.int32)
+    return (places + along(zero.to(torch.int32), x, axis)).clamp(low, high).to(zero.dtype)
 
 
 def quantize_dynamically(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return numbers as bytes, and the scale and the place of zero that their own range asks for."""
     low, high = x.min().clamp(max=0.0), x.max().clamp(min=0.0)
     scale = (high - low) / 255
+    scale = torch.where(scale == 0, torch.ones_like(scale), scale)  # of nothing but zeros
     zero = torch.round(-low / scale).clamp(0, 255).to(torch.uint8)
     return quantize(x, scale, zero, 0), scale, zero
 
@@ -48,5 +50,5 @@ def centred(x: Tensor, zero: Tensor | None, axis: int) -> Tensor:
 def requantize(total: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
     """Return sums of products in the integers of the output."""
     low, high = (0, 255) if zero.dtype == torch.uint8 else (-128, 127)
-    places = torch.round(total.to(torch.float32) * scale).to(torch.int32) + zero.to(torch.int32)
-    return places.clamp(low, high).to(zero.dtype)
+    places = torch.round(total.to(torch.float32) * scale).clamp(-1024.0, 1024.0).to(torch.int32)
+    return (places + zero.to(torch.int32)).clamp(low, high).to(zero.dtype)

@@ -3,6 +3,11 @@
 import torch
 from torch import Tensor
 
+ACTIVATIONS = (
+    *("Sigmoid", "Tanh", "Relu", "HardSigmoid", "LeakyRelu", "ThresholdedRelu", "ScaledTanh"),
+    *("Elu", "Softsign", "Softplus", "Affine"),
+)
+
 
 def activate(x: Tensor, name: str, alpha: float, beta: float) -> Tensor:
     """Return an activation by ONNX's name."""

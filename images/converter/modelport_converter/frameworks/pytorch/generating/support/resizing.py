@@ -10,9 +10,9 @@ def coordinates(length: int, wanted: int, scale: float, transform: str) -> Tenso
     if transform == "asymmetric":
         return place / scale
     if transform == "align_corners":
-        return place * ((length - 1) / max(wanted - 1, 1))
+        return place * (length - 1) / max(wanted - 1, 1)
     if transform == "half_pixel_symmetric":
-        offset = length / 2 * (1 - wanted / (scale * length))
+        offset = length / 2 * (1 - wanted / (torch.scalar_tensor(scale, dtype=torch.float32) * length))
         return offset + (place + 0.5) / scale - 0.5
     if transform == "pytorch_half_pixel" and wanted == 1:
         return place * 0
@@ -26,10 +26,10 @@ def resize_nearest(x: Tensor, axis: int, wanted: int, scale: float, transform: s
         nearest = place.floor()
     elif rounding == "ceil":
         nearest = place.ceil()
-    elif rounding == "round_prefer_ceil":
-        nearest = (place + 0.5).floor()
-    else:
-        nearest = (place - 0.5).ceil()
+    else:  # what differs from a half by float32's rounding is one, as in ONNX Runtime
+        low = place.floor()
+        is_nearer = place - low >= 0.499999 if rounding == "round_prefer_ceil" else place - low > 0.500001
+        nearest = low + is_nearer.to(place.dtype)
     return x.index_select(axis, nearest.to(torch.int64).clamp(0, x.shape[axis] - 1))
 
 
