@@ -100,8 +100,8 @@ def _is_same(
     """Whether TensorFlow's own padding is this one, whatever the image's size: as much on both sides, and no strides."""
     return all(
         stride == 1
-        and before == behind
         and isinstance(before, int)
+        and before == behind
         and 2 * before == (size - 1) * dilation
         and before > 0
         for size, stride, dilation, (before, behind) in zip(kernel, strides, dilations, pads, strict=True)

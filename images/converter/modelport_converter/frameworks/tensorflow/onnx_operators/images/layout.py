@@ -45,8 +45,8 @@ def find_pads(
 
 
 def _same(length: Length, reach: int, stride: int, *, is_upper: bool) -> tuple[Length, Length]:
-    """Return pads so that there is one result for each stride that begins."""
-    total = (-(-length // stride) - 1) * stride + reach - length
+    """Return pads so that there is one result for each stride that begins; without strides they are the same for all lengths."""
+    total = reach - 1 if stride == 1 else (-(-length // stride) - 1) * stride + reach - length
     total = max(total, 0) if isinstance(total, int) else tf.maximum(total, 0)
     less = total // 2
     return (less, total - less) if is_upper else (total - less, less)

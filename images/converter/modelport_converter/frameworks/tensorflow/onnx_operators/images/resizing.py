@@ -79,7 +79,8 @@ def _find_axes(node: Node) -> list[_Axis]:
 
 
 def _stays(axis: _Axis) -> bool:
-    return isinstance(axis.scale, float) and axis.scale == 1 and axis.region == (0.0, 1.0)
+    """Whether an axis is as it was; ONNX Runtime takes no region of one that is as long."""
+    return isinstance(axis.scale, float) and axis.scale == 1
 
 
 def _is_empty(node: Node, index: int) -> bool:

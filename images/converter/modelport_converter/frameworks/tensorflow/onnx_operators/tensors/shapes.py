@@ -270,7 +270,7 @@ def _broadcast(left: Length, right: Length) -> Length:
         return max(left, right)
     if isinstance(left, int) or isinstance(right, int):
         return left if isinstance(left, int) else right
-    return tf.maximum(left, right)
+    return tf.where(tf.equal(left, 1), right, left)
 
 
 @operator("Tile")
