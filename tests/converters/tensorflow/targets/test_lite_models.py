@@ -9,6 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
+from modelport.steps.handover import read_manifest
+from modelport.storage.files import describe_tree, tree_digest
 from mutations import packages
 
 pytestmark = [pytest.mark.converters, pytest.mark.timeout(2400)]
@@ -78,14 +80,25 @@ def test_8_bits_by_measured_ranges_are_as_good_as_was_stated_or_refused(emotions
     assert f"tolerance {LOSES}" in failure["message"]
 
 
-def test_a_program_of_pytorch_becomes_a_flatbuffer(run, tmp_path):
-    subprocess.run([sys.executable, EXAMPLES / "prepare_pnet.py", tmp_path], check=True, stdout=subprocess.DEVNULL)
-    inputs = [{"name": "image", "shape": ["batch", 3, 48, 64]}]
-    program = run(manifest("pnet.ts", {"format": "pytorch-export"}, inputs=inputs), tmp_path / "pnet.ts")
-    assert "failure" not in program, program
-    (path,) = Path(program["artifact"]["uri"].removeprefix("file://")).rglob("*.pt2")
-    status = run(manifest("pnet.pt2", {"format": "tflite"}), path)
+def test_weights_of_pytorch_become_a_flatbuffer_by_way_of_its_program(run, tmp_path):
+    prepare = [sys.executable, EXAMPLES / "prepare_pnet.py", tmp_path]
+    subprocess.run(prepare, check=True, stdout=subprocess.DEVNULL)
+    told = manifest(
+        "pnet.pt",
+        {"format": "tflite"},
+        code={
+            "uri": "s3://models/code/",
+            "digest": tree_digest(describe_tree(tmp_path / "code")),
+            "factory": "facenet_pytorch.models.mtcnn:PNet",
+            "arguments": {"pretrained": False},
+        },
+        inputs=[{"name": "image", "shape": ["batch", 3, 48, 64], "values": {"range": [-1, 1]}}],
+        trust="Trusted",
+    )
+    status = run(told, tmp_path / "pnet.pt", code=tmp_path / "code")
     assert "failure" not in status, status
-    assert [each["name"] for each in status["signature"]["inputs"]] == ["image"]
-    assert status["signature"]["inputs"][0]["shape"] == ["batch", 3, 48, 64]
+    assert status["path"][-2:] == ["pytorch-export", "tflite"]
+    (given,) = read_manifest(Path(status["artifact"]["uri"].removeprefix("file://")))[0].signature.inputs
+    assert (given.name, given.shape) == ("image", ["batch", 3, 48, 64])
+    assert len(status["verification"]["outputs"]) == 2  # probabilities, and where the face is
     assert all(float(output["relativeRms"]) < 1e-5 for output in status["verification"]["outputs"])
