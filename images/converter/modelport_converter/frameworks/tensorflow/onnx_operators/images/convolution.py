@@ -187,8 +187,7 @@ def _spread_out(weights: tf.Tensor, dilations: Sequence[int]) -> tf.Tensor:
 @operator("ConvTranspose")
 def _transposed(node: Node) -> Results:
     """Each element is spread by the kernel; of the whole result the pads are cut off."""
-    x, weights = to_last(node), node.tensor(1)
-    kernel_shape = _kernel_lengths(node)
+    x, kernel_shape = to_last(node), _kernel_lengths(node)
     count, groups = len(kernel_shape), node.attributes["group"]
     strides = node.attributes.get("strides") or [1] * count
     dilations = node.attributes.get("dilations") or [1] * count

@@ -51,8 +51,8 @@ def _flat(node: Node, index: int, rank: int | None) -> tf.Tensor:
 
     The other input keeps its axes, which the result has: it follows from inputs of the model.
     """
-    known = node.known(index)
-    if known is None or node.known(1 - index) is not None or rank is None or known.ndim > rank or known.ndim < 2 or known.shape[0] != 1:  # noqa: PLR2004  # a list
+    known = None if node.known(1 - index) is not None else node.known(index)
+    if known is None or rank is None or known.ndim > rank or known.ndim < 2 or known.shape[0] != 1:  # noqa: PLR2004  # a list
         return node.tensor(index)
     return node.scope.keep(node.scope.derive(known, "flat", lambda: known.reshape(_inner(known.shape))))
 
