@@ -23,7 +23,7 @@ def lengths_of(node: Node, last: tf.Tensor) -> list[Length]:
 
 def tell_channels(node: Node, last: tf.Tensor, lengths: Sequence[Length]) -> tf.Tensor:
     """Return an image of these lengths for TensorFlow Lite, whose converter forgets how many channels there are."""
-    if not node.scope.lite or last.shape.is_fully_defined():
+    if not node.scope.lite or last.shape.is_fully_defined() or last.shape[-1] is None:
         return last
     return tf.reshape(last, stack([node.scope.length(last, 0), *lengths, int(last.shape[-1])]))
 
