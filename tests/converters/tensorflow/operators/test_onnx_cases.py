@@ -6,11 +6,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from converters.tensorflow.operators.onnx_cases import FAMILIES
+from converters.tensorflow.operators import onnx_cases, onnx_details
 from converters.verdicts import convert_all
 
 pytestmark = [pytest.mark.converters, pytest.mark.timeout(1800)]  # the first one asks all
-CASES = {case.name: case for family in FAMILIES for case in family()}
+CASES = {case.name: case for family in (*onnx_cases.FAMILIES, *onnx_details.FAMILIES) for case in family()}
 LITE = [case.name for case in CASES.values() if case.lite]
 
 

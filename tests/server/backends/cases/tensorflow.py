@@ -52,25 +52,49 @@ def _identity(folder):
 
 
 def _jpeg(folder):
-    signature = _signature(("file", "string", ["batch"]), ("size", "int32", ["batch", 3]))
+    """Decode files of JPEG, which come as strings that are no text: how large the images are, and how bright."""
+    signature = Signature(
+        inputs=[Tensor(name="file", dtype="string", shape=["batch"])],
+        outputs=[
+            Tensor(name="bright", dtype="float32", shape=["batch"]),
+            Tensor(name="size", dtype="int32", shape=["batch", 3]),
+        ],
+    )
 
-    def size_of(content):
+    def look_at(content):
         return tf.cond(
-            tf.io.is_jpeg(content), lambda: tf.shape(tf.io.decode_jpeg(content)), lambda: tf.zeros(3, tf.int32)
+            tf.io.is_jpeg(content),
+            lambda: _measure(tf.io.decode_jpeg(content)),
+            lambda: _measure(tf.zeros([0, 0, 0], tf.uint8)),
         )
 
-    saved = _save(folder, signature, lambda given: {"size": tf.map_fn(size_of, given["file"], tf.int32)})
-    sizes = [(8, 16, 3), (24, 8, 1)]
-    files = {
-        tf.io.encode_jpeg(np.full(size, 99, np.uint8)).numpy().decode(errors="surrogateescape"): size for size in sizes
+    def answer(given):
+        bright, size = tf.map_fn(look_at, given["file"], fn_output_signature=(tf.float32, tf.int32))
+        return {"bright": bright, "size": size}
+
+    saved = _save(folder, signature, answer)
+    images = [np.full((8, 16, 3), 99, np.uint8), np.full((24, 8, 1), 200, np.uint8)]
+    files = [tf.io.encode_jpeg(each).numpy() for each in images]
+    known = {
+        each.decode(errors="surrogateescape"): [part.numpy() for part in _measure(tf.io.decode_jpeg(each))]
+        for each in files
     }
-    first, second = files
+    assert [round(float(bright)) for bright, _ in known.values()] == [99, 200]
+    first, second = known
     questions = tuple({"file": np.array(each, object)} for each in ([first, second], [second, second]))
+    none = np.float32(0), np.zeros(3, np.int32)
 
     def right(inputs):
-        return {"size": np.array([files.get(each, (0, 0, 0)) for each in inputs["file"]], np.int32)}
+        found = [known.get(each, none) for each in inputs["file"]]
+        return {"bright": np.stack([each[0] for each in found]), "size": np.stack([each[1] for each in found])}
 
-    return Case(*saved, questions, right)
+    return Case(*saved, questions, right, 1e-3)
+
+
+def _measure(image):
+    """Return how bright an image is, 0 where it has no pixels, and its lengths."""
+    bright = tf.math.divide_no_nan(tf.reduce_sum(tf.cast(image, tf.float32)), tf.cast(tf.size(image), tf.float32))
+    return bright, tf.shape(image)
 
 
 def _loop(folder):

@@ -15,6 +15,8 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.node import Known,
 
 WHOLE = {onnx.TensorProto.INT64}
 """The type of lengths; what becomes of another type is the graph's business."""
+TO_THE_END = {np.iinfo(np.int32).max, np.iinfo(np.int64).max}
+"""Where a slice ends that goes on to the end, whatever its direction."""
 Compute = Callable[[Node], Known | None]
 
 
@@ -142,8 +144,12 @@ def _slice(node: Node) -> Known | None:
             return None
         starts, ends = known[0].tolist(), known[1].tolist()
         steps = known[3].tolist() if node.has(4) and known[3] is not None else [1]
-    end = None if steps[0] < 0 and ends[0] < -len(data) else ends[0]
-    return data[slice(starts[0], end, steps[0])]
+    start, end, step = starts[0], ends[0], steps[0]
+    if step < 0 and start < -len(data):
+        start = 0
+    if end in TO_THE_END or (step < 0 and end < -len(data)):
+        end = None
+    return data[slice(start, end, step)]
 
 
 def _concat(node: Node) -> Known | None:
@@ -163,7 +169,7 @@ def _unsqueeze(node: Node) -> Known | None:
 
 
 def _squeeze(node: Node) -> Known | None:
-    return np.squeeze(_array(node, 0), _axes(node))
+    return np.squeeze(_array(node, 0), _axes(node) or None)
 
 
 def _reshape(node: Node) -> Known | None:

@@ -11,10 +11,11 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.tensors import (
     indexing,
     reductions,
     shapes,
+    slicing,
 )
 
 __all__ = ["OPERATORS"]
 _ = (
     activations, control, convolution, detecting, elementwise, indexing, linear, normalizing, pooling, quantized,
-    quantized_images, recurrent, reductions, resizing, shapes,
+    quantized_images, recurrent, reductions, resizing, shapes, slicing,
 )  # fmt: skip

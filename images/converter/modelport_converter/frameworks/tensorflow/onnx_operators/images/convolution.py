@@ -52,7 +52,7 @@ def _fused(node: Node) -> Results:
 def convolve(node: Node) -> tf.Tensor:
     """Return the convolution of the first two inputs, with its channels last."""
     x = to_last(node)
-    kernel_shape = [int(each) for each in node.tensor(1).shape[2:]]
+    kernel_shape = _kernel_lengths(node)
     count, groups = len(kernel_shape), node.attributes["group"]
     strides = node.attributes.get("strides") or [1] * count
     dilations = node.attributes.get("dilations") or [1] * count
@@ -85,14 +85,23 @@ def convolve(node: Node) -> tf.Tensor:
     return result if bias is None else result + bias
 
 
+def _kernel_lengths(node: Node) -> list[int]:
+    """Return how high and wide the weights are, or the like."""
+    shape = node.tensor(1).shape
+    if not shape.is_fully_defined():
+        message = f"expected weights of known lengths, found {shape}"
+        raise ValueError(message)
+    return [int(each) for each in shape[2:]]
+
+
 def _is_same(
     kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], pads: Sequence[tuple[Length, Length]]
 ) -> bool:
     """Whether TensorFlow's own padding is this one, whatever the image's size: as much on both sides, and no strides."""
     return all(
         stride == 1
-        and before == behind
         and isinstance(before, int)
+        and before == behind
         and 2 * before == (size - 1) * dilation
         and before > 0
         for size, stride, dilation, (before, behind) in zip(kernel, strides, dilations, pads, strict=True)
@@ -178,8 +187,7 @@ def _spread_out(weights: tf.Tensor, dilations: Sequence[int]) -> tf.Tensor:
 @operator("ConvTranspose")
 def _transposed(node: Node) -> Results:
     """Each element is spread by the kernel; of the whole result the pads are cut off."""
-    x, weights = to_last(node), node.tensor(1)
-    kernel_shape = [int(each) for each in weights.shape[2:]]
+    x, kernel_shape = to_last(node), _kernel_lengths(node)
     count, groups = len(kernel_shape), node.attributes["group"]
     strides = node.attributes.get("strides") or [1] * count
     dilations = node.attributes.get("dilations") or [1] * count
@@ -236,7 +244,10 @@ def _cuts(
     if wanted is not None:
         wanted = wanted[-count:]
     elif auto in {"SAME_UPPER", "SAME_LOWER"}:
-        wanted = [length * stride for length, stride in zip(lengths, strides, strict=True)]
+        wanted = [
+            _least(length * stride, every + extra)
+            for length, stride, every, extra in zip(lengths, strides, whole, more, strict=True)
+        ]
     if wanted is None:
         pads = node.attributes.get("pads") or [0] * (2 * count)
         return [(pads[axis], pads[axis + count]) for axis in range(count)], more
@@ -249,6 +260,10 @@ def _cuts(
         less = total // 2
         cuts.append((less, total - less) if auto == "SAME_UPPER" else (total - less, less))
     return cuts, added
+
+
+def _least(left: Length, right: Length) -> Length:
+    return tf.minimum(left, right) if tf.is_tensor(left) or tf.is_tensor(right) else min(left, right)
 
 
 def _cut(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator, to_int32
 
 MOST_WRITTEN = 100
 """Up to so many classes of all rows are written one after the other."""
@@ -12,7 +12,7 @@ MOST_WRITTEN = 100
 def _suppress(node: Node) -> Results:
     """Return (selected, 3): batch, class, box; of each batch and class those of the highest scores first."""
     boxes, scores = node.tensor(0), node.tensor(1)
-    most = tf.cast(tf.reshape(node.tensor(2), []), tf.int32) if node.has(2) else tf.constant(0)
+    most = to_int32(tf.reshape(node.tensor(2), [])) if node.has(2) else tf.constant(0)
     overlap = tf.reshape(node.tensor(3), []) if node.has(3) else tf.constant(0.0)
     lowest = tf.reshape(node.tensor(4), []) if node.has(4) else tf.constant(-float("inf"))
     if node.attributes["center_point_box"]:

@@ -23,7 +23,7 @@ def lengths_of(node: Node, last: tf.Tensor) -> list[Length]:
 
 def tell_channels(node: Node, last: tf.Tensor, lengths: Sequence[Length]) -> tf.Tensor:
     """Return an image of these lengths for TensorFlow Lite, whose converter forgets how many channels there are."""
-    if not node.scope.lite or last.shape.is_fully_defined():
+    if not node.scope.lite or last.shape.is_fully_defined() or last.shape[-1] is None:
         return last
     return tf.reshape(last, stack([node.scope.length(last, 0), *lengths, int(last.shape[-1])]))
 
@@ -45,8 +45,8 @@ def find_pads(
 
 
 def _same(length: Length, reach: int, stride: int, *, is_upper: bool) -> tuple[Length, Length]:
-    """Return pads so that there is one result for each stride that begins."""
-    total = (-(-length // stride) - 1) * stride + reach - length
+    """Return pads so that there is one result for each stride that begins; without strides they are the same for all lengths."""
+    total = reach - 1 if stride == 1 else (-(-length // stride) - 1) * stride + reach - length
     total = max(total, 0) if isinstance(total, int) else tf.maximum(total, 0)
     less = total // 2
     return (less, total - less) if is_upper else (total - less, less)

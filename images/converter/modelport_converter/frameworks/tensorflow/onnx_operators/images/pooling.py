@@ -55,7 +55,10 @@ def _windows(node: Node, last: tf.Tensor) -> _Windows:
     strides = node.attributes.get("strides") or [1] * len(kernel)
     dilations = node.attributes.get("dilations") or [1] * len(kernel)
     lengths = lengths_of(node, last)
-    pads = find_pads(node, lengths, kernel, strides, dilations)
+    if node.attributes["auto_pad"].startswith("SAME") and any(map(_may_cut, kernel, strides, dilations)):
+        message = f"expected windows that touch each other with auto_pad, found {kernel} with strides {strides}"
+        raise ValueError(message)
+    pads = find_pads(node, lengths, kernel, strides, [1] * len(kernel))  # as ONNX Runtime does, also of dilated windows
     more, counts = [], []
     for length, size, stride, dilation, (before, behind) in zip(lengths, kernel, strides, dilations, pads, strict=True):
         free = length + before + behind - ((size - 1) * dilation + 1)
@@ -68,6 +71,11 @@ def _windows(node: Node, last: tf.Tensor) -> _Windows:
         more.append(max(extra, 0) if isinstance(extra, int) else tf.maximum(extra, 0))
         counts.append(count)
     return _Windows(kernel, strides, dilations, pads, more, counts)
+
+
+def _may_cut(size: int, stride: int, dilation: int) -> bool:
+    """Whether ONNX Runtime, whose pads may be negative, may leave out elements before the first window, or a window."""
+    return size < stride - 1 or (dilation > 1 and size < stride)
 
 
 def _towards_zero(free: Length, stride: int) -> Length:

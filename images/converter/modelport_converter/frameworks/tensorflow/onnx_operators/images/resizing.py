@@ -12,6 +12,8 @@ import tensorflow as tf
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import Length, Node, Results, operator, where_last
 
 F = tf.float32
+OLD = "old"
+"""How the nearest element was found before operator set 11: the one before where there become more, else the one behind."""
 
 
 class _Axis(NamedTuple):
@@ -29,7 +31,7 @@ class _Axis(NamedTuple):
 def _resize(node: Node) -> Results:
     attributes = node.attributes
     if node.kind == "Upsample" or node.version <= 10:  # noqa: PLR2004  # whose coordinates were asymmetric
-        attributes = {**attributes, "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        attributes = {**attributes, "coordinate_transformation_mode": "asymmetric", "nearest_mode": OLD}
         node = node._replace(attributes=attributes)
     mode = attributes["mode"]
     if mode not in {"nearest", "linear", "cubic"}:
@@ -44,7 +46,8 @@ def _resize(node: Node) -> Results:
     for axis in axes:
         x = resize(node, x, axis, axis.at if last is None else where_last(axis.at, rank))
     if x.dtype != given:
-        x = tf.cast(tf.clip_by_value(tf.round(x), given.min, given.max), given)
+        x = tf.round(x) if attributes.get("antialias") else x  # else it is cut, as ONNX Runtime does
+        x = tf.cast(tf.clip_by_value(x, given.min, given.max), given)
     return x if last is None else node.scope.from_last(x)
 
 
@@ -76,7 +79,8 @@ def _find_axes(node: Node) -> list[_Axis]:
 
 
 def _stays(axis: _Axis) -> bool:
-    return isinstance(axis.scale, float) and axis.scale == 1 and axis.region == (0.0, 1.0)
+    """Whether an axis is as it was; ONNX Runtime takes no region of one that is as long."""
+    return isinstance(axis.scale, float) and axis.scale == 1
 
 
 def _is_empty(node: Node, index: int) -> bool:
@@ -182,6 +186,7 @@ def _nearest(node: Node, x: tf.Tensor, axis: _Axis, index: int) -> tf.Tensor:
         "round_prefer_floor": lambda: tf.math.ceil(places - 0.5),
         "round_prefer_ceil": lambda: tf.floor(places + 0.5),
         "floor": lambda: tf.floor(places),
+        OLD: lambda: tf.where(axis.scale < 1, tf.math.ceil(places), tf.floor(places)),
         "ceil": lambda: tf.math.ceil(places),
     }[mode]()
     return _outside(node, _take(x, tf.cast(near, tf.int32), axis, index), places, axis, index)

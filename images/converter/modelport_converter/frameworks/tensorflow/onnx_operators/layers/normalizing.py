@@ -15,6 +15,7 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
     stack,
     where_last,
 )
+from modelport_converter.frameworks.tensorflow.onnx_operators.tensors.elementwise import dtype_of
 
 BY_AXIS = 13
 """Operator set since which softmax is of one axis; before it is of all from that axis on."""
@@ -87,7 +88,8 @@ def _layer(node: Node) -> Results:
     result = tf.cast(result, given.dtype) * node.tensor(1)
     bias = node.optional(2)
     result = result if bias is None else result + bias
-    return [result, mean, factor][: node.results]
+    kind = dtype_of(node.attributes["stash_type"])
+    return [result, *(tf.cast(each, kind) for each in (mean, factor))][: node.results]
 
 
 @operator("RMSNormalization")
@@ -148,9 +150,9 @@ def _lp(node: Node) -> Results:
 @operator("MeanVarianceNormalization")
 def _mean_variance(node: Node) -> Results:
     x, axes = node.tensor(), node.attributes.get("axes", [0, 2, 3])
-    mean = tf.reduce_mean(x, axes, keepdims=True)
-    deviation = tf.sqrt(tf.reduce_mean(tf.square(x), axes, keepdims=True) - tf.square(mean))
-    return (x - mean) / (deviation + tf.constant(1e-9, x.dtype))
+    x = x - tf.reduce_mean(x, axes, keepdims=True)
+    deviation = tf.sqrt(tf.reduce_mean(tf.square(x), axes, keepdims=True))
+    return x / (deviation + tf.constant(1e-9, x.dtype))
 
 
 @operator("LRN")

@@ -11,10 +11,12 @@ import tensorflow as tf
 from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, operator
 
 math_of: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    "Abs": tf.abs, "Acos": tf.acos, "Acosh": tf.acosh, "Asin": tf.asin, "Asinh": tf.asinh, "Atan": tf.atan,
+    "Abs": lambda x: x if x.dtype.is_unsigned else tf.abs(x), "Acos": tf.acos, "Acosh": tf.acosh, "Asin": tf.asin, "Asinh": tf.asinh, "Atan": tf.atan,
     "Atanh": tf.atanh, "Ceil": tf.math.ceil, "Cos": tf.cos, "Cosh": tf.cosh, "Exp": tf.exp, "Floor": tf.floor,
     "Identity": tf.identity, "Log": tf.math.log, "Neg": tf.negative, "Not": tf.logical_not, "Reciprocal": lambda x: 1 / x,
-    "Round": tf.round, "Sign": tf.sign, "Sin": tf.sin, "Sinh": tf.sinh, "Sqrt": tf.sqrt, "Tan": tf.tan, "Tanh": tf.tanh,
+    "Round": tf.round,
+    "Sign": lambda x: tf.cast(tf.not_equal(x, tf.zeros([], x.dtype)), x.dtype) if x.dtype.is_unsigned else tf.sign(x),
+    "Sin": tf.sin, "Sinh": tf.sinh, "Sqrt": tf.sqrt, "Tan": tf.tan, "Tanh": tf.tanh,
     "IsNaN": tf.math.is_nan, "BitwiseNot": tf.bitwise.invert,
 }  # fmt: skip
 """ONNX rounds halves to the even number, as TensorFlow does."""
@@ -45,8 +47,11 @@ def _binary(node: Node) -> Results:
 
 
 def _flat(node: Node, index: int, rank: int | None) -> tf.Tensor:
-    """Return an input without axes of one that its broadcasting to so many axes does not need: TensorFlow fuses biases that are lists."""
-    known = node.known(index)
+    """Return an input without axes of one that its broadcasting to so many axes does not need: TensorFlow fuses biases that are lists.
+
+    The other input keeps its axes, which the result has: it follows from inputs of the model.
+    """
+    known = None if node.known(1 - index) is not None else node.known(index)
     if known is None or rank is None or known.ndim > rank or known.ndim < 2 or known.shape[0] != 1:  # noqa: PLR2004  # a list
         return node.tensor(index)
     return node.scope.keep(node.scope.derive(known, "flat", lambda: known.reshape(_inner(known.shape))))
@@ -82,7 +87,12 @@ def _pow(node: Node) -> Results:
             return simple(base)
     if base.dtype.is_integer and exponent.dtype.is_floating:
         return tf.cast(tf.pow(tf.cast(base, tf.float64), tf.cast(exponent, tf.float64)), base.dtype)
-    return tf.pow(base, tf.cast(exponent, base.dtype))
+    exponent = tf.cast(exponent, base.dtype)
+    if base.dtype.is_floating or (known is not None and (known >= 0).all()):
+        return tf.pow(base, exponent)
+    power = tf.pow(base, tf.abs(exponent))  # TensorFlow has none of whole numbers with exponents below zero
+    is_one = tf.equal(tf.abs(power), 1)
+    return tf.where((exponent >= 0) | is_one, power, tf.zeros_like(power))
 
 
 @operator("Mod", elementwise=True)
@@ -173,6 +183,9 @@ def _cast(node: Node) -> Results:
         return tf.as_string(x)
     if target == tf.bool:
         return tf.not_equal(x, tf.zeros([], x.dtype))
+    if x.dtype.is_floating and target.is_integer and target not in {tf.int32, tf.int64, tf.uint64}:
+        # what it does not hold loses its upper bits, as in ONNX Runtime; TensorFlow's kernels do so or cut it
+        return tf.cast(tf.cast(x, tf.int64 if target == tf.uint32 else tf.int32), target)
     return tf.cast(x, target)
 
 

@@ -155,9 +155,10 @@ def _one_hot(node: Node) -> Results:
 
 @operator("NonZero")
 def _non_zero(node: Node) -> Results:
-    x = node.tensor()
+    """Return (axes, found); a scalar is a list of one element, as in ONNX Runtime."""
+    x = node.tensor() if node.rank() else tf.reshape(node.tensor(), [1])
     x = x if x.dtype == tf.bool else tf.not_equal(x, tf.zeros([], x.dtype))
-    return tf.transpose(tf.where(x)) if node.rank() else tf.zeros([0, tf.cast(x, tf.int32)], tf.int64)
+    return tf.transpose(tf.where(x))
 
 
 @operator("Compress")

@@ -19,10 +19,16 @@ def _truth(reduce: Reduce) -> Reduce:
     )
 
 
+def _cut(reduce: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a function that of whole numbers gives whole ones, cut towards zero."""
+    return lambda x: reduce(x) if x.dtype.is_floating else tf.cast(reduce(tf.cast(x, tf.float64)), x.dtype)
+
+
+_sqrt, _log = _cut(tf.sqrt), _cut(tf.math.log)
 REDUCTIONS: dict[str, Reduce] = {
     "ReduceL1": lambda x, axes, keepdims: tf.reduce_sum(tf.abs(x), axes, keepdims=keepdims),
-    "ReduceL2": lambda x, axes, keepdims: tf.sqrt(tf.reduce_sum(tf.square(x), axes, keepdims=keepdims)),
-    "ReduceLogSum": lambda x, axes, keepdims: tf.math.log(tf.reduce_sum(x, axes, keepdims=keepdims)),
+    "ReduceL2": lambda x, axes, keepdims: _sqrt(tf.reduce_sum(tf.square(x), axes, keepdims=keepdims)),
+    "ReduceLogSum": lambda x, axes, keepdims: _log(tf.reduce_sum(x, axes, keepdims=keepdims)),
     "ReduceLogSumExp": tf.reduce_logsumexp,
     "ReduceMax": _truth(tf.reduce_max),
     "ReduceMean": tf.reduce_mean,
@@ -34,7 +40,7 @@ REDUCTIONS: dict[str, Reduce] = {
 ALONE: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "ReduceL1": tf.abs,
     "ReduceL2": tf.abs,
-    "ReduceLogSum": tf.math.log,
+    "ReduceLogSum": _log,
     "ReduceSumSquare": tf.square,
 }
 """What becomes of a single element."""

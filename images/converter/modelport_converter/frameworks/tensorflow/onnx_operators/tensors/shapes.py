@@ -53,10 +53,11 @@ def _reshape(node: Node) -> Results:
 def _target(node: Node) -> tf.Tensor:
     """Return the shape with the lengths that zeros copy; one free length is written as the one that remains."""
     value = node.inputs[1]
-    if not node.is_list(1):
-        return node.vector(1)
-    wanted = node.lengths(1)
     zeros_copy = not node.attributes.get("allowzero")
+    if not node.is_list(1):
+        whole = node.vector(1)
+        return _or_all_copied(node, whole) if zeros_copy else whole
+    wanted = node.lengths(1)
     shape: list[Length] = []
     for axis, each in enumerate(wanted):
         if not isinstance(each, int):
@@ -64,6 +65,13 @@ def _target(node: Node) -> tf.Tensor:
         else:
             shape.append(node.scope.length(node.tensor(), axis) if each == 0 and zeros_copy else each)
     return stack(_with_rest(shape))
+
+
+def _or_all_copied(node: Node, shape: tf.Tensor) -> tf.Tensor:
+    """Return a shape whose zeros are the input's lengths, however many there are."""
+    count = tf.size(shape)
+    own = tf.concat([stack(node.shape()), tf.zeros([count], tf.int32)], 0)[:count]
+    return tf.where(tf.equal(shape, 0), own, shape)
 
 
 def _or_copied(node: Node, scalar: tf.Tensor, axis: int) -> tf.Tensor:
@@ -85,12 +93,12 @@ def _flatten(node: Node) -> Results:
 
 
 def axes_of(node: Node, index: int = 1) -> list[int] | None:
-    """Return the axes of a node: an attribute, or since a later operator set an input; None for those left out."""
+    """Return the axes of a node: an attribute, or since a later operator set an input; None for those left out, or none."""
     if "axes" in node.attributes:
-        return [int(each) for each in node.attributes["axes"]]
+        return [int(each) for each in node.attributes["axes"]] or None
     if not node.has(index):
         return None
-    return [int(each) for each in node.constant(index, "axes").reshape(-1)]
+    return [int(each) for each in node.constant(index, "axes").reshape(-1)] or None
 
 
 @operator("Squeeze")
@@ -168,51 +176,6 @@ def _split(node: Node) -> Results:
     return [part if last is None else node.scope.from_last(part) for part in parts]
 
 
-@operator("Slice")
-def _slice(node: Node) -> Results:
-    """As Python cuts, with axes counted from the end, too; what is cut at a very large number goes to the end."""
-    x, rank = node.tensor(), node.rank()
-    if "starts" in node.attributes:
-        starts, ends = node.attributes["starts"], node.attributes["ends"]
-        axes, steps = node.attributes.get("axes"), None
-    else:
-        starts, ends = node.lengths(1), node.lengths(2)
-        axes = node.constant(3, "axes").reshape(-1).tolist() if node.has(3) else None
-        steps = node.constant(4, "steps").reshape(-1).tolist() if node.has(4) else None
-    slices = [slice(None)] * rank
-    for number, axis in enumerate(axes if axes is not None else range(len(starts))):
-        step = 1 if steps is None else int(steps[number])
-        length = x.shape[axis]
-        slices[axis] = slice(_bound(starts[number], step, length), _end(ends[number], step, length), step)
-    if all(each == slice(None) for each in slices):
-        return tf.identity(x)
-    return x[tuple(slices)]
-
-
-FAR = np.iinfo(np.int32).max
-
-
-def _bound(place: Length, step: int, length: int | None) -> Length | None:
-    if not isinstance(place, int):
-        return place
-    if place >= FAR:
-        return None if step < 0 else FAR
-    if place <= -FAR:
-        return None if step > 0 else -FAR
-    return None if place == 0 and step > 0 else place if length is None else max(place, -length - 1)
-
-
-def _end(place: Length, step: int, length: int | None) -> Length | None:
-    """Return where a slice ends; None: behind the last element, or before the first one."""
-    if not isinstance(place, int):
-        return place
-    if place >= FAR or (step > 0 and length is not None and place >= length):
-        return None if step > 0 else FAR
-    if place <= -FAR or (step < 0 and length is not None and place < -length):
-        return None if step < 0 else -FAR
-    return place
-
-
 @operator("Expand")
 def _expand(node: Node) -> Results:
     """Both shapes are broadcast: lengths of one in either of them take the other's."""
@@ -243,7 +206,7 @@ def _broadcast(left: Length, right: Length) -> Length:
         return max(left, right)
     if isinstance(left, int) or isinstance(right, int):
         return left if isinstance(left, int) else right
-    return tf.maximum(left, right)
+    return tf.where(tf.equal(left, 1), right, left)
 
 
 @operator("Tile")
@@ -312,8 +275,13 @@ def _constant_of_shape(node: Node) -> Results:
 
 @operator("Range")
 def _range(node: Node) -> Results:
+    """Where the limit is behind the start there is nothing, which TensorFlow takes for an error."""
     start, limit, delta = (tf.reshape(node.tensor(index), []) for index in range(3))
-    return tf.range(start, limit, delta)
+    given = start.dtype
+    if given == tf.int16:
+        start, limit, delta = (tf.cast(each, tf.int32) for each in (start, limit, delta))
+    limit = tf.where(delta > 0, tf.maximum(limit, start), tf.minimum(limit, start))
+    return tf.cast(tf.range(start, limit, delta), given)
 
 
 WINDOWS = {
@@ -387,5 +355,8 @@ def _dropout(node: Node) -> Results:
     if node.has(2) and (training is None or bool(training)):
         message = "expected a model that is asked, found one in training"
         raise ValueError(message)
-    mask = tf.ones_like(x, tf.bool)
+    if node.version < 12:  # noqa: PLR2004  # before it, ONNX Runtime's mask has nothing in it
+        mask = tf.zeros_like(x, tf.bool if node.version >= 10 else x.dtype)  # noqa: PLR2004
+    else:
+        mask = tf.ones_like(x, tf.bool)
     return [tf.identity(x), mask][: node.results]
