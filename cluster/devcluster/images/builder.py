@@ -34,6 +34,14 @@ _SUITE = "bookworm"
 _BASE_PACKAGES = ("ca-certificates", "python3-minimal", "python3", "python3-venv")
 _APT = 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";\n'
 """Settings of apt: as in the public image, it keeps no index of all packages, of 75 MB, in the layers that install some."""
+_LEFT_OUT = (
+    "var/cache/apt/*",
+    "var/lib/apt/lists/*",
+    "usr/share/doc/*",
+    "usr/share/man/*",
+    "usr/share/locale/*",
+    "dev/*",
+)
 _TAG = "modelport-base"
 _PLACES = threading.BoundedSemaphore(max(3, os.cpu_count() or 1))
 """So many are built at once: one that waits for a download leaves the processor to others, and more only take memory."""
@@ -187,14 +195,13 @@ def _bootstrap(archive: Path, paths: Paths) -> None:
         )
         (root / "etc" / "apt" / "apt.conf.d" / "docker-clean").write_text(_APT)
         unfinished = archive.with_suffix(".new")
-        left_out = ("./var/cache/apt/*", "./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./dev/*")
-        excludes = [f"--exclude={pattern}" for pattern in left_out]
+        excludes = [f"--exclude=./{pattern}" for pattern in _LEFT_OUT]
         run(["tar", "--create", f"--file={unfinished}", f"--directory={root}", "--one-file-system", *excludes, "."])
         unfinished.rename(archive)
 
 
 def _base_key() -> str:
-    return hashlib.sha256(",".join((_SUITE, *_BASE_PACKAGES, _APT)).encode()).hexdigest()[:12]
+    return hashlib.sha256(",".join((_SUITE, *_BASE_PACKAGES, _APT, *_LEFT_OUT)).encode()).hexdigest()[:12]
 
 
 def _is_built(tag: str) -> bool:
