@@ -149,6 +149,10 @@ bench-gate-cost: install ## Measure what the gate costs beside one export of a n
 bench-exporting: install ## Measure whole conversions of real models beside the frameworks' own exporters
 	PYTHONPATH=tests $(run)/python bench/exporting.py
 
+.PHONY: bench-hops
+bench-hops: install ## Measure what a further hop adds to a whole conversion
+	PYTHONPATH=tests $(run)/python bench/hops.py
+
 .PHONY: bench-tuning
 bench-tuning: install ## Measure models that TVM was tuned for beside ONNX Runtime [OPTIONS=--help]
 	PYTHONPATH=tests $(run)/python bench/tuning.py $(OPTIONS)
