@@ -88,9 +88,6 @@ CASES = {
     "OCR classifier, 48 by 192": Case(
         packages.RAPIDOCR, "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx", "x=1,3,48,192"
     ),
-    "OCR detector, 160 by 160": Case(
-        packages.RAPIDOCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx", "x=1,3,160,160"
-    ),
 }
 
 
