@@ -27,7 +27,7 @@ def compile_file(path: Path, folder: Path) -> None:
         )
         for value in onnx.load(str(path)).graph.input
     ]
-    program = read_program(prepare(path, Signature(inputs=inputs)))
+    program = read_program(prepare(path, Signature(inputs=inputs)), channels_last=False)
     write_files(program, tvm.compile(program.module, make_target(TvmOptions())), folder)
 
 
