@@ -41,7 +41,8 @@ _ARITHMETIC = (
 _WORD = re.compile(r"[\w.+-]*")
 """A symbol, or a number, as text: it calls nothing, whoever evaluates it."""
 _TREES = {None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"}
-_KEY = re.compile(r"[\w.\-/ ]*")
+_KEY = re.compile(r"[\w.:\-/ ]*")
+"""A name of an output, such as TensorFlow's with the number of a tensor."""
 _TENSORS = {
     ("collections", "OrderedDict"),
     ("torch._utils", "_rebuild_tensor_v2"),

@@ -9,7 +9,7 @@ from onnx import TensorProto
 from modelport.asking.onnxruntime.sessions import make_run, open_session
 from modelport.errors import ModelportError
 from modelport_converter.frameworks.onnx.changes.reducing import to_float16, to_int8
-from unit.converters.onnx_models import graph, model, node, value
+from unit.converters.onnx_models import constant, graph, model, node, value
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.standard_normal((3, 4)).astype(np.float32)
@@ -85,6 +85,19 @@ def test_8_bits_are_what_the_model_means(samples, opset):
     affine = one([node("Gemm", ["x", "w", "b"], ["y"])], {"w": numbers(4, 3), "b": numbers(3)}, opset=opset)
     for made in (PASSED, SHARED, affine):
         check_close(made, to_int8(made, samples), within=0.2)
+
+
+@pytest.mark.parametrize("samples", [[], [{"x": numbers(3, 4)} for _ in range(4)]], ids=["dynamic", "static"])
+def test_weights_that_nodes_give_become_8_bits(samples):
+    weights = numbers(4, 3)
+    made = one([constant("w", weights), node("MatMul", ["x", "w"], ["y"])], {})
+    made.ir_version = 3
+    reduced = to_int8(made, samples)
+    check_close(made, reduced, within=0.2)
+    assert {tensor.data_type for tensor in reduced.graph.initializer if list(tensor.dims) == [4, 3]} <= {
+        TensorProto.INT8,
+        TensorProto.UINT8,
+    }
 
 
 def test_stacks_of_matrices_stay_beside_what_is_rounded():

@@ -35,7 +35,7 @@ def write(path, graph, members=(), config=None):
         {"sizes": [{"as_expr": {"expr_str": SYMBOL}}, {"as_expr": {"expr_str": f"Add({SYMBOL}, Integer(-1))"}}]},
         {"sizes": [{"as_expr": {"expr_str": "2*s0 + Max(1, s1 // 2)"}}], "range_constraints": {"s0": {}, SYMBOL: {}}},
         {"in_spec": json.dumps([1, {"type": "builtins.tuple", "context": "null", "children_spec": []}])},
-        {"in_spec": json.dumps([1, {"type": "builtins.dict", "context": json.dumps(["input_ids", "a.b"])}])},
+        {"in_spec": json.dumps([1, {"type": "builtins.dict", "context": json.dumps(["input_ids", "a.b", "Call:0"])}])},
     ],
 )
 def test_operators_arithmetic_and_structures_run_nothing(tmp_path, graph):

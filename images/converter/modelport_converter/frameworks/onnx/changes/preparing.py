@@ -6,7 +6,7 @@ import onnx
 import onnx.inliner
 
 from modelport_converter.onnx_graphs.files import opset_of
-from modelport_converter.onnx_graphs.graphs import fresh_name, names_of, nodes_of
+from modelport_converter.onnx_graphs.graphs import Constants, fresh_name, names_of, nodes_of
 from modelport_converter.onnx_graphs.naming import rename, with_own_names
 
 MATRIX = 2
@@ -19,6 +19,7 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     Kinds of operators take weights apart along different axes.
     """
     copy = with_own_names(onnx.inliner.inline_local_functions(model) if model.functions else model)
+    _store_constants(copy)
     taken, held = names_of(copy), {tensor.name: tensor for tensor in copy.graph.initializer}
     owners: dict[str, str] = {}
     copies: dict[tuple[str, str], str] = {}
@@ -32,6 +33,18 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
                 copy.graph.initializer[-1].name = copies[name, node.op_type]
             node.input[index] = copies[name, node.op_type]
     return copy
+
+
+def _store_constants(model: onnx.ModelProto) -> None:
+    """Make weights that nodes give, as Paddle's exporter writes them, stored ones, in place: the tools round no others."""
+    constants = Constants(model)
+    for node in [node for node in model.graph.node if node.op_type == "Constant"]:
+        value = constants.read(node.output[0])
+        if value is not None:
+            model.graph.initializer.append(onnx.numpy_helper.from_array(value, node.output[0]))
+            model.graph.node.remove(node)
+    # before version 4 of the format, what is stored is an input, too
+    model.ir_version = max(model.ir_version, onnx.IR_VERSION_2019_1_22)
 
 
 class Passed(NamedTuple):
