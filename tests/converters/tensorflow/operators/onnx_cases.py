@@ -402,6 +402,23 @@ def control() -> list[Case]:
          node("If", ["c"], then_branch=then, else_branch=other)],
         {"x": ["n", 2]}, ["y"], {"zero": np.array(0, np.float32)},
     )  # fmt: skip
+    # ONNX Runtime finds out where it comes there
+    unfit = helper.make_graph(
+        [
+            node("Unsqueeze", ["x", "first"], ["steps"]),
+            node("RNN", ["steps", "wide", "again"], ["", "e"], hidden_size=3),
+        ],
+        "other",
+        [],
+        [value("e", FLOAT, None)],
+    )
+    left_out = build(
+        [node("ReduceSum", ["x"], ["total"], keepdims=0), node("Greater", ["total", "zero"], ["c"]),
+         node("If", ["c"], then_branch=then, else_branch=unfit)],
+        {"x": ["n", 2]}, ["y"],
+        {"zero": np.array(0, np.float32), "first": np.array([0], np.int64), "wide": random(1, 3, 4),
+         "again": random(1, 3, 3)},
+    )  # fmt: skip
     squeezed = helper.make_graph([node("Squeeze", ["x", "axis"], ["t"])], "then", [], [value("t", FLOAT, None)])
     kept = helper.make_graph([node("Identity", ["x"], ["e"])], "other", [], [value("e", FLOAT, None)])
     squeeze = build(
@@ -426,6 +443,7 @@ def control() -> list[Case]:
     return [
         Case("loop", loop, asked),
         Case("branch", branch, [{"x": np.abs(random(3, 2))}, {"x": -np.abs(random(2, 2))}], lite=True),
+        Case("branch-of-other-shapes", left_out, [{"x": np.abs(random(3, 2))}]),
         Case("squeeze-of-one", squeeze, [{"x": random(2, 3, 1)}, {"x": random(1, 3, 1)}], lite=True),
         Case("scan", scan, [{"x": random(2, length)} for length in (1, 5)]),
     ]

@@ -20,6 +20,7 @@ from modelport_converter.frameworks.tensorflow.onnx_operators.node import (
     OPERATORS,
     Known,
     Length,
+    MisfitError,
     Node,
     Operator,
     Value,
@@ -51,6 +52,8 @@ class Building:
         self._read: dict[int, tf.Tensor] = {}
         self._last: dict[Any, tf.Tensor] = {}
         self._lengths: dict[tuple[Any, ...], tf.Tensor] = {}
+        self.drops_branches = False
+        """Whether a branch that cannot be built is left out, and is an error whenever it is asked for."""
         self._choices: list[bool] = []
         self._decided = 0
         self._folding = False
@@ -98,12 +101,19 @@ class Building:
         return self._choices[self._decided - 1]
 
     def choose_otherwise(self) -> bool:
-        """Have the last decision that may be taken otherwise be so; return whether there is one."""
+        """Have the last decision that may be taken otherwise be so; return whether there is one.
+
+        After all of them it is whether branches may be left out.
+        """
         while self._choices and not self._choices[-1]:
             self._choices.pop()
         if self._choices:
             self._choices[-1] = False
-        return bool(self._choices)
+            return True
+        if self.lite or self.drops_branches:  # TensorFlow Lite has no errors of a model's own
+            return False
+        self.drops_branches = True
+        return True
 
     def length(self, tensor: tf.Tensor, axis: int) -> Length:
         """Return the length of an axis; the same scalar each time."""
@@ -261,4 +271,5 @@ def _naming(node: Node) -> Iterator[None]:
         if lacks_memory(error) or isinstance(error, ModelportError):
             raise
         message = f"node {node.name:.100} ({node.kind}): {describe_error(error)}"
-        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
+        kind = MisfitError if isinstance(error, ValueError) else ModelportError
+        raise kind(Reason.CONVERSION_FAILED, message) from error

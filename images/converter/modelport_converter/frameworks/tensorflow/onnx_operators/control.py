@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelport_converter.frameworks.tensorflow.onnx_operators.node import Node, Results, Value, operator
+from modelport_converter.frameworks.tensorflow.onnx_operators.node import MisfitError, Node, Results, Value, operator
 
 MOST_TRACES = 4
 
@@ -16,7 +16,8 @@ def _if(node: Node) -> Results:
     """Where the condition is known, so is the branch.
 
     Branches whose results differ in the number of axes, as exporters write what squeezes an axis only of one, cannot both
-    go on: one is taken, and the other one is an error whenever it is asked for.
+    go on: one is taken, and the other one is an error whenever it is asked for. So is one whose shapes do not fit the inputs that
+    the model has, where nothing else can be built: the source fails in it, too.
     """
     known = node.known(0)
     branches = [node.attributes[name] for name in ("else_branch", "then_branch")]
@@ -30,9 +31,19 @@ def _if(node: Node) -> Results:
         ranks.append([each.shape.rank for each in results])
         return results
 
-    results = list(tf.cond(condition, lambda: run(branches[1]), lambda: run(branches[0])))
+    try:
+        results = list(tf.cond(condition, lambda: run(branches[1]), lambda: run(branches[0])))
+    except MisfitError:
+        if not node.scope.drops_branches:
+            raise
+        return _only(node, branches, condition)
     if len(ranks) < len(branches) or ranks[0] == ranks[1]:
         return results
+    return _only(node, branches, condition)
+
+
+def _only(node: Node, branches: Sequence[Any], condition: tf.Tensor) -> Results:
+    """Return the results of one branch, whichever can go on."""
     taken = node.scope.choose()
     results = _tensors(node, node.scope.run(branches[taken], [], node.outer))
     if node.scope.lite:

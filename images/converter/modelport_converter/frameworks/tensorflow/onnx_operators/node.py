@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from modelport.errors import ModelportError
+
 Known = npt.NDArray[Any]
 Value: TypeAlias = Known | tf.Tensor | None
 Length: TypeAlias = int | tf.Tensor
@@ -19,11 +21,17 @@ Results = Any
 """A value, or a list of them where an operator has several results."""
 
 
+class MisfitError(ModelportError):
+    """A node whose inputs do not fit it, by their shapes or types."""
+
+
 class Scope(Protocol):
     """What runs the nodes of one model."""
 
     lite: bool
     """Whether only operators may be used that TensorFlow Lite has built in."""
+    drops_branches: bool
+    """Whether a branch that cannot be built, such as one for inputs of other lengths, is left out."""
 
     def keep(self, array: Known) -> tf.Tensor:
         """Return the tensor of a known value."""
