@@ -42,17 +42,19 @@ class Target(NamedTuple):
     tolerance: Mapping[str, float] = {}
     near: float = 2e-4
     """Relative difference that the published model's answer may have from the one before storing."""
+    near_zero: float = 2e-5
+    """Absolute one, in units of the answer's largest number, or of 1."""
 
 
 TARGETS = {
     ONNX: Target(ONNX),
-    "onnx-float16": Target(ONNX, {"precision": "float16"}, near=2e-2),
-    "onnx-int8": Target(ONNX, {"precision": "int8"}, {"relative": 0.5}, near=1.0),
+    "onnx-float16": Target(ONNX, {"precision": "float16"}, near=2e-2, near_zero=2e-2),
+    "onnx-int8": Target(ONNX, {"precision": "int8"}, {"relative": 0.5}, near=0.5, near_zero=0.5),
     "tvm": Target("tvm"),
     "saved-model": Target("tensorflow-saved-model"),
     "tflite": Target("tflite"),
-    "tflite-float16": Target("tflite", {"precision": "float16"}, near=2e-2),
-    "tflite-int8": Target("tflite", {"precision": "int8"}, {"relative": 0.5}, near=1.0),
+    "tflite-float16": Target("tflite", {"precision": "float16"}, near=2e-2, near_zero=2e-2),
+    "tflite-int8": Target("tflite", {"precision": "int8"}, {"relative": 0.5}, near=0.5, near_zero=0.5),
     "torchscript": Target("torchscript"),
     "pytorch-export": Target("pytorch-export"),
     "pytorch-module": Target("pytorch-module"),

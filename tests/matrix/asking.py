@@ -1,6 +1,6 @@
 """Asks what was published the question whose answer was kept; run by the runtime's own Python.
 
-`python asking.py ARTIFACT RIGHT.npz RELATIVE` prints how the answer differs; nothing if it does not.
+`python asking.py ARTIFACT RIGHT.npz RELATIVE ABSOLUTE` prints how the answer differs; nothing if it does not.
 """
 
 import sys
@@ -14,12 +14,12 @@ from modelport.storage.manifests import MODEL, model_paths
 from modelport_server.backends.base import How
 from modelport_server.execution import loading
 
-ABSOLUTE = 0.1
-"""Of the relative difference, in units of the largest number of the answer, or of 1."""
 
+def ask(artifact: Path, right: Path, relative: float, absolute: float) -> str:
+    """Return how the published model's answer differs from the one before the model was stored; nothing if it does not.
 
-def ask(artifact: Path, right: Path, relative: float) -> str:
-    """Return how the published model's answer differs from the one before the model was stored; nothing if it does not."""
+    The absolute difference is in units of the answer's largest number, or of 1.
+    """
     manifest = read_manifest(artifact)[0]
     infer = loading.load(manifest.runtime, artifact / MODEL, model_paths(manifest.files), How(manifest.load_options))
     kept = dict(np.load(right))
@@ -32,16 +32,16 @@ def ask(artifact: Path, right: Path, relative: float) -> str:
     if len(found) != len(wanted):
         return f"expected {len(wanted)} outputs, found {len(found)}"
     for answer in wanted:  # an order that some forms do not keep is the signature's, which the gate judges
-        near = [each for each in found if each.shape == answer.shape and _is_near(each, answer, relative)]
+        near = [each for each in found if each.shape == answer.shape and _is_near(each, answer, relative, absolute)]
         if not near:
             return f"no output is what the framework answered for shape {list(answer.shape)}"
     return ""
 
 
-def _is_near(found: Any, wanted: Any, relative: float) -> bool:
-    absolute = ABSOLUTE * relative * max(1.0, float(np.abs(wanted).max(initial=0)))
-    return bool(np.allclose(found, wanted, rtol=relative, atol=absolute))
+def _is_near(found: Any, wanted: Any, relative: float, absolute: float) -> bool:
+    largest = max(1.0, float(np.abs(wanted).max(initial=0)))
+    return bool(np.allclose(found, wanted, rtol=relative, atol=absolute * largest))
 
 
 if __name__ == "__main__":
-    sys.stdout.write(ask(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))
+    sys.stdout.write(ask(Path(sys.argv[1]), Path(sys.argv[2]), *map(float, sys.argv[3:])))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from conversion_matrix import CONVERTS, TARGETS, WRONG, Cell, Row, converter_digest
+from conversion_matrix import CONVERTS, TARGETS, WRONG, Cell, Row, Target, converter_digest
 
 from matrix.sources import ROOT
 from modelport.frameworks import FORMATS
@@ -97,16 +97,25 @@ def _row(cell: Cell, status: dict[str, Any], seconds: float, folder: Path, artif
     latencies = status["verification"].get("performance", {}).get("latencies", [])
     if latencies:
         measured |= {"rows": latencies[0]["rows"], "milliseconds": latencies[0]["p50"]}
-    wrong = ask(artifact, folder / "right.npz", TARGETS[cell.target].near)
+    wrong = ask(artifact, folder / "right.npz", TARGETS[cell.target])
     return Row(outcome=WRONG if wrong else CONVERTS, message=wrong, **measured, **common)
 
 
-def ask(artifact: Path, right: Path, relative: float) -> str:
+def ask(artifact: Path, right: Path, target: Target) -> str:
     """Return how the published model's answer differs from the one before the model was stored; nothing if it does not."""
     if not right.exists():
         return ""
     image = RUNTIMES[read_manifest(artifact)[0].runtime].image
     paths = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/server"))
-    command = [prepare(find_recipe(image)), "-W", "ignore", ASKING, artifact, right, str(relative)]
+    command = [
+        prepare(find_recipe(image)),
+        "-W",
+        "ignore",
+        ASKING,
+        artifact,
+        right,
+        str(target.near),
+        str(target.near_zero),
+    ]
     ended, answer, errors = _call(command, {**os.environ, "PYTHONPATH": paths})
     return answer if ended == 0 else f"the question fails: {errors.strip()[-MESSAGE:]}"
