@@ -12,6 +12,7 @@ import prometheus_client
 
 from modelport.jobs.planning import MOVER_IMAGE
 from modelport_operator import logs
+from modelport_operator.backoff import Backoff
 from modelport_operator.controller import watches
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Controller, Key
@@ -67,7 +68,7 @@ async def _run(settings: Settings, platform: Platform) -> None:
             reverifications=Reverifications(platform.reverifications),
             instance=os.environ.get("HOSTNAME", "modelport-operator"),
         )
-        queue: WorkQueue[Key] = WorkQueue(base_delay=settings.backoff_seconds, max_delay=settings.max_backoff_seconds)
+        queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
         controller = Controller(
             reconciler,
             queue=queue,

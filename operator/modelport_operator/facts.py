@@ -56,6 +56,8 @@ class Pod(Facts, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     unschedulable: str = ""
+    scheduled: float | None = None
+    """When it got its node."""
     disrupted: str = ""
     deleting: bool = False
     ready: bool = False
@@ -93,6 +95,11 @@ class Job(Facts, frozen=True, kw_only=True):
     key: str
     stage: str
     created: float
+    inputs: str = ""
+    request: str = ""
+    """What its steps are asked, as JSON."""
+    server_image: str = ""
+    """What tries the model."""
     attempt: int = 1
     complete: bool = False
     failed: str = ""
@@ -116,7 +123,6 @@ class Deployment(Facts, frozen=True, kw_only=True):
     request: str
     wanted: int
     """spec.replicas"""
-    offers_grpc: bool = False
     pull_secrets: tuple[str, ...] = ()
     generation: int = 1
     observed_generation: int = 0
@@ -126,18 +132,26 @@ class Deployment(Facts, frozen=True, kw_only=True):
     available: int = 0
     owns_by_update: bool = False
     """Whether what was posted is still owned as an update, which an apply would not remove fields of."""
+    pods_refused: str = ""
+    """Why it cannot make pods: the message of its condition ReplicaFailure."""
+    overdue: str = ""
+    """That its rollout takes too long: the message of its condition Progressing, once that is False."""
     pods: tuple[Pod, ...] = ()
 
     @property
-    def rolled_out(self) -> bool:
-        """Whether all its pods are of the newest template and available, and no pod of an older one answers any more.
+    def is_current(self) -> bool:
+        """Whether its pods are of the newest template alone: no pod of an older one answers any more.
 
         `kubectl rollout status` does not wait for the last: a pod that is being deleted still gets requests until every
         node knows.
         """
-        seen = self.observed_generation >= self.generation
-        counted = seen and self.wanted == self.updated == self.replicas and self.available >= self.wanted
-        return counted and not any(pod.ready and pod.serving_key != self.serving_key for pod in self.pods)
+        seen = self.observed_generation >= self.generation and self.updated == self.replicas
+        return seen and not any(pod.ready and pod.serving_key != self.serving_key for pod in self.pods)
+
+    @property
+    def rolled_out(self) -> bool:
+        """Whether there are as many pods as are wanted, all of the newest template and available."""
+        return self.is_current and self.wanted == self.replicas and self.available >= self.wanted
 
 
 class Service(Facts, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ OWNED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 KEY_ANNOTATION = f"{GROUP}/key"
 """On a Job: the whole key that its name abbreviates."""
+INPUTS_ANNOTATION = f"{GROUP}/inputs"
+"""On a Job that converts or verifies: its key without the images, which another operator may have others of."""
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
 """On a Job: how many Jobs ran for this key, this one included."""
 SERVING_KEY_ANNOTATION = f"{GROUP}/serving-key"

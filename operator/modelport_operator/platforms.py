@@ -14,5 +14,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the Secrets that Jobs' and servers' images are pulled with."""
     reverifications: int = 0
     """How many artifacts at once are verified by a newer server image, which then serves; 0: each keeps its own."""
+    job_ttl: float = 3600.0
+    """Seconds that a Job is kept after it ended, to be looked at."""
     otlp_endpoint: str = ""
     """Where servers send telemetry; empty: nowhere."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from modelport.api.status import read_status
+from modelport.jobs.containers import TRY
 from modelport.jobs.environment import REQUEST_VARIABLE
 from modelport_operator import facts, names
 
@@ -59,6 +60,7 @@ def pod(body: Object) -> facts.Pod:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
+        scheduled=seconds(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
         disrupted=disrupted.get("message", "") if disrupted.get("status") == "True" else "",
         deleting="deletionTimestamp" in meta,
         ready=conditions.get("Ready", {}).get("status") == "True",
@@ -92,13 +94,16 @@ def job(body: Object, pods: Iterable[facts.Pod]) -> facts.Job:
     meta, status = body["metadata"], body.get("status", {})
     held = {each["type"]: each for each in _listed(status, "conditions") if each["status"] == "True"}
     failed = held.get("Failed", {})
-    notes = meta.get("annotations", {})
+    notes, template = meta.get("annotations", {}), body["spec"]["template"]["spec"]
     ended = status.get("completionTime") or failed.get("lastTransitionTime")
     return facts.Job(
         name=meta["name"],
         uid=meta["uid"],
         key=notes.get(names.KEY_ANNOTATION, ""),
         stage=meta["labels"].get(names.STAGE_LABEL, ""),
+        inputs=notes.get(names.INPUTS_ANNOTATION, ""),
+        request=_request(template["containers"]),
+        server_image=next((each["image"] for each in template["containers"] if each["name"] == TRY), ""),
         created=seconds(meta["creationTimestamp"]) or 0.0,
         attempt=int(notes.get(names.ATTEMPT_ANNOTATION, "1")),
         complete="Complete" in held,
@@ -120,15 +125,16 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
     meta, spec, status = body["metadata"], body["spec"], body.get("status", {})
     notes = meta.get("annotations", {})
     template = spec["template"]["spec"]
+    conditions = {each["type"]: each for each in _listed(status, "conditions")}
+    refused, progressing = conditions.get("ReplicaFailure", {}), conditions.get("Progressing", {})
     server: Object = next((each for each in template["containers"] if each["name"] == "server"), {})
     return facts.Deployment(
         uid=meta["uid"],
         serving_key=notes.get(names.SERVING_KEY_ANNOTATION, ""),
         artifact_digest=notes.get(names.DIGEST_ANNOTATION, ""),
         image=server.get("image", ""),
-        request=_request(template),
+        request=_request(template.get("initContainers", [])),
         wanted=spec.get("replicas", 1),
-        offers_grpc=any(port.get("name") == "grpc" for port in server.get("ports", [])),
         pull_secrets=tuple(each["name"] for each in template.get("imagePullSecrets", [])),
         generation=meta.get("generation", 1),
         observed_generation=status.get("observedGeneration", 0),
@@ -137,6 +143,8 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
         ready=status.get("readyReplicas", 0),
         available=status.get("availableReplicas", 0),
         owns_by_update=_owns_by_update(meta),
+        pods_refused=refused.get("message", "") if refused.get("status") == "True" else "",
+        overdue=progressing.get("message", "") if progressing.get("status") == "False" else "",
         pods=tuple(pods),
     )
 
@@ -199,8 +207,8 @@ def _termination(state: Object | None) -> facts.Termination | None:
     )
 
 
-def _request(template: Object) -> str:
-    for container in template.get("initContainers", []):
+def _request(containers: list[Object]) -> str:
+    for container in containers:
         for variable in container.get("env", []):
             if variable["name"] == REQUEST_VARIABLE:
                 return str(variable.get("value", ""))

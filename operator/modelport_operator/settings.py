@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from modelport_operator.backoff import RECONCILES
 from modelport_operator.platforms import Platform
 
 
@@ -23,14 +24,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = "amd64"
     cluster_domain: str = "cluster.local"
     reverifications: int = 0
+    job_ttl_seconds: float = 3600.0
     resync_seconds: float = 600.0
     workers: int = 4
-    backoff_seconds: float = 1.0
-    max_backoff_seconds: float = 300.0
+    backoff_seconds: float = RECONCILES.first
+    max_backoff_seconds: float = RECONCILES.longest
     metrics_port: int = 9090
     liveness_port: int = 8080
     stuck_seconds: float = 300.0
-    """Age of the oldest key in the queue at which the process counts as stuck."""
+    """How long one key may be worked on before the process counts as stuck."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
 
@@ -49,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             cluster_domain=self.cluster_domain,
             pull_secrets=_names(self.image_pull_secrets),
             reverifications=self.reverifications,
+            job_ttl=self.job_ttl_seconds,
             otlp_endpoint=self.otlp_endpoint,
         )
 

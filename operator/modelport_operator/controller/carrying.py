@@ -96,7 +96,10 @@ class Carrier(NamedTuple):
                     {"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
                     {"op": "replace", "path": path, "value": "Apply"},
                 ]
-                await self.kube.patch(kind, namespace, name, operations)
+                try:
+                    await self.kube.patch(kind, namespace, name, operations)
+                except RefusedError as error:  # so the API server says that a `test` does not hold
+                    raise ConflictError(f"{kind} {name} changed meanwhile: {error.message}") from error
                 return
 
     async def _scale(self, resource: ModelConversion, live: facts.Deployment, replicas: int) -> Object:
@@ -121,4 +124,4 @@ def _refused(plan: Plan, trouble: Trouble) -> Failure:
     stage = plan.progress.work.stage if plan.progress.work else Stage.SERVE
     # not the key of the work: what was refused did not run, so it counts as no attempt
     key = key_of(["refused", plan.progress.work.key if plan.progress.work else str(stage)])
-    return failure_of(trouble, stage=stage, key=key, retryable=True)
+    return failure_of(trouble, stage=stage, key=key)

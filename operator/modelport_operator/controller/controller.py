@@ -26,6 +26,8 @@ class Result:
     """What came of a reconciliation: when to look at the resource again, the resync if not said, and a word for the log."""
 
     look_again: float | None = None
+    refused: bool = False
+    """Whether the API server refused something: it is tried again after a time that grows."""
     reason: str = ""
 
 
@@ -68,9 +70,9 @@ class Controller:
         """Return why this process should be restarted, or nothing."""
         if any(task.done() for task in self._tasks):
             return "a worker has ended"
-        age = self.queue.oldest_age()
-        if age > stuck:
-            return f"a key has been in the queue for {age:.0f} s, expected at most {stuck:.0f} s"
+        seconds = self.queue.longest_work()
+        if seconds > stuck:
+            return f"a key has been worked on for {seconds:.0f} s, expected at most {stuck:.0f} s"
         idle = time.monotonic() - self.last_activity
         if self.queue.scheduled and idle > 2 * self._resync:
             return f"neither an event nor a resync for {idle:.0f} s, expected one each {self._resync:.0f} s"
@@ -109,7 +111,10 @@ class Controller:
         if result is None:
             self.queue.forget(key)
             return
+        if result.refused:
+            self.queue.retry(key)
+            return
         self.queue.forgive(key)
-        spread = random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, keeps no secret
-        after = result.look_again if result.look_again is not None else self._resync * spread
-        self.queue.add_after(key, after)
+        after = result.look_again if result.look_again is not None else self._resync
+        # never before its time; those that were made together do not stay together
+        self.queue.add_after(key, after * random.uniform(1.0, 1.1))  # noqa: S311 - spreads load, keeps no secret

@@ -5,37 +5,31 @@ afterwards, so the last change is never missed.
 """
 
 import asyncio
-import random
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from modelport_operator.backoff import RECONCILES, Backoff
+
 K = TypeVar("K", bound=Hashable)
-_MAX_EXPONENT = 16
 
 
 class WorkQueue(Generic[K]):
     """Coalesces bursts of changes to one key into one reconciliation."""
 
-    def __init__(
-        self,
-        *,
-        base_delay: float = 1.0,
-        max_delay: float = 300.0,
-        jitter: Callable[[float, float], float] = random.uniform,
-    ) -> None:
+    def __init__(self, backoff: Backoff = RECONCILES) -> None:
         self._ready: asyncio.Queue[K] = asyncio.Queue()
-        self._waiting: dict[K, float] = {}
+        self._waiting: set[K] = set()
         self._active: dict[K, float] = {}
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
-        self._base_delay, self._max_delay, self._jitter = base_delay, max_delay, jitter
+        self._backoff = backoff
 
     def add(self, key: K) -> None:
         """Ask for `key` to be processed as soon as a worker is free."""
         self._stop_timer(key)
         if key in self._waiting:
             return
-        self._waiting[key] = _now()
+        self._waiting.add(key)
         if key not in self._active:
             self._ready.put_nowait(key)
 
@@ -48,8 +42,7 @@ class WorkQueue(Generic[K]):
     def retry(self, key: K, *, at_least: float = 0.0) -> float:
         """Schedule `key` after a failure, with a delay that grows; return the delay."""
         attempt = self._failures[key] = self._failures.get(key, 0) + 1
-        ceiling = min(self._max_delay, self._base_delay * 2 ** min(attempt, _MAX_EXPONENT))
-        delay = max(at_least, self._jitter(ceiling / 2, ceiling))
+        delay = max(at_least, self._backoff.pause(attempt, key=str(key)))
         self.add_after(key, delay)
         return delay
 
@@ -65,7 +58,7 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """Return the next key, which is the caller's until `done`."""
         key = await self._ready.get()
-        self._waiting.pop(key, None)
+        self._waiting.discard(key)
         self._active[key] = _now()
         return key
 
@@ -80,10 +73,9 @@ class WorkQueue(Generic[K]):
         """How many keys wait for their time."""
         return len(self._timers)
 
-    def oldest_age(self) -> float:
-        """Return for how long the oldest key has been waiting for a worker, or been worked on."""
-        since = (*self._waiting.values(), *self._active.values())
-        return _now() - min(since) if since else 0.0
+    def longest_work(self) -> float:
+        """Return for how long a key is worked on already; those that wait for a worker are a backlog, and no fault."""
+        return _now() - min(self._active.values()) if self._active else 0.0
 
     def __len__(self) -> int:
         return self._ready.qsize()

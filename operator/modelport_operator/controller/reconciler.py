@@ -9,24 +9,22 @@ from dataclasses import dataclass, field
 import msgspec
 
 from modelport.api.base import API_VERSION, KIND
-from modelport.api.reasons import Reason
-from modelport.api.resource import ModelConversion, parse
-from modelport.api.status import Status
+from modelport.api.resource import Metadata, ModelConversion, parse
+from modelport.api.status import Status, read_status
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key, Result
 from modelport_operator.controller.reverifications import Reverifications
 from modelport_operator.kube import events
-from modelport_operator.kube.client import Kube
-from modelport_operator.kube.errors import NotFoundError
+from modelport_operator.kube.client import Kube, Object
+from modelport_operator.kube.errors import KubeError, NotFoundError
 from modelport_operator.metrics import Metrics
 from modelport_operator.names import STATUS_MANAGER
 from modelport_operator.observe import Observer
-from modelport_operator.plan import Plan, make_plan
+from modelport_operator.plan import make_plan
 from modelport_operator.platforms import Platform
-from modelport_operator.report import Report, Situation, make_report
+from modelport_operator.report import Report, Situation, make_report, report_fault, report_unreadable
 
 logger = logging.getLogger(__name__)
-REFUSED_LOOK_AGAIN = 15.0
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,30 @@ class Reconciler:
     clock: Callable[[], float] = time.time
 
     async def __call__(self, key: Key) -> Result | None:
-        """Reconcile one resource; None: it is gone, and garbage collection does the rest."""
-        resource = await self._read(key)
-        if resource is None:
+        """Reconcile one resource; None: it is gone, and garbage collection does the rest.
+
+        Whatever happens but for a failing API server, the resource's status says so.
+        """
+        body = await self._read(key)
+        if body is None:
             self.metrics.forget(*key)
             self.reverifications.note(key, runs=False)
             return None
+        try:
+            resource = parse(body)
+        except msgspec.ValidationError as error:
+            return await self._tell_unreadable(body, error)
+        try:
+            return await self._reconcile(key, resource)
+        except KubeError:
+            raise
+        except Exception as error:
+            generation = resource.metadata.generation
+            fault = report_fault(resource.status, error, generation=generation, now=self._now())
+            await self._publish(resource.metadata, resource.status, fault)
+            raise
+
+    async def _reconcile(self, key: Key, resource: ModelConversion) -> Result:
         observed = await self.observer.observe(resource)
         # nothing is awaited between the question and the note: no other worker gets the same place
         observed = msgspec.structs.replace(observed, may_reverify=self.reverifications.may_begin(key))
@@ -57,29 +73,27 @@ class Reconciler:
         outcome = await self.carrier.carry_out(plan, resource, observed)
         case = Situation(resource=resource, plan=plan, deployment=outcome.deployment, refused=outcome.refused)
         report = make_report(case, now=self._now(), domain=self.platform.cluster_domain)
-        await self._publish(resource, report)
-        return Result(look_again=_look_again(plan, report.status), reason=report.status.conditions[0].reason)
+        await self._publish(resource.metadata, resource.status, report)
+        reason = report.status.conditions[0].reason
+        return Result(look_again=plan.look_again, refused=outcome.refused is not None, reason=reason)
 
-    async def _read(self, key: Key) -> ModelConversion | None:
+    async def _read(self, key: Key) -> Object | None:
         try:
             body = await self.kube.get(KIND, *key)
         except NotFoundError:
             return None
-        try:
-            resource = parse(body)
-        except msgspec.ValidationError as error:
-            # fields that this version does not know: an older operator under a newer CRD. Nothing is touched.
-            logger.critical(
-                "the resource cannot be read",
-                extra={"namespace": key.namespace, "resource": key.name, "error": str(error)},
-            )
-            return None
-        return None if resource.metadata.deletion_timestamp else resource
+        return None if body["metadata"].get("deletionTimestamp") else body
 
-    async def _publish(self, resource: ModelConversion, report: Report) -> None:
+    async def _tell_unreadable(self, body: Object, error: msgspec.ValidationError) -> Result:
+        """Tell of a resource with fields that this version does not know; its children are not touched."""
+        meta, old = msgspec.convert(body["metadata"], Metadata), read_status(body.get("status"))
+        report = report_unreadable(old, str(error), generation=meta.generation, now=self._now())
+        await self._publish(meta, old, report)
+        return Result(reason=report.status.conditions[0].reason)
+
+    async def _publish(self, meta: Metadata, old: Status, report: Report) -> None:
         """Write the status if it differs, and only then post the Events of what changed."""
-        meta = resource.metadata
-        if report.status != resource.status:
+        if report.status != old:
             body = {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
@@ -87,24 +101,16 @@ class Reconciler:
                 "status": msgspec.to_builtins(report.status),
             }
             await self.kube.apply(KIND, meta.namespace, body, manager=STATUS_MANAGER, subresource="status")
-            _log(resource, report.status)
+            _log(meta, report.status)
             for event in report.events:
-                await events.post(self.kube, resource, event, instance=self.instance, now=self.clock())
-        self.metrics.reported(meta.namespace, meta.name, resource.status, report.status)
+                await events.post(self.kube, meta, event, instance=self.instance, now=self.clock())
+        self.metrics.reported(meta.namespace, meta.name, old, report.status)
 
     def _now(self) -> str:
         return dt.datetime.fromtimestamp(self.clock(), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _look_again(plan: Plan, status: Status) -> float | None:
-    if plan.look_again is None and status.failure and status.failure.retryable:
-        return REFUSED_LOOK_AGAIN
-    if status.failure and status.failure.reason == Reason.NAME_CONFLICT:
-        return max(plan.look_again or 0.0, REFUSED_LOOK_AGAIN)
-    return plan.look_again
-
-
-def _log(resource: ModelConversion, status: Status) -> None:
-    meta, ready = resource.metadata, status.conditions[0]
+def _log(meta: Metadata, status: Status) -> None:
+    ready = status.conditions[0]
     fields = {"namespace": meta.namespace, "resource": meta.name, "uid": meta.uid, "generation": meta.generation}
     logger.info(ready.message, extra={**fields, "ready": ready.status, "reason": ready.reason})

@@ -5,7 +5,7 @@ import logging
 import secrets
 
 from modelport.api.base import API_VERSION, KIND
-from modelport.api.resource import ModelConversion
+from modelport.api.resource import Metadata
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.errors import KubeError
 from modelport_operator.names import MANAGER
@@ -15,9 +15,8 @@ logger = logging.getLogger(__name__)
 _MAX_NOTE = 1000
 
 
-async def post(kube: Kube, resource: ModelConversion, event: Event, *, instance: str, now: float) -> None:
-    """Post one Event about `resource`."""
-    meta = resource.metadata
+async def post(kube: Kube, meta: Metadata, event: Event, *, instance: str, now: float) -> None:
+    """Post one Event about a resource."""
     moment = dt.datetime.fromtimestamp(now, dt.UTC)
     body = {
         "apiVersion": "events.k8s.io/v1",

@@ -3,6 +3,7 @@
 The pod is believed before the Job's condition, which comes about a second later.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,12 +11,11 @@ import msgspec
 from modelport.api.reasons import ADVICE, Reason
 from modelport.api.status import Failure
 from modelport.jobs.results import StepResult
+from modelport_operator.backoff import JOBS, MENDED
 from modelport_operator.facts import Job, Pod, Termination
 from modelport_operator.plan import troubles
 from modelport_operator.plan.troubles import Trouble
 
-FIRST_RETRY = 10.0
-LONGEST_RETRY = 300.0
 IMAGE_PATIENCE = 30.0
 """How long the kubelet is left to try to pull an image by itself."""
 LOOK_AGAIN = 15.0
@@ -28,6 +28,10 @@ _NEEDED = {
     "Verify": (("judge", "verification"), ("publish", "artifact")),
 }
 """The facts that a stage's Job must leave, by container."""
+TO_BE_MENDED = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_ACCESS_DENIED})
+"""What a user mends outside of the resource, some time: an upload that comes late, a Secret."""
+RETRIES_USED = "BackoffLimitExceeded"
+"""Why a Job failed whose pods ended so often that it tries no more."""
 VERIFYING = frozenset({"try", "judge"})
 """Containers of a Job that converts which verify."""
 
@@ -48,6 +52,8 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     progress: str = ""
     """and how far it says that it is."""
     look_again: float | None = None
+    is_idle: bool = False
+    """Whether the Job goes on with nothing to come of it: a step died that the others wait for."""
 
 
 class Memory(NamedTuple):
@@ -57,6 +63,8 @@ class Memory(NamedTuple):
     key: str
     failure: Failure | None
     now: float
+    retries: int
+    """How often a step that crashes is tried again."""
 
     def failure_of(self, trouble: Trouble, *, attempts: int, retryable: bool | None = None) -> Failure:
         """Return the failure that `trouble` makes; a log tail that is gone by now is remembered."""
@@ -67,9 +75,9 @@ class Memory(NamedTuple):
         return failure
 
 
-def remember(failure: Failure | None, *, stage: str, key: str, now: float) -> Memory:
-    """Return the memory of the work with this key: a failure of other work is forgotten."""
-    return Memory(stage, key, failure if failure and failure.key == key else None, now)
+def remember(failures: Sequence[Failure], *, stage: str, key: str, now: float, retries: int) -> Memory:
+    """Return the memory of the work with this key."""
+    return Memory(stage, key, next((each for each in failures if each.key == key), None), now, retries)
 
 
 def state_of(job: Job | None, memory: Memory) -> JobState:
@@ -80,8 +88,9 @@ def state_of(job: Job | None, memory: Memory) -> JobState:
     if results:
         return JobState(results=results, attempt=job.attempt)
     ended = _ended(job)
-    if ended and not ADVICE[ended.reason].retryable:
-        return JobState(failure=memory.failure_of(ended, attempts=job.attempt), attempt=job.attempt)
+    if ended and _is_final(job, ended, memory):
+        failure = memory.failure_of(ended, attempts=job.attempt)
+        return JobState(failure=failure, attempt=job.attempt, is_idle=_dead_step(job) is not None)
     if job.failed or job.complete or _dead_step(job):
         return _finished(job, ended, memory)
     return _active(job, ended, memory)
@@ -112,9 +121,15 @@ def _ended(job: Job) -> Trouble | None:
     pod = job.pods[0] if job.pods else None
     if pod is None:
         return None
-    if pod.succeeded:
-        return Trouble(Reason.STEP_CRASHED, "all steps ended with exit status 0, but left no result")
-    return troubles.trouble_of_ended(pod)
+    return troubles.trouble_of_unread(pod) if pod.succeeded else troubles.trouble_of_ended(pod)
+
+
+def _is_final(job: Job, ended: Trouble, memory: Memory) -> bool:
+    """Whether nothing comes of trying again; a crash may have been chance, as often as the spec says."""
+    if ended.reason != Reason.CONVERTER_CRASHED:
+        return not ADVICE[ended.reason].retryable
+    over = job.complete or bool(job.failed) or _dead_step(job) is not None
+    return job.failed == RETRIES_USED or (over and job.attempt > memory.retries)
 
 
 def _dead_step(job: Job) -> Termination | None:
@@ -135,26 +150,29 @@ def _finished(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     if ended or job.attempt > 1:
         dead = _dead_step(job)
         end = job.finished or (dead.finished if dead else None) or job.created
-        wait = end + _pause(job) - memory.now
-    failure = memory.failure_of(ended, attempts=job.attempt) if ended else memory.failure
+        wait = end + _pause(job, ended, memory) - memory.now
+    failure = memory.failure_of(ended, attempts=job.attempt, retryable=True) if ended else memory.failure
     if wait > 0:
         return JobState(failure=failure, attempt=job.attempt, look_again=wait)
     return JobState(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
 
 
-def _has_waited_for_image(job: Job, memory: Memory) -> bool:
-    return memory.now - job.created >= max(IMAGE_PATIENCE, _pause(job))
+def _has_waited_for_image(job: Job, pod: Pod, trouble: Trouble, memory: Memory) -> bool:
+    """Whether the kubelet has tried for long: since the pod has a node, and not while it waited for one."""
+    return memory.now - (pod.scheduled or pod.created) >= max(IMAGE_PATIENCE, _pause(job, trouble, memory))
 
 
-def _pause(job: Job) -> float:
-    return min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** (job.attempt - 1))
+def _pause(job: Job, trouble: Trouble | None, memory: Memory) -> float:
+    backoff = MENDED if trouble and trouble.reason in TO_BE_MENDED else JOBS
+    return backoff.pause(job.attempt, key=memory.key)
 
 
 def _active(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     pod = next((pod for pod in job.pods if pod.phase in {"Pending", "Running"}), None)
     trouble = (troubles.trouble_of_waiting(pod) if pod else troubles.trouble_of_refused(job)) or ended
     failure = memory.failure_of(trouble, attempts=job.attempt, retryable=True) if trouble else None
-    if trouble and trouble.reason == Reason.IMAGE_PULL_FAILED and _has_waited_for_image(job, memory):
+    lacks_image = trouble is not None and trouble.reason == Reason.IMAGE_PULL_FAILED
+    if pod and trouble and lacks_image and _has_waited_for_image(job, pod, trouble, memory):
         # its template cannot change, and the catalogue may name another image by now
         return JobState(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
     if failure is None and job.attempt > 1:

@@ -14,7 +14,7 @@ from modelport_operator.plan.bodies.comparison import contains
 from modelport_operator.plan.job_states import LOOK_AGAIN, JobState
 from modelport_operator.plan.progress import Case, Progress, Stage, Work
 from modelport_operator.plan.reverifying import reverify
-from modelport_operator.plan.rollout import Rollout, is_applied, trouble_of_rollout, wanted_rollout
+from modelport_operator.plan.rollout import Rollout, answers, is_applied, trouble_of_rollout, wanted_rollout
 from modelport_operator.plan.stages import advance
 from modelport_operator.plan.troubles import Trouble, failure_of
 from modelport_operator.platforms import Platform
@@ -59,28 +59,45 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int | None = None
     """What `spec.replicas` of the Deployment is to be."""
     look_again: float | None = None
+    trouble: Trouble | None = None
+    """What keeps pods from answering that the Deployment has beside those that do."""
 
 
 def make_plan(resource: ModelConversion, observed: Observed, platform: Platform) -> Plan:
     """Return what is to be done about `resource`."""
-    if observed.foreign and resource.spec.serving:
-        return Plan(progress=Progress(failure=_conflict(observed)), look_again=CONFLICT_LOOK_AGAIN)
     case = Case(resource, observed, platform)
-    progress = reverify(case, advance(case))
-    rollout = wanted_rollout(case, progress)
-    if rollout and observed.deployment:
-        progress = _with_trouble(progress, rollout, observed)
+    progress = _progress(case)
+    if observed.foreign and resource.spec.serving:
+        # what is known stays known; nothing new is begun that nothing could serve
+        progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=_conflict(observed))
+        return Plan(progress=progress, look_again=CONFLICT_LOOK_AGAIN)
+    rollout, trouble = wanted_rollout(case, progress), None
+    if rollout and observed.deployment and not observed.deployment.rolled_out:
+        trouble = trouble_of_rollout(rollout, observed.deployment)
+        if trouble and not answers(rollout, observed.deployment):
+            failure = failure_of(trouble, stage=Stage.SERVE, key=rollout.key)
+            progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=failure)
     if resource.spec.suspend:
-        return Plan(progress=progress, rollout=rollout, look_again=_look_again(progress, rollout, observed))
+        look_again = _look_again(progress, rollout, observed)
+        return Plan(progress=progress, rollout=rollout, trouble=trouble, look_again=look_again)
     return Plan(
         progress=progress,
         rollout=rollout,
-        delete=(*_superseded_jobs(progress, observed), *_unwanted_serving(resource, observed)),
+        delete=(
+            *_superseded_jobs(progress, observed),
+            *_spent_jobs(case, progress),
+            *_unwanted_serving(resource, observed),
+        ),
         create=(*_wanted_jobs(case, progress), *_wanted_serving(case, rollout)),
         apply=tuple(_changes(case, progress, rollout)),
         replicas=resource.spec.serving.replicas if resource.spec.serving else None,
         look_again=_look_again(progress, rollout, observed),
+        trouble=trouble,
     )
+
+
+def _progress(case: Case) -> Progress:
+    return reverify(case, advance(case))
 
 
 def _conflict(observed: Observed) -> Failure:
@@ -89,18 +106,25 @@ def _conflict(observed: Observed) -> Failure:
     return failure_of(Trouble(Reason.NAME_CONFLICT, message), stage=Stage.SERVE, key=key_of(list(observed.foreign)))
 
 
-def _with_trouble(progress: Progress, rollout: Rollout, observed: Observed) -> Progress:
-    live = observed.deployment
-    trouble = trouble_of_rollout(rollout, live) if live and not live.rolled_out else None
-    if trouble is None:
-        return progress
-    failure = failure_of(trouble, stage=Stage.SERVE, key=rollout.key)
-    return msgspec.structs.replace(progress, stage=Stage.SERVE, failure=failure)
-
-
 def _superseded_jobs(progress: Progress, observed: Observed) -> list[Child]:
-    unwanted = (job for job in observed.jobs if job.name not in progress.current and not job.deleting)
+    if progress.is_about_spec:
+        return []  # an edit that is taken back must find the work where it was
+    idle = progress.work.name if progress.work and progress.job_state and progress.job_state.is_idle else None
+    unwanted = (
+        job for job in observed.jobs if (job.name not in progress.current or job.name == idle) and not job.deleting
+    )
     return [Child(kind="Job", name=job.name, uid=job.uid) for job in unwanted]
+
+
+def _spent_jobs(case: Case, progress: Progress) -> list[Child]:
+    """Return the Jobs that ended long ago and tell nothing that the status does not know: all is decided without them."""
+    observed, ttl = case.observed, case.platform.job_ttl
+    old = [job for job in observed.jobs if job.finished and observed.now - job.finished >= ttl and not job.deleting]
+    kept = [job for job in old if job.name in progress.current]
+    without = msgspec.structs.replace(observed, jobs=tuple(job for job in observed.jobs if job not in kept))
+    if not kept or _progress(case._replace(observed=without)) != progress:
+        return []
+    return [Child(kind="Job", name=job.name, uid=job.uid) for job in kept]
 
 
 def _unwanted_serving(resource: ModelConversion, observed: Observed) -> list[Child]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion
 from modelport.api.status import ArtifactStatus, Failure, RefusedPath, SourceStatus, VerificationStatus
 from modelport.jobs.refusals import name_path
@@ -13,6 +14,8 @@ from modelport_operator.facts import Observed
 from modelport_operator.names import child_name
 from modelport_operator.plan.job_states import JobState
 from modelport_operator.platforms import Platform
+
+_OF_SPEC = frozenset({Reason.INVALID_SPEC, Reason.IMAGE_NOT_CONFIGURED})
 
 
 class Stage(StrEnum):
@@ -31,6 +34,11 @@ class Case(NamedTuple):
     observed: Observed
     platform: Platform
 
+    @property
+    def retries(self) -> int:
+        """How often a step that crashes is tried again."""
+        return self.resource.spec.conversion.retries
+
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """The Job that a stage needs."""
@@ -42,6 +50,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     request: JobRequest
     image: str
     """Server image of a Job that verifies, mover image of the others."""
+    inputs: str = ""
+    """The key without the images, of what converts or verifies."""
 
 
 class Renewal(NamedTuple):
@@ -81,6 +91,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     def halted(self) -> bool:
         """Whether the next stage has to wait."""
         return self.failure is not None or self.work is not None
+
+    @property
+    def is_about_spec(self) -> bool:
+        """Whether nothing can be done by this spec, so that nobody knows what of before it asks for."""
+        return self.failure is not None and self.failure.reason in _OF_SPEC
 
     @property
     def path(self) -> list[str]:

@@ -27,7 +27,7 @@ def reverify(case: Case, progress: Progress) -> Progress:
     is_suspended = case.resource.spec.suspend  # who begins nothing takes no place
     if job is None and (is_suspended or not case.observed.may_reverify):
         return replace(progress, waits_to_reverify=not is_suspended)
-    state = state_of(job, remember(None, stage=Stage.VERIFY, key=work.key, now=case.observed.now))
+    state = state_of(job, remember([], stage=Stage.VERIFY, key=work.key, now=case.observed.now, retries=case.retries))
     if state.results:
         return with_evidence(case, progress, work, state.results)
     if state.failure and not state.failure.retryable:

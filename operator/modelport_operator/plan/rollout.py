@@ -8,7 +8,7 @@ import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.encoding import canonical, key_of
-from modelport.jobs.planning import serve_request, server_image
+from modelport.jobs.planning import serve_request
 from modelport_operator.facts import Deployment, Pod
 from modelport_operator.plan import troubles
 from modelport_operator.plan.progress import Case, Progress
@@ -23,18 +23,6 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     artifact_key: str
     image: str
     storage: str
-    grpc: bool
-    """Whether the image has gRPC."""
-
-
-def has_grpc(case: Case, image: str) -> bool:
-    """Whether a server image has gRPC and batching: the operator's own has, and one of before that serves with it.
-
-    An image without them does not start with their options.
-    """
-    live = case.observed.deployment
-    own = server_image(case.resource.spec.target.format, case.platform.images)
-    return image == own or (live is not None and live.offers_grpc)
 
 
 def wanted_rollout(case: Case, progress: Progress) -> Rollout | None:
@@ -44,15 +32,12 @@ def wanted_rollout(case: Case, progress: Progress) -> Rollout | None:
     if not (progress.verified and artifact and evidence and serving) or progress.halted:
         return None
     storage = str(resource.spec.conversion.storage.size) if resource.spec.conversion.storage else "10Gi"
-    # a field that is left out must not change the key: it came later than some pods
-    batching = [serving.batching] if serving.batching else []
     return Rollout(
-        key=key_of([artifact.digest, evidence.image, serving.resources, *batching]),
+        key=key_of([artifact.digest, evidence.image, serving.resources, serving.batching]),
         digest=artifact.digest,
         artifact_key=artifact.key,
         image=evidence.image,
         storage=storage,
-        grpc=has_grpc(case, evidence.image),
     )
 
 
@@ -63,19 +48,28 @@ def is_applied(rollout: Rollout, live: Deployment) -> bool:
     return found == (rollout.key, rollout.digest, rollout.image, request)
 
 
+def answers(rollout: Rollout | None, live: Deployment | None) -> bool:
+    """Whether what is to be served answers, by one pod at least, and nothing older does."""
+    if rollout is None or live is None or live.serving_key != rollout.key:
+        return False
+    return live.is_current and live.available > 0
+
+
 def trouble_of_rollout(rollout: Rollout, live: Deployment) -> Trouble | None:
-    """Return what keeps the newest pods from answering."""
+    """Return what keeps the newest pods from answering; those that failed or were evicted are history: others came."""
     for pod in live.pods:
-        if pod.serving_key != rollout.key or pod.ready or pod.deleting:
+        if pod.serving_key != rollout.key or pod.ready or pod.deleting or pod.phase in {"Failed", "Succeeded"}:
             continue
         trouble = troubles.trouble_of_waiting(pod) or _ended(pod)
         if trouble:
             return trouble
-    return None
+    if live.pods_refused:
+        return troubles.refusal(live.pods_refused)
+    return Trouble(Reason.ROLLOUT_OVERDUE, live.overdue) if live.overdue else None
 
 
 def _ended(pod: Pod) -> Trouble | None:
     trouble = troubles.trouble_of_ended(pod)
-    if trouble and trouble.reason == Reason.STEP_CRASHED:
+    if trouble and trouble.reason in {Reason.STEP_CRASHED, Reason.CONVERTER_CRASHED}:
         return trouble._replace(reason=Reason.SERVER_CRASHED, message=trouble.message.removeprefix("step "))
     return trouble

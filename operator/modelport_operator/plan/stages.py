@@ -15,12 +15,11 @@ from modelport.errors import ModelportError
 from modelport.jobs import keys, outcomes, planning
 from modelport.jobs.environment import MAX_REQUEST_BYTES
 from modelport.jobs.refusals import is_of_path, name_path, recall, refuse, tell_all
-from modelport.jobs.requests import ConvertRequest, Hop, JobRequest
+from modelport.jobs.requests import ConvertRequest, Hop, JobRequest, decode_request, without_images
 from modelport.jobs.results import StepResult, VerificationFacts
 from modelport.verification.verdict.judgement import is_complete, judge
-from modelport_operator.plan.job_states import remember, state_of
+from modelport_operator.plan.job_states import Memory, remember, state_of
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
-from modelport_operator.plan.rollout import has_grpc
 from modelport_operator.plan.troubles import Trouble, failure_of
 
 replace = msgspec.structs.replace
@@ -90,7 +89,7 @@ def take_path(case: Case, progress: Progress) -> Progress:
         progress = replace(progress, refused=tuple(refused), current=taken.current)
     assert failure is not None  # there is a path, and the last one ended the loop
     # what is remembered of a Job that is gone tells of all paths already
-    if failure is case.resource.status.failure:
+    if any(failure is each for each in case.resource.status.failures):
         return taken
     return replace(taken, failure=tell_all(refused, failure, name_path(hops)))
 
@@ -124,8 +123,8 @@ def _along(case: Case, progress: Progress, hops: tuple[Hop, ...]) -> Progress:
     if len(canonical(request)) > MAX_REQUEST_BYTES:
         message = f"spec: expected a request of at most {MAX_REQUEST_BYTES} bytes, found {len(canonical(request))}"
         return replace(progress, failure=_invalid(case, ModelportError(Reason.INVALID_SPEC, message)))
-    progress = _pursue(case, _keeping(progress, work.name), work)
-    return _converted(case, progress, key=key, evidence_key=request.verification_key)
+    work = begun(case, work)
+    return _converted(case, _pursue(case, _keeping(progress, work.name), work))
 
 
 def _verify(case: Case, progress: Progress) -> Progress:
@@ -146,7 +145,8 @@ def _verify(case: Case, progress: Progress) -> Progress:
             return replace(progress, verification=evidence, verified=True)
         if _can_judge(case, evidence):
             return _judged(case, progress, evidence, key=work.key)
-    progress = _pursue(case, progress, work)
+    work = begun(case, work)
+    progress = _pursue(case, _keeping(progress, work.name), work)
     results = progress.job_state.results if progress.job_state else None
     return with_evidence(case, progress, work, results) if results else progress
 
@@ -213,8 +213,8 @@ def _inputs_key(case: Case, source: SourceStatus, hops: tuple[Hop, ...]) -> str:
 
 
 def _has_begun(case: Case, work: Work) -> bool:
-    failure = case.resource.status.failure
-    return case.observed.job(work.name) is not None or (failure is not None and failure.key == work.key)
+    told = (each.key for each in case.resource.status.failures)
+    return case.observed.job(work.name) is not None or work.key in told
 
 
 def _known_source(case: Case, key: str) -> SourceStatus | None:
@@ -254,7 +254,33 @@ def _outcome_key(case: Case, artifact: str, evidence: str) -> str:
 
 
 def _work(case: Case, stage: Stage, key: str, request: JobRequest, *, image: str) -> Work:
-    return Work(stage=stage, key=key, name=work_name(case.resource, stage, key), request=request, image=image)
+    inputs = ""
+    if isinstance(request, ConvertRequest):
+        inputs = key_of([without_images(request), case.resource.spec.conversion])
+    name = work_name(case.resource, stage, key)
+    return Work(stage=stage, key=key, name=name, request=request, image=image, inputs=inputs)
+
+
+def begun(case: Case, work: Work) -> Work:
+    """Return the work as it was begun with other images, whose Job goes on, or the work itself.
+
+    An upgrade of the operator throws no conversion away that is asked for as before; what fails is begun with the images
+    of today.
+    """
+    if case.observed.job(work.name):
+        return work
+    for job in case.observed.jobs:
+        if job.deleting or job.inputs != work.inputs or job.stage != work.stage.lower():
+            continue
+        state = state_of(job, _memory(case, work.stage, job.key))
+        if not state.start and state.failure is None:
+            request = decode_request(job.request)
+            return replace(work, key=job.key, name=job.name, request=request, image=job.server_image)
+    return work
+
+
+def _memory(case: Case, stage: Stage, key: str) -> Memory:
+    return remember(case.resource.status.failures, stage=stage, key=key, now=case.observed.now, retries=case.retries)
 
 
 def _keeping(progress: Progress, name: str) -> Progress:
@@ -265,8 +291,7 @@ def _pursue(case: Case, progress: Progress, work: Work) -> Progress:
     refused = next((each for each in case.resource.status.refused if each.key == work.key), None)
     if refused:
         return replace(progress, stage=work.stage, failure=recall(refused, stage=work.stage))
-    memory = remember(case.resource.status.failure, stage=work.stage, key=work.key, now=case.observed.now)
-    state = state_of(case.observed.job(work.name), memory)
+    state = state_of(case.observed.job(work.name), _memory(case, work.stage, work.key))
     return replace(progress, stage=work.stage, work=work, job_state=state, failure=state.failure)
 
 
@@ -291,18 +316,20 @@ def _done(
     )
 
 
-def _converted(case: Case, progress: Progress, *, key: str, evidence_key: str) -> Progress:
+def _converted(case: Case, progress: Progress) -> Progress:
     results = progress.job_state.results if progress.job_state else None
     if not results or not progress.work:
         return progress
     stored, facts = results["publish"].artifact, results["judge"].verification
     assert stored is not None  # `job_states.results_of` asks for both
     assert facts is not None
-    target = case.resource.spec.target.format
+    request, target = progress.work.request, case.resource.spec.target.format
+    assert isinstance(request, ConvertRequest)
+    artifact_key = request.artifact_key
     return _done(
         progress,
-        artifact=outcomes.artifact_status(stored, key=key, inputs_key=progress.inputs_key, format_name=target),
-        verification=_evidence_of(case, facts, key=evidence_key, image=progress.work.image),
+        artifact=outcomes.artifact_status(stored, key=artifact_key, inputs_key=progress.inputs_key, format_name=target),
+        verification=_evidence_of(case, facts, key=request.verification_key, image=progress.work.image),
         verified=True,
     )
 
@@ -314,7 +341,7 @@ def _evidence_of(case: Case, facts: VerificationFacts, *, key: str, image: str) 
 def _evidence(case: Case, artifact: ArtifactStatus, image: str) -> VerificationStatus | None:
     """Return stored evidence about the artifact: the own, by whatever image, or another resource's by the current one."""
     own = case.resource.status.verification
-    if own and _can_serve(case, own.image):
+    if own:
         key = _evidence_key(case, artifact.key, own.image, samples_version=own.samples_version)
         if own.key == key:
             return own
@@ -324,12 +351,6 @@ def _evidence(case: Case, artifact: ArtifactStatus, image: str) -> VerificationS
         if same and peer.verification and peer.verification.key == wanted:
             return peer.verification
     return None
-
-
-def _can_serve(case: Case, image: str) -> bool:
-    """Whether an image can serve as the spec asks: the one that verified shall serve, or the current one does both."""
-    serving = case.resource.spec.serving
-    return serving is None or serving.batching is None or has_grpc(case, image)
 
 
 def _can_judge(case: Case, evidence: VerificationStatus) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from modelport.api.reasons import ADVICE, Reason
 from modelport.api.status import Failure
 from modelport.encoding import decode
-from modelport.jobs.containers import may_tell
+from modelport.jobs.containers import crash_of, may_tell
 from modelport.jobs.environment import STORE_SECRET
 from modelport.jobs.results import StepResult
 from modelport_operator.facts import Container, Job, Pod
@@ -72,6 +72,18 @@ def step_result(container: Container) -> StepResult | None:
         return None
 
 
+def unread_result(container: Container) -> str:
+    """Return why a termination message that looks like a result is none, or nothing."""
+    ending = container.ending
+    if ending is None or not ending.message.startswith("{"):
+        return ""  # the kubelet's own words
+    try:
+        decode(ending.message, StepResult)
+    except msgspec.DecodeError as error:
+        return str(error)
+    return ""
+
+
 # --- pods that ended ------------------------------------------------------------------------------------------------
 
 
@@ -125,7 +137,8 @@ def _crashed(pod: Pod) -> Trouble | None:
     number = code - _SIGNALS
     is_known = number in set(signal.Signals)
     ending = f"was ended by {signal.Signals(number).name}" if is_known else f"ended with exit status {code}"
-    return Trouble(Reason.STEP_CRASHED, f"step {culprit.name} {ending} and left no result", step=culprit.name)
+    left = f"left a result that cannot be read: {unread}" if (unread := unread_result(culprit)) else "left no result"
+    return Trouble(crash_of(culprit.name), f"step {culprit.name} {ending} and {left}", step=culprit.name)
 
 
 def _ended_without_result(pod: Pod) -> Trouble | None:
@@ -143,6 +156,14 @@ _ENDINGS: tuple[Callable[[Pod], Trouble | None], ...] = (
     _crashed,
     _ended_without_result,
 )
+
+
+def trouble_of_unread(pod: Pod) -> Trouble:
+    """Return what is wrong with a pod that did all, and whose results tell nothing."""
+    unread = ((each.name, why) for each in pod.containers if (why := unread_result(each)))
+    step, why = next(unread, ("", ""))
+    left = f"step {step} left a result that cannot be read: {why}" if step else "they left no result"
+    return Trouble(Reason.CONVERTER_CRASHED, f"all steps ended with exit status 0, but {left}", step=step)
 
 
 def trouble_of_ended(pod: Pod) -> Trouble | None:

@@ -1,12 +1,13 @@
 """From a situation to the summary of the whole resource: a chain of checks, one question each, the first that holds.
 
-The order is the table of conditions in docs/conditions.md: what the user must act on comes before what is under way.
+The order is that of TABLE, which docs/reference/conditions.md shows: what the user must act on comes before what is
+under way.
 """
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from modelport.api.reasons import Reason
+from modelport.api.status import Failure
 from modelport_operator.plan.job_states import VERIFYING
 from modelport_operator.plan.progress import Stage
 from modelport_operator.report.situation import Situation
@@ -45,28 +46,22 @@ def is_suspended(case: Situation) -> Summary | None:
     return Summary(SUSPENDED, f"suspended; {lacking}{case.old_serves}")
 
 
-def name_is_taken(case: Situation) -> Summary | None:
-    """Tell that a foreign object has a child's name."""
-    failure = case.failure
-    if failure is None or failure.reason != Reason.NAME_CONFLICT:
-        return None
-    return Summary(failure.reason, failure.message, abnormal="Stalled")
-
-
 def has_failed_for_good(case: Situation) -> Summary | None:
     """Tell that trying again does not help."""
     failure = case.failure
-    if failure is None or failure.retryable:
-        return None
-    return Summary(failure.reason, failure.message + case.old_serves, abnormal="Stalled")
+    return None if failure is None or failure.retryable else summary_of(failure, case.old_serves)
 
 
 def is_retrying(case: Situation) -> Summary | None:
     """Tell what is wrong and may pass."""
-    failure = case.failure
-    if failure is None:
-        return None
-    return Summary(RETRYING, f"{failure.reason}: {failure.message}{case.old_serves}", abnormal="Reconciling")
+    return None if case.failure is None else summary_of(case.failure, case.old_serves)
+
+
+def summary_of(failure: Failure, more: str = "") -> Summary:
+    """Return what is told of a failure."""
+    if failure.retryable:
+        return Summary(RETRYING, f"{failure.reason}: {failure.message}{more}", abnormal="Reconciling")
+    return Summary(failure.reason, failure.message + more, abnormal="Stalled")
 
 
 def job_is_under_way(case: Situation) -> Summary | None:
@@ -83,17 +78,16 @@ def job_is_under_way(case: Situation) -> Summary | None:
 
 def is_scaled_to_zero(case: Situation) -> Summary | None:
     """Tell that nothing answers because nothing shall."""
-    serving = case.resource.spec.serving
-    if serving is None or serving.replicas > 0 or not case.is_as_asked:
+    if not (case.is_at_zero and case.is_as_asked):
         return None
     return Summary("ScaledToZero", "the verified artifact is stored; spec.serving.replicas is 0", ready=True)
 
 
 def is_serving(case: Situation) -> Summary | None:
     """Tell that the verified artifact of this spec answers."""
-    if case.resource.spec.serving is None or case.deployment is None or not case.is_as_asked:
+    if case.deployment is None or not (case.serves and case.is_as_asked):
         return None
-    return Summary("Serving", f"{case.deployment.available} pods serve the verified artifact", ready=True)
+    return Summary("Serving", f"the verified artifact answers: {told_of_pods(case)}", ready=True)
 
 
 def is_stored(case: Situation) -> Summary | None:
@@ -108,25 +102,46 @@ def is_stored(case: Situation) -> Summary | None:
 
 def deployment_is_rolling(case: Situation) -> Summary | None:
     """Tell how far the rollout is."""
-    live, serving = case.deployment, case.resource.spec.serving
-    if serving is None:
+    if case.resource.spec.serving is None:
         return Summary("Deploying", "serving is being taken down", abnormal="Reconciling")
-    updated = live.updated if live and case.plan.rollout and live.serving_key == case.plan.rollout.key else 0
-    progress = f"{updated} of {serving.replicas} pods are new, {live.available if live else 0} answer"
-    return Summary("Deploying", f"Deploying: {progress}", abnormal="Reconciling")
+    return Summary("Deploying", f"Deploying: {told_of_pods(case)}", abnormal="Reconciling")
 
 
-CHAIN: tuple[Check, ...] = (
-    is_suspended,
-    name_is_taken,
-    has_failed_for_good,
-    is_retrying,
-    job_is_under_way,
-    is_scaled_to_zero,
-    is_serving,
-    is_stored,
-    deployment_is_rolling,
+def told_of_pods(case: Situation) -> str:
+    """Return how many pods there are, and what keeps others from answering."""
+    live, rollout = case.deployment, case.plan.rollout
+    if live is None:
+        return f"0 of {case.wanted} pods are there"
+    old = "" if live.is_current and rollout and live.serving_key == rollout.key else f", {live.updated} are new"
+    trouble = f"; another one: {case.plan.trouble.reason}: {case.plan.trouble.message}" if case.plan.trouble else ""
+    return f"{live.available} of {case.wanted} pods answer{old}{trouble}"
+
+
+class Row(NamedTuple):
+    """What a check may tell."""
+
+    check: Check
+    when: str
+    reasons: tuple[str, ...]
+    """Those of Ready, and of the condition beside it; none: the reason of the failure."""
+    ready: bool
+    abnormal: Literal["", "Reconciling", "Stalled"] = ""
+
+
+TABLE: tuple[Row, ...] = (
+    Row(is_suspended, "`spec.suspend`, and what the spec asks for is done", (SUSPENDED,), True),
+    Row(is_suspended, "`spec.suspend`, and something is lacking", (SUSPENDED,), False),
+    Row(has_failed_for_good, "something failed, and trying again does not help", (), False, "Stalled"),
+    Row(is_retrying, "something failed, and it is tried again", (RETRYING,), False, "Reconciling"),
+    Row(job_is_under_way, "a Job is waited for", tuple(_UNDER_WAY.values())[:3], False, "Reconciling"),
+    Row(is_scaled_to_zero, "the verified artifact is stored, and no pod is asked for", ("ScaledToZero",), True),
+    Row(is_serving, "the verified artifact answers, by one pod at least, and nothing older does", ("Serving",), True),
+    Row(is_stored, "no serving is asked for, and the artifact is stored", ("Stored",), True),
+    Row(deployment_is_rolling, "pods come or go", ("Deploying",), False, "Reconciling"),
 )
+"""All that the conditions of the whole resource may be, in the order in which it is asked."""
+
+CHAIN: tuple[Check, ...] = tuple(dict.fromkeys(row.check for row in TABLE))
 
 
 def summarise(case: Situation) -> Summary:

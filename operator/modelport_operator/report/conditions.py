@@ -5,10 +5,20 @@ from typing import NamedTuple
 
 from modelport.api.status import Condition
 from modelport.jobs.outcomes import told_of
-from modelport_operator.report.checks import Summary
+from modelport_operator.report.checks import Summary, told_of_pods
 from modelport_operator.report.situation import Situation
 
 MAX_MESSAGE = 2000
+
+
+FACTS: tuple[tuple[str, str, str], ...] = (
+    ("Imported", "the source that the spec names is in the store", "Imported"),
+    ("Converted", "the model that the spec asks for is in the store", "Converted, Reused"),
+    ("Verified", "its answers were measured and judged by the tolerances of the spec", "Verified"),
+    ("Available", "something answers requests", "Available"),
+    ("ReplicasAvailable", "what is to be served answers by as many pods as asked for", "ReplicasAvailable"),
+)
+"""The conditions beside those of kstatus: name, when it is True, and the reasons of that."""
 
 
 class Aspect(NamedTuple):
@@ -22,10 +32,15 @@ class Aspect(NamedTuple):
 
 def aspects(case: Situation, summary: Summary) -> Iterator[Aspect]:
     """Yield the aspects in the order in which they are listed."""
+    yield from aspects_of_whole(summary)
+    yield from _domain(case, summary)
+
+
+def aspects_of_whole(summary: Summary) -> Iterator[Aspect]:
+    """Yield the conditions of kstatus."""
     yield Aspect("Ready", summary.ready, summary.reason, summary.message)
     if summary.abnormal:
         yield Aspect(summary.abnormal, True, summary.reason, summary.message)
-    yield from _domain(case, summary)
 
 
 def _domain(case: Situation, summary: Summary) -> Iterator[Aspect]:
@@ -49,15 +64,26 @@ def _domain(case: Situation, summary: Summary) -> Iterator[Aspect]:
         yield Aspect("Verified", False, cause, "the artifact of this spec is not verified")
     if case.resource.spec.serving:
         yield _available(case, summary)
+        yield _replicas_available(case)
 
 
 def _available(case: Situation, summary: Summary) -> Aspect:
     if case.answers and case.deployment:
         digest = case.deployment.artifact_digest
-        message = f"the artifact of this spec answers: {digest}" if case.rolled_out else "an artifact answers"
+        message = f"the artifact of this spec answers: {digest}" if case.serves else "an artifact answers"
         return Aspect("Available", True, "Available", message)
     reason = case.failure.reason if case.failure else summary.reason
     return Aspect("Available", False, reason, "no pod answers")
+
+
+def _replicas_available(case: Situation) -> Aspect:
+    """Return whether there are as many pods as asked for: what is served may answer by fewer."""
+    live, rollout, trouble = case.deployment, case.plan.rollout, case.plan.trouble
+    is_newest = live is not None and rollout is not None and live.serving_key == rollout.key
+    if live and is_newest and live.rolled_out and live.wanted == case.wanted:
+        return Aspect("ReplicasAvailable", True, "ReplicasAvailable", told_of_pods(case))
+    cause = trouble.reason if trouble else case.failure.reason if case.failure else "Deploying"
+    return Aspect("ReplicasAvailable", False, cause, told_of_pods(case))
 
 
 def conditions(found: Iterator[Aspect], old: Sequence[Condition], *, generation: int, now: str) -> list[Condition]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from modelport.api.status import Condition, Status
-from modelport.jobs.outcomes import REPORTED
+from modelport.jobs.outcomes import NOT_ENFORCED
 
 Rule = Callable[[dict[str, Condition], Status, int], bool]
 
@@ -53,7 +53,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
         lambda found, _status, _generation: (
             not _holds(found, "Ready")
             or _holds(found, "Verified")
-            or ("Verified" in found and found["Verified"].reason == REPORTED)
+            or ("Verified" in found and found["Verified"].reason == NOT_ENFORCED)
         ),
     ),
     (

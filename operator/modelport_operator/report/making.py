@@ -6,6 +6,7 @@ from modelport.api.status import Status
 from modelport_operator.report.checks import summarise
 from modelport_operator.report.conditions import aspects, conditions
 from modelport_operator.report.events import Event, transitions
+from modelport_operator.report.remembering import remembered
 from modelport_operator.report.serving import serving_status
 from modelport_operator.report.situation import Situation
 
@@ -33,5 +34,6 @@ def make_report(case: Situation, *, now: str, domain: str = "cluster.local") -> 
         verification=progress.verification or (old.verification if progress.artifact in {None, old.artifact} else None),
         serving=serving_status(case, domain=domain),
         failure=case.failure,
+        failures=remembered(case),
     )
     return Report(status=status, events=transitions(old.conditions, told))

@@ -7,13 +7,13 @@ from modelport_operator.report.situation import Situation
 
 
 def serving_status(case: Situation, *, domain: str) -> ServingStatus | None:
-    """Return what answers: the new artifact only once all pods have it, the one before it until then."""
+    """Return what answers: the new artifact once nothing older does, the one before it until then."""
     live, meta = case.deployment, case.resource.metadata
     before = case.resource.status.serving
     if live is None or case.resource.spec.serving is None:
         return None
     digest, image = live.artifact_digest, live.image
-    if not case.rolled_out:
+    if not (case.serves or case.is_at_zero):
         if before is None:
             return None
         digest, image = before.artifact_digest, before.image

@@ -5,7 +5,7 @@ import msgspec
 from modelport.api.resource import ModelConversion
 from modelport.api.status import Failure
 from modelport_operator.facts import Deployment
-from modelport_operator.plan import Plan
+from modelport_operator.plan import Plan, answers
 from modelport_operator.plan.progress import Progress
 
 
@@ -30,12 +30,23 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         return self.refused or self.progress.failure
 
     @property
-    def rolled_out(self) -> bool:
-        """Whether all pods serve what the spec asks for, and as many as it asks for."""
+    def wanted(self) -> int:
+        """How many pods the spec asks for."""
+        serving = self.resource.spec.serving
+        return serving.replicas if serving else 0
+
+    @property
+    def serves(self) -> bool:
+        """Whether what the spec asks for answers, by one pod at least, and nothing older does."""
+        return answers(self.plan.rollout, self.deployment)
+
+    @property
+    def is_at_zero(self) -> bool:
+        """Whether nothing answers because nothing shall."""
         live, rollout, serving = self.deployment, self.plan.rollout, self.resource.spec.serving
-        if not (live and rollout and serving) or live.serving_key != rollout.key:
+        if not (live and rollout and serving) or serving.replicas or live.serving_key != rollout.key:
             return False
-        return live.rolled_out and live.wanted == serving.replicas
+        return live.rolled_out and live.wanted == 0
 
     @property
     def answers(self) -> bool:
@@ -47,11 +58,13 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         """Whether what is stored and served is what the spec asks for."""
         if self.failure or not self.progress.verified:
             return False
-        return self.rolled_out if self.resource.spec.serving else self.deployment is None
+        return self.serves or self.is_at_zero if self.resource.spec.serving else self.deployment is None
 
     @property
     def old_serves(self) -> str:
         """The end of a message, where the artifact before this one answers meanwhile."""
-        if not self.answers or self.rolled_out or self.resource.spec.serving is None:
+        live, artifact = self.deployment, self.progress.artifact
+        if live is None or not self.answers or self.serves or self.resource.spec.serving is None:
             return ""
-        return "; the artifact before it goes on serving"
+        is_same = artifact is not None and artifact.digest == live.artifact_digest
+        return f"; the {'pods' if is_same else 'artifact'} before it {'go' if is_same else 'goes'} on serving"

@@ -10,10 +10,13 @@ from modelport.api.resource import ModelConversion, parse
 from modelport.api.spec import Role
 from modelport.api.status import OutputStatus, Status
 from modelport.jobs.results import ArtifactFacts, SourceFacts, StepFailure, StepResult, VerificationFacts
+from modelport_operator import reading
 from modelport_operator.facts import Container, Deployment, Job, Observed, Peer, Pod, Termination
 from modelport_operator.plan import Plan, make_plan
 from modelport_operator.platforms import Platform
 from modelport_operator.report import Report, Situation, make_report
+from modelport_operator.report.checks import TABLE
+from modelport_operator.report.conditions import FACTS
 from modelport_operator.report.invariants import violations
 
 NOW = 1_800_000_000.0
@@ -137,18 +140,9 @@ def pod(*containers: Container, **fields: Any) -> Pod:
 def job_of(plan: Plan, *pods: Pod, **fields: Any) -> Job:
     """Return the Job that a plan creates, as it is observed later."""
     (body,) = [create.body for create in plan.create if create.body["kind"] == "Job"]
-    meta = body["metadata"]
-    notes = meta["annotations"]
-    known = {
-        "name": meta["name"],
-        "uid": f"uid-of-{meta['name']}",
-        "key": notes["modelport.dev/key"],
-        "stage": meta["labels"]["modelport.dev/stage"],
-        "attempt": int(notes["modelport.dev/attempt"]),
-        "created": NOW - 60,
-        "pods": pods,
-    }
-    return Job(**(known | fields))
+    uid, created = f"uid-of-{body['metadata']['name']}", "2027-01-15T07:59:00Z"
+    made = body | {"metadata": body["metadata"] | {"uid": uid, "creationTimestamp": created}}
+    return msgspec.structs.replace(reading.job(made, pods), **fields)
 
 
 def plan_for(
@@ -171,7 +165,19 @@ def report_on(
     """Return the report, after checking what holds for every one."""
     report = make_report(Situation(resource=case, plan=plan, deployment=deployment, **fields), now=now)
     assert list(violations(report.status, generation=case.metadata.generation, old=case.status)) == []
+    check_table(report.status)
     return report
+
+
+def check_table(status: Status) -> None:
+    """Check that the conditions are a row of the table that is documented, and facts of the list."""
+    first, *others = status.conditions
+    beside = next((each.type for each in others if each.type in {"Reconciling", "Stalled"}), "")
+    found = (first.status == "True", beside)
+    assert any(
+        (row.ready, row.abnormal) == found and first.reason in (row.reasons or set(map(str, Reason))) for row in TABLE
+    ), first
+    assert {each.type for each in others} - {beside} <= {name for name, _, _ in FACTS}
 
 
 def with_status(case: ModelConversion, report: Report) -> ModelConversion:
@@ -213,7 +219,6 @@ def deployed(plan: Plan, **fields: Any) -> Deployment:
         "artifact_digest": plan.rollout.digest,
         "image": plan.rollout.image,
         "request": request,
-        "offers_grpc": plan.rollout.grpc,
         "wanted": wanted,
         "observed_generation": 1,
         "replicas": wanted,

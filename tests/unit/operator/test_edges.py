@@ -197,11 +197,14 @@ def test_a_job_is_read():
         {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "lastTransitionTime": "2027-01-15T08:00:10Z"}
     ]
     notes = {"modelport.dev/key": "k", "modelport.dev/attempt": "3"}
+    asked = {"name": "try", "image": "server", "env": [{"name": "MODELPORT_REQUEST", "value": "{}"}]}
     body = {
         "metadata": META | {"annotations": notes, "labels": {"modelport.dev/stage": "import"}},
+        "spec": {"template": {"spec": {"containers": [asked]}}},
         "status": {"conditions": conditions},
     }
     found = reading.job(body, [])
+    assert (found.request, found.server_image) == ("{}", "server")
     assert (found.failed, found.finished, found.attempt, found.complete) == ("PodFailurePolicy", 1800000010.0, 3, False)
 
 
@@ -210,11 +213,10 @@ def test_a_deployment_is_read():
     template = {"containers": [{"name": "proxy", "image": "p"}, server]}
     body = {"metadata": META, "spec": {"template": {"spec": template}}}
     found = reading.deployment(body)
-    assert (found.image, found.offers_grpc, found.pull_secrets, found.request) == ("i", False, (), "")
-    server["ports"].append({"name": "grpc"})
+    assert (found.image, found.pull_secrets, found.request) == ("i", (), "")
     template["imagePullSecrets"] = [{"name": "registry"}]
     found = reading.deployment(body)
-    assert (found.offers_grpc, found.pull_secrets) == (True, ("registry",))
+    assert found.pull_secrets == ("registry",)
 
 
 def test_a_peer_that_cannot_be_read_has_nothing():

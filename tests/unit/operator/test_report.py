@@ -5,7 +5,7 @@ import pytest
 
 from modelport.api.reasons import Reason
 from modelport.api.status import Condition, Failure, Status
-from modelport_operator.facts import Container
+from modelport_operator.facts import Container, Termination
 from modelport_operator.plan.troubles import Trouble, clean, failure_of
 from modelport_operator.reading import with_progress
 from modelport_operator.report.invariants import violations
@@ -71,7 +71,6 @@ def test_what_serves():
         {"updated": 0},
         {"replicas": 2},
         {"available": 0},
-        {"wanted": 3},
         {"serving_key": "old"},
         {"pods": (pod(ready=True, serving_key="old", deleting=True),)},
     ],
@@ -83,6 +82,77 @@ def test_what_is_not_rolled_out_is_not_ready(change):
         "False",
         "Deploying",
     )
+
+
+def _three(**change):
+    case, jobs, live = served(ONNX | {"serving": {"replicas": 3}})
+    live = msgspec.structs.replace(live, **change)
+    plan = plan_for(case, *jobs, deployment=live)
+    return report_on(case, plan, deployment=live), plan
+
+
+KILLED = Container(name="server", last=Termination(exit_code=137, reason="OOMKilled"), waiting="CrashLoopBackOff")
+
+
+@pytest.mark.parametrize("available", [2, 1])
+def test_one_lost_replica_is_told_and_the_others_are_ready(available):
+    key = _three()[1].rollout.key
+    pods = (pod(KILLED, serving_key=key), *(pod(ready=True, serving_key=key) for _ in range(available)))
+    report, plan = _three(ready=available, available=available, pods=pods)
+    assert ready(report) == ("True", "Serving")
+    assert not {"Stalled", "Reconciling"} & held(report)
+    replicas = {each.type: each for each in report.status.conditions}["ReplicasAvailable"]
+    assert (replicas.status, replicas.reason) == ("False", "OutOfMemory")
+    assert f"{available} of 3 pods answer; another one: OutOfMemory" in replicas.message
+    assert "before it" not in report.status.conditions[0].message
+    assert (report.status.failure, plan.delete) == (None, ())
+
+
+def test_no_replica_left_is_a_failure_and_no_other_artifact_is_told_to_serve():
+    report, _ = _three(ready=0, available=0, pods=(pod(KILLED, serving_key=_three()[1].rollout.key),))
+    assert ready(report) == ("False", "OutOfMemory")
+    assert "before it" not in report.status.conditions[0].message
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_pods_that_were_evicted_are_history(phase):
+    key = _three()[1].rollout.key
+    gone = pod(Container(name="server"), serving_key=key, phase=phase, reason="Evicted", message="low on memory")
+    report, plan = _three(replicas=2, updated=2, available=2, pods=(gone,))
+    assert (plan.trouble, ready(report)) == (None, ("True", "Serving"))
+    report, plan = _three(replicas=0, updated=0, available=0, pods=(gone,))
+    assert ready(report) == ("False", "Deploying")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"pods_refused": 'pods "net-1" is forbidden: exceeded quota: small'}, "QuotaExceeded"),
+        ({"pods_refused": "violates PodSecurity restricted"}, "PodRefused"),
+        ({"overdue": 'ReplicaSet "net-1" has timed out progressing.'}, "RolloutOverdue"),
+    ],
+)
+def test_what_the_deployment_says_itself_is_told(change, reason):
+    report, _ = _three(replicas=0, updated=0, available=0, **change)
+    assert ready(report) == ("False", "ProgressingWithRetry")
+    assert report.status.failure.reason == reason
+    report, _ = _three(replicas=2, updated=2, available=2, **change)
+    assert ready(report) == ("True", "Serving")
+    assert {each.type: each.reason for each in report.status.conditions}["ReplicasAvailable"] == reason
+
+
+def test_more_replicas_are_asked_for_and_those_that_are_there_go_on():
+    report, _ = _three(wanted=5, replicas=3)
+    assert ready(report) == ("True", "Serving")
+    assert "ReplicasAvailable" not in held(report)
+
+
+def test_facts_stand_where_a_name_is_taken():
+    case, jobs, _ = served()
+    report = report_on(case, plan_for(case, *jobs, foreign=("Service net",)))
+    assert ready(report) == ("False", "NameConflict")
+    assert held(report) == {"Stalled", "Imported", "Converted", "Verified"}
+    assert not report.status.failure.retryable
 
 
 def test_the_old_artifact_serves_while_the_new_one_is_made():
@@ -246,7 +316,7 @@ def test_what_is_only_reported_is_stored_and_not_called_verified():
     plan = plan_for(case, first, job)
     report = report_on(case, plan)
     verified = next(each for each in report.status.conditions if each.type == "Verified")
-    assert (ready(report), verified.status, verified.reason) == (("True", "Stored"), "False", "Reported")
+    assert (ready(report), verified.status, verified.reason) == (("True", "Stored"), "False", "NotEnforced")
     assert "verified" not in report.status.conditions[0].message
     assert [event.reason for event in report.events] == ["Stored", "Converted"]
     settled = with_status(case, report)

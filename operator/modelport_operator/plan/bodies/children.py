@@ -44,7 +44,11 @@ def job(work: Work, resource: ModelConversion, platform: Platform, *, attempt: i
             resource,
             name=work.name,
             stage=work.stage,
-            annotations={names.KEY_ANNOTATION: work.key, names.ATTEMPT_ANNOTATION: str(attempt)},
+            annotations={
+                names.KEY_ANNOTATION: work.key,
+                names.ATTEMPT_ANNOTATION: str(attempt),
+                **({names.INPUTS_ANNOTATION: work.inputs} if work.inputs else {}),
+            },
         ),
         "spec": {
             "backoffLimit": conversion.retries,
@@ -147,7 +151,7 @@ def _server_pod(rollout: Rollout, resource: ModelConversion, platform: Platform)
 
 def _server(rollout: Rollout, resource: ModelConversion, platform: Platform) -> dict[str, Any]:
     artifact = f"{DEFAULT_WORK}/fetch/out/artifact"
-    ports = {"http": HTTP_PORT} | ({"grpc": GRPC_PORT} if rollout.grpc else {})
+    ports = {"http": HTTP_PORT, "grpc": GRPC_PORT}
     serving = resource.spec.serving
     return {
         "name": "server",

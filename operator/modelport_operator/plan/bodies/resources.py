@@ -7,6 +7,7 @@ on a full node takes others with it.
 import re
 from typing import NamedTuple
 
+from modelport.api.base import QUANTITY_PATTERN
 from modelport.api.spec import Resources
 
 _UNITS = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9} | {
@@ -14,7 +15,7 @@ _UNITS = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9} | {
     for suffix, base in (("", 1000), ("i", 1024))
     for power, prefix in enumerate(("k" if not suffix else "K", "M", "G", "T", "P", "E"), start=1)
 }
-_QUANTITY = re.compile(r"([0-9.]+(?:[eE][-+]?[0-9]+)?)([a-zA-Z]*)")
+_QUANTITY = re.compile(QUANTITY_PATTERN)
 
 Amounts = dict[str, str]
 
@@ -39,9 +40,10 @@ SERVER = Defaults(
 def amount(quantity: str) -> float:
     """Return the number that a Kubernetes quantity stands for. Raises ValueError if it is none."""
     found = _QUANTITY.fullmatch(quantity)
-    if found is None or found[2] not in _UNITS:
+    if found is None:
         raise ValueError(f"expected a quantity such as 500m or 2Gi, found {quantity!r}")
-    return float(found[1]) * _UNITS[found[2]]
+    number, suffix = found[1], found[2] or ""
+    return float(number) * _UNITS[suffix] if suffix in _UNITS else float(number + suffix)
 
 
 def resources(defaults: Defaults, given: Resources | None, *, storage: str | None = None) -> dict[str, Amounts]:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from modelport_operator.backoff import Backoff
 from modelport_operator.controller.controller import Controller, Key, Result
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.errors import ThrottledError
@@ -49,7 +50,7 @@ async def timers(monkeypatch):
 
 @pytest.fixture
 async def queue(timers):
-    return WorkQueue(base_delay=1, max_delay=60, jitter=lambda _low, high: high)
+    return WorkQueue(Backoff(2, 60))
 
 
 async def test_a_burst_is_one(queue):
@@ -87,29 +88,33 @@ async def test_later_is_later_and_sooner_wins(queue, timers):
 
 
 async def test_retries_come_later_and_later_up_to_the_limit(queue, timers):
-    assert [queue.retry(A) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
+    first, *others = [queue.retry(A) for _ in range(7)]
+    for delay, ceiling in zip((first, *others), (2, 4, 8, 16, 32, 60, 60), strict=True):
+        assert ceiling / 2 <= delay < ceiling
     assert queue.retry(A, at_least=90) == 90
     queue.forgive(A)
-    assert queue.retry(A) == 2
+    assert queue.retry(A) == first
+    assert queue.retry(B) != first  # what failed together is not tried again together
 
 
 async def test_a_forgotten_key_does_not_come_back(queue, timers):
-    queue.retry(A)
+    first = queue.retry(A)
     queue.forget(A)
     timers.advance(100)
     assert len(queue) == 0
-    assert queue.retry(A) == 2
+    assert queue.retry(A) == first
 
 
-async def test_the_age_of_the_oldest_key(queue, timers):
-    assert queue.oldest_age() == 0
-    queue.add(A)
+async def test_a_key_that_is_worked_on_for_long_is_told_from_a_backlog(queue, timers):
+    for key in (A, B):
+        queue.add(key)
+    timers.advance(1000)
+    assert queue.longest_work() == 0
+    assert await queue.get() == A
     timers.advance(5)
-    queue.add(B)
-    assert queue.oldest_age() == 5
-    await queue.get()
-    timers.advance(5)
-    assert queue.oldest_age() == 5
+    assert queue.longest_work() == 5
+    queue.done(A)
+    assert queue.longest_work() == 0
 
 
 class Work:
@@ -156,7 +161,8 @@ async def stopped(task):
     [
         (Result(), 600, "done"),
         (Result(look_again=15), 15, "done"),
-        (RuntimeError("boom"), 2, "error"),
+        (Result(refused=True), Backoff(2, 60).pause(1, key=str(A)), "done"),
+        (RuntimeError("boom"), Backoff(2, 60).pause(1, key=str(A)), "error"),
         (ThrottledError("slow down", retry_after=30), 30, "error"),
         (None, None, "gone"),
     ],
@@ -168,7 +174,7 @@ async def test_the_answer_decides_the_next_time(queue, timers, answer, delay, ou
         work, queue=queue, workers=1, resync=600, note=lambda result, _seconds: notes.append(result)
     )
     task = await worked(controller, work, A)
-    assert [timer.when - timers.now for timer in timers.calls] == ([delay] if delay else [])
+    assert [timer.when - timers.now for timer in timers.calls] == ([pytest.approx(delay)] if delay else [])
     assert notes == [outcome]
     await stopped(task)
 
@@ -192,6 +198,8 @@ async def test_what_the_liveness_probe_complains_about(queue, timers, monkeypatc
     queue.add_after(A, 600)
     assert "neither an event nor a resync" in controller.complaint(stuck=300)
     queue.add(A)
+    timers.advance(301)
+    await queue.get()
     timers.advance(301)
     assert "301 s" in controller.complaint(stuck=300)
 

@@ -9,7 +9,7 @@ from modelport.api.status import Status
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.reconciler import Reconciler
-from modelport_operator.kube.errors import UnavailableError
+from modelport_operator.kube.errors import ConflictError, RefusedError, UnavailableError
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
@@ -175,14 +175,62 @@ async def test_a_hint_that_is_wrong_is_not_believed(scene):
 async def test_a_failure_tells_the_log(scene):
     scene.kube.apply_resource(ONNX)
     await scene.reconcile()
-    said = '{"step":"fetch","failure":{"reason":"SourceNotFound","message":"expected s3://models/net.onnx, found nothing"}}'
+    said = '{"step":"fetch","failure":{"reason":"DigestMismatch","message":"expected sha256:0, found sha256:1"}}'
     scene.kube.run_job("net-import", failing=said)
     await scene.reconcile()
     failure = scene.kube.objects[(KIND, *KEY)]["status"]["failure"]
-    assert (failure["reason"], failure["logTail"]) == ("SourceNotFound", "log of fetch")
-    assert scene.ready() == ("False", "SourceNotFound")
+    assert (failure["reason"], failure["logTail"]) == ("DigestMismatch", "log of fetch")
+    assert scene.ready() == ("False", "DigestMismatch")
     await scene.reconcile()
     assert scene.kube.writes == []
+
+
+async def test_a_spec_that_cannot_be_read_is_told_and_nothing_is_touched(scene):
+    await scene.serve()
+    body = scene.kube.objects[(KIND, *KEY)]
+    body["spec"]["serving"]["canary"] = 1
+    body["metadata"]["generation"] += 1
+    result = await scene.reconcile()
+    assert scene.ready() == ("False", "InvalidSpec")
+    status = body["status"]
+    told = {each["type"]: each for each in status["conditions"]}
+    assert "unknown field `canary` - at `$.spec.serving`" in told["Stalled"]["message"]
+    assert told["Available"]["status"] == told["Verified"]["status"] == "True"
+    assert status["observedGeneration"] == body["metadata"]["generation"]
+    assert scene.kinds("delete") == []
+    assert result.look_again is None  # at the next resync
+    await scene.reconcile()
+    assert scene.kube.writes == []
+
+
+async def test_a_fault_of_the_operator_is_told_and_tried_again(scene, monkeypatch):
+    await scene.serve()
+    monkeypatch.setattr("modelport_operator.controller.reconciler.make_plan", _fail)
+    with pytest.raises(ZeroDivisionError):
+        await scene.reconcile()
+    assert scene.ready() == ("False", "ProgressingWithRetry")
+    failure = scene.kube.objects[(KIND, *KEY)]["status"]["failure"]
+    assert (failure["reason"], failure["retryable"]) == ("OperatorFailed", True)
+    assert "secret" not in str(scene.kube.objects[(KIND, *KEY)]["status"])
+    monkeypatch.undo()
+    await scene.reconcile()
+    assert scene.ready() == ("True", "Serving")
+
+
+def _fail(*_):
+    raise ZeroDivisionError("secret")
+
+
+@pytest.mark.parametrize("memory", ["+1Gi", "1e9", "1.5Gi", 2147483648])
+async def test_quantities_of_kubernetes_are_taken(scene, memory):
+    await scene.serve(spec=SERVED | {"conversion": {"resources": {"limits": {"memory": memory}}}})
+    assert scene.ready() == ("True", "Serving")
+
+
+async def test_what_is_no_quantity_is_told(scene):
+    scene.kube.apply_resource(SERVED | {"conversion": {"resources": {"limits": {"memory": "lots"}}}})
+    await scene.reconcile()
+    assert scene.ready() == ("False", "InvalidSpec")
 
 
 async def test_a_foreign_service_is_not_touched(scene):
@@ -212,7 +260,7 @@ async def test_a_refused_job_is_told_and_tried_again(scene):
     result = await scene.reconcile()
     assert scene.ready() == ("False", "ProgressingWithRetry")
     assert scene.kube.objects[(KIND, *KEY)]["status"]["failure"]["reason"] == "QuotaExceeded"
-    assert result.look_again
+    assert result.refused  # the queue decides when, later each time
     scene.kube.refuse.clear()
     await scene.reconcile()
     assert scene.ready() == ("False", "Importing")
@@ -223,6 +271,18 @@ async def test_an_event_that_is_refused_changes_nothing(scene):
     scene.kube.apply_resource(ONNX)
     assert await scene.reconcile()
     assert scene.ready() == ("False", "Importing")
+
+
+async def test_an_object_that_changes_at_the_same_moment_is_no_refusal(scene, monkeypatch):
+    async def lost(*_):
+        raise RefusedError("testing value /metadata/resourceVersion failed", status=422)
+
+    await scene.serve()
+    (live,) = scene.kube.named("Deployment")
+    live["spec"]["template"]["spec"]["containers"][0]["image"] = "somebody/else"
+    monkeypatch.setattr(scene.kube, "patch", lost)
+    with pytest.raises(ConflictError, match="Deployment net changed meanwhile"):
+        await scene.reconcile()
 
 
 async def test_a_failing_api_server_reaches_the_queue(scene):
@@ -236,11 +296,5 @@ async def test_a_resource_that_is_gone_or_going_is_left_to_garbage_collection(sc
     assert await scene.reconcile() is None
     body = scene.kube.apply_resource(ONNX)
     body["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"
-    assert await scene.reconciler(KEY) is None
-    assert scene.kube.writes == []
-
-
-async def test_a_resource_of_a_newer_version_is_left_alone(scene):
-    scene.kube.apply_resource(ONNX | {"fieldOfTheFuture": 1})
     assert await scene.reconciler(KEY) is None
     assert scene.kube.writes == []

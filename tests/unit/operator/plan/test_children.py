@@ -219,13 +219,29 @@ def test_a_default_never_contradicts_what_is_given(given_requests, given_limits,
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("500m", 0.5), ("2Gi", 2 * 1024**3), ("3k", 3000), ("1.5", 1.5), ("1e3", 1000), ("2Ki", 2048)]
+    ("text", "number"),
+    [
+        ("500m", 0.5),
+        ("2Gi", 2 * 1024**3),
+        ("3k", 3000),
+        ("1.5", 1.5),
+        ("1e3", 1000),
+        ("2Ki", 2048),
+        ("+1Gi", 1024**3),
+        ("1E", 1e18),
+        ("1E3", 1000),
+        ("1Ei", 2**60),
+        (".5", 0.5),
+        ("5.", 5),
+        ("12e-1", 1.2),
+        ("7n", 7e-9),
+    ],
 )
 def test_quantities(text, number):
     assert amount(text) == pytest.approx(number)
 
 
-@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1Xi", "-1"])
+@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1Xi", "-1", "lots", "1.2.3", "1e", "1Ki2", "++1", "."])
 def test_what_is_no_quantity_is_refused(text):
     with pytest.raises(ValueError, match="expected a quantity"):
         amount(text)

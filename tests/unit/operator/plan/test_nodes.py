@@ -37,7 +37,7 @@ def test_jobs_that_try_and_servers_ask_and_imports_do_not():
         return job_pod(Work(stage=stage, key="k", name="n", request=request, image=""), FAST, PLATFORM)["spec"]
 
     request = verify_request(FAST, SOURCE, artifact="a", digest=DIGEST, verification="v")
-    rollout = Rollout(key="k", digest=DIGEST, artifact_key="a", image="i", storage="1Gi", grpc=True)
+    rollout = Rollout(key="k", digest=DIGEST, artifact_key="a", image="i", storage="1Gi")
     server = deployment(rollout, FAST, PLATFORM)["spec"]["template"]["spec"]
     assert labels_asked(pod_of(Stage.VERIFY, request)) == labels_asked(server) == [f"{LABEL}AVX2", f"{LABEL}FMA3"]
     assert "affinity" not in pod_of(Stage.IMPORT, import_request(FAST))

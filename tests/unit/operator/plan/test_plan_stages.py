@@ -15,8 +15,10 @@ from modelport_operator.plan.bodies.children import service
 from unit.operator.scenes import (
     ARTIFACT_DIGEST,
     DIGEST,
+    NOW,
     ONNX,
     OTHER_DIGEST,
+    PLATFORM,
     PYTORCH,
     SERVED,
     UPGRADED,
@@ -108,59 +110,17 @@ def test_an_upgrade_of_the_operator_does_nothing():
     assert report_on(case, plan, deployment=live).status == case.status
 
 
-def test_an_upgrade_from_an_operator_without_grpc_changes_the_service_alone():
-    case, jobs, live = served()
-    old = service(case)
-    del old["spec"]["ports"][1]
-    found = Service(uid="uid-of-service", body=old)
-    before = msgspec.structs.replace(live, offers_grpc=False)
-    plan = plan_for(case, *jobs, deployment=before, service=found, platform=UPGRADED)
-    (change,) = plan.apply
-    assert (change.body["kind"], plan.create, plan.delete) == ("Service", (), ())
-    assert [port["targetPort"] for port in change.body["spec"]["ports"]] == ["http", "grpc"]
-
-
-def _server_after(spec, *, offers_grpc):
-    """Return the server that a spec makes of what an operator before this one made."""
-    case, jobs, live = served()
-    live = msgspec.structs.replace(live, offers_grpc=offers_grpc)
-    (change,) = plan_for(with_spec(case, spec), *jobs, deployment=live, platform=UPGRADED).apply
-    return change.body["spec"]["template"]["spec"]["containers"][0]
-
-
 MORE_MEMORY = ONNX | {"serving": {"replicas": 1, "resources": {"limits": {"memory": "1Gi"}}}}
 BATCHED = ONNX | {"serving": {"replicas": 1, "batching": {"maxSize": 8}}}
 
 
-def test_an_image_that_does_not_know_an_option_is_not_given_it():
-    server = _server_after(MORE_MEMORY, offers_grpc=False)
-    assert ("--grpc-port" in server["command"], len(server["ports"])) == (False, 1)
-    server = _server_after(MORE_MEMORY, offers_grpc=True)
-    assert ("--grpc-port" in server["command"], len(server["ports"])) == (True, 2)
-    assert {each["name"] for each in server["env"]} >= {"OTEL_SERVICE_NAME"}, "pods that are made anew get the rest"
-
-
-def test_batching_changes_the_pods_but_keeps_an_image_that_knows_it():
-    server = _server_after(BATCHED, offers_grpc=True)
-    assert "--max-batch-size" in server["command"]
-    assert server["image"] == "registry.example/server-onnxruntime@sha256:1"
-
-
-def test_batching_moves_a_resource_whose_image_does_not_know_it_to_one_that_does():
+def test_batching_changes_the_pods_and_keeps_the_image_that_verified():
     case, jobs, live = served()
-    live = msgspec.structs.replace(live, offers_grpc=False)
-    asked = with_spec(case, BATCHED)
-    plan = plan_for(asked, *jobs, deployment=live, platform=UPGRADED)
-    assert (created(plan), plan.apply) == (["net-verify", "Service"], ())
-    again = job_of(plan, pod(*verify_steps(hops=())))
-    done = plan_for(asked, *jobs, again, deployment=live, platform=UPGRADED)
-    (change,) = done.apply
+    (change,) = plan_for(with_spec(case, BATCHED), *jobs, deployment=live, platform=UPGRADED).apply
     server = change.body["spec"]["template"]["spec"]["containers"][0]
-    assert server["image"] == UPGRADED.images["server-onnxruntime"]
     assert {"--grpc-port", "--max-batch-size"} <= set(server["command"])
-    told = with_status(asked, report_on(asked, done, deployment=deployed(done)))
-    after = plan_for(told, *jobs, again, deployment=deployed(done), platform=UPGRADED)
-    assert (created(after), after.apply) == (["Service"], ())
+    assert server["image"] == PLATFORM.images["server-onnxruntime"]
+    assert {each["name"] for each in server["env"]} >= {"OTEL_SERVICE_NAME"}, "pods that are made anew get the rest"
 
 
 def test_servers_that_cannot_be_pulled_get_the_secret_that_the_operator_was_told_of_since():
@@ -424,7 +384,7 @@ def test_a_step_cannot_speak_for_another():
     job = job_of(plan_for(case, first), pod(*forged, *silent))
     plan = plan_for(case, first, job)
     assert plan.progress.artifact is None
-    assert plan.progress.failure.reason == Reason.STEP_CRASHED
+    assert plan.progress.failure.reason == Reason.CONVERTER_CRASHED
 
 
 def test_the_image_that_verified_serves():
@@ -540,3 +500,137 @@ def test_a_status_that_another_version_wrote_is_read_as_far_as_it_goes():
     body = msgspec.to_builtins(case) | {"status": {"verification": 1, "observedGeneration": 7}}
     assert parse(body).status == Status(observed_generation=7)
     assert read_status(None) == read_status("x") == read_status({"conditions": 1}) == Status()
+
+
+# --- work that is not lost ------------------------------------------------------------------------------------------
+
+
+def _converting(spec=None):
+    """Return a resource whose conversion runs, and its Jobs."""
+    case, first = imported(resource(spec or SERVED))
+    running = job_of(plan_for(case, first), pod(step("stage", StepResult(step="stage")), Container(name="hop-1")))
+    return with_status(case, report_on(case, plan_for(case, first, running))), (first, running)
+
+
+def test_a_conversion_goes_on_when_the_operator_gets_other_images_and_is_recorded_with_those_that_it_had():
+    case, (first, running) = _converting()
+    plan = plan_for(case, first, running, platform=UPGRADED)
+    assert (plan.create, plan.delete) == ((), ())
+    done = msgspec.structs.replace(running, pods=(pod(*verify_steps()),))
+    plan = plan_for(case, first, done, platform=UPGRADED)
+    assert plan.progress.verified
+    assert plan.rollout.image == PLATFORM.images["server-onnxruntime"]
+    ready_case = with_status(case, report_on(case, plan))
+    later = plan_for(ready_case, first, done, platform=UPGRADED)
+    assert later.delete == ()
+    assert not any(create.body["kind"] == "Job" for create in later.create)
+
+
+def test_a_verification_goes_on_when_the_operator_gets_other_images():
+    case, jobs = converted(resource(SERVED))
+    again = with_spec(case, SERVED | {"verification": {"samples": 16}})
+    running = job_of(plan_for(again, *jobs), pod(step("stage", StepResult(step="stage")), Container(name="ask")))
+    assert running.stage == "verify"
+    plan = plan_for(again, *jobs, running, platform=UPGRADED)
+    assert not any(create.body["kind"] == "Job" for create in plan.create)
+    assert running.name not in {each.name for each in plan.delete}
+
+
+def test_a_conversion_that_fails_is_begun_anew_with_the_images_of_today():
+    case, (first, running) = _converting()
+    ended = pod(step("stage", StepResult(step="stage")), step("hop-1", code=139), phase="Failed")
+    failed = msgspec.structs.replace(running, pods=(ended,), failed="PodFailurePolicy", finished=NOW)
+    (create,) = plan_for(case, first, failed, platform=UPGRADED).create
+    assert create.body["metadata"]["name"] != running.name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": {"options": {"opset": 18}}},
+        {"conversion": {"timeoutSeconds": 60}},
+        {"source": {"uri": "s3://models/b.onnx"}},
+    ],
+)
+def test_work_that_is_asked_for_no_more_ends(change):
+    case, jobs = _converting()
+    edited = with_spec(case, SERVED | change)
+    assert jobs[1].name in {each.name for each in plan_for(edited, *jobs, platform=UPGRADED).delete}
+
+
+def test_an_edit_that_cannot_be_done_ends_no_work():
+    case, jobs = _converting()
+    wrong = with_spec(case, SERVED | {"target": {"options": {"opsett": 18}}})
+    plan = plan_for(wrong, *jobs)
+    assert plan.progress.failure.reason == Reason.INVALID_SPEC
+    assert plan.delete == ()
+    taken_back = with_spec(with_status(wrong, report_on(wrong, plan)), SERVED)
+    assert plan_for(taken_back, *jobs).create == ()
+
+
+def test_jobs_that_ended_long_ago_are_cleared_away_and_nothing_is_done_again():
+    case, jobs, live = served()
+    old = [msgspec.structs.replace(job, complete=True, finished=NOW - 60) for job in jobs]
+    assert plan_for(case, *old, deployment=live).delete == ()
+    later = plan_for(case, *old, deployment=live, now=NOW + 3600)
+    assert {each.name for each in later.delete} == {job.name for job in jobs}
+    without = plan_for(case, deployment=live, now=NOW + 3600)
+    assert not any(create.body["kind"] == "Job" for create in without.create)
+    assert report_on(case, without, deployment=live).status == case.status
+
+
+def test_a_job_whose_results_nobody_has_read_is_kept():
+    case, first = imported(resource(SERVED))
+    done = job_of(plan_for(case, first), pod(*verify_steps()), complete=True, finished=NOW - 99999)
+    assert done.name not in {each.name for each in plan_for(case, first, done).delete}
+
+
+def test_a_failure_for_good_outlives_its_job():
+    case = resource(ONNX)
+    ended = pod(failed_step("fetch", Reason.DIGEST_MISMATCH), phase="Failed")
+    job = job_of(plan_for(case), ended, failed="PodFailurePolicy", finished=NOW - 3600)
+    assert plan_for(case, job).delete == ()
+    told = with_status(case, report_on(case, plan_for(case, job)))
+    assert [each.name for each in plan_for(told, job).delete] == [job.name]
+    assert plan_for(told).create == ()
+
+
+def _tried(attempt):
+    """Return a resource whose Import could not reach its source so often, as its status tells, and the Job."""
+    case = resource(SERVED)
+    ended = pod(failed_step("fetch", Reason.SOURCE_UNREACHABLE, code=75), phase="Failed")
+    job = job_of(plan_for(case), ended, attempt=attempt, failed="BackoffLimitExceeded", finished=NOW)
+    return with_status(case, report_on(case, plan_for(case, job))), job
+
+
+@pytest.mark.parametrize("between", [{"foreign": ("Service net",)}, {}], ids=["a taken name", "a wrong edit"])
+def test_attempts_count_on_whatever_else_goes_wrong(between):
+    case, job = _tried(4)
+    wrong = case if between else with_spec(case, SERVED | {"source": {"uri": "s3://models/net.onnx", "format": "none"}})
+    plan = plan_for(wrong, job, **between)
+    told = with_status(wrong, report_on(wrong, plan))
+    assert told.status.failure.reason in {Reason.NAME_CONFLICT, Reason.INVALID_SPEC}
+    assert [each.attempts for each in told.status.failures] == [4]
+    back = with_spec(told, SERVED)
+    (create,) = plan_for(back).create
+    assert create.body["metadata"]["annotations"]["modelport.dev/attempt"] == "5"
+
+
+def test_failures_of_work_that_is_done_or_wanted_no_more_are_forgotten():
+    case, job = _tried(2)
+    done = msgspec.structs.replace(job, pods=(pod(*import_steps()),))
+    assert report_on(case, plan_for(case, done)).status.failures == []
+    other = with_spec(case, SERVED | {"source": {"uri": "s3://models/other.onnx"}})
+    assert report_on(other, plan_for(other, job)).status.failures == []
+
+
+def test_a_failure_for_good_is_not_tried_again_after_a_conflict_is_gone():
+    case, first = imported(resource(SERVED))
+    ended = pod(failed_step("hop-1", Reason.CONVERSION_FAILED), phase="Failed")
+    job = job_of(plan_for(case, first), ended, failed="PodFailurePolicy", finished=NOW)
+    failed = with_status(case, report_on(case, plan_for(case, first, job)))
+    conflict = plan_for(failed, first, job, foreign=("Service net",))
+    told = with_status(failed, report_on(failed, conflict))
+    assert told.status.failure.reason == Reason.NAME_CONFLICT
+    after = plan_for(told, first)
+    assert (after.progress.failure.reason, after.create) == (Reason.CONVERSION_FAILED, ())
