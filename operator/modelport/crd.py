@@ -28,12 +28,15 @@ _OPAQUE = ("source.signature", "verification.performance")
 _UNTOLD = (
     *(FIELDS["requirements"], FIELDS["calibration"], FIELDS["data"]),  # as those of the source
     "spec.verification.outputs.*",  # as those of the tolerance of all outputs
+    "spec.source.inputs.*.values.columns.*",  # as those of all columns
     *(
         "status.conditions.*",
         "status.refused.*",
+        "status.verification",
         "status.verification.outputs.*",
         "status.artifact",
         "status.failure",
+        "status.failures.*",
         "status.serving",
     ),
 )

@@ -41,7 +41,13 @@ Uri = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 TensorName = Annotated[str, Meta(min_length=1, max_length=128)]
 
-Quantity = Annotated[str | int, Meta(extra_json_schema={"x-kubernetes-int-or-string": True})]
+QUANTITY_PATTERN = r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"
+"""As Kubernetes reads quantities (apimachinery's resource.ParseQuantity), but for a minus: nothing here may be below zero."""
+
+Quantity = Annotated[
+    Annotated[str, Meta(pattern=QUANTITY_PATTERN, max_length=32)] | Annotated[int, Meta(ge=0)],
+    Meta(extra_json_schema={"x-kubernetes-int-or-string": True}),
+]
 
 Dtype = Literal[
     "bool",

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     # the specification
     INVALID_SPEC = "InvalidSpec"
     NAME_CONFLICT = "NameConflict"
+    OPERATOR_FAILED = "OperatorFailed"
     INPUTS_NEEDED = "InputsNeeded"
     SAMPLES_NEEDED = "SamplesNeeded"
     SHAPES_NEEDED = "ShapesNeeded"
@@ -30,6 +31,7 @@ class Reason(StrEnum):
     UNSAFE_SOURCE = "UnsafeSource"
     UNTRUSTED_SOURCE = "UntrustedSource"
     UNKNOWN_FORMAT = "UnknownFormat"
+    UNSUPPORTED_FORMAT = "UnsupportedFormat"
     AMBIGUOUS_FORMAT = "AmbiguousFormat"
     SOURCE_CORRUPT = "SourceCorrupt"
     # converting
@@ -52,9 +54,11 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REFUSED = "PodRefused"
     STEP_CRASHED = "StepCrashed"
+    CONVERTER_CRASHED = "ConverterCrashed"
     # serving
     SERVER_CRASHED = "ServerCrashed"
     GOLDEN_MISMATCH = "GoldenMismatch"
+    ROLLOUT_OVERDUE = "RolloutOverdue"
 
 
 class Advice(NamedTuple):
@@ -66,7 +70,12 @@ class Advice(NamedTuple):
 
 ADVICE: dict[Reason, Advice] = {
     Reason.INVALID_SPEC: Advice(False, "Correct the field that the message names and apply again."),
-    Reason.NAME_CONFLICT: Advice(True, "Rename this ModelConversion, or delete the object that has the name."),
+    Reason.NAME_CONFLICT: Advice(
+        False, "Rename this ModelConversion, or delete the object that has the name; it is looked at each minute."
+    ),
+    Reason.OPERATOR_FAILED: Advice(
+        True, "Report it with the log of the operator, which has the whole error; it is tried again."
+    ),
     Reason.INPUTS_NEEDED: Advice(False, "State name, dtype and shape of each input under spec.source.inputs."),
     Reason.SAMPLES_NEEDED: Advice(
         False, "Give samples of your own under spec.verification.data: an npz with one array per input."
@@ -77,11 +86,16 @@ ADVICE: dict[Reason, Advice] = {
     Reason.IMAGE_NOT_CONFIGURED: Advice(
         False, "Name the image under images in the values of the chart, or choose another format."
     ),
-    Reason.SOURCE_NOT_FOUND: Advice(False, "Check the URI; `modelport push` prints the one of what it uploaded."),
+    Reason.SOURCE_NOT_FOUND: Advice(
+        True, "Check the URI; `modelport push` prints the one of what it uploaded. It is looked for again."
+    ),
     Reason.SOURCE_UNREACHABLE: Advice(
         True, "Check the host name and that the cluster may reach it; it is tried again."
     ),
-    Reason.SOURCE_ACCESS_DENIED: Advice(False, "Name a Secret with valid credentials under secretRef."),
+    Reason.SOURCE_ACCESS_DENIED: Advice(
+        True,
+        "Name a Secret with valid credentials under secretRef, or correct the one that is named; it is tried again.",
+    ),
     Reason.DIGEST_MISMATCH: Advice(False, "Compare with sha256sum of the file that was meant; correct digest or URI."),
     Reason.STORE_UNAVAILABLE: Advice(
         True, "Check that the store of Secret modelport-store answers; it is tried again."
@@ -97,6 +111,7 @@ ADVICE: dict[Reason, Advice] = {
         "Set spec.source.trust: Trusted if you trust the code that the message names, or give a file without it.",
     ),
     Reason.UNKNOWN_FORMAT: Advice(False, "State spec.source.format; `modelport formats` lists the formats."),
+    Reason.UNSUPPORTED_FORMAT: Advice(False, "Give the model in another format: the message says which."),
     Reason.AMBIGUOUS_FORMAT: Advice(
         False, "State spec.source.format, or give the files of one model alone; the message names what was found."
     ),
@@ -143,9 +158,15 @@ ADVICE: dict[Reason, Advice] = {
     Reason.UNSCHEDULABLE: Advice(True, "Free resources, add a node, or lower the requests."),
     Reason.QUOTA_EXCEEDED: Advice(True, "Raise the namespace's ResourceQuota or delete what is not needed."),
     Reason.POD_REFUSED: Advice(True, "An admission rule of the cluster refuses the pod; the message has its words."),
-    Reason.STEP_CRASHED: Advice(True, "Read the log tail; `modelport run` repeats it locally."),
+    Reason.STEP_CRASHED: Advice(True, "Read the log tail; it is tried again."),
+    Reason.CONVERTER_CRASHED: Advice(
+        False, "Read the log tail; `modelport run` repeats it locally. Raise conversion.retries if chance decides."
+    ),
     Reason.SERVER_CRASHED: Advice(True, "Read the log tail; `modelport serve` repeats it locally."),
     Reason.GOLDEN_MISMATCH: Advice(
         False, "The node's CPU computes other answers than the one that verified; report it with both CPU models."
+    ),
+    Reason.ROLLOUT_OVERDUE: Advice(
+        True, "See what `kubectl describe` says about the pods of the Deployment; they are waited for."
     ),
 }

@@ -238,6 +238,13 @@ class Status(StatusPart, frozen=True, kw_only=True):
     verification: Annotated[VerificationStatus | None, Meta(description="Evidence that it is right.")] = None
     serving: Annotated[ServingStatus | None, Meta(description="What answers requests.")] = None
     failure: Annotated[Failure | None, Meta(description="What went wrong.")] = None
+    failures: Annotated[
+        list[Failure],
+        Meta(
+            description="How Jobs failed that are still wanted: whatever else goes wrong, attempts count on.",
+            max_length=4,
+        ),
+    ] = []
 
 
 def read_status(body: object) -> Status:

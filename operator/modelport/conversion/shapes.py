@@ -6,6 +6,7 @@ import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.api.spec import Input
+from modelport.api.status import Signature
 from modelport.errors import ModelportError
 
 FIELD = "spec.target.shapes"
@@ -29,6 +30,28 @@ def fix_shapes(inputs: Sequence[Input], shapes: Mapping[str, Sequence[int]]) -> 
         )
         for each in inputs
     ]
+
+
+def need_shapes(target: str, told: str, signature: Signature, lengths: Mapping[str, tuple[int, int]]) -> ModelportError:
+    """Return the error (ShapesNeeded) for a target that cannot keep free dimensions, with shapes to copy: one row, else the longest.
+
+    `target` is who cannot and `told` why; `lengths` are the shortest and longest that were asked, by free dimension.
+    """
+    free = [each for each in signature.inputs if any(isinstance(length, str) for length in each.shape)]
+    shapes = {
+        each.name: [
+            length if isinstance(length, int) else 1 if axis == 0 else lengths.get(length, (1, 1))[1]
+            for axis, length in enumerate(each.shape)
+        ]
+        for each in free
+    }
+    found = ", ".join(f"{each.name} [{', '.join(map(str, each.shape))}]" for each in free)
+    stated = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
+    message = (
+        f"{FIELD}: expected fixed lengths, because {target} cannot keep these free ({told:.150}); "
+        f"found {found:.120}; state for example shapes: {{{stated:.150}}}"
+    )
+    return ModelportError(Reason.SHAPES_NEEDED, message)
 
 
 def _bind(given: Input, shape: Sequence[int], lengths: dict[str, int]) -> None:

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
+from modelport.api.reasons import Reason
 from modelport.jobs.planning import MOVER_IMAGE, ask_image, server_image
 from modelport.jobs.requests import ConvertRequest, ImportRequest, JobRequest
 
 TRY = "try"
+MOVING = frozenset({"fetch", "keep", "stage", "publish"})
+"""Steps that move bytes and compute nothing."""
 
 
 class Container(NamedTuple):
@@ -47,6 +50,11 @@ def containers_of(request: JobRequest, images: Mapping[str, str]) -> list[Contai
             return _shared(_convert(request, images))
         case _:
             raise TypeError(f"no Job has a request of type {type(request).__name__}")
+
+
+def crash_of(step: str) -> Reason:
+    """Return what it is called when a step ends without saying why: the next time may do only where nothing computes."""
+    return Reason.STEP_CRASHED if step in MOVING else Reason.CONVERTER_CRASHED
 
 
 def may_tell(container: str, step: str) -> bool:

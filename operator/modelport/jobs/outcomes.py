@@ -5,7 +5,7 @@ from modelport.api.status import ArtifactStatus, SourceStatus, VerificationStatu
 from modelport.jobs.keys import SAMPLES_VERSION, judgement_key
 from modelport.jobs.results import ArtifactFacts, SourceFacts, VerificationFacts
 
-REPORTED = "Reported"
+NOT_ENFORCED = "NotEnforced"
 """Reason of the condition Verified where errors were measured and nobody judged them."""
 
 
@@ -58,4 +58,4 @@ def told_of(evidence: VerificationStatus) -> tuple[str, str]:
     counted = f"{evidence.samples} samples, largest absolute error {evidence.max_absolute_error}"
     if evidence.judged:
         return "Verified", counted
-    return REPORTED, f"{counted}; judged by nobody, because of verification.policy: Report"
+    return NOT_ENFORCED, f"{counted}; judged by nobody, because of verification.policy: Report"

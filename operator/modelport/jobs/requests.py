@@ -78,6 +78,12 @@ class ConvertRequest(Message, frozen=True, kw_only=True, tag="convert", tag_fiel
     verification: Verification = Verification()
 
 
+def without_images(request: ConvertRequest) -> ConvertRequest:
+    """Return the request as another operator with other images would make it of the same resource."""
+    hops = [msgspec.structs.replace(hop, image="") for hop in request.hops]
+    return msgspec.structs.replace(request, artifact_key="", verification_key="", hops=hops)
+
+
 class ServeRequest(Message, frozen=True, kw_only=True, tag="serve", tag_field="job"):
     """Fetch an artifact for a server, trusting the digest here and nothing in the store."""
 

@@ -1,11 +1,11 @@
-"""What steps leave for each other beside arrays: names of the files, and readers that trust nothing that is in them.
+"""What steps leave for each other beside arrays: names of the files, what writes them, and readers that trust nothing in them.
 
 Ask, hops and try have opened a model, so that whatever they leave may be hostile: regular files only, not larger than
 what is said here, JSON of the types below.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,12 @@ def read_signature(folder: Path) -> Signature:
 def read_caveats(folder: Path) -> list[str]:
     """Return what a hop wants users to know; a hop without a file has nothing to say."""
     return _read_told(folder, CAVEATS)
+
+
+def write_caveats(folder: Path, caveats: Sequence[str]) -> None:
+    """Leave what a hop wants users to know; no file where that is nothing."""
+    if caveats:
+        (folder / CAVEATS).write_bytes(msgspec.json.encode(caveats))
 
 
 @contextmanager

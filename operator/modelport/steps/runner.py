@@ -25,6 +25,7 @@ import msgspec
 from modelport.api.reasons import ADVICE, Reason
 from modelport.encoding import decode
 from modelport.errors import ModelportError, lacks_memory
+from modelport.jobs.containers import crash_of
 from modelport.jobs.environment import (
     CREDENTIALS_VARIABLE,
     DEFAULT_CREDENTIALS,
@@ -142,7 +143,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
         context.out.mkdir(exist_ok=True)
         started = time.monotonic()
         say(step.name, "started")
-        result = step.function(context)
+        result = checked(step.function(context))
     except _SkippedError as skipped:
         say(step.name, f"skipped: {skipped}")
         return None, ExitStatus.SKIPPED
@@ -160,7 +161,7 @@ def _attempt(step: Step, work: Path) -> tuple[StepResult | None, ExitStatus]:
             )
         traceback.print_exc()
         told = " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
-        return _failed(step.name, Reason.STEP_CRASHED, f"step {step.name}: {type(error).__name__}: {told}")
+        return _failed(step.name, crash_of(step.name), f"step {step.name}: {type(error).__name__}: {told}")
     say(step.name, f"done in {time.monotonic() - started:.2f} s")
     return result, ExitStatus.DONE
 
@@ -180,7 +181,8 @@ def request_from_environment() -> JobRequest:
 def _failed(step: str, reason: Reason, message: str) -> tuple[StepResult, ExitStatus]:
     message = printable(message)[:MAX_MESSAGE_CHARACTERS]
     say(step, f"{reason}: {message}")
-    status = ExitStatus.RETRY if ADVICE[reason].retryable else ExitStatus.INVALID
+    again = ADVICE[reason].retryable or reason == Reason.CONVERTER_CRASHED  # as often as the spec asks for
+    status = ExitStatus.RETRY if again else ExitStatus.INVALID
     return StepResult(step=step, failure=StepFailure(reason=reason, message=message)), status
 
 
@@ -274,6 +276,20 @@ def fit(result: StepResult, limit: int | None = None) -> bytes:
         while len(encoded) > limit and (shorter := shorten(result)):
             result, encoded = shorter, msgspec.json.encode(shorter)
     return encoded
+
+
+def checked(result: StepResult) -> StepResult:
+    """Return the result as far as whoever reads it can: a name may be longer than a status has room for.
+
+    Raises ModelportError (ConversionFailed) with the place in the result that breaks a bound.
+    """
+    try:
+        return decode(msgspec.json.encode(result), StepResult)
+    except msgspec.DecodeError as error:
+        if shorter := _without_signature(result):
+            return checked(shorter)
+        message = f"what step {result.step} found has no place in the status: {error}"
+        raise ModelportError(Reason.CONVERSION_FAILED, message) from error
 
 
 def _without_signature(result: StepResult) -> StepResult | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 CONNECT_SECONDS = 5
-RETRIES = 2
+RETRIES = 4
 RETRY_SECONDS = 20
 CHUNK_BYTES = 8 << 20
 MAX_SMALL_BYTES = 8 << 20

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from modelport import __version__
 from modelport.storage.packages.jars import VARIABLE, fetch_jars
-from modelport.storage.packages.leaving_out import leave_out
+from modelport.storage.packages.leaving_out import leave_out, leave_out_tests
 from modelport_cli.console import print_line, progress
 from modelport_cli.errors import CommandError
 from modelport_cli.local.uv import UvError, run_uv
@@ -29,6 +29,8 @@ JARS = ".jars"
 """How the name of a lock of jars ends."""
 WITHOUT = ".without"
 """How the name of a list of files ends that packages bring, and the image leaves out."""
+PARTS = "parts"
+"""Folder of an environment with a folder for each part, whose packages are not on Python's path."""
 PYTHON = "3.11"
 """The images' Python, which the locks are resolved for."""
 WHEELS_VARIABLE = "MODELPORT_WHEELS"
@@ -77,7 +79,8 @@ def find_recipe(image: str) -> Recipe:
 def lock_files(folder: Path, framework: str) -> list[Path]:
     """Return the locks that the image's Dockerfile installs, in its order: torch for CPUs where a wheel of it is given."""
     build = "cpu" if any(path for wheels in wheel_folders() for path in wheels.glob("torch-*+cpu-*.whl")) else "cuda"
-    names = f"{framework}.txt", f"{framework}-{build}.txt", f"{framework}{JARS}", f"{framework}{WITHOUT}"
+    parts = sorted(path.name for path in folder.glob(f"{framework}.*.txt"))
+    names = f"{framework}.txt", f"{framework}-{build}.txt", *parts, f"{framework}{JARS}", f"{framework}{WITHOUT}"
     return [folder / name for name in names]
 
 
@@ -97,7 +100,7 @@ def prepare(recipe: Recipe) -> Path:
     if python.exists():
         return python
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"{recipe.key}.lock", f"{_named(recipe)}, which another run makes"):
+    with locked(cache / f"{recipe.key}.lock", f"{_named(recipe)}, which another run makes"):
         if not python.exists():  # another run may have built it meanwhile
             started = time.monotonic()
             building = cache / f"{recipe.key}.new"
@@ -133,7 +136,8 @@ def _named(recipe: Recipe) -> str:
 
 
 @contextmanager
-def _locked(path: Path, what: str) -> Iterator[None]:
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold a file's lock, and tell what is waited for; the kernel releases it, however the process ends."""
     with path.open("w") as file:
         with progress(what):
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -143,14 +147,19 @@ def _locked(path: Path, what: str) -> Iterator[None]:
 def _build(recipe: Recipe, folder: Path) -> None:
     interpreter = sys.executable if sys.version_info[:2] == tuple(map(int, PYTHON.split("."))) else PYTHON
     _uv(recipe, "venv", "--quiet", "--relocatable", "--python", interpreter, str(folder))
+    packages = folder / "lib" / f"python{PYTHON}" / "site-packages"
     for lock in recipe.locks:
         if lock.suffix == JARS:
             _fetch_jars(recipe, lock, folder / "jars")
         elif lock.suffix == WITHOUT:
-            leave_out(lock, folder / "lib" / f"python{PYTHON}" / "site-packages")
+            leave_out(lock, packages)
         else:
+            _, _, part = lock.stem.partition(".")
+            apart = ["--target", str(folder / PARTS / part)] if part else []
             python = str(folder / "bin" / "python")
-            _uv(recipe, "pip", "install", "--python", python, *install_arguments(lock))
+            _uv(recipe, "pip", "install", "--python", python, *apart, *install_arguments(lock))
+    for place in (packages, folder / PARTS):  # as in the images
+        leave_out_tests(place)
 
 
 def install_arguments(lock: Path) -> list[str]:

@@ -23,6 +23,7 @@ _SYSTEM = (
     # of /etc and /sys no more than what loads libraries, names users, and finds processors
     *("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"),
     *("/sys/devices", "/sys/bus/pci", "/sys/fs/cgroup"),
+    "/etc/java-17-openjdk",  # where Debian's Java keeps its settings
 )
 _RESOLVING = ("/etc/hosts", "/etc/resolv.conf")
 _LIBRARIES = "import _bz2, _ctypes, _hashlib, _lzma, _ssl, zlib"

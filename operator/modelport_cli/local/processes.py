@@ -18,6 +18,7 @@ import msgspec
 from modelport.api.reasons import Reason
 from modelport.encoding import decode
 from modelport.errors import ModelportError
+from modelport.jobs.containers import crash_of
 from modelport.jobs.environment import CREDENTIALS_VARIABLE, REQUEST_VARIABLE, WORK_VARIABLE
 from modelport.jobs.results import StepResult
 from modelport.steps.runner import MAX_RESULT_FILE_BYTES, RESULT, printable
@@ -145,14 +146,14 @@ def _read_result(process: StepProcess, step: str, status: int) -> StepResult:
     try:
         result = decode(read_bytes(path.parent, path.name, MAX_RESULT_FILE_BYTES), StepResult)
     except FileNotFoundError:
-        raise StepError(Reason.STEP_CRASHED, _crash(step, status), step=step, log_tail=tail(log)) from None
+        raise StepError(crash_of(step), _crash(step, status), step=step, log_tail=tail(log)) from None
     except (msgspec.DecodeError, ModelportError) as error:  # a hop writes it, and a hop runs foreign code
         message = f"step {step}: its result is not what the contract says: {error}"
-        raise StepError(Reason.STEP_CRASHED, message, step=step, log_tail=tail(log)) from error
+        raise StepError(crash_of(step), message, step=step, log_tail=tail(log)) from error
     if result.failure:
         raise StepError(result.failure.reason, result.failure.message, step=step, log_tail=tail(log))
     if status != 0 and step == process.steps[-1]:
-        raise StepError(Reason.STEP_CRASHED, _crash(step, status), step=step, log_tail=tail(log))
+        raise StepError(crash_of(step), _crash(step, status), step=step, log_tail=tail(log))
     return result
 
 

@@ -85,11 +85,11 @@ def keeping_tuning(workspace: Workspace) -> Iterator[Workspace]:
 
 
 def _keep(stored: Path, kept: Path) -> None:
-    """Put files in the place of those that are there, whole: another run may read them."""
+    """Put files in the place of those that are there, whole: another run may copy the folder, so drafts lie beside it."""
     for path in list_tree(stored) if stored.is_dir() else []:
         target = kept / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as file:
             file.write((stored / path).read_bytes())
         Path(file.name).replace(target)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from modelport.api.resource import ModelConversion
 from modelport.api.status import Condition, Status
-from modelport.jobs.outcomes import REPORTED
+from modelport.jobs.outcomes import NOT_ENFORCED
 
 
 class State(StrEnum):
@@ -46,7 +46,7 @@ def is_true(status: Status, kind: str) -> bool:
 def is_measured(status: Status) -> bool:
     """Whether errors were measured, which only the policy Report leaves unjudged."""
     found = condition(status, "Verified")
-    return found is not None and (found.status == "True" or found.reason == REPORTED)
+    return found is not None and (found.status == "True" or found.reason == NOT_ENFORCED)
 
 
 def is_current(resource: ModelConversion) -> bool:

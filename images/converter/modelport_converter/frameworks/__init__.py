@@ -68,7 +68,7 @@ def open_source(task: SourceTask) -> "Source":
     if not FORMATS[name].holds_graph and source.rebuild is None:
         # a numbers' mistake that source and conversion share: nothing after this step could find it
         message = f"format {name}: expected a source that can be built twice, because its file holds weights alone"
-        raise ModelportError(Reason.STEP_CRASHED, message)
+        raise ModelportError(Reason.CONVERTER_CRASHED, message)
     return source._replace(inputs=fix_shapes(source.inputs, task.request.shapes))
 
 

@@ -1,10 +1,8 @@
 """Step hop-n: one conversion. It opens model files and may run their code, so it has no network and no credentials."""
 
-import msgspec
-
 from modelport.jobs.requests import ConvertRequest, JobRequest
 from modelport.jobs.results import StepResult
-from modelport.steps.handover import CAVEATS, read_caveats
+from modelport.steps.handover import read_caveats, write_caveats
 from modelport.steps.runner import Context
 from modelport_converter import frameworks
 from modelport_converter.code.loading import list_left_out
@@ -43,7 +41,7 @@ def hop(context: Context) -> StepResult:
     )
     left_out = list_left_out()
     if left_out:
-        (context.out / CAVEATS).write_bytes(msgspec.json.encode([*left_out[:4], *read_caveats(context.out)]))
+        write_caveats(context.out, [*left_out[:4], *read_caveats(context.out)])
     return StepResult(step=context.name)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
 from modelport.conversion.detection import detect
+from modelport.conversion.left_out import refuse_left_out
 from modelport.encoding import Message
 from modelport.errors import ModelportError
 from modelport.frameworks import SOURCES
@@ -73,6 +74,8 @@ def _inspect_model(request: ImportRequest, name: str, folder: Path, paths: list[
 
 def _detect(tree: FolderTree) -> str:
     found = detect(tree, SOURCES.values())
+    if found is None or not found[1].is_sure:
+        refuse_left_out(tree, found[1].parts.values() if found else tree.paths)
     if found is None:
         message = (
             f"spec.source.format: expected one known format, found none in {', '.join(tree.paths)[:200] or 'no file'}"

@@ -3,15 +3,28 @@
 A line of a list is a pattern of paths below the folder of packages (`*` stands for `/`, too); one with `!` before it keeps
 what a line above it leaves out. What `#` begins is a comment.
 
-Images run this file alone, in the layer that installs the packages: `python3 leaving_out.py LIST FOLDER`.
+Folders of tests are left out without being asked for. Images run this file alone, in the layer that installs the packages:
+`python3 leaving_out.py FOLDER [LIST]`.
 """
 
 import fnmatch
 import os
+import shutil
 import sys
 from pathlib import Path
 
 KEEP = "!"
+TESTS = "tests"
+IMPORTED = ("theano/tests",)
+"""Folders of tests that their packages themselves import."""
+
+
+def leave_out_tests(folder: Path) -> None:
+    """Remove the folders of tests that packages bring."""
+    for path, folders, _ in os.walk(folder):
+        if TESTS in folders and not f"{path}/{TESTS}".endswith(IMPORTED):
+            folders.remove(TESTS)
+            shutil.rmtree(Path(path) / TESTS)
 
 
 def leave_out(patterns: Path, folder: Path) -> int:
@@ -42,6 +55,9 @@ def leave_out(patterns: Path, folder: Path) -> int:
 
 if __name__ == "__main__":
     try:
-        leave_out(Path(sys.argv[1]), Path(sys.argv[2]))
+        given, *lists = map(Path, sys.argv[1:])
+        leave_out_tests(given)
+        for each in lists:
+            leave_out(each, given)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -10,7 +10,7 @@ from modelport.verification.calls import Infer
 from modelport.verification.source.model import Source
 from modelport_converter.frameworks.onnx.answering import make_run, make_slow_run
 from modelport_converter.frameworks.onnx.hints.hints import find_hints
-from modelport_converter.frameworks.onnx.load import LOGGER, Model, check_model, read_model
+from modelport_converter.frameworks.onnx.load import LOGGER, Model, check_model, check_operators, read_model
 from modelport_converter.frameworks.onnx.moving import write_moved
 from modelport_converter.frameworks.onnx.values import read_inputs
 from modelport_converter.onnx_graphs.chance import find_random_operations
@@ -24,6 +24,7 @@ def open_source(task: SourceTask) -> Source:
     path = find_part(open_tree(task.model), "onnx")
     check_model(path)
     model = read_model(path, is_whole=False)
+    check_operators(model.proto)
     inputs = read_inputs(model.proto, task.request.inputs)
     tensors = infer_tensors(model.proto)
     return Source(

@@ -9,7 +9,7 @@ from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport_converter.frameworks.onnx.layouts import put_time_first
 from modelport_converter.frameworks.onnx.values import take_probabilities
-from modelport_converter.onnx_graphs.files import load_whole
+from modelport_converter.onnx_graphs.files import load_whole, opset_of
 
 LOGGER = "onnx"
 UNKNOWN_RANK = "Field 'shape' of 'type' is required but missing"
@@ -17,6 +17,10 @@ UNKNOWN_RANK = "Field 'shape' of 'type' is required but missing"
 
 TOO_NEW = "ir_version"
 """What it says of a file that a newer onnx wrote."""
+
+
+OLDEST = 7
+"""The first operator set that ONNX Runtime has kernels of; before it, operators were told how to broadcast."""
 
 
 class Model(NamedTuple):
@@ -42,6 +46,17 @@ def check_model(path: Path) -> None:
         raise ModelportError(
             Reason.SOURCE_CORRUPT, f"{path.name}: expected a valid ONNX model, found: {told}"
         ) from error
+
+
+def check_operators(model: onnx.ModelProto) -> None:
+    """Raise ModelportError (RuntimeUnsupported) for operators that are older than all that runtimes know."""
+    opset = opset_of(model)
+    if 0 < opset < OLDEST:  # 0: none of its operators is of the default domain
+        by = f", as {model.producer_name:.80} wrote it" if model.producer_name else ""
+        message = (
+            f"operator set version {opset}{by}: expected {OLDEST} or newer; export the model again with a newer one"
+        )
+        raise ModelportError(Reason.RUNTIME_UNSUPPORTED, message)
 
 
 def read_model(path: Path, *, is_whole: bool) -> Model:

@@ -11,7 +11,7 @@ import onnx
 from modelport.api.spec import FIELDS
 from modelport.conversion.onnx_options import OnnxFileOptions
 from modelport.conversion.shapes import fix_shapes
-from modelport.steps.handover import CAVEATS, DOUBTS
+from modelport.steps.handover import DOUBTS, write_caveats
 from modelport.steps.runner import say
 from modelport.storage.trees import open_tree
 from modelport.verification.reference import FILE_NAME, read_reference
@@ -47,8 +47,7 @@ def convert(task: HopTask, options: OnnxFileOptions) -> None:
         proto.ir_version = min(proto.ir_version, profile.ir_version)
         caveats += filter(None, [profile.describe_unknown(proto)])
     write_model(proto, target)
-    if caveats:
-        (task.out / CAVEATS).write_bytes(msgspec.json.encode(caveats))
+    write_caveats(task.out, caveats)
 
 
 def _is_kept(proto: onnx.ModelProto) -> bool:

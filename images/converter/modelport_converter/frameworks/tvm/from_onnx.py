@@ -12,6 +12,7 @@ from tvm.relax import VirtualMachine
 
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature
+from modelport.conversion.shapes import need_shapes
 from modelport.errors import ModelportError
 from modelport.frameworks.tvm import TvmOptions
 from modelport.steps.handover import read_signature
@@ -105,18 +106,4 @@ def _refusal(error: Exception, signature: Signature, reference: Reference) -> Mo
         if isinstance(error, ModelportError):
             return error
         return ModelportError(Reason.CONVERSION_FAILED, f"TVM cannot compile the model: {said}")
-    lengths = {name: most for name, (_, most) in reference.lengths.items()}
-    shapes = {
-        each.name: [
-            length if isinstance(length, int) else 1 if axis == 0 else lengths.get(length, 1)
-            for axis, length in enumerate(each.shape)
-        ]
-        for each in free
-    }
-    found = ", ".join(f"{each.name} [{', '.join(map(str, each.shape))}]" for each in free)
-    stated = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
-    message = (
-        f"spec.target.shapes: expected fixed lengths, because TVM cannot keep these free ({said:.150}); "
-        f"found {found:.120}; state for example shapes: {{{stated:.150}}}"
-    )
-    return ModelportError(Reason.SHAPES_NEEDED, message)
+    return need_shapes("TVM", said, signature, reference.lengths)

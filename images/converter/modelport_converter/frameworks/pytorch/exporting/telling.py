@@ -7,7 +7,7 @@ import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
-from modelport.steps.handover import CAVEATS, DOUBTS
+from modelport.steps.handover import DOUBTS, write_caveats
 from modelport.verification.calls import run_calls
 from modelport.verification.reference import Reference
 from modelport_converter.frameworks.pytorch.answering import Asker
@@ -55,5 +55,4 @@ def _tell_baked(task: HopTask, baked: list[str], trace: Exported) -> None:
         raise ModelportError(Reason.CONVERSION_FAILED, message)
     caveats = [f"{each} on the samples: baked in"[:250] for each in baked]
     caveats += [f"{place} takes a tensor as list or array: its values are baked in" for place in trace.wholes]
-    if caveats:
-        (task.out / CAVEATS).write_bytes(msgspec.json.encode(caveats[:8]))
+    write_caveats(task.out, caveats[:8])

@@ -165,6 +165,13 @@ def library_of(stored: Stored) -> Any:
     return keras
 
 
+KERAS_1 = ("0.", "1.")
+INSTEAD = (
+    "written by Keras {}, whose layers are not read any more; load it with Keras 2.0 to 2.2 and save it, or, of the "
+    "Theano backend, pickle a theano.function of model.input and model.output, with learning_phase given as 0"
+)
+
+
 def _refusal(error: Exception, path: Path, version: str) -> Exception:
     if lacks_memory(error) or isinstance(error, ModelportError):
         return error
@@ -177,4 +184,6 @@ def _refusal(error: Exception, path: Path, version: str) -> Exception:
         message = f"{path.name:.60}: {unknown[1]:.100} is not of Keras; give its code, and name it in spec.source.code.objects"
         return ModelportError(Reason.FACTORY_FAILED, message)
     message = f"{path.name:.60}: written by Keras {version:.20}, cannot be built: {told}"
+    if version.startswith(KERAS_1):
+        message = f"{path.name:.60}: {INSTEAD.format(version[:20])}"
     return ModelportError(Reason.CONVERSION_FAILED, message)

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 import tensorflow as tf
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, describe_error, lacks_memory
-from modelport.steps.handover import CAVEATS
+from modelport.steps.handover import write_caveats
 from modelport_converter.frameworks.tensorflow.keras.models import load_trained
 from modelport_converter.frameworks.tensorflow.opening.load import Opened, open_hop
 from modelport_converter.tasks import MODEL, HopTask
@@ -35,7 +34,7 @@ def write_whole(task: HopTask, name: str) -> None:
     trained, reason = load_trained(opened.path, trusted=task.request.trusted)
     if reason:
         told = f"what the model was trained with is left out, because it cannot be read: {reason}"
-        (task.out / CAVEATS).write_bytes(msgspec.json.encode([told]))
+        write_caveats(task.out, [told])
     with _told(name):
         (trained or keras_model).save(path)
 

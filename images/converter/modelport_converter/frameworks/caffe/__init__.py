@@ -1,0 +1,1 @@
+"""Caffe: prototxt and caffemodel, in the dialects of BVLC, SSD and OpenCV."""

@@ -1,0 +1,1 @@
+"""Answers: by OpenCV where it computes as Caffe does, else by numpy."""

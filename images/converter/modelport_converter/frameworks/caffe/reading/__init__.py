@@ -1,0 +1,1 @@
+"""Read what Caffe stores: the architecture as text, the weights as a message."""

@@ -1,0 +1,1 @@
+"""What a graph of ONNX becomes: Caffe's layers, in the dialect that OpenCV reads or in BVLC's."""

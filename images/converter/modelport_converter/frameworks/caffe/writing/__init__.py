@@ -1,0 +1,1 @@
+"""Layers become nodes of ONNX."""

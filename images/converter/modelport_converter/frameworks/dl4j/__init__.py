@@ -1,0 +1,1 @@
+"""DeepLearning4j: networks as its ModelSerializer writes them, read by ourselves, and asked on the JVM."""

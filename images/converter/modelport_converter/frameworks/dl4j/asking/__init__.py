@@ -1,0 +1,1 @@
+"""DL4J itself, on the JVM, over pipes."""

@@ -1,0 +1,1 @@
+"""The zip that ModelSerializer writes: configuration.json and coefficients.bin, each number of them checked."""

@@ -1,0 +1,1 @@
+"""MXNet's symbols: a graph in JSON, and its parameters."""

@@ -1,0 +1,1 @@
+"""MXNet's operators as ONNX, one small function each, in folders by families; `node` says what they are given."""

@@ -1,0 +1,129 @@
+"""Pooling by all of MXNet's conventions.
+
+`valid` rounds lengths down, and `full` up. A window that reaches beyond what
+is padded counts what lies within that (pool_sum_2d_cpu in src/operator/nn/pool.h): with `count_include_pad` the zeros of
+the padding, else the elements alone.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from modelport_converter.frameworks.mxnet.symbols.operators.node import Call, operator
+from modelport_converter.frameworks.mxnet.symbols.operators.tensors.reductions import reduce
+
+FIRST = ("None", "", "NCW", "NCHW", "NCDHW")
+
+
+@operator("Pooling", "Pooling_v1", "_npx_pooling")
+def write_pooling(call: Call) -> str:
+    """Pool height and width, or as many axes as there are."""
+    if call.text("layout") not in FIRST:
+        raise call.refuse("expected channels first, as MXNet computes without a GPU", call.text("layout"))
+    kind = call.text("pool_type", "max")
+    if kind not in {"max", "avg", "sum", "lp"}:
+        raise call.refuse("expected pool_type as max, avg, sum or lp", kind)
+    if call.flag("global_pool"):
+        return _global(call, kind)
+    axes = call.rank() - 2
+    kernel = call.whole("kernel")
+    pads = call.whole("pad", [0] * axes)
+    strides = call.whole("stride", [1] * axes)
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
+    more = _more(call, kernel, strides, pads)
+    if more is None:  # runtimes round up themselves, by the same formula where padding is narrower than windows
+        attributes["ceil_mode"] = 1
+        more = [0] * axes
+    if kind == "max":
+        padded = _padded(call, call.x(), pads, more, -np.inf)
+        return call.add("MaxPool", padded, **attributes)
+    if kind == "avg" and not call.flag("count_include_pad", default=True):
+        ends = [pad + extra for pad, extra in zip(pads, more, strict=True)]
+        return _average(call, call.x(), attributes, [*pads, *ends])
+    value = _powers(call) if kind == "lp" else call.x()
+    value = _padded(call, value, pads, [0] * axes, 0)
+    if kind == "avg":
+        return _average(call, value, attributes, [*[0] * axes, *more])
+    value = _padded(call, value, [0] * axes, more, 0)
+    total = call.add("Mul", call.add("AveragePool", value, **attributes), call.constant(int(np.prod(kernel))))
+    return total if kind == "sum" else _root(call, total)
+
+
+def _more(call: Call, kernel: tuple[int, ...], strides: tuple[int, ...], pads: tuple[int, ...]) -> list[int] | None:
+    """Return how far windows reach beyond what is padded, by axis; None where that follows from the inputs."""
+    kind = call.text("pooling_convention", "valid")
+    if kind == "valid":
+        return [0] * len(kernel)
+    if kind != "full":  # `same` is for one axis, and fails without a GPU
+        raise call.refuse("expected pooling_convention as valid or full", kind)
+    more = []
+    for axis, (size, step, pad) in enumerate(zip(kernel, strides, pads, strict=True)):
+        length, count = call.shape()[axis + 2], call.out.shape[axis + 2]
+        if length is None or count is None:
+            if step == 1:  # nothing to round
+                more.append(0)
+                continue
+            return None
+        more.append(max(0, (count - 1) * step + size - length - 2 * pad))
+    return more
+
+
+def _padded(call: Call, value: str, pads: tuple[int, ...] | list[int], more: list[int], number: float) -> str:
+    ends = [pad + extra for pad, extra in zip(pads, more, strict=True)]
+    if not any((*pads, *ends)):
+        return value
+    return call.add("Pad", value, np.array([0, 0, *pads, 0, 0, *ends], np.int64), call.constant(number))
+
+
+def _average(call: Call, value: str, attributes: dict[str, Any], pads: list[int]) -> str:
+    return call.add("AveragePool", value, pads=pads, count_include_pad=0, **attributes)
+
+
+def _powers(call: Call) -> str:
+    """Return elements to the power of p: with their signs, as MXNet has them, so that what it gives is no norm for odd ones."""
+    power, value = call.integer("p_value"), call.x()
+    if power not in {1, 2, 3}:
+        raise call.refuse("expected p_value as 1, 2 or 3", str(power))
+    result = value
+    for _ in range(power - 1):
+        result = call.add("Mul", result, value)
+    return result
+
+
+def _root(call: Call, total: str) -> str:
+    power = call.integer("p_value")
+    if power == 1:
+        return total
+    size = call.add("Pow", call.add("Abs", total), call.constant(1 / power))
+    return call.add("Mul", call.add("Sign", total), size)
+
+
+def _global(call: Call, kind: str) -> str:
+    axes = list(range(2, call.rank()))
+    if kind == "max":
+        return call.add("GlobalMaxPool", call.x())
+    if kind == "avg":
+        return call.add("GlobalAveragePool", call.x())
+    total = reduce(call, "ReduceSum", _powers(call) if kind == "lp" else call.x(), axes, keepdims=True)
+    return total if kind == "sum" else _root(call, total)
+
+
+@operator("_contrib_AdaptiveAvgPooling2D")
+def write_adaptive(call: Call) -> str:
+    """Means of as many windows as are wanted, which begin and end at rounded places."""
+    wanted = call.whole("output_size") or (1,)
+    height, width = wanted if len(wanted) > 1 else wanted * 2
+    if (height, width) == (1, 1):
+        return call.add("GlobalAveragePool", call.x())
+    rows, columns = (_windows(call.fixed(axis), count).astype(call.dtype) for axis, count in ((2, height), (3, width)))
+    return call.add("MatMul", call.add("MatMul", rows, call.x()), columns.T)
+
+
+def _windows(length: int, count: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    """Return the weights of elements in windows, [windows, elements]."""
+    starts = [number * length // count for number in range(count)]
+    ends = [-(-(number + 1) * length // count) for number in range(count)]
+    places = np.arange(length)
+    return np.array(
+        [((places >= start) & (places < end)) / (end - start) for start, end in zip(starts, ends, strict=True)]
+    )

@@ -1,0 +1,1 @@
+"""Theano: pickled functions and graphs."""

@@ -1,0 +1,1 @@
+"""Reading of Paddle's files without Paddle: bounded, and nothing in them is run."""

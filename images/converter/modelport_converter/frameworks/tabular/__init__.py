@@ -1,0 +1,1 @@
+"""Tabular libraries: scikit-learn, XGBoost, LightGBM, CatBoost."""

@@ -1,0 +1,1 @@
+"""Models of tables as they are opened, and asked."""

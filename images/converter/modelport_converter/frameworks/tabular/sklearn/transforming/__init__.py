@@ -1,0 +1,1 @@
+"""Transformers of scikit-learn: a table becomes another table."""

@@ -1,0 +1,1 @@
+"""Caffe's nets, as OpenCV's module for deep networks runs them."""
