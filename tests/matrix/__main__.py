@@ -55,7 +55,7 @@ def _measure(chosen: list[Cell]) -> list[str]:
             try:
                 row = measure(cell, folders[cell.source])
             except NotMadeError as error:
-                unmade.append(f"{cell.name}: the model could not be made: {str(error).strip().splitlines()[-1]}")
+                unmade.append(f"{cell.name}: not measured: {str(error).strip().splitlines()[-1]}")
                 print(unmade[-1], flush=True)
                 continue
             mark = "" if row.outcome == cell.expected else f"  ← expected {cell.expected}: {row.message}"

@@ -25,7 +25,7 @@ MESSAGE = 300
 
 
 class NotMadeError(Exception):
-    """The framework did not make the model."""
+    """The framework did not make the model, or it was not measured in time."""
 
 
 def measure(cell: Cell, folder: Path) -> Row:
@@ -72,9 +72,11 @@ def _call(command: list[Any], variables: dict[str, str] | None = None) -> tuple[
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, env=variables) as child:
         try:
             answer, errors = child.communicate(timeout=SECONDS)
-        except BaseException:
+        except BaseException as error:
             child.terminate()
             child.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise NotMadeError(f"expected an end within {SECONDS} s, found none") from None
             raise
     return child.returncode, answer, errors
 

@@ -1,6 +1,6 @@
 """Models of Keras and TensorFlow in every form that they are stored in; run by the Python of the converter's environment.
 
-`python keras_cells.py PACKAGES FOLDER CELL…`, as `torch_cells.py`. A form ends with what wrote it: 1, the graphs and
+`python tensorflow_cells.py PACKAGES FOLDER CELL…`, as `pytorch_cells.py`. A form ends with what wrote it: 1, the graphs and
 sessions of TensorFlow 1; 2, Keras 2 (tf_keras); 3, Keras 3.
 """
 
@@ -58,7 +58,7 @@ def transformer(keras: Keras) -> Any:
 
 def objects_of(keras: Keras) -> str:
     """Return the code of the user's own layer, for this Keras."""
-    code = Path(__file__).with_name("keras_objects.py").read_text()
+    code = (Path(__file__).parent / "parts" / "tensorflow_objects.py").read_text()
     return code if keras is keras3 else code.replace("import keras\n", "import tf_keras as keras\n", 1)
 
 
@@ -149,8 +149,8 @@ def objects(name: str, form: str, library: Keras, cell: Cell) -> dict[str, Any]:
     """Return what a manifest says of a model's own classes, where its form does not hold their graph."""
     if name != "custom" or not form.startswith("keras"):
         return {}
-    (cell.code() / "keras_objects.py").write_text(objects_of(library))
-    return {"trust": "Trusted", "code": {"objects": ["keras_objects:Scale"]}}
+    (cell.code() / "tensorflow_objects.py").write_text(objects_of(library))
+    return {"trust": "Trusted", "code": {"objects": ["tensorflow_objects:Scale"]}}
 
 
 # --- by TensorFlow 1 --------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Models of PyTorch in every form that they are stored in; run by the Python of the converter's environment.
 
-`python torch_cells.py PACKAGES FOLDER CELL…` leaves below FOLDER/CELL, for each, what `cells.py` says. PACKAGES is the
+`python pytorch_cells.py PACKAGES FOLDER CELL…` leaves below FOLDER/CELL, for each, what `cells.py` says. PACKAGES is the
 folder of what real packages ship.
 """
 
