@@ -49,13 +49,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run everything here after all other tests, in ORDER; within a file any order is right."""
+    """Run what asks the cluster first, because it takes longest beside the rest; here in ORDER, in a file in any."""
     items.sort(key=_rank)  # stable
 
 
 def _rank(item: pytest.Item) -> int:
     if FOLDER not in item.path.parents:
-        return -1
+        return -1 if item.get_closest_marker("cluster") else len(ORDER)
     return next((rank for rank, word in enumerate(ORDER) if word in item.path.stem), 0)
 
 

@@ -58,6 +58,7 @@ def test_applied_resource_answers_like_its_source(kind: str, model: Model, names
         "Converted",
         "Verified",
         "Available",
+        "ReplicasAvailable",
     }
     assert status["serving"]["artifactDigest"] == status["artifact"]["digest"]
     assert status["verification"]["samples"] == 8

@@ -7,6 +7,7 @@ from matrix.sources import MAKERS_BY_FRAMEWORK, make
 from modelport.frameworks import framework_of
 
 SEEDS: dict[str, Sequence[str]] = {
+    "dl4j": ("residual/dl4j", "lenet/dl4j", "peepholes/dl4j", "seq-to-seq/dl4j", "half-lstm/dl4j"),
     "onnx": ("attention/onnx", "attention/onnx-external"),
     "pytorch-state-dict": ("lstm/state-dict", "lstm/lightning"),
     "safetensors": ("lstm/safetensors",),
@@ -20,7 +21,19 @@ SEEDS: dict[str, Sequence[str]] = {
     "tflite": ("cnn/tflite-3",),
     "keras": ("cnn/keras-3", "cnn/keras-2"),
     "keras-h5": ("cnn/keras-h5-3", "lstm/keras-h5-2"),
+    "caffe": ("residual/caffe", "detector/caffe", "maxout/caffe", "segmentation/caffe", "old/caffe"),
+    "mxnet": ("cnn/mxnet", "cnn/0.8", "reading/mxnet", "ssd/mxnet"),
     "keras-json-weights": ("cnn/keras-json-weights-3", "cnn/keras-checkpoint-3"),
+    "paddle": ("cnn/pdmodel", "cnn/pdmodel-apart"),
+    "paddle-json": ("cnn/json", "lstm/json"),
+    "theano-function": ("mlp/theano", "mlp/theano-text", "mlp/theano-4", "rnn/theano", "words/theano-dict"),
+    "h2o-mojo": ("gbm-binomial/mojo", "deeplearning-multinomial/mojo", "xgboost-regression/mojo"),
+    "h2o-pojo": ("gbm-binomial/pojo",),
+    "sklearn": ("columns/pickle", "svc/joblib"),
+    "skops": ("columns/skops", "mlp/skops"),
+    "xgboost": ("xgboost/json", "xgboost/ubj"),
+    "lightgbm": ("lightgbm/text",),
+    "catboost": ("catboost/cbm",),
 }
 """A new format adds a line, and its cells to tests/matrix/expected.toml."""
 

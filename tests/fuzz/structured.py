@@ -254,6 +254,90 @@ def _field(number: int, content: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
+# --- protocol buffers as text ------------------------------------------------------------------------------------------
+
+
+def words(random: Random, content: bytes) -> bytes | None:
+    """Change up to three words of a message as text: a number, a name for another one's, a block twice or as deep as none is."""
+    if b"\0" in content or not re.search(rb"\blayers?\s*\{", content):
+        return None
+    text = content.decode(errors="replace")
+    for _ in range(random.randint(1, 3)):
+        found = list(re.finditer(r'-?\d[\d.e+-]*|"[^"]*"|\w+', text))
+        if not found:
+            break
+        one, other = random.choice(found), random.choice(found)
+        kind = random.random()
+        if kind < 0.04:
+            new = f"{one[0]} {{ a {{ " * random.choice((1, DEEP))
+        elif kind < 0.08:
+            new = text[one.start() : other.end()] * 2 if one.start() < other.start() else ""
+        elif one[0][0] in "-0123456789":
+            new = str(random.choice((*NUMBERS, 2, 3, 7, 100_000, 65_536, -2, "nan", "inf", "true")))
+        else:
+            new = other[0] if random.random() < 0.8 else f'"{random.choice(TEXTS[:5])}"'
+        text = text[: one.start()] + new + text[one.end() :]
+    return text.encode(errors="replace")
+
+
+# --- Paddle's weights ---------------------------------------------------------------------------------------------------
+
+HEAD, NEXT = 16, 20
+"""Where the size of a description is, and where it begins."""
+
+
+def framing(random: Random, content: bytes) -> bytes | None:
+    """Change the frame of a tensor as Paddle stores it: levels, size or content of its description, or the tensors' order."""
+    if content[:HEAD] != bytes(HEAD) or len(content) < NEXT:
+        return None
+    size = int.from_bytes(content[HEAD:NEXT], "little")
+    described, rest = content[NEXT : NEXT + size], content[NEXT + size :]
+    kind = random.randrange(5)
+    if kind == 0:
+        levels = random.choice((1, 3, 65, 2**31, 2**63)).to_bytes(8, "little")
+        lengths = random.choice((b"", bytes(8), (2**62).to_bytes(8, "little"), (16).to_bytes(8, "little") + bytes(16)))
+        return content[:4] + levels + lengths + content[12:]
+    if kind == 1:
+        return content[:HEAD] + random.choice((0, -1, 1, 2**31 - 1, size + 3)).to_bytes(4, "little", signed=True) + rest
+    if kind == 2:
+        return rest + content[: NEXT + size]
+    if kind == 3:
+        described = b"\x08" + bytes([random.choice((0, 3, 4, 6, 19, 22, 99))]) + described[2:]
+    else:
+        described += b"\x10" + random.choice(EXTREMES) + b"\x01"
+    return content[:HEAD] + len(described).to_bytes(4, "little") + described + rest
+
+
+# --- arrays of ND4J ---------------------------------------------------------------------------------------------------
+
+BUFFER = re.compile(rb"\0.(?:MIXED_DATA_TYPES|LONG_SHAPE|DIRECT|HEAP|JAVACPP)", re.DOTALL)
+"""How the buffers of an array begin: of its shape, and of its values."""
+
+
+def buffer(random: Random, content: bytes) -> bytes | None:
+    """Change what an array says of itself: how it was allocated, its length, its type, a number of its shape."""
+    heads = list(BUFFER.finditer(content))
+    if not heads or heads[0].start():
+        return None
+    head = random.choice(heads)
+    wide = 8 if head[0].endswith((b"TYPES", b"SHAPE")) else 4
+    kind = head.end() + wide
+    end = kind + 2 + int.from_bytes(content[kind : kind + 2], "big")
+    if random.random() < 0.2:
+        return content[: head.start()] + _word(random, (b"DIRECT", b"MIXED_DATA_TYPES", b"x")) + content[head.end() :]
+    if random.random() < 0.3:
+        return content[:kind] + _word(random, (b"HALF", b"DOUBLE", b"INT", b"LONG", b"UTF8", b"")) + content[end:]
+    at, length = random.choice(((head.end(), wide), (end, 8), (end + 8, 8), (end + 16, 8)))
+    number = random.choice((0, 1, 2, -1, 33, 2**31 - 1, 2**31, 2**62, -(2**62)))
+    number = number % 256**length
+    return content[:at] + number.to_bytes(length, "big") + content[at + length :]
+
+
+def _word(random: Random, words: tuple[bytes, ...]) -> bytes:
+    word = random.choice(words)
+    return random.choice((len(word), len(word), len(word), 0xFFFF)).to_bytes(2, "big") + word
+
+
 # --- flatbuffers ------------------------------------------------------------------------------------------------------
 
 
@@ -330,8 +414,13 @@ STRUCTURED: tuple[Structured, ...] = (
     endless,
     message,
     message,
+    words,
+    words,
+    framing,
+    framing,
     offset,
     group,
+    buffer,
 )
 
 

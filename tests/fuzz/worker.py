@@ -38,7 +38,7 @@ from modelport_converter import frameworks
 
 LOG, AT, SCRATCH = "log", "at", "scratch"
 """What a case's process prints, the step that it is at, and where it runs."""
-UNFIT = frozenset({Reason.STEP_CRASHED, Reason.DEADLINE_EXCEEDED, Reason.INVALID_SPEC})
+UNFIT = frozenset({Reason.STEP_CRASHED, Reason.CONVERTER_CRASHED, Reason.DEADLINE_EXCEEDED, Reason.INVALID_SPEC})
 """Reasons that no file deserves."""
 
 
@@ -113,14 +113,16 @@ def run_inspect(inspect: Callable[[Context], object], request: ImportRequest, fo
 def whole_request(format_name: str, told: dict[str, Any]) -> ConvertRequest:
     """Return the request that the operator would make of a seed's manifest."""
     converter = min(
-        (each for each in CONVERTERS.values() if (each.source, each.target) == (format_name, "onnx")),
-        key=lambda each: each.cost,
+        (each for each in CONVERTERS.values() if each.source == format_name),
+        key=lambda each: (each.target != "onnx", each.cost),  # source code of H2O's comes to no ONNX model
     )
-    hop = Hop(converter=converter.name, source=format_name, target="onnx", image="i", options={})
+    hop = Hop(converter=converter.name, source=format_name, target=converter.target, image="i", options={})
     fields = {name: told[name] for name in ("inputs", "dimensions") if name in told}
     if code := told.get("code"):
         fields["code"] = {"factory": code["factory"], "arguments": code.get("arguments", {})}
-    request = convert_request(source_format=format_name, hops=[hop], trusted=told.get("trust") == "Trusted")
+    request = convert_request(
+        source_format=format_name, target_format=converter.target, hops=[hop], trusted=told.get("trust") == "Trusted"
+    )
     return msgspec.convert(msgspec.to_builtins(request) | fields, ConvertRequest)
 
 

@@ -121,6 +121,8 @@ def client_pod(namespace: str, image: str) -> Body:
         namespace,
         image,
         ["sleep", "infinity"],
+        # many loops ask from here at once: with the share of an idle pod, the Jobs beside it would keep it waiting
+        resources={"requests": {"cpu": "200m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         volumeMounts=[{"name": "scratch", "mountPath": "/scratch"}],
         volumes=[{"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}}],
     )

@@ -28,7 +28,7 @@ def asking_rest(job):
     data = json.dumps(job["body"]).encode()
     def ask():
         request = urllib.request.Request(job["url"], data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=30) as response:
             return [output["data"] for output in json.load(response)["outputs"]]
     return ask
 def asking_grpc(job):
@@ -39,7 +39,7 @@ def asking_grpc(job):
     given.set_data_from_numpy(numpy.array(tensor["data"], numpy.float32).reshape(tensor["shape"]))
     client = InferenceServerClient(job["url"])  # one channel for all requests, which must find its way by itself
     def ask():
-        result = client.infer(job["model"], [given], client_timeout=10)
+        result = client.infer(job["model"], [given], client_timeout=30)
         return [result.as_numpy(output.name).ravel().tolist() for output in result.get_response().outputs]
     return ask
 def run(job, mine):

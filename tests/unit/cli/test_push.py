@@ -173,7 +173,7 @@ def test_requirements_become_wheels_for_the_image_beside_what_it_has(tmp_path, i
         ("numpy<1\n", ["--format", "safetensors"], f"numpy<1 and {NUMPY}"),
         ("needed[\n", ["--format", "safetensors"], "requirements.txt"),
         ("numpy\n", ["--format", "safetensors"], "converter-pytorch has all of it: numpy"),
-        ("needed\n", ["--format", "caffe"], "--format: expected one of"),
+        ("needed\n", ["--format", "darknet"], "--format: expected one of"),
         ("needed\n", ["net.onnx"], "expected a PATH or --requirements, found both"),
     ],
 )

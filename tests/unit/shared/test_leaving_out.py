@@ -45,9 +45,18 @@ def test_a_line_without_files_is_refused(tmp_path, packages, line):
 
 
 def test_images_run_the_file_alone(tmp_path, packages):
-    command = [sys.executable, "-I", leaving_out.__file__, patterns(tmp_path, "tool/*", "missing/*"), packages]
+    command = [sys.executable, "-I", leaving_out.__file__, packages, patterns(tmp_path, "tool/*", "missing/*")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr.startswith("error: tool.without: expected files of missing/*")) == (1, True)
     patterns(tmp_path, "tool/*")
     assert subprocess.run(command, check=False).returncode == 0
     assert names(packages) == ["other/__init__.py"]
+
+
+def test_folders_of_tests_go_unless_their_package_imports_them(tmp_path):
+    for name in ("torch/tests/big.py", "torch/ops/tests/data.npz", "theano/tests/__init__.py", "theano/gof/tests/x.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    command = [sys.executable, "-I", leaving_out.__file__, tmp_path]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert names(tmp_path) == ["theano/tests/__init__.py"]

@@ -107,6 +107,8 @@ def test_importing_again_changes_nothing(pod, tmp_path):
     [
         ("net.onnx", model_bytes(), "sha256:" + "0" * 64, "fetch", Reason.DIGEST_MISMATCH),
         ("net.onnx", b"a text", None, "inspect", Reason.UNKNOWN_FORMAT),
+        ("net.bin", b"GGUF\x03", None, "inspect", Reason.UNSUPPORTED_FORMAT),
+        ("net.zip", zip_bytes({"net.mlpackage/model.mlmodel": b""}), None, "inspect", Reason.UNSUPPORTED_FORMAT),
         ("net.onnx", model_bytes()[:-20], None, "inspect", Reason.SOURCE_CORRUPT),
         ("net.zip", zip_bytes({"../net.onnx": model_bytes()}), None, "inspect", Reason.UNSAFE_SOURCE),
         (

@@ -13,9 +13,10 @@ import pytest
 from builders import output_status
 from modelport.api.reasons import Reason
 from modelport.api.status import Signature, Tensor
+from modelport.errors import ModelportError
 from modelport.jobs.requests import ImportRequest
 from modelport.jobs.results import SourceFacts, StepFailure, StepResult, VerificationFacts
-from modelport.steps.runner import fit
+from modelport.steps.runner import checked, fit
 
 SCRIPT = """
 import os, sys, time
@@ -109,7 +110,7 @@ def test_a_step_whose_predecessor_was_killed_is_skipped(pod: Pod, steps: str, la
     [
         ("deny", 64, Reason.DIGEST_MISMATCH),
         ("retry", 75, Reason.STORE_UNAVAILABLE),
-        ("crash", 75, Reason.STEP_CRASHED),
+        ("crash", 75, Reason.CONVERTER_CRASHED),
         ("memory", 64, Reason.OUT_OF_MEMORY),
     ],
 )
@@ -181,3 +182,22 @@ def test_the_worst_outputs_stay_in_the_message() -> None:
 def test_a_long_failure_is_cut() -> None:
     failure = StepFailure(reason=Reason.FACTORY_FAILED, message="é" * 500)
     assert len(fit(StepResult(step="hop-1", failure=failure))) <= 1024
+
+
+LONG = "n" * 129
+
+
+def test_a_signature_that_no_status_has_room_for_is_left_out() -> None:
+    signature = Signature(inputs=[Tensor(name=LONG, dtype="float32", shape=[1])])
+    facts = SourceFacts(digests={}, format="onnx", size_bytes=1, signature=signature)
+    kept = checked(StepResult(step="keep", source=facts)).source
+    assert kept is not None
+    assert (kept.format, kept.signature) == ("onnx", None)
+
+
+def test_a_result_that_no_status_has_room_for_is_refused_with_its_place() -> None:
+    facts = VerificationFacts(samples=8, outputs=[output_status(name=LONG)], max_absolute_error="0")
+    with pytest.raises(ModelportError, match="length <= 128") as caught:
+        checked(StepResult(step="judge", verification=facts))
+    assert caught.value.reason is Reason.CONVERSION_FAILED
+    assert "$.verification.outputs[0].name" in caught.value.message

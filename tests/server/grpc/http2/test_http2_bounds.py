@@ -297,8 +297,9 @@ def test_answers_that_are_not_taken_are_bounded(artifact):
             streams = [client.ask(body, path=INFER) for _ in range(3)]
             for stream in streams:
                 client.until(lambda stream=stream: client.answers[stream].heads)
-            fourth, late = (client.ask(body, path=INFER) for _ in range(2))
-            client.until(lambda: client.answers[fourth].heads)
+            fourth = client.ask(body, path=INFER)
+            client.until(lambda: client.answers[fourth].heads)  # until then there is room for one more
+            late = client.ask(body, path=INFER)
             assert int(client.answer(late).grpc_status) == GrpcStatus.UNAVAILABLE
             with Client(place.port) as other:
                 assert int(other.call(body, path=INFER).grpc_status) == GrpcStatus.UNAVAILABLE

@@ -59,6 +59,13 @@ def lock(tmp_path, digest):
     return Recipe("converter-tiny", (path,))
 
 
+def test_a_part_lies_in_a_folder_of_its_own(tmp_path, cache, wheel):
+    whole = lock(tmp_path, sha256(wheel.read_bytes()).hexdigest()).locks[0]
+    python = prepare(Recipe("converter-tiny", (whole.rename(tmp_path / "tiny.other.txt"),)))
+    assert (python.parents[1] / "parts" / "other" / "tiny.py").exists()
+    assert subprocess.run([python, "-c", "import tiny"], capture_output=True, check=False).returncode == 1
+
+
 def test_an_environment_is_built_once_tells_so_and_holds_what_the_lock_says(tmp_path, cache, wheel, capsys):
     recipe = lock(tmp_path, sha256(wheel.read_bytes()).hexdigest())
     python = prepare(recipe)

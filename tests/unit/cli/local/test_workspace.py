@@ -1,5 +1,7 @@
 """What converters measured outlives the run that measured it."""
 
+from pathlib import Path
+
 import pytest
 
 from modelport_cli.local.workspace import open_workspace
@@ -27,3 +29,20 @@ def test_what_was_measured_is_there_for_the_next_run_however_the_first_one_ends(
         run("second\n")
     assert run("third\n") == "first\nsecond\n"
     assert sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()) == ["records.json"]
+
+
+def test_what_another_run_copies_meanwhile_has_no_drafts(tmp_path, monkeypatch):
+    """A draft that is gone by the time that it is read would end the other run."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    seen, replace = [], Path.replace
+
+    def look(draft: Path, target: Path) -> Path:
+        seen.append([path.name for path in target.parent.iterdir()])
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    for _ in range(2):
+        with open_workspace(None) as workspace:
+            (workspace.store / RECORDS).parent.mkdir(parents=True, exist_ok=True)
+            (workspace.store / RECORDS).write_text("measured\n")
+    assert seen == [[], ["records.json"]]

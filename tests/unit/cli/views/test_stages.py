@@ -32,7 +32,7 @@ def states(given):
 
 W, R, D, F = State.WAITING, State.RUNNING, State.DONE, State.FAILED
 IMPORTED, CONVERTED, VERIFIED = condition("Imported"), condition("Converted"), condition("Verified")
-ONLY_REPORTED = condition("Verified", reason="Reported") | {"status": "False"}
+ONLY_REPORTED = condition("Verified", reason="NotEnforced") | {"status": "False"}
 FAILURE = {"key": "k", "stage": "Convert", "reason": "OutOfMemory", "message": "killed"}
 
 
