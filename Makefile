@@ -119,7 +119,7 @@ compiled: $(compiled)/.compiled ## Compile the server as its image does, into bu
 
 .PHONY: test
 test: lint compiled deploy ## All tests, on a fresh machine too: units, converters, end to end on the embedded cluster
-	MODELPORT_SERVER_CODE=$(CURDIR)/$(compiled) $(run)/pytest
+	MODELPORT_SERVER_CODE=$(CURDIR)/$(compiled) $(run)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: matrix
 matrix: install ## Measure models in every form that they are stored in into docs/conversion-matrix.md [ONLY="lstm/* bert/*" AGAIN=1]
@@ -156,6 +156,10 @@ bench-hops: install ## Measure what a further hop adds to a whole conversion
 .PHONY: bench-tuning
 bench-tuning: install ## Measure models that TVM was tuned for beside ONNX Runtime [OPTIONS=--help]
 	PYTHONPATH=tests $(run)/python bench/tuning.py $(OPTIONS)
+
+.PHONY: bench-h2o
+bench-h2o: install ## Measure the JVM runtime beside H2O's own scorer called in a loop [OPTIONS=--help]
+	PYTHONPATH=tests:tools:bench $(run)/python -m jvm $(OPTIONS)
 
 .PHONY: bench-serving
 bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]

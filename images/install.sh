@@ -2,7 +2,7 @@
 # Install what the locks of an image name into /opt/modelport: install.sh NAME
 #
 # In /locks: NAME.txt; NAME-cpu.txt or NAME-cuda.txt, by which build of torch there is; NAME-build.txt, what packages that come
-# as source are built with; NAME.jars; NAME.without, files that packages bring and the image leaves out. In /packages: the
+# as source are built with; NAME.PART.txt, what goes into a folder of its own, parts/PART; NAME.jars; NAME.without, files that packages bring and the image leaves out. In /packages: the
 # programs for the last two. The CPU build of torch comes from a page that lists its wheels ($WHEELS), or from a folder that the
 # builder mounts as /wheels; without either, the index's build is taken, with all of CUDA.
 set -eu
@@ -20,9 +20,16 @@ for lock in "/locks/$name.txt" "/locks/$name-$build.txt"; do
   /tmp/uv/bin/uv pip install --quiet --python "$target/bin/python" --no-deps --require-hashes --no-cache \
     --compile-bytecode ${wheels:+--find-links "$wheels"} ${tools:+--build-constraints "$tools"} --requirement "$lock"
 done
+for lock in "/locks/$name".*.txt; do
+  [ -f "$lock" ] || continue
+  part="$(basename "$lock" .txt)"
+  /tmp/uv/bin/uv pip install --quiet --python "$target/bin/python" --no-deps --require-hashes --no-cache \
+    --compile-bytecode --target "$target/parts/${part#"$name".}" --requirement "$lock"
+done
 rm -rf /tmp/uv
-find "$target" -type d -name tests -prune -exec rm -rf {} +
-if [ -f "/locks/$name.without" ]; then
-  python3 /packages/leaving_out.py "/locks/$name.without" "$target"/lib/python3.*/site-packages
-fi
+without="/locks/$name.without"; [ -f "$without" ] || without=""
+for folder in "$target"/lib/python3.*/site-packages "$target"/parts; do
+  [ ! -d "$folder" ] || python3 /packages/leaving_out.py "$folder" $without
+  without=""
+done
 if [ -f "/locks/$name.jars" ]; then python3 /packages/jars.py "/locks/$name.jars" "$target/jars"; fi

@@ -62,6 +62,10 @@ TARGETS = {
     "keras-h5": Target("keras-h5"),
     "keras-json-weights": Target("keras-json-weights"),
     "keras-checkpoint": Target("keras-json-weights", {"weights": "checkpoint"}),
+    "caffe": Target("caffe"),
+    "caffe-bvlc": Target("caffe", {"dialect": "bvlc"}),
+    "h2o-mojo": Target("h2o-mojo", near=1e-6, near_zero=1e-6),
+    "h2o-pojo": Target("h2o-pojo", near=1e-6, near_zero=1e-6),
 }
 """By the name that cells have for them. A tolerance of 8 bits is wide: rounded to so few, some models are far from themselves."""
 
@@ -198,13 +202,18 @@ def find_faults(cells: Sequence[Cell], rows: Mapping[str, Row]) -> list[str]:
     ]
 
 
+TOLD = 8
+"""Names of rows in a message."""
+
+
 def tell_old() -> None:
     """Print which rows are older than their converters, and which cells were never measured."""
     cells, rows = read_expected(), read_measured()
     absent = [cell.name for cell in cells if cell.name not in rows]
     for told, names in (("made by an older converter", find_old(cells, rows)), ("not measured yet", absent)):
         if names:
-            print(f"{PAGE}: {len(names)} rows {told} (`make matrix`): {' '.join(names)}", file=sys.stderr)
+            rest = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+            print(f"{PAGE}: {len(names)} rows {told} (`make matrix`): {' '.join(names[:TOLD])}{rest}", file=sys.stderr)
 
 
 INTRODUCTION = f"""<!-- Made by `make matrix`. Do not edit. -->

@@ -23,12 +23,15 @@ from image_list import images
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.reasons import ADVICE
 from modelport.conversion.base import Framework, Runtime
+from modelport.conversion.left_out import LEFT_OUT
 from modelport.crd import resource_definition, root_schema
 from modelport.errors import ModelportError
 from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS, framework_of
 from modelport.jobs.planning import MOVER_IMAGE
 from modelport.paths import find_paths
 from modelport.runtimes import RUNTIMES
+from modelport_operator.report.checks import TABLE
+from modelport_operator.report.conditions import FACTS
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICE = "Made by `make generate`. Do not edit."
@@ -72,6 +75,39 @@ def resource_page() -> str:
     )
 
 
+def conditions_page() -> str:
+    """Return the reference of conditions, in the order in which the operator asks."""
+    whole = [
+        f"| {row.when} | {'True' if row.ready else 'False'} | {', '.join(f'`{each}`' for each in row.reasons) or 'the [reason](reasons.md)'} | {row.abnormal or 'nothing'} |"
+        for row in TABLE
+    ]
+    facts = [
+        f"| {name} | {when} | {', '.join(f'`{each}`' for each in held.split(', '))} |" for name, when, held in FACTS
+    ]
+    return "\n".join(
+        [
+            f"<!-- {NOTICE} -->",
+            "# Conditions",
+            "",
+            "Ready, Reconciling and Stalled are those of kstatus: what is abnormal is there with status True, or not at all.",
+            "The first row that holds is told. Events of type Warning go with Stalled and with `ProgressingWithRetry`.",
+            "",
+            "| when | Ready | its reason | beside it |",
+            "|---|---|---|---|",
+            *whole,
+            "",
+            "The other conditions are facts: each says what is, whatever else is wrong. Where one is False, its reason is the",
+            "[reason](reasons.md) of the failure, or that of Ready; `NotEnforced` says of Verified that errors were measured and",
+            "judged by nobody (`verification.policy: Report`). Available and ReplicasAvailable are there with `spec.serving`.",
+            "",
+            "| condition | True when | reason |",
+            "|---|---|---|",
+            *facts,
+            "",
+        ]
+    )
+
+
 def reasons_page() -> str:
     """Return the reference of failure reasons."""
     rows = [
@@ -104,6 +140,7 @@ def formats_page() -> str:
         f"| {each.description} | {', '.join(f'`{name}`' for name in each.formats)} | `{each.image}` |"
         for each in RUNTIMES.values()
     ]
+    left_out = [f"| {each.name} | {each.instead} |" for each in LEFT_OUT]
     return "\n".join(
         [
             f"<!-- {NOTICE} -->",
@@ -120,6 +157,12 @@ def formats_page() -> str:
             "| runtime | formats | image |",
             "|---|---|---|",
             *runtimes,
+            "",
+            "Known and not read, which ends with reason `UnsupportedFormat`:",
+            "",
+            "| format | what to do instead |",
+            "|---|---|",
+            *left_out,
             "",
         ]
     )
@@ -210,6 +253,7 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "crds/modelconversions.modelport.dev.yaml": crd,
     "charts/modelport/templates/crd.yaml": chart_crd,
     "docs/reference/modelconversion.md": resource_page,
+    "docs/reference/conditions.md": conditions_page,
     "docs/reference/reasons.md": reasons_page,
     "docs/reference/formats.md": formats_page,
     "images/images.json": image_declarations,

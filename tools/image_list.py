@@ -69,9 +69,10 @@ def _packages(declared: Framework | Runtime) -> dict[str, str]:
 
 
 def _locks(folder: str, name: str) -> list[str]:
-    """Return the image's lock, what depends on a build (`pytorch-cpu.txt`) or builds packages, jars, and what is left out."""
+    """Return the image's lock, what depends on a build (`pytorch-cpu.txt`) or builds packages, parts, jars, and what is left out."""
     locks = ROOT / folder / "locks"
-    others = sorted([*locks.glob(f"{name}-*.txt"), *locks.glob(f"{name}.jars"), *locks.glob(f"{name}.without")])
+    patterns = f"{name}-*.txt", f"{name}.*.txt", f"{name}.jars", f"{name}.without"
+    others = sorted(path for pattern in patterns for path in locks.glob(pattern))
     return [f"{folder}/locks/{name}.txt", *(f"{folder}/locks/{each.name}" for each in others)]
 
 

@@ -1,4 +1,4 @@
-"""Resolve the dependencies of the development environment, of every image and of the benchmark's peers: `make lock`.
+"""Resolve the dependencies of the development environment, of every image, of makers and of the benchmark's peers: `make lock`.
 
 Locks are lists of `name==version` with hashes and without addresses, so that they hold for any index. PyTorch has
 two: its CPU build is on no index but its own and needs nothing more, the index's build needs all of CUDA.
@@ -18,6 +18,8 @@ CUDA = "-cuda"
 """How a list of what is there for devices of their own is called, torch first."""
 TORCH_CPU = "torch==2.13.0+cpu"
 TORCH_CPU_HASH = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"  # cp311, x86-64
+APART = "--no-deps"
+"""Of a part of an image, `NAME.PART.in`, which uses what the rest of the image has."""
 IMAGE = ("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28")
 DEVELOPMENT = ("--universal", "--python-version", "3.11", "--all-extras", "--group", "dev")
 HEADER = "# Made by `make lock` from {source}. Do not edit.\n"
@@ -64,9 +66,10 @@ def lock_torch(source: Path) -> None:
 def main() -> None:
     """Write all locks."""
     sources = {ROOT / "requirements.lock": (ROOT / "pyproject.toml", DEVELOPMENT)}
-    for source in sorted([*ROOT.glob("images/*/locks/*.in"), *ROOT.glob("bench/*/locks/*.in")]):
+    patterns = ("images/*/locks/*.in", "bench/*/locks/*.in", "tests/*/locks/*.in")
+    for source in sorted(path for pattern in patterns for path in ROOT.glob(pattern)):
         if not source.stem.endswith(CUDA):
-            sources[source.with_suffix(".txt")] = source, IMAGE
+            sources[source.with_suffix(".txt")] = source, (*IMAGE, APART) if "." in source.stem else IMAGE
     for lock, (source, options) in sources.items():
         write(lock, source, compile_lock(lock, source, *options))
     for source in sorted(ROOT.glob(f"images/*/locks/*{CUDA}.in")):

@@ -17,6 +17,7 @@ from devcluster.images.declarations import (
     render_catalogue,
     stage_context,
 )
+from devcluster.images.tidying import remove_old_images
 from devcluster.kubernetes import lifecycle
 from devcluster.machine.commands import run
 from devcluster.machine.progress import say, step
@@ -43,6 +44,8 @@ def provide_images(paths: Paths, cluster: str, names: list[str]) -> dict[str, st
         )
     if not names:
         _write_catalogue(paths, cluster, references)
+    if cluster == "embedded":
+        remove_old_images(paths, references.values())
     return references
 
 
@@ -61,10 +64,11 @@ def deploy(
     beside the builds.
     """
     if cluster == "embedded":
-        _write_catalogue(paths, cluster, _provide_cluster(paths, names))
+        references = _provide_cluster(paths, names)
     else:
-        _write_catalogue(paths, cluster, provide_images(paths, cluster, list(names)))
+        references = provide_images(paths, cluster, list(names))
         binaries.build(paths, binaries.HELM)
+    _write_catalogue(paths, cluster, references)
     files = [paths.state / f"images-{cluster}.json", SOURCE / "values.yaml", *values]
     with step(f"installing the chart in namespace {namespace}"):
         run(
@@ -76,6 +80,8 @@ def deploy(
                 *(word for setting in settings for word in ("--set", setting)),
             ]
         )
+    if cluster == "embedded":
+        remove_old_images(paths, references.values())
     say("Modelport is installed")
 
 

@@ -148,7 +148,7 @@ def _mounts(context: Path) -> list[str]:
     settings.write_text("native-tls = true\n")
     wheels = wheels_folder()
     pairs = [
-        (Path("/etc/ssl/certs"), "/etc/ssl/certs:ro"),
+        (Path("/etc/ssl/certs"), "/etc/ssl/certs:O"),  # an overlay: Java's package writes its own there
         (Path("/etc/pip.conf"), "/etc/pip.conf:ro"),
         (settings, "/etc/uv/uv.toml:ro"),
         (wheels, "/wheels:ro"),

@@ -23,6 +23,12 @@ def image_names(paths: Paths) -> set[str]:
     return set(ctr(paths, "images", "list", "--quiet").split())
 
 
+def image_references(paths: Paths) -> dict[str, str]:
+    """Digests of all images by the names under which containerd has them."""
+    rows = ctr(paths, "images", "list").splitlines()[1:]
+    return {name: digest for name, _type, digest, *_ in (row.split() for row in rows)}
+
+
 def import_archive(paths: Paths, archive: Path) -> None:
     """Take in an OCI archive whose index names its image."""
     ctr(paths, "images", "import", str(archive))
@@ -32,6 +38,11 @@ def name_image(paths: Paths, source: str, targets: Sequence[str]) -> None:
     """Give an image further names; the kubelet only finds a digest that is a name, too."""
     if targets:
         ctr(paths, "images", "tag", "--force", source, *targets)
+
+
+def pin_image(paths: Paths, name: str) -> None:
+    """Let the kubelet leave an image where the disk runs full."""
+    ctr(paths, "images", "label", name, "io.cri-containerd.pinned=pinned")
 
 
 def kill_all_tasks(paths: Paths) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 
 from devcluster import binaries
-from devcluster.images.containers import image_names, import_archive
+from devcluster.images.containers import image_names, import_archive, pin_image
 from devcluster.images.scratch import write_scratch_image
 from devcluster.kubernetes.api import Api
 from devcluster.kubernetes.configuration import PAUSE_IMAGE, resolver_file
@@ -28,6 +28,7 @@ def import_own_images(paths: Paths) -> str:
                 archive = Path(folder) / "image.tar"
                 write_scratch_image(binary, image, archive)
                 import_archive(paths, archive)
+        pin_image(paths, image)  # no pod starts without it, and no registry has it
     return coredns_image
 
 

@@ -1,0 +1,1 @@
+"""The JVM runtime beside H2O's own scorer: `make bench-h2o`."""
