@@ -90,7 +90,7 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
         ),
         create=(*_wanted_jobs(case, progress), *_wanted_serving(case, rollout)),
         apply=tuple(_changes(case, progress, rollout)),
-        replicas=resource.spec.serving.replicas if resource.spec.serving else None,
+        replicas=resource.spec.serving.least_replicas if resource.spec.serving else None,
         look_again=_look_again(progress, rollout, observed),
         trouble=trouble,
     )

@@ -80,7 +80,7 @@ def is_scaled_to_zero(case: Situation) -> Summary | None:
     """Tell that nothing answers because nothing shall."""
     if not (case.is_at_zero and case.is_as_asked):
         return None
-    return Summary("ScaledToZero", "the verified artifact is stored; spec.serving.replicas is 0", ready=True)
+    return Summary("ScaledToZero", "the verified artifact is stored, and no pod is asked for", ready=True)
 
 
 def is_serving(case: Situation) -> Summary | None:

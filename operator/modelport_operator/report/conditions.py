@@ -17,6 +17,7 @@ FACTS: tuple[tuple[str, str, str], ...] = (
     ("Verified", "its answers were measured and judged by the tolerances of the spec", "Verified"),
     ("Available", "something answers requests", "Available"),
     ("ReplicasAvailable", "what is to be served answers by as many pods as asked for", "ReplicasAvailable"),
+    ("Autoscaled", "the autoscaler reports that it has its metrics and scales", "Autoscaled"),
 )
 """The conditions beside those of kstatus: name, when it is True, and the reasons of that."""
 

@@ -33,7 +33,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def wanted(self) -> int:
         """How many pods the spec asks for."""
         serving = self.resource.spec.serving
-        return serving.replicas if serving else 0
+        return serving.least_replicas if serving else 0
 
     @property
     def serves(self) -> bool:
@@ -44,7 +44,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def is_at_zero(self) -> bool:
         """Whether nothing answers because nothing shall."""
         live, rollout, serving = self.deployment, self.plan.rollout, self.resource.spec.serving
-        if not (live and rollout and serving) or serving.replicas or live.serving_key != rollout.key:
+        if not (live and rollout and serving) or serving.least_replicas or live.serving_key != rollout.key:
             return False
         return live.rolled_out and live.wanted == 0
 
