@@ -69,7 +69,9 @@ BY_TRIGGERS = {
 
 def _bodies(plan, *kinds):
     """Return what a plan creates, of these kinds; of serving if none is said."""
-    return [each.body for each in plan.create if each.body["kind"] in kinds or (not kinds and each.body["kind"] != "Job")]
+    return [
+        each.body for each in plan.create if each.body["kind"] in kinds or (not kinds and each.body["kind"] != "Job")
+    ]
 
 
 def _served(serving):
