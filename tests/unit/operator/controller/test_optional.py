@@ -34,13 +34,16 @@ class Scene:
 
     def __init__(self):
         self.has_kind, self.sent, self.asked = True, asyncio.Queue(), []
-        self.keys, self.came = [], asyncio.Event()
+        self.keys, self.came, self.items = [], asyncio.Event(), []
 
     async def handle(self, request):
         if not self.has_kind:
             return web.Response(status=404, text="404 page not found")
         if request.path == "/apis/keda.sh/v1alpha1":
             return web.json_response({"resources": [{"name": "scaledobjects"}]})
+        if "watch" not in request.query:
+            assert request.query["labelSelector"] == "app.kubernetes.io/managed-by=modelport-operator"
+            return web.json_response({"items": self.items, "metadata": {"resourceVersion": "5"}})
         self.asked.append((request.path, dict(request.query)))
         response = web.StreamResponse()
         await response.prepare(request)
@@ -102,8 +105,17 @@ async def test_changes_become_keys_and_a_watch_goes_on_where_it_ended(watching):
     (path, first), (_, second) = watching.asked
     assert path == PATH
     assert first["labelSelector"] == "app.kubernetes.io/managed-by=modelport-operator"
-    assert "resourceVersion" not in first
+    assert first["resourceVersion"] == "5", "that of the list"
     assert second["resourceVersion"] == "9"
+
+
+async def test_what_is_there_at_the_start_becomes_keys(scene):
+    scene.items = [json.loads(change("3", "there"))["object"], json.loads(change("4", ""))["object"]]
+    await scene.discovery.look()
+    running = asyncio.create_task(scene.watches.run(()))
+    assert await scene.wait() == [Key("team", "there")]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_version_that_is_too_old_begins_anew(watching):
@@ -114,7 +126,7 @@ async def test_a_version_that_is_too_old_begins_anew(watching):
     watching.sent.put_nowait(None)
     watching.sent.put_nowait(change("90", "again"))
     assert await watching.wait() == [Key("team", "again")]
-    assert "resourceVersion" not in watching.asked[1][1]
+    assert {query["resourceVersion"] for _, query in watching.asked} == {"5"}
 
 
 async def test_a_failing_api_server_is_asked_again_and_nothing_is_lost(watching):
