@@ -5,7 +5,6 @@ A watch goes on from the last change that it saw, so that what did not change is
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from modelport_operator.backoff import RECONCILES
@@ -27,11 +26,11 @@ class OptionalWatches(NamedTuple):
     discovery: Discovery
     controller: Controller
 
-    async def run(self, namespaces: Iterable[str]) -> None:
+    async def run(self, namespaces: tuple[str, ...]) -> None:
         """Watch until cancelled, in these namespaces, or in all if there are none."""
         async with asyncio.TaskGroup() as group:
             for kind in OPTIONAL_KINDS:
-                for namespace in tuple(namespaces) or ("",):
+                for namespace in namespaces or ("",):
                     group.create_task(self._watch(kind, namespace), name=f"{kind} {namespace}")
 
     async def _watch(self, kind: str, namespace: str) -> None:
