@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from modelport_operator.backoff import RECONCILES
 from modelport_operator.controller.controller import Controller, Key
-from modelport_operator.kube.client import Kube
+from modelport_operator.controller.noticing import Noticed
+from modelport_operator.kube.client import Kube, Object
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import GoneError, KubeError, NotServedError
 from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
@@ -25,6 +26,7 @@ class OptionalWatches(NamedTuple):
     kube: Kube
     discovery: Discovery
     controller: Controller
+    noticed: Noticed
 
     async def run(self, namespaces: tuple[str, ...]) -> None:
         """Watch until cancelled, in these namespaces, or in all if there are none."""
@@ -44,7 +46,7 @@ class OptionalWatches(NamedTuple):
             try:
                 async for event in self.kube.watch(kind, namespace, labels=OWNED_SELECTOR, since=since):
                     since, failures = event["object"]["metadata"]["resourceVersion"], 0
-                    self._stir(event["type"], event["object"]["metadata"])
+                    self._stir(kind, event["type"], event["object"])
             except NotServedError:
                 self.discovery.note_lost(kind)
             except GoneError:
@@ -55,8 +57,8 @@ class OptionalWatches(NamedTuple):
                 logger.warning("a watch failed", extra={"kind": kind, "error": error.message, "again_in": pause})
             await asyncio.sleep(pause)
 
-    def _stir(self, change: str, meta: dict[str, object]) -> None:
-        labels = meta.get("labels")
-        name = labels.get(RESOURCE_LABEL) if isinstance(labels, dict) else None
-        if name and change != "BOOKMARK":
-            self.controller.stirred(Key(str(meta["namespace"]), name))
+    def _stir(self, kind: str, change: str, body: Object) -> None:
+        meta = body["metadata"]
+        name = meta.get("labels", {}).get(RESOURCE_LABEL)
+        if name and change != "BOOKMARK" and self.noticed.is_new(kind, change, body):
+            self.controller.stirred(Key(meta["namespace"], name))

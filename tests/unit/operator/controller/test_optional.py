@@ -11,6 +11,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from modelport_operator.backoff import Backoff
 from modelport_operator.controller import optional
 from modelport_operator.controller.controller import Controller, Key, Result
+from modelport_operator.controller.noticing import Noticed
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
@@ -21,7 +22,8 @@ PATH = "/apis/keda.sh/v1alpha1/scaledobjects"
 def change(version, name="net", *, kind="MODIFIED", namespace="team"):
     labels = {"modelport.dev/resource": name} if name else {}
     meta = {"name": name, "namespace": namespace, "resourceVersion": version, "labels": labels}
-    return json.dumps({"type": kind, "object": {"metadata": meta}}).encode() + b"\n"
+    spec = {"maxReplicaCount": int(version)}
+    return json.dumps({"type": kind, "object": {"metadata": meta, "spec": spec}}).encode() + b"\n"
 
 
 def error(code, reason):
@@ -76,7 +78,7 @@ async def scene(monkeypatch):
             kube = Kube(client)
             scene.discovery = Discovery(kube, OPTIONAL_KINDS, asked=Backoff(0.01, 0.02))
             scene.controller = Controller(scene.reconcile, queue=WorkQueue(), workers=1, resync=600)
-            scene.watches = optional.OptionalWatches(kube, scene.discovery, scene.controller)
+            scene.watches = optional.OptionalWatches(kube, scene.discovery, scene.controller, Noticed())
             working = asyncio.create_task(scene.controller.run())
             yield scene
             scene.sent.put_nowait(None)
