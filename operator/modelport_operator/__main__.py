@@ -14,13 +14,14 @@ from modelport.jobs.planning import MOVER_IMAGE
 from modelport_operator import logs
 from modelport_operator.backoff import Backoff
 from modelport_operator.controller import watches
-from modelport_operator.controller.carrying import Carrier
+from modelport_operator.controller.auditing import Auditor
 from modelport_operator.controller.controller import Controller, Key
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.controller.reverifications import Reverifications
 from modelport_operator.kube.client import Kube, connect
 from modelport_operator.kube.errors import KubeError
+from modelport_operator.kube.watched import Watched
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
@@ -58,11 +59,11 @@ async def _run(settings: Settings, platform: Platform) -> None:
     async with connect() as kube:
         if not await _is_served(kube):
             raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
-        peers, metrics = PeerIndex(), Metrics()
+        peers, watched, metrics = PeerIndex(), Watched(), Metrics()
         reconciler = Reconciler(
             kube=kube,
+            watched=watched,
             observer=Observer(kube, peers),
-            carrier=Carrier(kube),
             platform=platform,
             metrics=metrics,
             reverifications=Reverifications(platform.reverifications),
@@ -77,7 +78,18 @@ async def _run(settings: Settings, platform: Platform) -> None:
             note=metrics.reconciled,
         )
         metrics.queue_depth = lambda: len(queue)
-        await _serve(settings, controller, peers)
+        auditor = Auditor(kube, watched, controller.stirred, kinds=watches.OWNED_KINDS, namespaces=settings.namespaces)
+        registry = kopf.OperatorRegistry()
+        watches.register(
+            registry,
+            watches.Listener(controller, peers, watched),
+            lambda: controller.complaint(stuck=settings.stuck_seconds) or auditor.complaint(),
+        )
+        auditing = asyncio.create_task(auditor.run(settings.audit_seconds), name="auditor")
+        try:
+            await _serve(settings, registry, controller)
+        finally:
+            auditing.cancel()
 
 
 async def _is_served(kube: Kube) -> bool:
@@ -89,11 +101,10 @@ async def _is_served(kube: Kube) -> bool:
         raise
 
 
-async def _serve(settings: Settings, controller: Controller, peers: PeerIndex) -> None:
+async def _serve(settings: Settings, registry: kopf.OperatorRegistry, controller: Controller) -> None:
     """Run the workers and kopf; the end of one is the end of the other."""
-    registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
+    framework = kopf.OperatorSettings()
     watches.configure(framework)
-    watches.register(registry, controller, peers, stuck=settings.stuck_seconds)
     # the workers first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
     working = asyncio.create_task(controller.run(), name="controller")
     stop = asyncio.Event()

@@ -1,6 +1,6 @@
 """Look at what exists for a resource: the only reads of a reconciliation beside the resource itself.
 
-Four reads always; Events, logs and other resources only where something is wrong or could be reused.
+Objects come from a `kube.api.Api`; Events and logs, from the API server alone, only where something is wrong or takes long.
 """
 
 import asyncio
@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from modelport.api.base import KIND
 from modelport.api.resource import ModelConversion
 from modelport_operator import facts, reading
+from modelport_operator.kube.api import Api, find
 from modelport_operator.kube.client import Kube, Object
-from modelport_operator.kube.errors import KubeError, NotFoundError
-from modelport_operator.names import MANAGED_BY_LABEL, MANAGER, RESOURCE_LABEL
+from modelport_operator.kube.errors import KubeError
 from modelport_operator.peers import PeerIndex, useful_digests
 from modelport_operator.plan.troubles import MAX_LOG, clean
 
@@ -28,15 +29,14 @@ class Observer(NamedTuple):
     peers: PeerIndex
     clock: Callable[[], float] = time.time
 
-    async def observe(self, resource: ModelConversion) -> facts.Observed:
-        """Return what exists for `resource`."""
+    async def observe(self, resource: ModelConversion, api: Api) -> facts.Observed:
+        """Return what `api` has for `resource`."""
         meta = resource.metadata
-        ours = f"{RESOURCE_LABEL}={meta.name},{MANAGED_BY_LABEL}={MANAGER}"
         jobs, pods, deployment, service = await asyncio.gather(
-            self.kube.list_all("Job", meta.namespace, labels=ours),
-            self.kube.list_all("Pod", meta.namespace, labels=ours),
-            self._find("Deployment", meta.namespace, meta.name),
-            self._find("Service", meta.namespace, meta.name),
+            api.list_of("Job", meta.namespace, meta.name),
+            api.list_of("Pod", meta.namespace, meta.name),
+            find(api, "Deployment", meta.namespace, meta.name),
+            find(api, "Service", meta.namespace, meta.name),
         )
         pods_seen = await asyncio.gather(*(self._pod(meta.namespace, pod) for pod in _newest_first(pods)))
         owned = [job for job in jobs if reading.is_controlled_by(job, meta.uid)]
@@ -54,15 +54,8 @@ class Observer(NamedTuple):
             else reading.deployment(deployment, [pod for owner, pod in pods_seen if owner == ""]),
             service=None if service is None or f"Service {meta.name}" in foreign else reading.service(service),
             foreign=foreign,
-            peers=await self._useful_peers(resource, read_jobs),
+            peers=await self._useful_peers(resource, read_jobs, api),
         )
-
-    async def _find(self, kind: str, namespace: str, name: str) -> Object | None:
-        try:
-            found = await self.kube.get(kind, namespace, name)
-        except NotFoundError:
-            return None
-        return None if found["metadata"].get("deletionTimestamp") else found
 
     async def _pod(self, namespace: str, body: Object) -> tuple[str, facts.Pod]:
         """Return a pod with the uid of the Job that owns it (none for a server's), its Events and its log."""
@@ -98,11 +91,13 @@ class Observer(NamedTuple):
             return ""  # the container or its log is gone; the reason does not depend on it
         return clean(text, MAX_LOG, tail=True)
 
-    async def _useful_peers(self, resource: ModelConversion, jobs: Iterable[facts.Job]) -> tuple[facts.Peer, ...]:
-        """Return the other resources of the namespace that may have what is needed, read live: the index is a hint."""
+    async def _useful_peers(
+        self, resource: ModelConversion, jobs: Iterable[facts.Job], api: Api
+    ) -> tuple[facts.Peer, ...]:
+        """Return the other resources of the namespace that may have what is needed: the index of peers is a hint."""
         meta = resource.metadata
         names = self.peers.names(meta.namespace, useful_digests(resource, jobs), besides=meta.name)[:MAX_PEERS]
-        found = await asyncio.gather(*(self._find("ModelConversion", meta.namespace, name) for name in names))
+        found = await asyncio.gather(*(find(api, KIND, meta.namespace, name) for name in names))
         return tuple(reading.peer(body) for body in found if body)
 
 

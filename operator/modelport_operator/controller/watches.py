@@ -4,16 +4,20 @@ Beside `__main__` the only one that knows kopf. Only `on.event` is used: it writ
 other handler of kopf leaves annotations or a finalizer there.
 """
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 import kopf
 
-from modelport.api.base import GROUP, PLURAL, VERSION
+from modelport.api.base import GROUP, KIND
 from modelport_operator.controller.controller import Controller, Key
+from modelport_operator.kube.client import Address
+from modelport_operator.kube.kinds import KINDS
+from modelport_operator.kube.watched import Watched
 from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 from modelport_operator.peers import PeerIndex
 
-OWNED_KINDS = (("batch", "v1", "jobs"), ("", "v1", "pods"), ("apps", "v1", "deployments"), ("", "v1", "services"))
+OWNED_KINDS = ("Job", "Pod", "Deployment", "Service")
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
@@ -26,7 +30,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.client_timeout = 310
     settings.watching.chunk_size = 500  # not 10,000 objects in one response
     for kind in OWNED_KINDS:  # only our own children, filtered by the API server
-        settings.watching.label_selectors[kind] = OWNED_SELECTOR
+        settings.watching.label_selectors[KINDS[kind].group_version_plural] = OWNED_SELECTOR
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.persistence.finalizer = f"{GROUP}/kopf"  # never set by us, never shared with another operator either
@@ -35,30 +39,49 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # queueing.worker_limit stays None: kopf's limit is none of concurrency, the controller's workers are
 
 
-def register(registry: kopf.OperatorRegistry, controller: Controller, peers: PeerIndex, *, stuck: float) -> None:
-    """Register the only handlers of the operator."""
+class Listener(NamedTuple):
+    """Takes what the watches bring."""
 
-    async def resource_changed(type: str | None, namespace: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
-        if type == "DELETED":
-            peers.forget(namespace or "", name)
-        else:
-            peers.note(namespace or "", name, body)
-        controller.stirred(Key(namespace or "", name))
+    controller: Controller
+    peers: PeerIndex
+    watched: Watched
 
-    async def child_changed(namespace: str | None, meta: kopf.Meta, **_: Any) -> None:
-        name = meta.get("labels", {}).get(RESOURCE_LABEL)  # a pod's owner is a Job: only the label leads here
-        if name:
-            controller.stirred(Key(namespace or "", name))
+    def take(self, kind: str, event: str | None, body: Any) -> None:
+        """Keep an object, and have its resource looked at again if there is news; `event` is none in a listing."""
+        meta = body["metadata"]
+        address = Address(meta.get("namespace", ""), meta["name"])
+        # a pod's owner is a Job: only the label leads to its resource
+        resource = address.name if kind == KIND else meta.get("labels", {}).get(RESOURCE_LABEL, "")
+        gone = event == "DELETED"
+        if kind == KIND and gone:
+            self.peers.forget(*address)
+        elif kind == KIND:
+            self.peers.note(*address, body)
+        if gone:
+            self.watched.forget(kind, address)
+        is_news = gone or self.watched.note(kind, body)
+        if is_news and resource:
+            self.controller.stirred(Key(address.namespace, resource))
+
+
+def register(registry: kopf.OperatorRegistry, listener: Listener, complaint: Callable[[], str]) -> None:
+    """Register the only handlers of the operator; `complaint` says why the process should be restarted, or nothing."""
+
+    def handler(kind: str) -> Callable[..., Awaitable[None]]:
+        async def changed(event: kopf.RawEvent, **_: Any) -> None:
+            listener.take(kind, event["type"], event["object"])
+
+        return changed
 
     async def is_alive(**_: Any) -> str:
-        complaint = controller.complaint(stuck=stuck)
-        if complaint:
-            raise kopf.PermanentError(complaint)
+        found = complaint()
+        if found:
+            raise kopf.PermanentError(found)
         return "alive"
 
-    kopf.on.event(GROUP, VERSION, PLURAL, id="resource_changed", registry=registry)(resource_changed)
-    for group, version, plural in OWNED_KINDS:
-        kopf.on.event(group, version, plural, id=f"{plural}_changed", registry=registry)(child_changed)
+    for kind in (KIND, *OWNED_KINDS):
+        group, version, plural = KINDS[kind].group_version_plural
+        kopf.on.event(group, version, plural, id=f"{plural}_changed", registry=registry)(handler(kind))
     # PERMANENT: with the default kopf repeats a failing probe inside the request until the client times out
     kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=registry)(is_alive)
 

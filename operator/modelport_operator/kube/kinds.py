@@ -11,10 +11,16 @@ class Kind(NamedTuple):
     api_version: str
     plural: str
 
+    @property
+    def group_version_plural(self) -> tuple[str, str, str]:
+        """As kopf takes them; the core group is an empty text."""
+        group, _, version = self.api_version.rpartition("/")
+        return group, version, self.plural
+
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
-        """Return the path of the collection, of an object, or of a part of it."""
+        """Return the path of the collection (of all namespaces if none is given), of an object, or of a part of it."""
         root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
-        parts = (root, "namespaces", namespace, self.plural, name, subresource)
+        parts = (root, "namespaces" if namespace else "", namespace, self.plural, name, subresource)
         return "/".join(part for part in parts if part)
 
 
