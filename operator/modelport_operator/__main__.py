@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import kopf
 import msgspec
@@ -14,9 +16,9 @@ from modelport.jobs.planning import MOVER_IMAGE
 from modelport_operator import logs
 from modelport_operator.backoff import Backoff
 from modelport_operator.controller import watches
-from modelport_operator.controller.carrying import Carrier
+from modelport_operator.controller.auditing import Auditor
 from modelport_operator.controller.controller import Controller, Key
-from modelport_operator.controller.noticing import Noticed
+from modelport_operator.controller.listener import Listener
 from modelport_operator.controller.optional import OptionalWatches
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
@@ -25,6 +27,7 @@ from modelport_operator.kube.client import connect
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import KubeError
 from modelport_operator.kube.kinds import KINDS
+from modelport_operator.kube.watched import Watched
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
@@ -62,13 +65,13 @@ async def _run(settings: Settings, platform: Platform) -> None:
     async with connect() as kube:
         if not await kube.serves(KINDS[KIND]):
             raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
-        peers, metrics = PeerIndex(), Metrics()
+        peers, watched, metrics = PeerIndex(), Watched(), Metrics()
         discovery = Discovery(kube, OPTIONAL_KINDS)
         await discovery.look()
         reconciler = Reconciler(
             kube=kube,
+            watched=watched,
             observer=Observer(kube, peers, discovery),
-            carrier=Carrier(kube),
             platform=platform,
             metrics=metrics,
             reverifications=Reverifications(platform.reverifications),
@@ -83,19 +86,38 @@ async def _run(settings: Settings, platform: Platform) -> None:
             note=metrics.reconciled,
         )
         metrics.queue_depth = lambda: len(queue)
-        await _serve(settings, controller, peers, OptionalWatches(kube, discovery, controller, Noticed()))
+        listener = Listener(controller, peers, watched)
+        auditor = Auditor(
+            kube,
+            listener,
+            kinds=(*watches.OWNED_KINDS, *OPTIONAL_KINDS),
+            namespaces=settings.namespaces,
+            lacking=lambda: discovery.lacking,
+        )
+        registry = kopf.OperatorRegistry()
+        watches.register(
+            registry, listener, lambda: controller.complaint(stuck=settings.stuck_seconds) or auditor.complaint()
+        )
+        optional = OptionalWatches(kube, discovery, listener)
+        await _serve(
+            settings,
+            registry,
+            {
+                "controller": controller.run(),
+                "optional": optional.run(settings.namespaces),
+                "auditor": auditor.run(settings.audit_seconds),
+            },
+        )
 
 
-async def _serve(settings: Settings, controller: Controller, peers: PeerIndex, optional: OptionalWatches) -> None:
-    """Run the workers, the watches of what the cluster may lack, and kopf; the end of one is the end of all."""
-    registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
+async def _serve(
+    settings: Settings, registry: kopf.OperatorRegistry, work: Mapping[str, Coroutine[Any, Any, None]]
+) -> None:
+    """Run the work beside kopf; the end of one is the end of all."""
+    framework = kopf.OperatorSettings()
     watches.configure(framework)
-    watches.register(registry, controller, peers, stuck=settings.stuck_seconds)
     # these first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
-    running = [
-        asyncio.create_task(controller.run(), name="controller"),
-        asyncio.create_task(optional.run(settings.namespaces), name="optional"),
-    ]
+    running = [asyncio.create_task(each, name=name) for name, each in work.items()]
     stop = asyncio.Event()
     for task in running:
         task.add_done_callback(lambda _task: stop.set())

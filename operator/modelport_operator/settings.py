@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reverifications: int = 0
     job_ttl_seconds: float = 3600.0
     resync_seconds: float = 600.0
+    audit_seconds: float = 300.0
+    """Between two checks of what the watches brought."""
     workers: int = 4
     backoff_seconds: float = RECONCILES.first
     max_backoff_seconds: float = RECONCILES.longest

@@ -14,7 +14,8 @@ from modelport.api.resource import ModelConversion
 from modelport.api.status import Failure
 from modelport.encoding import key_of
 from modelport_operator import facts, names, reading
-from modelport_operator.kube.client import Kube, Object
+from modelport_operator.kube.api import Api
+from modelport_operator.kube.client import Object
 from modelport_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError
 from modelport_operator.plan import Apply, Child, Create, Plan
 from modelport_operator.plan.progress import Stage
@@ -38,7 +39,7 @@ class NameTaken(Exception):  # noqa: N818 - says what happened, as the errors of
 class Carrier(NamedTuple):
     """Writes children."""
 
-    kube: Kube
+    kube: Api
 
     async def carry_out(self, plan: Plan, resource: ModelConversion, observed: facts.Observed) -> Outcome:
         """Do what the plan says; what the API server refuses is told, and tried again later."""

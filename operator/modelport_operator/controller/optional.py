@@ -8,12 +8,11 @@ import logging
 from typing import NamedTuple
 
 from modelport_operator.backoff import RECONCILES
-from modelport_operator.controller.controller import Controller, Key
-from modelport_operator.controller.noticing import Noticed
-from modelport_operator.kube.client import Kube, Object
+from modelport_operator.controller.listener import Listener
+from modelport_operator.kube.client import Kube
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import GoneError, KubeError, NotServedError
-from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
+from modelport_operator.names import OWNED_SELECTOR
 
 logger = logging.getLogger(__name__)
 _PAUSE = 1.0
@@ -25,8 +24,7 @@ class OptionalWatches(NamedTuple):
 
     kube: Kube
     discovery: Discovery
-    controller: Controller
-    noticed: Noticed
+    listener: Listener
 
     async def run(self, namespaces: tuple[str, ...]) -> None:
         """Watch until cancelled, in these namespaces, or in all if there are none."""
@@ -40,15 +38,17 @@ class OptionalWatches(NamedTuple):
         while True:
             if kind in self.discovery.lacking:
                 await self.discovery.found(kind)
-                self.controller.stir_all()  # whose objects could not be made
+                self.listener.controller.stir_all()  # whose objects could not be made
                 since = ""
             pause = _PAUSE
             try:
                 async for event in self.kube.watch(kind, namespace, labels=OWNED_SELECTOR, since=since):
                     since, failures = event["object"]["metadata"]["resourceVersion"], 0
-                    self._stir(kind, event["type"], event["object"])
+                    if event["type"] != "BOOKMARK":
+                        self.listener.take(kind, event["type"], event["object"])
             except NotServedError:
                 self.discovery.note_lost(kind)
+                self.listener.watched.forget_all(kind)
             except GoneError:
                 since = ""
             except KubeError as error:
@@ -56,9 +56,3 @@ class OptionalWatches(NamedTuple):
                 pause = RECONCILES.pause(failures, key=kind)
                 logger.warning("a watch failed", extra={"kind": kind, "error": error.message, "again_in": pause})
             await asyncio.sleep(pause)
-
-    def _stir(self, kind: str, change: str, body: Object) -> None:
-        meta = body["metadata"]
-        name = meta.get("labels", {}).get(RESOURCE_LABEL)
-        if name and change != "BOOKMARK" and self.noticed.is_new(kind, change, body):
-            self.controller.stirred(Key(meta["namespace"], name))

@@ -1,4 +1,8 @@
-"""One reconciliation: read → observe → plan → carry out → report → publish → events."""
+"""One reconciliation: read → observe → plan → carry out → report → publish → events.
+
+It is made on what the watches brought, which mostly shows that there is nothing to do. At the first write it is given up
+and made again on live reads, so that no write follows from what was.
+"""
 
 import datetime as dt
 import logging
@@ -15,8 +19,10 @@ from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key, Result
 from modelport_operator.controller.reverifications import Reverifications
 from modelport_operator.kube import events
+from modelport_operator.kube.api import Api, find
 from modelport_operator.kube.client import Kube, Object
-from modelport_operator.kube.errors import KubeError, NotFoundError
+from modelport_operator.kube.errors import KubeError
+from modelport_operator.kube.watched import UnsureError, Watched
 from modelport_operator.metrics import Metrics
 from modelport_operator.names import STATUS_MANAGER
 from modelport_operator.observe import Observer
@@ -32,8 +38,8 @@ class Reconciler:
     """Brings the cluster closer to what a resource says."""
 
     kube: Kube
+    watched: Watched
     observer: Observer
-    carrier: Carrier
     platform: Platform
     metrics: Metrics
     reverifications: Reverifications = field(default_factory=lambda: Reverifications(0))
@@ -45,7 +51,15 @@ class Reconciler:
 
         Whatever happens but for a failing API server, the resource's status says so.
         """
-        body = await self._read(key)
+        try:
+            return await self._reconcile_by(self.watched, key)
+        except UnsureError:
+            return await self._reconcile_by(self.kube, key)
+
+    async def _reconcile_by(self, api: Api, key: Key) -> Result | None:
+        body = await find(api, KIND, *key)
+        if body is None and api is self.watched:
+            raise UnsureError(f"{KIND} {key.name} was not seen")
         if body is None:
             self.metrics.forget(*key)
             self.reverifications.note(key, runs=False)
@@ -53,45 +67,38 @@ class Reconciler:
         try:
             resource = parse(body)
         except msgspec.ValidationError as error:
-            return await self._tell_unreadable(body, error)
+            return await self._tell_unreadable(api, body, error)
         try:
-            return await self._reconcile(key, resource)
+            return await self._reconcile(api, key, resource)
         except KubeError:
             raise
         except Exception as error:
             generation = resource.metadata.generation
             fault = report_fault(resource.status, error, generation=generation, now=self._now())
-            await self._publish(resource.metadata, resource.status, fault)
+            await self._publish(api, resource.metadata, resource.status, fault)
             raise
 
-    async def _reconcile(self, key: Key, resource: ModelConversion) -> Result:
-        observed = await self.observer.observe(resource)
+    async def _reconcile(self, api: Api, key: Key, resource: ModelConversion) -> Result:
+        observed = await self.observer.observe(resource, api)
         # nothing is awaited between the question and the note: no other worker gets the same place
         observed = msgspec.structs.replace(observed, may_reverify=self.reverifications.may_begin(key))
         plan = make_plan(resource, observed, self.platform)
         self.reverifications.note(key, runs=plan.progress.renewal is not None)
-        outcome = await self.carrier.carry_out(plan, resource, observed)
+        outcome = await Carrier(api).carry_out(plan, resource, observed)
         case = Situation(resource=resource, plan=plan, deployment=outcome.deployment, refused=outcome.refused)
         report = make_report(case, now=self._now(), domain=self.platform.cluster_domain)
-        await self._publish(resource.metadata, resource.status, report)
+        await self._publish(api, resource.metadata, resource.status, report)
         reason = report.status.conditions[0].reason
         return Result(look_again=plan.look_again, refused=outcome.refused is not None, reason=reason)
 
-    async def _read(self, key: Key) -> Object | None:
-        try:
-            body = await self.kube.get(KIND, *key)
-        except NotFoundError:
-            return None
-        return None if body["metadata"].get("deletionTimestamp") else body
-
-    async def _tell_unreadable(self, body: Object, error: msgspec.ValidationError) -> Result:
+    async def _tell_unreadable(self, api: Api, body: Object, error: msgspec.ValidationError) -> Result:
         """Tell of a resource with fields that this version does not know; its children are not touched."""
         meta, old = msgspec.convert(body["metadata"], Metadata), read_status(body.get("status"))
         report = report_unreadable(old, str(error), generation=meta.generation, now=self._now())
-        await self._publish(meta, old, report)
+        await self._publish(api, meta, old, report)
         return Result(reason=report.status.conditions[0].reason)
 
-    async def _publish(self, meta: Metadata, old: Status, report: Report) -> None:
+    async def _publish(self, api: Api, meta: Metadata, old: Status, report: Report) -> None:
         """Write the status if it differs, and only then post the Events of what changed."""
         if report.status != old:
             body = {
@@ -100,7 +107,7 @@ class Reconciler:
                 "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
                 "status": msgspec.to_builtins(report.status),
             }
-            await self.kube.apply(KIND, meta.namespace, body, manager=STATUS_MANAGER, subresource="status")
+            await api.apply(KIND, meta.namespace, body, manager=STATUS_MANAGER, subresource="status")
             _log(meta, report.status)
             for event in report.events:
                 await events.post(self.kube, meta, event, instance=self.instance, now=self.clock())

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 import msgspec
@@ -13,11 +13,32 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
 
+from modelport.api.base import KIND
 from modelport_operator.kube.errors import KubeError, NotFoundError, UnavailableError, error_for
 from modelport_operator.kube.kinds import KINDS, Kind
+from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 
 Object = dict[str, Any]
 """A Kubernetes object."""
+
+
+class Address(NamedTuple):
+    """Where an object is, within its kind."""
+
+    namespace: str
+    name: str
+
+
+class Version(NamedTuple):
+    """Which version of an object, and which resource the object is about."""
+
+    resource_version: str
+    resource: str
+
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_PAGE = 500
+"""Objects in an answer of a listing."""
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _WATCH_SECONDS = 290
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=310)
@@ -41,6 +62,32 @@ class Kube:
             "get", KINDS[kind].path(namespace), label_selector=labels or None, field_selector=fields or None
         )
         return cast("list[Object]", found.get("items", []))
+
+    async def list_of(self, kind: str, namespace: str, resource: str) -> list[Object]:
+        """Return the objects of a kind that the operator made for a resource."""
+        return await self.list_all(kind, namespace, labels=f"{OWNED_SELECTOR},{RESOURCE_LABEL}={resource}")
+
+    async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
+        """Return the versions of the objects of ours of a kind, in one namespace or in all; their content is not read."""
+        found: dict[Address, Version] = {}
+        page = ""
+        while True:
+            listed = await self._call(
+                "get",
+                KINDS[kind].path(namespace),
+                label_selector=None if kind == KIND else OWNED_SELECTOR,
+                limit=_PAGE,
+                _continue=page or None,
+                query_params=[],
+                header_params={"Accept": METADATA_ONLY},
+            )
+            for item in listed["items"]:
+                meta = item["metadata"]
+                resource = meta["name"] if kind == KIND else meta["labels"].get(RESOURCE_LABEL, "")
+                found[Address(meta["namespace"], meta["name"])] = Version(meta["resourceVersion"], resource)
+            page = listed["metadata"].get("continue", "")
+            if not page:
+                return found
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         """Create an object, and return it. Raises AlreadyExistsError."""

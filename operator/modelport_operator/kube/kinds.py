@@ -12,6 +12,12 @@ class Kind(NamedTuple):
     api_version: str
     plural: str
 
+    @property
+    def group_version_plural(self) -> tuple[str, str, str]:
+        """As kopf takes them; the core group is an empty text."""
+        group, _, version = self.api_version.rpartition("/")
+        return group, version, self.plural
+
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
         """Return the path of the collection (in all namespaces if none is said), of an object, or of a part of it."""
         root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"

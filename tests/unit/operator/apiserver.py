@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from modelport.api.base import API_VERSION, KIND
+from modelport_operator.kube.client import Address, Version
 from modelport_operator.kube.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -19,6 +20,7 @@ from modelport_operator.kube.errors import (
     UnavailableError,
 )
 from modelport_operator.kube.kinds import KINDS, Kind
+from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 from unit.operator.scenes import ARTIFACT_DIGEST, DIGEST
 
 Object = dict[str, Any]
@@ -70,6 +72,7 @@ class MemoryKube:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.writes: list[tuple[str, str, str]] = []
+        self.reads: list[tuple[str, str]] = []
         self.refuse: dict[str, str] = {}
         self.fail_next: list[Exception] = []
         self.lacking: set[str] = set()
@@ -92,6 +95,7 @@ class MemoryKube:
         return stored
 
     async def get(self, kind: str, namespace: str, name: str) -> Object:
+        self.reads.append(("get", kind))
         if self.fail_next:
             raise self.fail_next.pop()
         if kind in self.lacking:
@@ -102,11 +106,25 @@ class MemoryKube:
             raise NotFoundError(f"{kind} {name} not found", status=404) from error
 
     async def list_all(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
+        self.reads.append(("list", kind))
         if kind == "CoreEvent":
             return []
         wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
         found = [body for (of, where, _), body in self.objects.items() if (of, where) == (kind, namespace)]
         return [copy.deepcopy(body) for body in found if wanted.items() <= body["metadata"]["labels"].items()]
+
+    async def list_of(self, kind: str, namespace: str, resource: str) -> list[Object]:
+        return await self.list_all(kind, namespace, labels=f"{OWNED_SELECTOR},{RESOURCE_LABEL}={resource}")
+
+    async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
+        return {
+            Address(where, name): Version(
+                body["metadata"]["resourceVersion"],
+                name if kind == KIND else body["metadata"]["labels"].get(RESOURCE_LABEL, ""),
+            )
+            for (of, where, name), body in self.objects.items()
+            if of == kind and namespace in {"", where}
+        }
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         name = body["metadata"]["name"]
@@ -138,7 +156,7 @@ class MemoryKube:
             self._default(live)
             notes = body["metadata"].get("annotations", {})
             live["metadata"]["annotations"] = live["metadata"].get("annotations", {}) | notes
-        live["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self._stamp(live)
         return copy.deepcopy(live)
 
     async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
@@ -211,6 +229,7 @@ class MemoryKube:
             )
         self.objects[key]["spec"] = spec
         self.objects[key]["metadata"]["generation"] += 1
+        self._stamp(self.objects[key])
         return self.objects[key]
 
     def named(self, kind: str) -> list[Object]:
@@ -240,6 +259,10 @@ class MemoryKube:
         body["status"] = {"observedGeneration": body["metadata"]["generation"]} | dict.fromkeys(
             ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), count
         )
+        self._stamp(body)
+
+    def _stamp(self, body: Object) -> None:
+        body["metadata"]["resourceVersion"] = str(next(self._numbers))
 
     def scale(self, replicas: int, name: str = "net", manager: str = "kube-controller-manager") -> None:
         """Do what an autoscaler does: write the number, and own it from then on."""

@@ -11,10 +11,12 @@ from kubernetes.aio.client import ApiClient, Configuration
 from modelport_operator.backoff import Backoff
 from modelport_operator.controller import optional
 from modelport_operator.controller.controller import Controller, Key, Result
-from modelport_operator.controller.noticing import Noticed
+from modelport_operator.controller.listener import Listener
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
+from modelport_operator.kube.watched import Watched
+from modelport_operator.peers import PeerIndex
 
 PATH = "/apis/keda.sh/v1alpha1/scaledobjects"
 
@@ -78,7 +80,8 @@ async def scene(monkeypatch):
             kube = Kube(client)
             scene.discovery = Discovery(kube, OPTIONAL_KINDS, asked=Backoff(0.01, 0.02))
             scene.controller = Controller(scene.reconcile, queue=WorkQueue(), workers=1, resync=600)
-            scene.watches = optional.OptionalWatches(kube, scene.discovery, scene.controller, Noticed())
+            listener = Listener(scene.controller, PeerIndex(), Watched())
+            scene.watches = optional.OptionalWatches(kube, scene.discovery, listener)
             working = asyncio.create_task(scene.controller.run())
             yield scene
             scene.sent.put_nowait(None)

@@ -6,11 +6,13 @@ from prometheus_client import CollectorRegistry
 
 from modelport.api.base import KIND
 from modelport.api.status import Status
-from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.reconciler import Reconciler
+from modelport_operator.kube.client import Address
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import ConflictError, RefusedError, UnavailableError
+from modelport_operator.kube.kinds import KINDS
+from modelport_operator.kube.watched import Watched
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
@@ -25,7 +27,7 @@ class Scene:
     """A reconciler with its API server."""
 
     def __init__(self, platform=PLATFORM):
-        self.kube, self.peers = MemoryKube(), PeerIndex()
+        self.kube, self.peers, self.watched = MemoryKube(), PeerIndex(), Watched()
         self.discovery = Discovery(self.kube, OPTIONAL_KINDS)
         self.discovery.lacking = frozenset()
         self.registry = CollectorRegistry()
@@ -35,15 +37,25 @@ class Scene:
         """Return an operator that was just started: it knows nothing but what the API server has."""
         return Reconciler(
             kube=self.kube,
+            watched=self.watched,
             observer=Observer(self.kube, self.peers, self.discovery, lambda: NOW),
-            carrier=Carrier(self.kube),
             platform=platform,
             metrics=Metrics(CollectorRegistry()),
             clock=lambda: NOW,
         )
 
-    async def reconcile(self, key=KEY):
+    def watch(self):
+        """Bring what the watches would."""
+        for kind in KINDS:
+            self.watched.forget_all(kind)
+        for (kind, *_), body in self.kube.objects.items():
+            self.watched.note(kind, body)
+
+    async def reconcile(self, key=KEY, *, watches=True):
+        if watches:
+            self.watch()
         self.kube.writes.clear()
+        self.kube.reads.clear()
         result = await self.reconciler(key)
         body = self.kube.objects.get((KIND, *key))
         if body:
@@ -100,6 +112,30 @@ async def test_steady_state_writes_nothing(scene):
         result = await scene.reconcile()
         assert scene.kube.writes == []
         assert result.look_again is None
+
+
+async def test_where_nothing_is_to_be_done_nothing_is_asked(scene):
+    await scene.serve()
+    await scene.reconcile()
+    assert scene.kube.reads == []
+    assert scene.kube.writes == []
+
+
+async def test_nothing_is_written_by_what_was_seen_alone(scene):
+    await scene.serve()
+    scene.watch()
+    scene.watched.forget("Deployment", Address(*KEY))
+    await scene.reconcile(watches=False)
+    assert ("get", "Deployment") in scene.kube.reads
+    assert scene.kube.writes == []
+
+
+async def test_what_is_not_seen_any_more_is_looked_for(scene):
+    await scene.serve()
+    scene.watch()
+    scene.watched.forget(KIND, Address(*KEY))
+    assert await scene.reconcile(watches=False)
+    assert ("get", KIND) in scene.kube.reads
 
 
 async def test_a_restarted_or_upgraded_operator_writes_nothing(scene):
