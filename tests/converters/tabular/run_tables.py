@@ -100,7 +100,7 @@ FAMILIES = {
     "ubj": {name: models.XGBOOST[name] for name in ("sets", "texts", "base-by-class")},
     "lightgbm": models.LIGHTGBM | {"linear-leaves": models.REFUSED["linear-leaves"]},
     "catboost": models.CATBOOST,
-    "sklearn": models.SKLEARN | {"chosen-words": models.REFUSED["chosen-words"]},
+    "sklearn": models.SKLEARN | {name: each for name, each in models.REFUSED.items() if name != "linear-leaves"},
     "skops": {name: models.SKLEARN[name] for name in ("texts", "missing-in-trees")},
 }
 

@@ -3,6 +3,7 @@
 What trees compare: libs/model/model_export/json_model_helpers.cpp and libs/model/cpu/evaluator_impl.cpp of CatBoost 1.2.
 """
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,10 +120,16 @@ def write(model: Any, frame: Frame, seen: Vocabulary) -> Answers:
         return {LABEL: graph.cast(graph.add("Greater", raw, 0.0), np.int64), PROBABILITIES: graph.sigmoid(raw)}
     classes = np.asarray(model.classes_)
     if len(bias) == 1:
-        label = second_where(graph, classes, graph.add("Greater", raw, 0.0))
+        label = second_where(graph, classes, graph.add("Greater", raw, _limit(model)))
         return {LABEL: label, PROBABILITIES: both(graph, graph.sigmoid(raw))}
     shares = graph.sigmoid(raw) if loss == APART else graph.add("Softmax", raw, axis=1)
     return {LABEL: most_likely(graph, classes, raw), PROBABILITIES: shares}
+
+
+def _limit(model: Any) -> float:
+    """Return the margin from which on it is the second of two classes; `set_probability_threshold` moves it from 0."""
+    share = float(model.get_probability_threshold())
+    return math.log(share / (1 - share)) if 0 < share < 1 else math.copysign(math.inf, share - 0.5)
 
 
 def _loss(exported: Mapping[str, Any]) -> str:
