@@ -31,11 +31,21 @@ def write_softplus(context: Context) -> None:
 
 
 def write_expm1(context: Context) -> None:
-    """Write exp(x) - 1 as 2 sinh(x / 2) exp(x / 2), which loses nothing near 0."""
+    """Write exp(x) - 1: near 0 as 2 sinh(x / 2) exp(x / 2), which loses nothing there and is no number far below."""
     writer = _typed(context)
-    half = writer.add("Mul", context.operand("X"), 0.5)
+    value = writer.weight(context.operand("X"))
+    half = writer.add("Mul", value, 0.5)
     product = writer.add("Mul", writer.add("Sinh", half), writer.add("Exp", half))
-    writer.add("Mul", product, 2.0, out=context.out())
+    plain = writer.add("Sub", writer.add("Exp", value), 1.0)
+    is_low = writer.add("Less", value, -1.0)
+    writer.add("Where", is_low, plain, writer.add("Mul", product, 2.0), out=context.out())
+
+
+def write_log_sigmoid(context: Context) -> None:
+    """Write -log(1 + exp(-x)): the logarithm of a sigmoid that is rounded to 0 is infinite."""
+    writer = context.writer
+    soft = writer.add("Softplus", writer.add("Neg", context.operand("X")))
+    writer.add("Neg", soft, out=context.out())
 
 
 def write_trunc(context: Context) -> None:
@@ -85,6 +95,7 @@ WRITERS = {
     "gelu": Writer(write_gelu, lambda operator, _: bool(attribute(operator, "approximate"))),
     "softplus": Writer(write_softplus),
     "expm1": Writer(write_expm1),
+    "logsigmoid": Writer(write_log_sigmoid),
     "trunc": Writer(write_trunc),
     "celu": Writer(write_celu),
     "elementwise_fmax": Writer(write_kept),

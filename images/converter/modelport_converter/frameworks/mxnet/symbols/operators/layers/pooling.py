@@ -34,12 +34,17 @@ def write_pooling(call: Call) -> str:
     if more is None:  # runtimes round up themselves, by the same formula where padding is narrower than windows
         attributes["ceil_mode"] = 1
         more = [0] * axes
+    ends = [pad + extra for pad, extra in zip(pads, more, strict=True)]
+    # runtimes round up by other formulas with padding of their own, and have none as wide as windows
+    is_own = "ceil_mode" not in attributes and all(end < size for end, size in zip(ends, kernel, strict=True))
     if kind == "max":
-        padded = _padded(call, call.x(), pads, more, -np.inf)
-        return call.add("MaxPool", padded, **attributes)
+        if is_own:
+            return call.add("MaxPool", call.x(), pads=[*pads, *ends], **attributes)
+        return call.add("MaxPool", _padded(call, call.x(), pads, more, -np.inf), **attributes)
     if kind == "avg" and not call.flag("count_include_pad", default=True):
-        ends = [pad + extra for pad, extra in zip(pads, more, strict=True)]
         return _average(call, call.x(), attributes, [*pads, *ends])
+    if kind == "avg" and is_own and not any(more):
+        return call.add("AveragePool", call.x(), pads=[*pads, *ends], count_include_pad=1, **attributes)
     value = _powers(call) if kind == "lp" else call.x()
     value = _padded(call, value, pads, [0] * axes, 0)
     if kind == "avg":
