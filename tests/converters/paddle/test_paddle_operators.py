@@ -106,7 +106,9 @@ def test_axes_longer_than_1_are_not_left_out(answer):
 
 
 def test_leaving_out_an_axis_of_a_free_length_is_refused_by_name(answer):
-    with pytest.raises(ModelportError, match="operator squeeze2: expected axes of the length 1, .* found axis 0 of a free"):
+    with pytest.raises(
+        ModelportError, match=r"operator squeeze2: expected axes of the length 1, .* found axis 0 of a free"
+    ):
         answer("squeeze2", {"axes": [0]}, {"X": VALUE}, {"Out": ("float32", (4, 3))}, FREE)
 
 

@@ -37,9 +37,7 @@ def _is_counted(node: onnx.NodeProto) -> bool:
     return node.op_type == SPLIT and attribute_of(node, COUNT) is not None
 
 
-def _told(
-    node: onnx.NodeProto, tensors: dict[str, onnx.TypeProto.Tensor], taken: set[str]
-) -> Iterable[onnx.NodeProto]:
+def _told(node: onnx.NodeProto, tensors: dict[str, onnx.TypeProto.Tensor], taken: set[str]) -> Iterable[onnx.NodeProto]:
     """Return a node, behind those that compute the lengths of its parts where it needs some."""
     copy = onnx.NodeProto.FromString(node.SerializeToString())  # emptying a list of nodes ends them
     if not _is_counted(node):

@@ -43,7 +43,5 @@ def test_a_last_part_may_be_shorter(change, declared, lengths, axis):
 
 
 def test_what_is_told_of_parts_is_what_they_are():
-    (told,) = [
-        [dim.dim_value for dim in each.type.tensor_type.shape.dim] for each in fold(parted(7)).graph.output[2:3]
-    ]
+    (told,) = [[dim.dim_value for dim in each.type.tensor_type.shape.dim] for each in fold(parted(7)).graph.output[2:3]]
     assert told == [2, 1]

@@ -146,7 +146,9 @@ def _refuse_beyond(program: Program, name: str) -> None:
     for operator in program.operators:
         if operator.kind != PUT:
             continue
-        slots = (operator.inputs.get(new) or operator.inputs.get(old, ()) for new, old in zip(PUT_SLOTS, "X1", strict=True))
+        slots = (
+            operator.inputs.get(new) or operator.inputs.get(old, ()) for new, old in zip(PUT_SLOTS, "X1", strict=True)
+        )
         (value, *_), places = slots
         axis = 0
         for each in places:

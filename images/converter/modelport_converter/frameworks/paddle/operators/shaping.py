@@ -95,7 +95,9 @@ def write_length(context: Context) -> None:
     elif order in LENGTHS:
         writer.add(LENGTHS[order], value, out=context.out(), **told)
     else:
-        raise context.refuse(f"the order {order} over all elements", f"one of {', '.join(map(str, LENGTHS))}, or infinity")
+        raise context.refuse(
+            f"the order {order} over all elements", f"one of {', '.join(map(str, LENGTHS))}, or infinity"
+        )
 
 
 def write_norm(context: Context) -> None:

@@ -98,7 +98,9 @@ def write_normalised(graph: Graph, node: Any) -> str:
 def _normalised_type(node: Any) -> str:
     out = str(node.outputs[0].dtype)
     if not out.startswith("float"):
-        refuse(f"operator {type(node.op).__name__} of {out}", "its fractions would be cut off; cast to float32 before it")
+        refuse(
+            f"operator {type(node.op).__name__} of {out}", "its fractions would be cut off; cast to float32 before it"
+        )
     return out
 
 
