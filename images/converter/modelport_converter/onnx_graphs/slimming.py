@@ -1,14 +1,13 @@
 """onnxslim, and what it must be told: it takes the parts of a Split for alike, though the last one may be shorter."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import onnx
 import onnxslim
-from onnx import numpy_helper
 from onnx.helper import make_node
 
-from modelport_converter.onnx_graphs.graphs import attribute_of, fresh_name, infer_tensors, names_of, scopes_of
+from modelport_converter.onnx_graphs.graphs import attribute_of, infer_tensors, names_of, scopes_of
+from modelport_converter.onnx_graphs.writing import GraphWriter
 
 SPLIT, COUNT = "Split", "num_outputs"
 
@@ -26,9 +25,9 @@ def tell_parts(model: onnx.ModelProto) -> None:
     scopes = [scope for scope in scopes_of(model) if any(_is_counted(node) for node in scope.nodes)]
     if not scopes:
         return
-    tensors, taken = infer_tensors(model), names_of(model)
+    tensors, writer = infer_tensors(model), GraphWriter(taken=names_of(model))
     for scope in scopes:
-        nodes = [each for node in scope.nodes for each in _told(node, tensors, taken)]
+        nodes = [each for node in scope.nodes for each in _told(node, tensors, writer)]
         del scope.nodes[:]
         scope.nodes.extend(nodes)
 
@@ -37,7 +36,9 @@ def _is_counted(node: onnx.NodeProto) -> bool:
     return node.op_type == SPLIT and attribute_of(node, COUNT) is not None
 
 
-def _told(node: onnx.NodeProto, tensors: dict[str, onnx.TypeProto.Tensor], taken: set[str]) -> Iterable[onnx.NodeProto]:
+def _told(
+    node: onnx.NodeProto, tensors: Mapping[str, onnx.TypeProto.Tensor], writer: GraphWriter
+) -> Sequence[onnx.NodeProto]:
     """Return a node, behind those that compute the lengths of its parts where it needs some."""
     copy = onnx.NodeProto.FromString(node.SerializeToString())  # emptying a list of nodes ends them
     if not _is_counted(node):
@@ -49,29 +50,19 @@ def _told(node: onnx.NodeProto, tensors: dict[str, onnx.TypeProto.Tensor], taken
     kept = [each for each in copy.attribute if each.name != COUNT]
     del copy.attribute[:]
     copy.attribute.extend(kept)
-    made: list[onnx.NodeProto] = []
-
-    def add(operator: str, *operands: "str | list[int]", **attributes: int) -> str:
-        names = [each if isinstance(each, str) else number(each) for each in operands]
-        name = fresh_name(f"{node.output[0]}_parts", taken)
-        made.append(make_node(operator, names, [name], **attributes))
-        return name
-
-    def number(values: list[int]) -> str:
-        name = fresh_name(f"{node.output[0]}_parts", taken)
-        tensor = numpy_helper.from_array(np.array(values, np.int64))
-        made.append(make_node("Constant", [], [name], value=tensor))
-        return name
-
+    nodes, weights = len(writer.nodes), len(writer.weights)
     if length is not None:
         part = -(-length // count)
-        copy.input[1:] = [number([part] * (count - 1) + [length - part * (count - 1)])]
-        return [*made, copy]
-    free = add("Gather", add("Shape", node.input[0]), [axis], axis=0)
-    part = add("Div", add("Add", free, [count - 1]), [count])
-    rest = add("Sub", free, add("Mul", part, [count - 1]))
-    copy.input[1:] = [add("Concat", *[part] * (count - 1), rest, axis=0)]
-    return [*made, copy]
+        parts = writer.lengths(*[part] * (count - 1), length - part * (count - 1))
+    else:
+        free, others = writer.length(node.input[0], axis), writer.lengths(count - 1)
+        equal = writer.add("Div", writer.add("Add", free, others), writer.lengths(count))
+        rest = writer.add("Sub", free, writer.add("Mul", equal, others))
+        parts = writer.concat([*[equal] * (count - 1), rest], 0)
+    copy.input[1:] = [parts]
+    # a weight can stand in no function
+    constants = [make_node("Constant", [], [each.name], value=each) for each in writer.weights[weights:]]
+    return [*constants, *writer.nodes[nodes:], copy]
 
 
 def _length(tensor: onnx.TypeProto.Tensor | None, axis: int) -> int | None:
@@ -79,4 +70,4 @@ def _length(tensor: onnx.TypeProto.Tensor | None, axis: int) -> int | None:
         return None
     lengths = tensor.shape.dim
     is_known = -len(lengths) <= axis < len(lengths) and lengths[axis].HasField("dim_value")
-    return lengths[axis].dim_value if is_known else None
+    return int(lengths[axis].dim_value) if is_known else None

@@ -8,6 +8,8 @@ from modelport_converter.frameworks.paddle.operators.base import Context, Writer
 from modelport_converter.onnx_graphs.writing import GraphWriter
 
 CUBIC = 0.044715
+FARTHEST = -64.0
+"""How far behind the largest number Paddle lets one be in softmax (paddle/phi/kernels/funcs/softmax_impl.h, ValueClip)."""
 
 
 def write_gelu(context: Context) -> None:
@@ -46,6 +48,14 @@ def write_log_sigmoid(context: Context) -> None:
     writer = context.writer
     soft = writer.add("Softplus", writer.add("Neg", context.operand("X")))
     writer.add("Neg", soft, out=context.out())
+
+
+def write_log_softmax(context: Context) -> None:
+    """Write the logarithm of softmax of numbers that are cut off far behind the largest one, as Paddle does."""
+    writer, axis = _typed(context), int(context.attribute("axis", default=-1))
+    value = writer.weight(context.operand("X"))
+    behind = writer.add("Sub", value, writer.add("ReduceMax", value, axes=[axis], keepdims=1))
+    writer.add("LogSoftmax", writer.add("Max", behind, FARTHEST), axis=axis, out=context.out())
 
 
 def write_trunc(context: Context) -> None:
@@ -96,6 +106,9 @@ WRITERS = {
     "softplus": Writer(write_softplus),
     "expm1": Writer(write_expm1),
     "logsigmoid": Writer(write_log_sigmoid),
+    "log_softmax": Writer(
+        write_log_softmax, lambda operator, program: bool(program.values[operator.inputs["X"][0]].shape)
+    ),
     "trunc": Writer(write_trunc),
     "celu": Writer(write_celu),
     "elementwise_fmax": Writer(write_kept),

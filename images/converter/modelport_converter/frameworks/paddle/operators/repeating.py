@@ -53,6 +53,14 @@ def write_squeezed(context: Context) -> None:
     context.writer.add(kind, context.operand("X"), *operands, out=context.out())
 
 
+def write_unsqueezed(context: Context) -> None:
+    """Write a value with new axes of the length 1, each at its place among those that are there by then."""
+    axes, writer = _numbers(context, "1", "axes"), context.writer
+    value = writer.weight(context.operand("X"))
+    for number, axis in enumerate(axes, 1):
+        value = writer.add("Unsqueeze", value, writer.lengths(axis), out=context.out() if number == len(axes) else "")
+
+
 def _numbers(context: Context, slot: str, name: str) -> list[int]:
     """Return whole numbers that PIR has as an input and Paddle 2 as an attribute."""
     told = context.array(slot).tolist() if context.has(slot) else context.attribute(name, default=[])
@@ -79,6 +87,11 @@ def _is_unsure(operator: Operator, program: Program) -> bool:
     return any(-len(shape) <= axis < len(shape) and shape[axis] != 1 for axis in axes)
 
 
+def _is_mixed(operator: Operator, program: Program) -> bool:
+    axes = _told(operator, program, "axes")
+    return len(axes) > 1 and min(axes) < 0
+
+
 def _is_constant(operator: Operator, program: Program) -> bool:
     """Whether no tensor tells how far."""
     return not operator.inputs.get("ShiftsTensor") and bool(_told(operator, program, "shifts"))
@@ -90,4 +103,6 @@ WRITERS = {
     "tile": Writer(write_tiled, _is_longer),
     "squeeze": Writer(write_squeezed, _is_unsure),
     "squeeze2": Writer(write_squeezed, _is_unsure),
+    "unsqueeze": Writer(write_unsqueezed, _is_mixed),
+    "unsqueeze2": Writer(write_unsqueezed, _is_mixed),
 }

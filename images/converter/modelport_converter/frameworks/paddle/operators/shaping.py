@@ -13,8 +13,8 @@ REDUCTIONS = {
     "mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax", "min": "ReduceMin", "prod": "ReduceProd",
     "amax": "ReduceMax", "amin": "ReduceMin",
 }  # fmt: skip
-LENGTHS = {1.0: "ReduceL1", 2.0: "ReduceL2"}
-"""Norms by their order."""
+LENGTHS = {0.0: "ReduceSum", 1.0: "ReduceL1", 2.0: "ReduceL2"}
+"""Norms by their order; that of order 0 counts what is not 0."""
 ALWAYS = frozenset({"amax", "amin"})
 
 
@@ -83,7 +83,7 @@ def write_reduction(context: Context) -> None:
 
 
 def write_length(context: Context) -> None:
-    """Write a norm of all elements, or one of infinite order: the largest size, or of minus infinity the smallest."""
+    """Write a norm of all elements, of order 0, or of infinite order: the largest size, or of minus infinity the smallest."""
     writer, order = context.writer, float(context.attribute("porder", default=2.0))
     whole = bool(context.attribute("asvector", default=False))
     told: dict[str, Any] = {"keepdims": int(bool(context.attribute("keepdim", default=False)))}
@@ -92,6 +92,11 @@ def write_length(context: Context) -> None:
     if np.isinf(order):
         kind = "ReduceMax" if order > 0 else "ReduceMin"
         writer.add(kind, writer.add("Abs", value), out=context.out(), **told)
+    elif order == 0:
+        dtype = np.dtype(context.value("X").dtype)
+        counted = writer.cast(writer.cast(value, bool), dtype)
+        axes = [writer.lengths(*told.pop("axes"))] if "axes" in told else []
+        writer.add(LENGTHS[order], counted, *axes, out=context.out(), **told)
     elif order in LENGTHS:
         writer.add(LENGTHS[order], value, out=context.out(), **told)
     else:
@@ -152,7 +157,7 @@ def _is_reversed(operator: Operator, _program: Program) -> bool:
 
 def _is_unlike(operator: Operator, _program: Program) -> bool:
     order = float(attribute(operator, "porder", default=2.0))
-    return bool(np.isinf(order) or attribute(operator, "asvector", default=False))
+    return bool(np.isinf(order) or order == 0 or attribute(operator, "asvector", default=False))
 
 
 def _is_spread(operator: Operator, program: Program) -> bool:
