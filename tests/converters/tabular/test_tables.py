@@ -125,6 +125,7 @@ def test_numbers_are_asked_where_a_scaler_saw_some(converted):
         ("sklearn-older-packed", "ConversionFailed", "RandomForestClassifier: scikit-learn 1.3 wrote it"),
         ("sklearn-unfitted", "SourceCorrupt", "expected a fitted estimator"),
         ("skops-foreign", "UntrustedSource", "Foreign"),
+        ("catboost-misnamed", "SourceCorrupt", "expected features as CatBoost exports them"),
     ],
 )
 def test_what_is_not_opened_is_refused_with_what_to_do(converted, name, reason, told):

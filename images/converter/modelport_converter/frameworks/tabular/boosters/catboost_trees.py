@@ -74,21 +74,22 @@ def open_model(model: Any, seen: Vocabulary) -> Table:
 
 def describe(model: Any) -> list[Column]:
     """Return the columns: categories are texts, of which the file has nothing but hashes."""
-    texts = set(model.get_cat_feature_indices())
-    if model.get_text_feature_indices() or model.get_embedding_feature_indices():
-        raise refuse("text_features and embedding_features are not converted", "train without them")
-    thresholds: dict[int, tuple[float, ...]] = {}
-    for each in _exported(model, None)["features_info"].get("float_features", []):
-        thresholds[each["flat_feature_index"]] = tuple(map(float, each.get("borders") or ()))
-    return [
-        Column(
-            str(name),
-            holds_text=number in texts,
-            thresholds=thresholds.get(number, ()),
-            is_missing_known=number not in texts,
-        )
-        for number, name in enumerate(model.feature_names_)
-    ]
+    with reading(type(model).__name__, "features as CatBoost exports them"):
+        texts = set(model.get_cat_feature_indices())
+        if model.get_text_feature_indices() or model.get_embedding_feature_indices():
+            raise refuse("text_features and embedding_features are not converted", "train without them")
+        thresholds: dict[int, tuple[float, ...]] = {}
+        for each in _exported(model, None)["features_info"].get("float_features", []):
+            thresholds[each["flat_feature_index"]] = tuple(map(float, each.get("borders") or ()))
+        return [
+            Column(
+                str(name),
+                holds_text=number in texts,
+                thresholds=thresholds.get(number, ()),
+                is_missing_known=number not in texts,
+            )
+            for number, name in enumerate(model.feature_names_)
+        ]
 
 
 def _exported(model: Any, pool: Any) -> dict[str, Any]:
