@@ -31,6 +31,7 @@ _UNTOLD = (
     "spec.source.inputs.*.values.columns.*",  # as those of all columns
     *(
         "status.conditions.*",
+        "status.source",
         "status.refused.*",
         "status.verification",
         "status.verification.outputs.*",

@@ -16,9 +16,11 @@ from modelport_operator.backoff import Backoff
 from modelport_operator.controller import watches
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Controller, Key
+from modelport_operator.controller.line import Limits
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.controller.reverifications import Reverifications
+from modelport_operator.controller.slots import Slots
 from modelport_operator.kube.client import Kube, connect
 from modelport_operator.kube.errors import KubeError
 from modelport_operator.metrics import Metrics
@@ -59,16 +61,19 @@ async def _run(settings: Settings, platform: Platform) -> None:
         if not await _is_served(kube):
             raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
         peers, metrics = PeerIndex(), Metrics()
+        queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
+        limits = Limits(settings.max_jobs, settings.max_jobs_per_namespace)
+        slots = Slots(kube, limits, namespaces=settings.namespaces, wake=queue.add)
         reconciler = Reconciler(
             kube=kube,
             observer=Observer(kube, peers),
             carrier=Carrier(kube),
             platform=platform,
             metrics=metrics,
+            slots=slots,
             reverifications=Reverifications(platform.reverifications),
             instance=os.environ.get("HOSTNAME", "modelport-operator"),
         )
-        queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
         controller = Controller(
             reconciler,
             queue=queue,
@@ -77,6 +82,7 @@ async def _run(settings: Settings, platform: Platform) -> None:
             note=metrics.reconciled,
         )
         metrics.queue_depth = lambda: len(queue)
+        metrics.jobs = lambda: (slots.line.running, slots.line.waiting)
         await _serve(settings, controller, peers)
 
 

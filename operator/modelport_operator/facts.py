@@ -101,6 +101,10 @@ class Job(Facts, frozen=True, kw_only=True):
     server_image: str = ""
     """What tries the model."""
     attempt: int = 1
+    suspended: bool = False
+    """Whether somebody, such as Kueue, holds it back: it has no pods, and its time stands still."""
+    queue: str = ""
+    """Kueue's queue that it is in."""
     complete: bool = False
     failed: str = ""
     """Reason of the condition Failed."""
@@ -111,6 +115,12 @@ class Job(Facts, frozen=True, kw_only=True):
     """Newest first."""
     refusals: tuple[str, ...] = ()
     """Messages of the FailedCreate Events, where it has no pod."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has a pod that still works, or is about to make one."""
+        idle = self.complete or self.failed or self.suspended or self.deleting
+        return not (idle or any(pod.succeeded for pod in self.pods))
 
 
 class Deployment(Facts, frozen=True, kw_only=True):
@@ -171,6 +181,22 @@ class Peer(Facts, frozen=True, kw_only=True):
     verification: VerificationStatus | None = None
 
 
+class Turn(Facts, frozen=True, kw_only=True):
+    """Whether a Job may begin now; if not, its place in the line of those that wait for room."""
+
+    may_begin: bool = True
+    place: int = 0
+    """From 1,"""
+    waiting: int = 0
+    """of so many."""
+    running: int = 0
+    """How many Jobs there are,"""
+    limit: int = 0
+    """and may be at once:"""
+    of_namespace: bool = False
+    """in this namespace, or in all of them."""
+
+
 class Observed(Facts, frozen=True, kw_only=True):
     """Everything that was observed for one reconciliation."""
 
@@ -183,6 +209,9 @@ class Observed(Facts, frozen=True, kw_only=True):
     peers: tuple[Peer, ...] = ()
     may_reverify: bool = False
     """Whether one more artifact may be verified by a newer server image now."""
+    turn: Turn = Turn()
+    makers: dict[str, str] = {}
+    """Artifacts, by key, that other resources of the namespace are about to have converted, and whose they are."""
 
     def job(self, name: str) -> Job | None:
         """Return the Job with this name."""

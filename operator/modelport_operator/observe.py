@@ -28,8 +28,8 @@ class Observer(NamedTuple):
     peers: PeerIndex
     clock: Callable[[], float] = time.time
 
-    async def observe(self, resource: ModelConversion) -> facts.Observed:
-        """Return what exists for `resource`."""
+    async def observe(self, resource: ModelConversion, *, first: str = "") -> facts.Observed:
+        """Return what exists for `resource`, and what other resources have; `first` is known to have what it waits for."""
         meta = resource.metadata
         ours = f"{RESOURCE_LABEL}={meta.name},{MANAGED_BY_LABEL}={MANAGER}"
         jobs, pods, deployment, service = await asyncio.gather(
@@ -54,7 +54,7 @@ class Observer(NamedTuple):
             else reading.deployment(deployment, [pod for owner, pod in pods_seen if owner == ""]),
             service=None if service is None or f"Service {meta.name}" in foreign else reading.service(service),
             foreign=foreign,
-            peers=await self._useful_peers(resource, read_jobs),
+            peers=await self._useful_peers(resource, read_jobs, first),
         )
 
     async def _find(self, kind: str, namespace: str, name: str) -> Object | None:
@@ -81,7 +81,7 @@ class Observer(NamedTuple):
     async def _job(self, namespace: str, body: Object, pods: Iterable[tuple[str, facts.Pod]]) -> facts.Job:
         own = [pod for owner, pod in pods if owner == body["metadata"]["uid"]]
         job = reading.job(body, own)
-        if own or job.complete or job.failed:
+        if own or not job.runs:
             return job
         return reading.with_refusals(job, await self._events(namespace, job.uid, "FailedCreate"))
 
@@ -98,10 +98,13 @@ class Observer(NamedTuple):
             return ""  # the container or its log is gone; the reason does not depend on it
         return clean(text, MAX_LOG, tail=True)
 
-    async def _useful_peers(self, resource: ModelConversion, jobs: Iterable[facts.Job]) -> tuple[facts.Peer, ...]:
+    async def _useful_peers(
+        self, resource: ModelConversion, jobs: Iterable[facts.Job], first: str
+    ) -> tuple[facts.Peer, ...]:
         """Return the other resources of the namespace that may have what is needed, read live: the index is a hint."""
         meta = resource.metadata
-        names = self.peers.names(meta.namespace, useful_digests(resource, jobs), besides=meta.name)[:MAX_PEERS]
+        likely = self.peers.names(meta.namespace, useful_digests(resource, jobs), besides=meta.name)
+        names = list(dict.fromkeys([*([first] if first else []), *likely]))[:MAX_PEERS]
         found = await asyncio.gather(*(self._find("ModelConversion", meta.namespace, name) for name in names))
         return tuple(reading.peer(body) for body in found if body)
 

@@ -4,6 +4,7 @@ Create first: an object in the way that is not ours is never touched. An apply c
 an object nor takes one over. Replicas have a manager of their own, because an autoscaler may have them instead.
 """
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
@@ -98,7 +99,9 @@ class Carrier(NamedTuple):
                 ]
                 try:
                     await self.kube.patch(kind, namespace, name, operations)
-                except RefusedError as error:  # so the API server says that a `test` does not hold
+                except RefusedError as error:
+                    if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:  # which is said of a `test` that does not hold
+                        raise
                     raise ConflictError(f"{kind} {name} changed meanwhile: {error.message}") from error
                 return
 

@@ -11,16 +11,19 @@ import msgspec
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.resource import Metadata, ModelConversion, parse
 from modelport.api.status import Status, read_status
+from modelport_operator import reading
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key, Result
 from modelport_operator.controller.reverifications import Reverifications
+from modelport_operator.controller.slots import Slots
+from modelport_operator.facts import Observed
 from modelport_operator.kube import events
 from modelport_operator.kube.client import Kube, Object
-from modelport_operator.kube.errors import KubeError, NotFoundError
+from modelport_operator.kube.errors import KubeError, NotFoundError, RefusedError
 from modelport_operator.metrics import Metrics
 from modelport_operator.names import STATUS_MANAGER
 from modelport_operator.observe import Observer
-from modelport_operator.plan import make_plan
+from modelport_operator.plan import Demand, make_plan
 from modelport_operator.platforms import Platform
 from modelport_operator.report import Report, Situation, make_report, report_fault, report_unreadable
 
@@ -36,6 +39,7 @@ class Reconciler:
     carrier: Carrier
     platform: Platform
     metrics: Metrics
+    slots: Slots
     reverifications: Reverifications = field(default_factory=lambda: Reverifications(0))
     instance: str = "modelport-operator"
     clock: Callable[[], float] = time.time
@@ -45,37 +49,58 @@ class Reconciler:
 
         Whatever happens but for a failing API server, the resource's status says so.
         """
+        await self.slots.read()
         body = await self._read(key)
         if body is None:
             self.metrics.forget(*key)
             self.reverifications.note(key, runs=False)
+            self.slots.forget(key)
             return None
         try:
             resource = parse(body)
         except msgspec.ValidationError as error:
+            self.slots.fail(key, passes=False)
             return await self._tell_unreadable(body, error)
         try:
             return await self._reconcile(key, resource)
-        except KubeError:
+        except KubeError as error:
+            self.slots.fail(key, passes=not isinstance(error, RefusedError))
             raise
         except Exception as error:
+            self.slots.fail(key, passes=False)
             generation = resource.metadata.generation
             fault = report_fault(resource.status, error, generation=generation, now=self._now())
             await self._publish(resource.metadata, resource.status, fault)
             raise
 
     async def _reconcile(self, key: Key, resource: ModelConversion) -> Result:
-        observed = await self.observer.observe(resource)
-        # nothing is awaited between the question and the note: no other worker gets the same place
-        observed = msgspec.structs.replace(observed, may_reverify=self.reverifications.may_begin(key))
+        observed = await self.observer.observe(resource, first=self.slots.waited_for(key))
+        # nothing is awaited between the questions and the notes: no other worker gets the same place
+        observed = self._with_shared(key, resource, observed)
         plan = make_plan(resource, observed, self.platform)
         self.reverifications.note(key, runs=plan.progress.renewal is not None)
+        self.slots.take(key, plan.demand)
         outcome = await self.carrier.carry_out(plan, resource, observed)
         case = Situation(resource=resource, plan=plan, deployment=outcome.deployment, refused=outcome.refused)
-        report = make_report(case, now=self._now(), domain=self.platform.cluster_domain)
+        # the time that places in the line go by
+        report = make_report(case, now=_timestamp(observed.now), domain=self.platform.cluster_domain)
         await self._publish(resource.metadata, resource.status, report)
+        # what was refused made no Job, and holds up nobody who could make one
+        began = plan.demand if outcome.refused is None else Demand(runs=any(job.runs for job in observed.jobs))
+        self.slots.settle(key, began)
         reason = report.status.conditions[0].reason
         return Result(look_again=plan.look_again, refused=outcome.refused is not None, reason=reason)
+
+    def _with_shared(self, key: Key, resource: ModelConversion, observed: Observed) -> Observed:
+        """Return what was observed with what other resources have and wait for."""
+        since = reading.queued_since(resource.status)
+        turn = self.slots.ask(key, since=float(int(observed.now)) if since is None else since)
+        return msgspec.structs.replace(
+            observed,
+            turn=turn,
+            makers=self.slots.makers(key, resource.spec.conversion.queue_name or ""),
+            may_reverify=self.reverifications.may_begin(key) and self.slots.line.has_spare(key),
+        )
 
     async def _read(self, key: Key) -> Object | None:
         try:
@@ -107,7 +132,11 @@ class Reconciler:
         self.metrics.reported(meta.namespace, meta.name, old, report.status)
 
     def _now(self) -> str:
-        return dt.datetime.fromtimestamp(self.clock(), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _timestamp(self.clock())
+
+
+def _timestamp(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _log(meta: Metadata, status: Status) -> None:

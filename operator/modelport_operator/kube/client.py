@@ -19,6 +19,8 @@ from modelport_operator.kube.kinds import KINDS
 
 Object = dict[str, Any]
 """A Kubernetes object."""
+PAGE = 500
+"""Objects in one response."""
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _SECRETS = re.compile(r"(?i)bearer\s+\S+")
 _MAX_MESSAGE = 600
@@ -36,10 +38,26 @@ class Kube:
 
     async def list_all(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
         """Return the objects of a namespace that the selectors choose."""
-        found = await self._call(
-            "get", KINDS[kind].path(namespace), label_selector=labels or None, field_selector=fields or None
-        )
-        return cast("list[Object]", found.get("items", []))
+        return [body async for page in self.pages(kind, namespace, labels=labels, fields=fields) for body in page]
+
+    async def pages(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[list[Object]]:
+        """Yield the objects of a namespace, or of all, so many at a time. Raises GoneError where that takes too long."""
+        path, rest = KINDS[kind].path(namespace), None
+        while True:
+            found = await self._call(
+                "get",
+                path,
+                label_selector=labels or None,
+                field_selector=fields or None,
+                limit=PAGE,
+                _continue=rest,
+            )
+            yield cast("list[Object]", found.get("items", []))
+            rest = found.get("metadata", {}).get("continue")
+            if not rest:
+                return
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         """Create an object, and return it. Raises AlreadyExistsError."""

@@ -1,5 +1,6 @@
 """From how far a resource has come to what is to be created, applied and deleted."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from modelport.encoding import key_of
 from modelport_operator.facts import Deployment, Observed
 from modelport_operator.plan.bodies import children
 from modelport_operator.plan.bodies.comparison import contains
+from modelport_operator.plan.demand import Demand, Jobs, demand_of
 from modelport_operator.plan.job_states import LOOK_AGAIN, JobState
 from modelport_operator.plan.progress import Case, Progress, Stage, Work
 from modelport_operator.plan.reverifying import reverify
@@ -61,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     look_again: float | None = None
     trouble: Trouble | None = None
     """What keeps pods from answering that the Deployment has beside those that do."""
+    demand: Demand = Demand()
+    """What is asked of what resources share."""
 
 
 def make_plan(resource: ModelConversion, observed: Observed, platform: Platform) -> Plan:
@@ -70,7 +74,8 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     if observed.foreign and resource.spec.serving:
         # what is known stays known; nothing new is begun that nothing could serve
         progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=_conflict(observed))
-        return Plan(progress=progress, look_again=CONFLICT_LOOK_AGAIN)
+        demand = Demand(runs=any(job.runs for job in observed.jobs))
+        return Plan(progress=progress, look_again=CONFLICT_LOOK_AGAIN, demand=demand)
     rollout, trouble = wanted_rollout(case, progress), None
     if rollout and observed.deployment and not observed.deployment.rolled_out:
         trouble = trouble_of_rollout(rollout, observed.deployment)
@@ -78,22 +83,26 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
             failure = failure_of(trouble, stage=Stage.SERVE, key=rollout.key)
             progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=failure)
     if resource.spec.suspend:
-        look_again = _look_again(progress, rollout, observed)
-        return Plan(progress=progress, rollout=rollout, trouble=trouble, look_again=look_again)
+        look_again, demand = _look_again(progress, rollout, observed), demand_of(case, progress, Jobs())
+        return Plan(progress=progress, rollout=rollout, trouble=trouble, look_again=look_again, demand=demand)
+    ended, wanted = (*_superseded_jobs(progress, observed), *_spent_jobs(case, progress)), _wanted_jobs(case, progress)
     return Plan(
         progress=progress,
         rollout=rollout,
-        delete=(
-            *_superseded_jobs(progress, observed),
-            *_spent_jobs(case, progress),
-            *_unwanted_serving(resource, observed),
-        ),
-        create=(*_wanted_jobs(case, progress), *_wanted_serving(case, rollout)),
+        delete=(*ended, *_unwanted_serving(resource, observed)),
+        create=(*wanted, *_wanted_serving(case, rollout)),
         apply=tuple(_changes(case, progress, rollout)),
         replicas=resource.spec.serving.replicas if resource.spec.serving else None,
         look_again=_look_again(progress, rollout, observed),
         trouble=trouble,
+        demand=demand_of(case, progress, _told_of(wanted, ended)),
     )
+
+
+def _told_of(created: Iterable[Create], deleted: Iterable[Child]) -> Jobs:
+    replaced = [create.replaces.uid for create in created if create.replaces]
+    names = [create.body["metadata"]["name"] for create in created]
+    return Jobs(created=names, deleted=[*replaced, *(child.uid for child in deleted)])
 
 
 def _progress(case: Case) -> Progress:
@@ -109,10 +118,10 @@ def _conflict(observed: Observed) -> Failure:
 def _superseded_jobs(progress: Progress, observed: Observed) -> list[Child]:
     if progress.is_about_spec:
         return []  # an edit that is taken back must find the work where it was
-    idle = progress.work.name if progress.work and progress.job_state and progress.job_state.is_idle else None
-    unwanted = (
-        job for job in observed.jobs if (job.name not in progress.current or job.name == idle) and not job.deleting
-    )
+    unwanted = [job for job in observed.jobs if job.name not in progress.current and not job.deleting]
+    state = progress.job_state
+    if state and state.ends and not state.start:
+        unwanted.append(state.ends)
     return [Child(kind="Job", name=job.name, uid=job.uid) for job in unwanted]
 
 
@@ -142,7 +151,7 @@ def _wanted_jobs(case: Case, progress: Progress) -> list[Create]:
 
 
 def _job(case: Case, work: Work, state: JobState) -> Create:
-    old = state.replaces
+    old = state.ends
     body = children.job(work, case.resource, case.platform, attempt=state.attempt)
     return Create(body=body, replaces=Child(kind="Job", name=old.name, uid=old.uid) if old else None)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from modelport.api.status import Condition
 from modelport.jobs.outcomes import told_of
-from modelport_operator.report.checks import Summary, told_of_pods
+from modelport_operator.report.checks import QUEUED, Summary, told_of_pods
 from modelport_operator.report.situation import Situation
 
 MAX_MESSAGE = 2000
@@ -17,6 +17,7 @@ FACTS: tuple[tuple[str, str, str], ...] = (
     ("Verified", "its answers were measured and judged by the tolerances of the spec", "Verified"),
     ("Available", "something answers requests", "Available"),
     ("ReplicasAvailable", "what is to be served answers by as many pods as asked for", "ReplicasAvailable"),
+    (QUEUED, "a Job waits, since the time of this condition, which decides about its place in the line", QUEUED),
 )
 """The conditions beside those of kstatus: name, when it is True, and the reasons of that."""
 
@@ -65,6 +66,8 @@ def _domain(case: Situation, summary: Summary) -> Iterator[Aspect]:
     if case.resource.spec.serving:
         yield _available(case, summary)
         yield _replicas_available(case)
+    if case.queued:
+        yield Aspect(QUEUED, True, QUEUED, case.queued)
 
 
 def _available(case: Situation, summary: Summary) -> Aspect:

@@ -6,6 +6,7 @@ cluster.
 
 import copy
 import itertools
+from collections.abc import AsyncIterator
 from typing import Any
 
 from modelport.api.base import API_VERSION, KIND
@@ -68,6 +69,10 @@ class MemoryKube:
         wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
         found = [body for (of, where, _), body in self.objects.items() if (of, where) == (kind, namespace)]
         return [copy.deepcopy(body) for body in found if wanted.items() <= body["metadata"]["labels"].items()]
+
+    async def pages(self, kind: str, namespace: str = "", *, labels: str = "") -> AsyncIterator[list[Object]]:
+        for where in [namespace] if namespace else sorted({where for _, where, _ in self.objects}):
+            yield await self.list_all(kind, where, labels=labels)
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         name = body["metadata"]["name"]

@@ -1,72 +1,12 @@
 """Whole reconciliations against an API server in memory: what is called, in which order, and what is not."""
 
-import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
 from modelport.api.base import KIND
-from modelport.api.status import Status
-from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
-from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.kube.errors import ConflictError, RefusedError, UnavailableError
-from modelport_operator.metrics import Metrics
-from modelport_operator.observe import Observer
-from modelport_operator.peers import PeerIndex
-from modelport_operator.report.invariants import violations
-from unit.operator.apiserver import MemoryKube
-from unit.operator.scenes import NOW, ONNX, PLATFORM, SERVED, UPGRADED
-
-KEY = Key("team", "net")
-
-
-class Scene:
-    """A reconciler with its API server."""
-
-    def __init__(self, platform=PLATFORM):
-        self.kube, self.peers = MemoryKube(), PeerIndex()
-        self.registry = CollectorRegistry()
-        self.reconciler = self.operator(platform)
-
-    def operator(self, platform):
-        """Return an operator that was just started: it knows nothing but what the API server has."""
-        return Reconciler(
-            kube=self.kube,
-            observer=Observer(self.kube, self.peers, lambda: NOW),
-            carrier=Carrier(self.kube),
-            platform=platform,
-            metrics=Metrics(CollectorRegistry()),
-            clock=lambda: NOW,
-        )
-
-    async def reconcile(self, key=KEY):
-        self.kube.writes.clear()
-        result = await self.reconciler(key)
-        body = self.kube.objects.get((KIND, *key))
-        if body:
-            self.peers.note(key.namespace, key.name, body)
-            status = msgspec.convert(body["status"], Status)
-            assert list(violations(status, generation=body["metadata"]["generation"])) == []
-        return result
-
-    async def serve(self, key=KEY, spec=SERVED):
-        self.kube.apply_resource(spec, key.name, key.namespace)
-        await self.reconcile(key)
-        self.kube.run_job(f"{key.name}-import")
-        await self.reconcile(key)
-        self.kube.run_job(f"{key.name}-convert")
-        await self.reconcile(key)
-        if "serving" in spec:
-            self.kube.roll_out(key.name)
-            await self.reconcile(key)
-
-    def ready(self, key=KEY):
-        status = self.kube.objects[(KIND, *key)]["status"]
-        found = next(each for each in status["conditions"] if each["type"] == "Ready")
-        return found["status"], found["reason"]
-
-    def kinds(self, verb):
-        return [kind for done, kind, _name in self.kube.writes if done == verb]
+from unit.operator.operating import KEY, Scene
+from unit.operator.scenes import ONNX, PLATFORM, SERVED, UPGRADED
 
 
 @pytest.fixture
