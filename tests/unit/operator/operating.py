@@ -18,17 +18,18 @@ from unit.operator.apiserver import MemoryKube
 from unit.operator.scenes import NOW, PLATFORM, SERVED
 
 KEY = Key("team", "net")
+UNLIMITED = Limits()
 
 
 class Scene:
     """A reconciler with its API server."""
 
-    def __init__(self, platform=PLATFORM, limits=Limits()):
+    def __init__(self, platform=PLATFORM, limits=UNLIMITED):
         self.kube, self.peers, self.woken = MemoryKube(), PeerIndex(), []
         self.now = NOW
         self.reconciler = self.operator(platform, limits)
 
-    def operator(self, platform, limits=Limits()):
+    def operator(self, platform, limits=UNLIMITED):
         """Return an operator that was just started: it knows nothing but what the API server has."""
         return Reconciler(
             kube=self.kube,

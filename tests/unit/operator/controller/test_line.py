@@ -48,9 +48,7 @@ def test_who_runs_less_comes_first():
 def test_a_namespace_at_its_limit_is_passed_over_and_holds_up_nobody():
     line = line_of(["a/1", "a/2", "b/1"], ["a/x"], jobs=3, per_namespace=1)
     assert told(line.next()) == ["b/1"]
-    assert line.turn(key("a/2")) == Turn(
-        may_begin=False, place=2, waiting=2, running=1, limit=1, of_namespace=True
-    )
+    assert line.turn(key("a/2")) == Turn(may_begin=False, place=2, waiting=2, running=1, limit=1, of_namespace=True)
 
 
 def test_places_are_told_with_what_is_waited_for():

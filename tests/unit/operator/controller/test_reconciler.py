@@ -225,6 +225,19 @@ async def test_an_object_that_changes_at_the_same_moment_is_no_refusal(scene, mo
         await scene.reconcile()
 
 
+async def test_what_an_admission_rule_says_of_a_change_is_a_refusal(scene, monkeypatch):
+    async def refused(*_):
+        raise RefusedError("admission webhook says no", status=403)
+
+    await scene.serve()
+    scene.kube.apply_resource(ONNX | {"serving": {"replicas": 1, "resources": {"limits": {"memory": "1Gi"}}}})
+    monkeypatch.setattr(scene.kube, "patch", refused)
+    result = await scene.reconcile()
+    assert result.refused
+    failure = scene.kube.objects[(KIND, *KEY)]["status"]["failure"]
+    assert (failure["reason"], failure["message"]) == ("PodRefused", "admission webhook says no")
+
+
 async def test_a_failing_api_server_reaches_the_queue(scene):
     scene.kube.apply_resource(ONNX)
     scene.kube.fail_next.append(UnavailableError("connection reset"))

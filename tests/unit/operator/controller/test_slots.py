@@ -1,5 +1,8 @@
 """Room for Jobs and shared conversions, by whole reconciliations: who waits, who is woken, and what a restart changes."""
 
+import random
+from collections import Counter
+
 import pytest
 
 from modelport.api.base import KIND
@@ -7,7 +10,7 @@ from modelport_operator.controller.controller import Key
 from modelport_operator.controller.line import Limits
 from modelport_operator.kube.errors import RefusedError, UnavailableError
 from unit.operator.operating import Scene
-from unit.operator.scenes import ONNX, PLATFORM
+from unit.operator.scenes import ONNX, PLATFORM, TODAY
 
 A, B, C, ELSEWHERE = Key("team", "a"), Key("team", "b"), Key("team", "c"), Key("other", "x")
 ONE = Limits(jobs=1)
@@ -59,7 +62,7 @@ class Shared(Scene):
         """Run the pod of a Job to its end, and have the Job's controller see it."""
         self.kube.run_job(name, failing=failing)
         condition = {"type": "Failed", "reason": "PodFailurePolicy"} if failing else {"type": "Complete"}
-        self.job(name)["status"] = {"conditions": [condition | {"status": "True"}]}
+        self.job(name)["status"] = {"conditions": [condition | {"status": "True", "lastTransitionTime": TODAY}]}
 
     def job(self, name):
         return next(body for body in self.kube.named("Job") if body["metadata"]["name"].startswith(name))
@@ -250,6 +253,50 @@ async def test_who_cannot_be_worked_on_holds_up_nobody_and_finds_its_place_again
     assert scene.told(C).startswith("Queued: place 2 of 2")
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_all_come_to_their_end_whatever_happens_when(seed):
+    """Resources of three namespaces, half of them twins, with restarts and deletions in between."""
+    chance = random.Random(seed)
+    limits = Limits(jobs=3, per_namespace=2)
+    scene = Shared(limits=limits)
+    keys = [Key(f"team-{number % 3}", f"r{number}") for number in range(12)]
+    for key in keys:
+        name = "same" if key.name in {"r0", "r3", "r6", "r1", "r4"} else key.name
+        scene.kube.apply_resource({"source": {"uri": f"s3://models/{name}.onnx"}, "target": _target(name)}, *key[::-1])
+    events = chance.sample(keys, len(keys))
+    converted = set()
+    while events or scene.woken or (running := _running(scene)):
+        if events or scene.woken:
+            key = (events or scene.woken).pop(0)
+            await scene.reconcile(key)
+        else:
+            name = chance.choice(running)["metadata"]["name"]
+            scene.end_job(name)
+            events.append(Key(scene.job(name)["metadata"]["namespace"], name.partition("-")[0]))
+            converted |= {(events[-1].namespace, name)} if "-convert-" in name else set()
+        if chance.random() < 0.05:
+            scene.restart(limits)
+            events = chance.sample(keys, len(keys))
+        if len(keys) == 12 and chance.random() < 0.02:
+            gone = keys.pop(chance.randrange(12))
+            scene.delete(gone)
+            events.append(gone)
+        running = _running(scene)
+        assert len(running) <= 3
+        assert max(Counter(body["metadata"]["namespace"] for body in running).values(), default=0) <= 2
+    assert {scene.ready(key) for key in keys} == {("True", "Stored")}
+    assert sum(name.startswith(("r0-", "r3-", "r6-")) for _, name in converted) == 1
+    assert sum(name.startswith(("r1-", "r4-")) for _, name in converted) == 1
+
+
+def _target(name):
+    return {"options": {"opset": 13 + sum(map(ord, name)) % 7}}
+
+
+def _running(scene):
+    return [body for body in scene.kube.named("Job") if "status" not in body]
+
+
 # --- identical conversions ------------------------------------------------------------------------------------------
 
 
@@ -383,6 +430,7 @@ async def test_in_a_line_who_comes_first_converts_for_both():
     await scene.reconcile(B)
     await scene.reconcile(A)
     await scene.wake()
+    await scene.reconcile(A)
     assert scene.told(A).startswith("Queued: place 1 of 1;")
     assert "ModelConversion a has" in scene.told(B)
     scene.delete(C)
@@ -450,5 +498,3 @@ async def test_a_job_that_somebody_suspends_gives_its_room_away(scene):
     scene.suspend_job("a-import", suspended=False)
     await scene.reconcile(A)
     assert scene.ready(A) == ("False", "Importing")
-
-
