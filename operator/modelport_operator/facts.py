@@ -11,6 +11,10 @@ import msgspec
 from modelport.api.status import ArtifactStatus, SourceStatus, VerificationStatus
 from modelport.jobs.environment import ExitStatus
 
+LOOK_AGAIN_PER_PLACE = 15.0
+LONGEST_LOOK_AGAIN = 600.0
+"""Seconds; who gets room is woken, and the others only see how the line grows shorter: the farther, the seldomer."""
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what is observed."""
@@ -195,6 +199,11 @@ class Turn(Facts, frozen=True, kw_only=True):
     """and may be at once:"""
     of_namespace: bool = False
     """in this namespace, or in all of them."""
+
+    @property
+    def look_again(self) -> float:
+        """Seconds for which a place that was told is told on: each write is an event, and a thousand may wait."""
+        return min(self.place * LOOK_AGAIN_PER_PLACE, LONGEST_LOOK_AGAIN)
 
 
 class Observed(Facts, frozen=True, kw_only=True):

@@ -93,14 +93,11 @@ class Reconciler:
 
     def _with_shared(self, key: Key, resource: ModelConversion, observed: Observed) -> Observed:
         """Return what was observed with what other resources have and wait for."""
-        since = reading.queued_since(resource.status)
-        turn = self.slots.ask(key, since=float(int(observed.now)) if since is None else since)
-        return msgspec.structs.replace(
-            observed,
-            turn=turn,
-            makers=self.slots.makers(key, resource.spec.conversion.queue_name or ""),
-            may_reverify=self.reverifications.may_begin(key) and self.slots.line.has_spare(key),
-        )
+        may_reverify = self.reverifications.may_begin(key) and self.slots.line.has_spare(key)
+        since, now = reading.queued_since(resource.status), observed.now
+        turn = self.slots.ask(key, since=float(int(now)) if since is None else since, now=now)
+        makers = self.slots.makers(key, resource.spec.conversion.queue_name or "")
+        return msgspec.structs.replace(observed, turn=turn, makers=makers, may_reverify=may_reverify)
 
     async def _read(self, key: Key) -> Object | None:
         try:

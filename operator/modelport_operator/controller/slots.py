@@ -13,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from modelport.api.base import KIND
 from modelport.api.status import read_status
 from modelport.jobs.requests import ConvertRequest, decode_request
@@ -33,6 +35,13 @@ class Known(NamedTuple):
     artifact: str = ""
 
 
+class Told(NamedTuple):
+    """A place in the line, and when it was told."""
+
+    turn: Turn
+    at: float
+
+
 class Slots:
     """What each resource has, and what it waits for."""
 
@@ -47,6 +56,7 @@ class Slots:
         self._made: dict[Key, str] = {}
         self._ahead: dict[Key, Key] = {}
         self._called: set[Key] = set()
+        self._told: dict[Key, Told] = {}
         self._lock, self._is_read = asyncio.Lock(), False
 
     async def read(self) -> None:
@@ -59,19 +69,25 @@ class Slots:
             for namespace in self._namespaces:
                 async for page in self._kube.pages("Job", namespace, labels=OWNED_SELECTOR):
                     for body in page:
-                        jobs[_key(body, body["metadata"]["labels"][RESOURCE_LABEL])].append(reading.job(body, ()))
+                        name = body["metadata"]["labels"].get(RESOURCE_LABEL)
+                        if name:
+                            jobs[_key(body, name)].append(reading.job(body, ()))
                 async for page in self._kube.pages(KIND, namespace):
                     known |= {_key(body, body["metadata"]["name"]): _known(body) for body in page}
             for key in known | jobs:
                 self._begin(key, jobs.get(key, ()), known.get(key, Known()))
             self._is_read = True
 
-    def ask(self, key: Key, *, since: float) -> Turn:
+    def ask(self, key: Key, *, since: float, now: float) -> Turn:
         """Return whether a resource may begin a Job, if it waits since then or longer; `take` must follow at once."""
         self._called.discard(key)
         if not self.line.holds(key):
             self.line.wait(key, min(since, self.line.since(key) or since))
-        return self.line.turn(key)
+        turn, told = self.line.turn(key), self._told.get(key)
+        if not turn.may_begin and told and now < told.at + told.turn.look_again:
+            return told.turn
+        self._told[key] = Told(turn, now)
+        return turn
 
     def makers(self, key: Key, queue: str) -> dict[str, str]:
         """Return the artifacts that a resource need not make, as others do, and whose they are; to be asked after `ask`.
@@ -99,6 +115,8 @@ class Slots:
             self.line.hold(key)
         elif not demand.waits:
             self.line.leave(key)
+        if not demand.waits:
+            self._told.pop(key, None)
         if demand.makes:
             self._make(key, demand)
 
@@ -115,6 +133,7 @@ class Slots:
 
         Its place it finds again by its status; its Job, if it has one, goes on, which others wait for while that `passes`.
         """
+        self._called.discard(key)
         self.line.leave(key)
         if not passes:
             self._unmake(key)
@@ -123,8 +142,7 @@ class Slots:
     def forget(self, key: Key) -> None:
         """Give back all that a resource had that is gone."""
         self._called.discard(key)
-        self._ahead.pop(key, None)
-        self.line.leave(key)
+        self.take(key, Demand())
         self.settle(key, Demand())
 
     def _begin(self, key: Key, jobs: Iterable[Job], known: Known) -> None:
@@ -144,7 +162,7 @@ class Slots:
         if other == key:
             return False
         since, own = self.line.since(other), self.line.since(key)
-        return since is None or own is None or (since, other) < (own, key)
+        return since is None or (own is not None and (since, other) < (own, key))
 
     def _make(self, key: Key, demand: Demand) -> None:
         if self._made.get(key) != demand.makes:
@@ -190,5 +208,8 @@ def _known(body: Object) -> Known:
 def _artifact_of(job: Job) -> str:
     """Return the key of the artifact that a Job converts, or has converted; nothing if that is not to be counted on."""
     is_lost = job.stage != "convert" or job.failed or job.deleting or (job.suspended and not job.queue)
-    request = None if is_lost else decode_request(job.request)
+    try:
+        request = None if is_lost else decode_request(job.request)
+    except msgspec.DecodeError:  # of another version: nobody asks for the same
+        return ""
     return request.artifact_key if isinstance(request, ConvertRequest) else ""

@@ -13,10 +13,6 @@ from modelport_operator.facts import Job, Turn
 from modelport_operator.plan.job_states import JobState, Queued, until_resumed
 from modelport_operator.plan.progress import Case, Progress, Stage, Work
 
-LOOK_AGAIN_PER_PLACE = 15.0
-"""Seconds; who gets room is woken, and the others only see how the line grows shorter: the farther, the seldomer."""
-LONGEST_LOOK_AGAIN = 600.0
-
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """What a resource asks for."""
@@ -58,8 +54,7 @@ def in_turn(case: Case, work: Work, state: JobState) -> JobState:
         return msgspec.structs.replace(state, queued=until_resumed(work.name, queue))
     if turn.may_begin:
         return state
-    look_again = min(turn.place * LOOK_AGAIN_PER_PLACE, LONGEST_LOOK_AGAIN)
-    return _left(state, Queued(_told_of(turn), in_line=True), look_again=look_again)
+    return _left(state, Queued(_told_of(turn), in_line=True), look_again=turn.look_again)
 
 
 def demand_of(case: Case, progress: Progress, jobs: Jobs) -> Demand:

@@ -9,6 +9,7 @@ from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.line import Limits
 from modelport_operator.controller.reconciler import Reconciler
+from modelport_operator.controller.reverifications import Reverifications
 from modelport_operator.controller.slots import Slots
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
@@ -37,6 +38,7 @@ class Scene:
             carrier=Carrier(self.kube),
             platform=platform,
             metrics=Metrics(CollectorRegistry()),
+            reverifications=Reverifications(platform.reverifications),
             slots=Slots(self.kube, limits, wake=self.woken.append),
             clock=lambda: self.now,
         )

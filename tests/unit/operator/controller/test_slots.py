@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 
 from modelport.api.base import KIND
@@ -10,7 +11,7 @@ from modelport_operator.controller.controller import Key
 from modelport_operator.controller.line import Limits
 from modelport_operator.kube.errors import RefusedError, UnavailableError
 from unit.operator.operating import Scene
-from unit.operator.scenes import ONNX, PLATFORM, TODAY
+from unit.operator.scenes import ONNX, PLATFORM, SERVED, TODAY, UPGRADED
 
 A, B, C, ELSEWHERE = Key("team", "a"), Key("team", "b"), Key("team", "c"), Key("other", "x")
 ONE = Limits(jobs=1)
@@ -37,9 +38,14 @@ class Shared(Scene):
             await self.reconcile(seen[-1])
         return seen
 
-    def restart(self, limits=ONE):
+    def restart(self, limits=ONE, platform=PLATFORM):
         self.woken.clear()
-        self.reconciler = self.operator(PLATFORM, limits)
+        self.reconciler = self.operator(platform, limits)
+
+    async def later(self, key):
+        """Look at a resource when its place is told anew."""
+        self.now += 600
+        await self.reconcile(key)
 
     def condition(self, key, name):
         found = self.kube.objects[(KIND, *key)]["status"]["conditions"]
@@ -92,8 +98,13 @@ async def test_who_is_far_from_its_turn_is_looked_at_seldom(scene):
     await scene.begin(*keys)
     waits = [(await scene.reconcile(key)).look_again for key in (keys[1], keys[3], keys[59])]
     assert waits == [15, 45, 600]
+    scene.delete(keys[1])
     await scene.reconcile(keys[1])
-    assert scene.kube.writes == [], "nothing changed"
+    for key in keys[2:]:
+        await scene.reconcile(key)
+        assert scene.kube.writes == [], "each write is an event, and brings everybody back"
+    await scene.later(keys[2])
+    assert scene.told(keys[2]).startswith("Queued: place 1 of 58;")
 
 
 async def test_room_stays_with_a_resource_until_it_needs_no_job_and_then_wakes_the_next_alone(scene):
@@ -178,9 +189,8 @@ async def test_who_is_suspended_or_gone_loses_its_place(scene, how):
     else:
         scene.kube.apply_resource(spec("b") | {"suspend": True}, "b")
     await scene.reconcile(B)
-    await scene.reconcile(C)
+    await scene.later(C)
     assert scene.told(C).startswith("Queued: place 1 of 1;")
-    scene.now += 5
     await scene.begin(B)
     assert scene.told(B).startswith("Queued: place 2 of 2;")
 
@@ -233,6 +243,38 @@ async def test_who_is_refused_its_job_holds_up_nobody(scene):
     assert scene.told(B).startswith("Queued: place 1 of 1")
 
 
+async def test_what_is_verified_beside_what_serves_runs_in_room_that_nobody_waits_for(scene):
+    await scene.serve(A, SERVED)
+    for job in scene.kube.named("Job"):
+        job["status"] = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": TODAY}]}
+    asking = msgspec.structs.replace(UPGRADED, reverifications=1)
+    scene.restart(platform=asking)
+    await scene.begin(B)
+    await scene.reconcile(A)
+    assert [name for name in scene.jobs() if name.startswith("a-")] == ["a-convert", "a-import"]
+    scene.delete(B)
+    await scene.reconcile(B)
+    await scene.reconcile(A)
+    assert "a-verify" in scene.jobs()
+    assert scene.ready(A) == ("True", "Serving")
+    await scene.begin(C)
+    assert scene.told(C) == "Queued: place 1 of 1; 1 of 1 Jobs of the cluster run"
+
+
+async def test_what_another_version_left_is_passed_over(scene):
+    await scene.begin(A)
+    job = scene.job("a-import")
+    job["metadata"]["labels"]["modelport.dev/stage"] = "convert"
+    job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = '{"job":"train"}'
+    foreign = {
+        "metadata": {"name": "x", "namespace": "team", "labels": {"app.kubernetes.io/managed-by": "modelport-operator"}}
+    }
+    scene.kube.put("Job", foreign)
+    scene.restart()
+    await scene.begin(B)
+    assert scene.ready(B) == ("False", "Queued")
+
+
 @pytest.mark.parametrize("error", [UnavailableError("reset"), RefusedError("no", status=422), ZeroDivisionError()])
 async def test_who_cannot_be_worked_on_holds_up_nobody_and_finds_its_place_again(scene, monkeypatch, error):
     async def broken(*_, **__):
@@ -245,10 +287,10 @@ async def test_who_cannot_be_worked_on_holds_up_nobody_and_finds_its_place_again
         patch.setattr(type(scene.reconciler.observer), "observe", broken)
         with pytest.raises(type(error)):
             await scene.reconcile(B)
-    await scene.reconcile(C)
+    await scene.later(C)
     assert scene.told(C).startswith("Queued: place 1 of 1")
     await scene.reconcile(B)
-    await scene.reconcile(C)
+    await scene.later(C)
     assert scene.told(B).startswith("Queued: place 1 of 2")
     assert scene.told(C).startswith("Queued: place 2 of 2")
 
@@ -430,7 +472,7 @@ async def test_in_a_line_who_comes_first_converts_for_both():
     await scene.reconcile(B)
     await scene.reconcile(A)
     await scene.wake()
-    await scene.reconcile(A)
+    await scene.later(A)
     assert scene.told(A).startswith("Queued: place 1 of 1;")
     assert "ModelConversion a has" in scene.told(B)
     scene.delete(C)
