@@ -23,7 +23,7 @@ from modelport_operator.kube.errors import KubeError, NotFoundError, RefusedErro
 from modelport_operator.metrics import Metrics
 from modelport_operator.names import STATUS_MANAGER
 from modelport_operator.observe import Observer
-from modelport_operator.plan import Demand, make_plan
+from modelport_operator.plan import CONFLICT_LOOK_AGAIN, Demand, make_plan
 from modelport_operator.platforms import Platform
 from modelport_operator.report import Report, Situation, make_report, report_fault, report_unreadable
 
@@ -89,6 +89,8 @@ class Reconciler:
         began = plan.demand if outcome.refused is None else Demand(runs=any(job.runs for job in observed.jobs))
         self.slots.settle(key, began)
         reason = report.status.conditions[0].reason
+        if outcome.refused and not outcome.refused.retryable:
+            return Result(look_again=CONFLICT_LOOK_AGAIN, reason=reason)  # a name that is taken, whenever that is found
         return Result(look_again=plan.look_again, refused=outcome.refused is not None, reason=reason)
 
     def _with_shared(self, key: Key, resource: ModelConversion, observed: Observed) -> Observed:

@@ -39,7 +39,7 @@ class Jobs(NamedTuple):
 
 
 def in_turn(case: Case, work: Work, state: JobState) -> JobState:
-    """Leave a Job that is to begin until its turn; what another resource has converted already is left to that one.
+    """Leave a Job that is to begin until its turn, and what another resource is about to convert to that one.
 
     What Kueue admits needs no room before: it is created suspended, and Kueue must see it to decide.
     """
@@ -47,7 +47,7 @@ def in_turn(case: Case, work: Work, state: JobState) -> JobState:
         return state
     maker = case.observed.makers.get(_artifact_of(work))
     if maker:
-        told = f"ModelConversion {maker} has the same model converted; its artifact is taken once it is stored"
+        told = f"behind ModelConversion {maker}, which converts the same model; its artifact is taken once it is stored"
         return _left(state, Queued(told, behind=maker))
     turn, queue = case.observed.turn, case.conversion.queue_name
     if queue:
@@ -67,7 +67,7 @@ def demand_of(case: Case, progress: Progress, jobs: Jobs) -> Demand:
     queued = state.queued or Queued("")
     own = next((job for job in live if job.name == work.name), None)
     is_new = work.name in jobs.created
-    makes = is_new or queued.in_line or (own is not None and _comes_to_something(own))
+    makes = is_new or queued.in_line or (own is not None and _comes_to_something(own, state))
     held = case.conversion.queue_name if is_new else own.queue if own and own.suspended else ""
     return Demand(
         runs=runs,
@@ -78,9 +78,10 @@ def demand_of(case: Case, progress: Progress, jobs: Jobs) -> Demand:
     )
 
 
-def _comes_to_something(job: Job) -> bool:
-    """Whether others may count on a Job; not on one that somebody holds back by hand, maybe for ever."""
-    return job.runs or (job.suspended and bool(job.queue))
+def _comes_to_something(job: Job, state: JobState) -> bool:
+    """Whether others may count on a Job; not on one in trouble, or that somebody holds back by hand, maybe for ever."""
+    in_trouble = state.failure is not None and state.failure.attempts >= job.attempt
+    return not in_trouble and (job.runs or (job.suspended and bool(job.queue)))
 
 
 def _artifact_of(work: Work) -> str:

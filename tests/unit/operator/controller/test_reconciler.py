@@ -189,9 +189,10 @@ async def test_a_foreign_job_in_the_way_is_not_touched(scene):
     await scene.reconcile()
     (job,) = scene.kube.named("Job")
     job["metadata"]["ownerReferences"] = []
-    await scene.reconcile()
+    result = await scene.reconcile()
     assert scene.ready() == ("False", "NameConflict")
     assert scene.kinds("create") == ["Event"]
+    assert (result.look_again, result.refused) == (60, False), "as the hint says, however it was found"
 
 
 async def test_a_refused_job_is_told_and_tried_again(scene):

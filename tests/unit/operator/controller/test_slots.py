@@ -70,6 +70,16 @@ class Shared(Scene):
         condition = {"type": "Failed", "reason": "PodFailurePolicy"} if failing else {"type": "Complete"}
         self.job(name)["status"] = {"conditions": [condition | {"status": "True", "lastTransitionTime": TODAY}]}
 
+    def leave_pending(self, name):
+        """Have no node take the pod of a Job."""
+        meta, template = self.job(name)["metadata"], self.job(name)["spec"]["template"]
+        owner = {"kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        labels = template["metadata"]["labels"]
+        pod = {"name": f"{meta['name']}-pod", "namespace": "team", "labels": labels, "ownerReferences": [owner]}
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+        status = {"phase": "Pending", "conditions": [condition]}
+        self.kube.put("Pod", {"metadata": pod, "spec": template["spec"], "status": status})
+
     def job(self, name):
         return next(body for body in self.kube.named("Job") if body["metadata"]["name"].startswith(name))
 
@@ -362,7 +372,7 @@ async def test_what_two_ask_for_at_the_same_time_is_converted_once(twins):
     assert conversions(twins) == ["a-convert"]
     assert twins.ready(B) == ("False", "Queued")
     assert twins.told(B) == (
-        "Queued: ModelConversion a has the same model converted; its artifact is taken once it is stored"
+        "Queued: behind ModelConversion a, which converts the same model; its artifact is taken once it is stored"
     )
     twins.kube.run_job("a-convert")
     await twins.reconcile(A)
@@ -395,7 +405,7 @@ async def test_the_artifact_is_found_among_many_of_the_same_source(twins):
     assert conversions(twins) == ["a-convert"]
 
 
-@pytest.mark.parametrize("how", ["failed", "deleted", "suspended by hand", "edited"])
+@pytest.mark.parametrize("how", ["failed", "deleted", "suspended by hand", "edited", "no node"])
 async def test_the_next_one_takes_over(twins, how):
     if how == "failed":
         twins.end_job("a-convert", failing=FAILED.replace("fetch", "stage").replace("Digest", "Weights"))
@@ -403,6 +413,8 @@ async def test_the_next_one_takes_over(twins, how):
         twins.delete(A)
     elif how == "edited":
         twins.kube.apply_resource(spec("another"), "a")
+    elif how == "no node":
+        twins.leave_pending("a-convert")
     else:
         twins.suspend_job("a-convert")
     await twins.reconcile(A)
@@ -420,7 +432,7 @@ async def test_of_several_that_wait_one_takes_over(twins):
     await twins.reconcile(A)
     await twins.wake()
     assert conversions(twins) == ["b-convert"]
-    assert "ModelConversion b has" in twins.told(C)
+    assert "behind ModelConversion b," in twins.told(C)
 
 
 async def test_another_namespace_waits_for_nothing(twins):
@@ -445,7 +457,7 @@ async def test_a_restart_makes_no_second_conversion(twins, done):
         twins.end_job("a-convert")
     twins.restart(Limits())
     await twins.reconcile(B)
-    assert "ModelConversion a has" in twins.told(B)
+    assert "behind ModelConversion a," in twins.told(B)
     if not done:
         twins.kube.run_job("a-convert")
     await twins.reconcile(A)
@@ -467,14 +479,14 @@ async def test_in_a_line_who_comes_first_converts_for_both():
         scene.now += 5
         await scene.reconcile(key)
     assert scene.told(A).startswith("Queued: place 1 of 1;")
-    assert "ModelConversion a has" in scene.told(B)
+    assert "behind ModelConversion a," in scene.told(B)
     scene.restart(ONE)
     await scene.reconcile(B)
     await scene.reconcile(A)
     await scene.wake()
     await scene.later(A)
     assert scene.told(A).startswith("Queued: place 1 of 1;")
-    assert "ModelConversion a has" in scene.told(B)
+    assert "behind ModelConversion a," in scene.told(B)
     scene.delete(C)
     await scene.reconcile(C)
     await scene.wake()
@@ -527,7 +539,7 @@ async def test_a_conversion_in_the_same_queue_is_waited_for_and_in_another_is_no
         scene.kube.run_job(f"{key.name}-import")
         await scene.reconcile(key)
     assert conversions(scene) == ["a-convert", "c-convert"]
-    assert "ModelConversion a has" in scene.told(B)
+    assert "behind ModelConversion a," in scene.told(B)
 
 
 async def test_a_job_that_somebody_suspends_gives_its_room_away(scene):
