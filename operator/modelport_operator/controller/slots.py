@@ -172,6 +172,8 @@ class Slots:
             for other in self._makers[key.namespace][demand.makes]:
                 if self.line.since(other) is not None:
                     self._wake(other)
+        elif self._makers[key.namespace][demand.makes][key] != demand.queue:
+            self._wake_behind(key)
         self._makers[key.namespace][demand.makes][key] = demand.queue
 
     def _unmake(self, key: Key) -> None:
@@ -182,6 +184,9 @@ class Slots:
         del by_artifact[artifact][key]
         if not by_artifact[artifact]:
             del by_artifact[artifact]
+        self._wake_behind(key)
+
+    def _wake_behind(self, key: Key) -> None:
         for waiter in [each for each, ahead in self._ahead.items() if ahead == key]:
             self._wake(waiter)
 

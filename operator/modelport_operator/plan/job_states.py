@@ -55,7 +55,7 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     start: bool = False
     """Whether to create the Job now,"""
     ends: Job | None = None
-    """after this one, of which nothing can come, is gone,"""
+    """after this one is gone (which goes in any case, as nothing can come of it),"""
     attempt: int = 1
     """as this attempt."""
     queued: Queued | None = None

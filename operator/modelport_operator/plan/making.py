@@ -120,7 +120,7 @@ def _superseded_jobs(progress: Progress, observed: Observed) -> list[Child]:
         return []  # an edit that is taken back must find the work where it was
     unwanted = [job for job in observed.jobs if job.name not in progress.current and not job.deleting]
     state = progress.job_state
-    if state and state.ends and not state.start:
+    if state and state.ends and not (state.start or state.ends.deleting):
         unwanted.append(state.ends)
     return [Child(kind="Job", name=job.name, uid=job.uid) for job in unwanted]
 

@@ -542,6 +542,23 @@ async def test_a_conversion_in_the_same_queue_is_waited_for_and_in_another_is_no
     assert "behind ModelConversion a," in scene.told(B)
 
 
+async def test_a_conversion_that_kueue_takes_back_is_left_to_who_need_not_wait_for_kueue():
+    scene = Shared()
+    for key, conversion in ((A, {"queueName": "gold"}), (B, {})):
+        scene.kube.apply_resource(ONNX | {"conversion": conversion}, key.name)
+        await scene.reconcile(key)
+        scene.kube.run_job(f"{key.name}-import")
+        await scene.reconcile(key)
+        if key == A:
+            scene.suspend_job("a-convert", suspended=False)
+            await scene.reconcile(A)
+    assert conversions(scene) == ["a-convert"]
+    scene.suspend_job("a-convert")
+    await scene.reconcile(A)
+    assert await scene.wake() == [B]
+    assert conversions(scene) == ["a-convert", "b-convert"]
+
+
 async def test_a_job_that_somebody_suspends_gives_its_room_away(scene):
     await scene.begin(A, B)
     scene.suspend_job("a-import")
