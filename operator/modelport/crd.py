@@ -34,7 +34,7 @@ _UNTOLD = (
     "spec.serving.placement.tolerations.*",
     "spec.serving.autoscaling.triggers.*",
     "spec.serving.autoscaling.triggers.*.authenticationRef",
-    *("status.conditions.*", "status.source", "status.artifact", "status.serving"),
+    *("status", "status.conditions.*", "status.source", "status.artifact", "status.serving"),
 )
 """Places whose fields the reference page alone describes: they do not fit."""
 

@@ -15,14 +15,12 @@ from modelport.api.base import KIND
 from modelport.jobs.planning import MOVER_IMAGE
 from modelport_operator import logs
 from modelport_operator.backoff import Backoff
-from modelport_operator.controller import watches
-from modelport_operator.controller.auditing import Auditor
 from modelport_operator.controller.controller import Controller, Key
-from modelport_operator.controller.listener import Listener
-from modelport_operator.controller.optional import OptionalWatches
+from modelport_operator.controller.line import Limits
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.controller.reverifications import Reverifications
+from modelport_operator.controller.slots import Slots
 from modelport_operator.kube.client import connect
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import KubeError
@@ -33,6 +31,10 @@ from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
 from modelport_operator.platforms import Platform
 from modelport_operator.settings import Settings, read
+from modelport_operator.watching import handlers
+from modelport_operator.watching.auditing import Auditor
+from modelport_operator.watching.listener import Listener
+from modelport_operator.watching.optional import OptionalWatches
 
 logger = logging.getLogger("modelport_operator")
 
@@ -68,16 +70,19 @@ async def _run(settings: Settings, platform: Platform) -> None:
         peers, watched, metrics = PeerIndex(), Watched(), Metrics()
         discovery = Discovery(kube, OPTIONAL_KINDS)
         await discovery.look()
+        queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
+        limits = Limits(settings.max_jobs, settings.max_jobs_per_namespace)
+        slots = Slots(kube, limits, namespaces=settings.namespaces, wake=queue.add)
         reconciler = Reconciler(
             kube=kube,
             watched=watched,
             observer=Observer(kube, peers, discovery),
             platform=platform,
             metrics=metrics,
+            slots=slots,
             reverifications=Reverifications(platform.reverifications),
             instance=os.environ.get("HOSTNAME", "modelport-operator"),
         )
-        queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
         controller = Controller(
             reconciler,
             queue=queue,
@@ -86,16 +91,17 @@ async def _run(settings: Settings, platform: Platform) -> None:
             note=metrics.reconciled,
         )
         metrics.queue_depth = lambda: len(queue)
+        metrics.jobs = lambda: (slots.line.running, slots.line.waiting)
         listener = Listener(controller, peers, watched)
         auditor = Auditor(
             kube,
             listener,
-            kinds=(*watches.OWNED_KINDS, *OPTIONAL_KINDS),
+            kinds=(*handlers.OWNED_KINDS, *OPTIONAL_KINDS),
             namespaces=settings.namespaces,
             lacking=lambda: discovery.lacking,
         )
         registry = kopf.OperatorRegistry()
-        watches.register(
+        handlers.register(
             registry, listener, lambda: controller.complaint(stuck=settings.stuck_seconds) or auditor.complaint()
         )
         optional = OptionalWatches(kube, discovery, listener)
@@ -115,7 +121,7 @@ async def _serve(
 ) -> None:
     """Run the work beside kopf; the end of one is the end of all."""
     framework = kopf.OperatorSettings()
-    watches.configure(framework)
+    handlers.configure(framework)
     # these first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
     running = [asyncio.create_task(each, name=name) for name, each in work.items()]
     stop = asyncio.Event()

@@ -11,6 +11,10 @@ import msgspec
 from modelport.api.status import ArtifactStatus, SourceStatus, VerificationStatus
 from modelport.jobs.environment import ExitStatus
 
+LOOK_AGAIN_PER_PLACE = 15.0
+LONGEST_LOOK_AGAIN = 600.0
+"""Seconds; who gets room is woken, and the others only see how the line grows shorter: the farther, the seldomer."""
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what is observed."""
@@ -101,6 +105,10 @@ class Job(Facts, frozen=True, kw_only=True):
     server_image: str = ""
     """What tries the model."""
     attempt: int = 1
+    suspended: bool = False
+    """Whether somebody, such as Kueue, holds it back: it has no pods, and its time stands still."""
+    queue: str = ""
+    """Kueue's queue that it is in."""
     complete: bool = False
     failed: str = ""
     """Reason of the condition Failed."""
@@ -111,6 +119,12 @@ class Job(Facts, frozen=True, kw_only=True):
     """Newest first."""
     refusals: tuple[str, ...] = ()
     """Messages of the FailedCreate Events, where it has no pod."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has a pod that still works, or is about to make one."""
+        idle = self.complete or self.failed or self.suspended or self.deleting
+        return not (idle or any(pod.succeeded for pod in self.pods))
 
 
 class LiveObject(Facts, frozen=True, kw_only=True):
@@ -173,6 +187,27 @@ class Peer(Facts, frozen=True, kw_only=True):
     verification: VerificationStatus | None = None
 
 
+class Turn(Facts, frozen=True, kw_only=True):
+    """Whether a Job may begin now; if not, its place in the line of those that wait for room."""
+
+    may_begin: bool = True
+    place: int = 0
+    """From 1,"""
+    waiting: int = 0
+    """of so many."""
+    running: int = 0
+    """How many Jobs there are,"""
+    limit: int = 0
+    """and may be at once:"""
+    of_namespace: bool = False
+    """in this namespace, or in all of them."""
+
+    @property
+    def look_again(self) -> float:
+        """Seconds for which a place that was told is told on: each write is an event, and a thousand may wait."""
+        return min(self.place * LOOK_AGAIN_PER_PLACE, LONGEST_LOOK_AGAIN)
+
+
 class Observed(Facts, frozen=True, kw_only=True):
     """Everything that was observed for one reconciliation."""
 
@@ -188,6 +223,9 @@ class Observed(Facts, frozen=True, kw_only=True):
     peers: tuple[Peer, ...] = ()
     may_reverify: bool = False
     """Whether one more artifact may be verified by a newer server image now."""
+    turn: Turn = Turn()
+    makers: dict[str, str] = {}
+    """Artifacts, by key, that other resources of the namespace are about to have converted, and whose they are."""
 
     @property
     def live(self) -> dict[str, LiveObject]:

@@ -17,6 +17,8 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 NAME_LABEL = "app.kubernetes.io/name"
 RESOURCE_LABEL = f"{GROUP}/resource"
 STAGE_LABEL = f"{GROUP}/stage"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""On a Job: the LocalQueue that Kueue admits it from."""
 OWNED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 KEY_ANNOTATION = f"{GROUP}/key"

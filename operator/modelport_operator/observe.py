@@ -32,8 +32,8 @@ class Observer(NamedTuple):
     discovery: Discovery
     clock: Callable[[], float] = time.time
 
-    async def observe(self, resource: ModelConversion, api: Api) -> facts.Observed:
-        """Return what `api` has for `resource`."""
+    async def observe(self, resource: ModelConversion, api: Api, *, first: str = "") -> facts.Observed:
+        """Return what `api` has for `resource`, and of other resources; `first` is known to have what it waits for."""
         meta = resource.metadata
         jobs, pods, named = await asyncio.gather(
             api.list_of("Job", meta.namespace, meta.name),
@@ -55,7 +55,7 @@ class Observer(NamedTuple):
                 f"{kind} {meta.name}" for kind, body in named.items() if not reading.is_controlled_by(body, meta.uid)
             ),
             lacking=self.discovery.lacking,
-            peers=await self._useful_peers(resource, read_jobs, api),
+            peers=await self._useful_peers(resource, read_jobs, first, api),
         )
 
     async def _named(self, api: Api, namespace: str, name: str) -> dict[str, Object]:
@@ -88,7 +88,7 @@ class Observer(NamedTuple):
     async def _job(self, namespace: str, body: Object, pods: Iterable[tuple[str, facts.Pod]]) -> facts.Job:
         own = [pod for owner, pod in pods if owner == body["metadata"]["uid"]]
         job = reading.job(body, own)
-        if own or job.complete or job.failed:
+        if own or not job.runs:
             return job
         return reading.with_refusals(job, await self._events(namespace, job.uid, "FailedCreate"))
 
@@ -106,11 +106,12 @@ class Observer(NamedTuple):
         return clean(text, MAX_LOG, tail=True)
 
     async def _useful_peers(
-        self, resource: ModelConversion, jobs: Iterable[facts.Job], api: Api
+        self, resource: ModelConversion, jobs: Iterable[facts.Job], first: str, api: Api
     ) -> tuple[facts.Peer, ...]:
         """Return the other resources of the namespace that may have what is needed: the index of peers is a hint."""
         meta = resource.metadata
-        names = self.peers.names(meta.namespace, useful_digests(resource, jobs), besides=meta.name)[:MAX_PEERS]
+        likely = self.peers.names(meta.namespace, useful_digests(resource, jobs), besides=meta.name)
+        names = list(dict.fromkeys([*([first] if first else []), *likely]))[:MAX_PEERS]
         found = await asyncio.gather(*(find(api, KIND, meta.namespace, name) for name in names))
         return tuple(reading.peer(body) for body in found if body)
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from chart.rendering import CHART, DECLARED, IMAGES, NAMESPACE, STORE, Body, only, pods
+from modelport_operator import settings
 from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.settings import Settings
 
@@ -74,6 +75,8 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "pull policy": ({"imagePullPolicy": "Sometimes"}, "imagePullPolicy"),
     "log level": ({"operator": {"logLevel": "debug"}}, "logLevel"),
     "processor": ({"operator": {"cpuLevel": "avx2"}}, "cpuLevel"),
+    "fewer Jobs than none": ({"operator": {"maxJobs": -1}}, "maxJobs"),
+    "half a Job": ({"operator": {"maxJobsPerNamespace": 0.5}}, "maxJobsPerNamespace"),
     "resync": ({"operator": {"resyncSeconds": 0}}, "resyncSeconds"),
     "size": ({"store": {"size": "20GB"}}, "size"),
     "pull secret without a name": ({"imagePullSecrets": [{}]}, "imagePullSecrets"),
@@ -171,6 +174,17 @@ def test_operator_is_told_what_jobs_and_servers_need(render: Render) -> None:
         assert environment(silent)["MODELPORT_IMAGE_PULL_SECRETS"] == ""
         assert environment(silent)["MODELPORT_OTLP_ENDPOINT"] == ""
         assert environment(silent)["MODELPORT_PROMETHEUS_ADDRESS"] == ""
+
+
+def test_limits_of_jobs_reach_the_operator(render: Render) -> None:
+    for values, expected in (
+        ({}, (0, 0)),
+        ({"operator": {"maxJobs": 20, "maxJobsPerNamespace": 5}}, (20, 5)),
+        # nil as `helm upgrade --reuse-values` leaves a value that the release before did not know
+        ({"operator": {"maxJobs": None, "maxJobsPerNamespace": None}}, (0, 0)),
+    ):
+        found = settings.read(environment(render(**values)))
+        assert (found.max_jobs, found.max_jobs_per_namespace) == expected
 
 
 def test_catalogue_names_the_images_of_jobs_and_servers(render: Render) -> None:

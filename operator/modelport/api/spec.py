@@ -271,6 +271,10 @@ class Storage(Object, frozen=True, kw_only=True):
     size: Annotated[Quantity, Meta(description="Largest size of each step's files.")] = "10Gi"
 
 
+QUEUE_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+"""What a label can hold of the name of a LocalQueue."""
+
+
 class Conversion(Object, frozen=True, kw_only=True):
     """How the conversion's Jobs run."""
 
@@ -280,6 +284,10 @@ class Conversion(Object, frozen=True, kw_only=True):
     retries: Annotated[
         int, Meta(description="How often a Job is tried again before it counts as failed.", ge=0, le=10)
     ] = 2
+    queue_name: Annotated[
+        Annotated[str, Meta(pattern=QUEUE_NAME, max_length=63)] | None,
+        Meta(description="LocalQueue of Kueue that the Jobs wait in."),
+    ] = None
     options: Annotated[
         dict[str, dict[str, Any]],
         Meta(

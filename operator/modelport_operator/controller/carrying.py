@@ -5,6 +5,7 @@ an object nor takes one over. Replicas have a manager of their own, because an a
 created the Deployment gives them up before it applies.
 """
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
@@ -106,7 +107,9 @@ class Carrier(NamedTuple):
                     operations.append({"op": "remove", "path": path})
                 try:
                     await self.kube.patch(kind, namespace, name, operations)
-                except RefusedError as error:  # so the API server says that a `test` does not hold
+                except RefusedError as error:
+                    if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:  # which is said of a `test` that does not hold
+                        raise
                     raise ConflictError(f"{kind} {name} changed meanwhile: {error.message}") from error
                 return
 

@@ -15,18 +15,21 @@ import msgspec
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.resource import Metadata, ModelConversion, parse
 from modelport.api.status import Status, read_status
+from modelport_operator import reading
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key, Result
 from modelport_operator.controller.reverifications import Reverifications
+from modelport_operator.controller.slots import Slots
+from modelport_operator.facts import Observed
 from modelport_operator.kube import events
 from modelport_operator.kube.api import Api, find
 from modelport_operator.kube.client import Kube, Object
-from modelport_operator.kube.errors import KubeError
+from modelport_operator.kube.errors import KubeError, RefusedError
 from modelport_operator.kube.watched import UnsureError, Watched
 from modelport_operator.metrics import Metrics
 from modelport_operator.names import STATUS_MANAGER
 from modelport_operator.observe import Observer
-from modelport_operator.plan import make_plan
+from modelport_operator.plan import CONFLICT_LOOK_AGAIN, Demand, make_plan
 from modelport_operator.platforms import Platform
 from modelport_operator.report import Report, Situation, make_report, report_fault, report_unreadable
 
@@ -42,6 +45,7 @@ class Reconciler:
     observer: Observer
     platform: Platform
     metrics: Metrics
+    slots: Slots
     reverifications: Reverifications = field(default_factory=lambda: Reverifications(0))
     instance: str = "modelport-operator"
     clock: Callable[[], float] = time.time
@@ -51,45 +55,68 @@ class Reconciler:
 
         Whatever happens but for a failing API server, the resource's status says so.
         """
+        await self.slots.read()
+        first = self.slots.waited_for(key)
         try:
-            return await self._reconcile_by(self.watched, key)
+            return await self._reconcile_by(self.watched, key, first)
         except UnsureError:
-            return await self._reconcile_by(self.kube, key)
+            return await self._reconcile_by(self.kube, key, first)
 
-    async def _reconcile_by(self, api: Api, key: Key) -> Result | None:
+    async def _reconcile_by(self, api: Api, key: Key, first: str) -> Result | None:
         body = await find(api, KIND, *key)
         if body is None and api is self.watched:
             raise UnsureError(f"{KIND} {key.name} was not seen")
         if body is None:
             self.metrics.forget(*key)
             self.reverifications.note(key, runs=False)
+            self.slots.forget(key)
             return None
         try:
             resource = parse(body)
         except msgspec.ValidationError as error:
+            self.slots.fail(key, passes=False)
             return await self._tell_unreadable(api, body, error)
         try:
-            return await self._reconcile(api, key, resource)
-        except KubeError:
+            return await self._reconcile(api, key, resource, first)
+        except UnsureError:
+            raise
+        except KubeError as error:
+            self.slots.fail(key, passes=not isinstance(error, RefusedError))
             raise
         except Exception as error:
+            self.slots.fail(key, passes=False)
             generation = resource.metadata.generation
             fault = report_fault(resource.status, error, generation=generation, now=self._now())
             await self._publish(api, resource.metadata, resource.status, fault)
             raise
 
-    async def _reconcile(self, api: Api, key: Key, resource: ModelConversion) -> Result:
-        observed = await self.observer.observe(resource, api)
-        # nothing is awaited between the question and the note: no other worker gets the same place
-        observed = msgspec.structs.replace(observed, may_reverify=self.reverifications.may_begin(key))
+    async def _reconcile(self, api: Api, key: Key, resource: ModelConversion, first: str) -> Result:
+        observed = await self.observer.observe(resource, api, first=first)
+        # nothing is awaited between the questions and the notes: no other worker gets the same place
+        observed = self._with_shared(key, resource, observed)
         plan = make_plan(resource, observed, self.platform)
         self.reverifications.note(key, runs=plan.progress.renewal is not None)
+        self.slots.take(key, plan.demand)
         outcome = await Carrier(api).carry_out(plan, resource, observed)
         case = Situation(resource=resource, plan=plan, deployment=outcome.deployment, refused=outcome.refused)
-        report = make_report(case, now=self._now(), domain=self.platform.cluster_domain)
+        # the time that places in the line go by
+        report = make_report(case, now=_timestamp(observed.now), domain=self.platform.cluster_domain)
         await self._publish(api, resource.metadata, resource.status, report)
+        # what was refused made no Job, and holds up nobody who could make one
+        began = plan.demand if outcome.refused is None else Demand(runs=any(job.runs for job in observed.jobs))
+        self.slots.settle(key, began)
         reason = report.status.conditions[0].reason
+        if outcome.refused and not outcome.refused.retryable:
+            return Result(look_again=CONFLICT_LOOK_AGAIN, reason=reason)  # a name that is taken, whenever that is found
         return Result(look_again=plan.look_again, refused=outcome.refused is not None, reason=reason)
+
+    def _with_shared(self, key: Key, resource: ModelConversion, observed: Observed) -> Observed:
+        """Return what was observed with what other resources have and wait for."""
+        may_reverify = self.reverifications.may_begin(key) and self.slots.line.has_spare(key)
+        since, now = reading.queued_since(resource.status), observed.now
+        turn = self.slots.ask(key, since=float(int(now)) if since is None else since, now=now)
+        makers = self.slots.makers(key, resource.spec.conversion.queue_name or "")
+        return msgspec.structs.replace(observed, turn=turn, makers=makers, may_reverify=may_reverify)
 
     async def _tell_unreadable(self, api: Api, body: Object, error: msgspec.ValidationError) -> Result:
         """Tell of a resource with fields that this version does not know; its children are not touched."""
@@ -114,7 +141,11 @@ class Reconciler:
         self.metrics.reported(meta.namespace, meta.name, old, report.status)
 
     def _now(self) -> str:
-        return dt.datetime.fromtimestamp(self.clock(), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _timestamp(self.clock())
+
+
+def _timestamp(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _log(meta: Metadata, status: Status) -> None:

@@ -37,8 +37,8 @@ class Version(NamedTuple):
 
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_PAGE = 500
-"""Objects in an answer of a listing."""
+PAGE = 500
+"""Objects in one response."""
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _WATCH_SECONDS = 290
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=310)
@@ -58,10 +58,27 @@ class Kube:
 
     async def list_all(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
         """Return the objects of a namespace that the selectors choose."""
-        found = await self._call(
-            "get", KINDS[kind].path(namespace), label_selector=labels or None, field_selector=fields or None
-        )
-        return cast("list[Object]", found.get("items", []))
+        return [body async for page in self.pages(kind, namespace, labels=labels, fields=fields) for body in page]
+
+    async def pages(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", accept: str = "application/json"
+    ) -> AsyncIterator[list[Object]]:
+        """Yield the objects of a namespace, or of all, so many at a time. Raises GoneError where that takes too long."""
+        path, rest = KINDS[kind].path(namespace), None
+        while True:
+            found = await self._call(
+                "get",
+                path,
+                label_selector=labels or None,
+                field_selector=fields or None,
+                limit=PAGE,
+                _continue=rest,
+                header_params={"Accept": accept},
+            )
+            yield cast("list[Object]", found.get("items", []))
+            rest = found.get("metadata", {}).get("continue")
+            if not rest:
+                return
 
     async def list_of(self, kind: str, namespace: str, resource: str) -> list[Object]:
         """Return the objects of a kind that the operator made for a resource."""
@@ -70,24 +87,13 @@ class Kube:
     async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
         """Return the versions of the objects of ours of a kind, in one namespace or in all; their content is not read."""
         found: dict[Address, Version] = {}
-        page = ""
-        while True:
-            listed = await self._call(
-                "get",
-                KINDS[kind].path(namespace),
-                label_selector=None if kind == KIND else OWNED_SELECTOR,
-                limit=_PAGE,
-                _continue=page or None,
-                query_params=[],
-                header_params={"Accept": METADATA_ONLY},
-            )
-            for item in listed["items"]:
+        labels = "" if kind == KIND else OWNED_SELECTOR
+        async for page in self.pages(kind, namespace, labels=labels, accept=METADATA_ONLY):
+            for item in page:
                 meta = item["metadata"]
                 resource = meta["name"] if kind == KIND else meta["labels"].get(RESOURCE_LABEL, "")
                 found[Address(meta["namespace"], meta["name"])] = Version(meta["resourceVersion"], resource)
-            page = listed["metadata"].get("continue", "")
-            if not page:
-                return found
+        return found
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         """Create an object, and return it. Raises AlreadyExistsError."""

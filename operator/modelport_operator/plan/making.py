@@ -11,6 +11,7 @@ from modelport.api.status import Failure
 from modelport.encoding import key_of
 from modelport_operator.facts import Observed
 from modelport_operator.plan.bodies.jobs import job
+from modelport_operator.plan.demand import Demand, Jobs, demand_of
 from modelport_operator.plan.job_states import LOOK_AGAIN, JobState
 from modelport_operator.plan.progress import Case, Progress, Stage, Work
 from modelport_operator.plan.reverifying import reverify
@@ -66,6 +67,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     look_again: float | None = None
     trouble: Trouble | None = None
     """What keeps pods from answering that the Deployment has beside those that do."""
+    demand: Demand = Demand()
+    """What is asked of what resources share."""
 
 
 def make_plan(resource: ModelConversion, observed: Observed, platform: Platform) -> Plan:
@@ -76,7 +79,8 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     if serving and (taken := taken_names(Served(resource, serving, platform, None, None), observed)):
         # what is known stays known; nothing new is begun that nothing could serve
         progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=_conflict(taken))
-        return Plan(progress=progress, look_again=CONFLICT_LOOK_AGAIN)
+        demand = Demand(runs=any(job.runs for job in observed.jobs))
+        return Plan(progress=progress, look_again=CONFLICT_LOOK_AGAIN, demand=demand)
     rollout = wanted_rollout(case, progress)
     served = Served(resource, serving, platform, rollout, observed.deployment) if serving else None
     scaled, trouble = autoscaled(served, observed) if served else None, _trouble(rollout, observed)
@@ -88,24 +92,24 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
         autoscaled=scaled,
         look_again=_look_again(progress, rollout, observed),
         trouble=trouble,
+        demand=demand_of(case, progress, Jobs()),
     )
     if resource.spec.suspend:
         return plan
+    ended, wanted = (*_superseded_jobs(progress, observed), *_spent_jobs(case, progress)), _wanted_jobs(case, progress)
     changed = tuple(differences(served, observed))
+    unwanted = (
+        Child(kind=each.of.kind, name=resource.metadata.name, uid=each.live.uid)
+        for each in changed
+        if each.live and each.body is None
+    )
     return msgspec.structs.replace(
         plan,
-        delete=(
-            *_superseded_jobs(progress, observed),
-            *_spent_jobs(case, progress),
-            *(
-                Child(kind=each.of.kind, name=resource.metadata.name, uid=each.live.uid)
-                for each in changed
-                if each.live and each.body is None
-            ),
-        ),
-        create=(*_wanted_jobs(case, progress), *_created(changed)),
+        delete=(*ended, *unwanted),
+        create=(*wanted, *_created(changed)),
         apply=tuple(_applied(changed)),
         replicas=wanted_replicas(served) if served else None,
+        demand=demand_of(case, progress, _told_of(wanted, ended)),
     )
 
 
@@ -137,6 +141,12 @@ def _failure(served: Served | None, trouble: Trouble | None, scaled: Autoscaled 
     return None
 
 
+def _told_of(created: Iterable[Create], deleted: Iterable[Child]) -> Jobs:
+    replaced = [create.replaces.uid for create in created if create.replaces]
+    names = [create.body["metadata"]["name"] for create in created]
+    return Jobs(created=names, deleted=[*replaced, *(child.uid for child in deleted)])
+
+
 def _progress(case: Case) -> Progress:
     return reverify(case, advance(case))
 
@@ -149,10 +159,10 @@ def _conflict(taken: list[str]) -> Failure:
 def _superseded_jobs(progress: Progress, observed: Observed) -> list[Child]:
     if progress.is_about_spec:
         return []  # an edit that is taken back must find the work where it was
-    idle = progress.work.name if progress.work and progress.job_state and progress.job_state.is_idle else None
-    unwanted = (
-        job for job in observed.jobs if (job.name not in progress.current or job.name == idle) and not job.deleting
-    )
+    unwanted = [job for job in observed.jobs if job.name not in progress.current and not job.deleting]
+    state = progress.job_state
+    if state and state.ends and not (state.start or state.ends.deleting):
+        unwanted.append(state.ends)
     return [Child(kind="Job", name=job.name, uid=job.uid) for job in unwanted]
 
 
@@ -174,7 +184,7 @@ def _wanted_jobs(case: Case, progress: Progress) -> list[Create]:
 
 
 def _job(case: Case, work: Work, state: JobState) -> Create:
-    old = state.replaces
+    old = state.ends
     body = job(work, case.resource, case.platform, attempt=state.attempt)
     return Create(body=body, replaces=Child(kind="Job", name=old.name, uid=old.uid) if old else None)
 

@@ -13,6 +13,7 @@ from modelport_operator.plan.progress import Stage
 from modelport_operator.report.situation import Situation
 
 RETRYING = "ProgressingWithRetry"
+QUEUED = "Queued"
 SUSPENDED = "Suspended"
 _UNDER_WAY = {
     Stage.IMPORT: "Importing",
@@ -50,6 +51,14 @@ def has_failed_for_good(case: Situation) -> Summary | None:
     """Tell that trying again does not help."""
     failure = case.failure
     return None if failure is None or failure.retryable else summary_of(failure, case.old_serves)
+
+
+def is_queued(case: Situation) -> Summary | None:
+    """Tell what a Job waits for, and why it is not the first one."""
+    if not case.queued or case.refused:
+        return None
+    before = f"; the last attempt: {case.failure.reason}: {case.failure.message}" if case.failure else ""
+    return Summary(QUEUED, f"Queued: {case.queued}{before}{case.old_serves}", abnormal="Reconciling")
 
 
 def is_retrying(case: Situation) -> Summary | None:
@@ -135,6 +144,9 @@ TABLE: tuple[Row, ...] = (
     Row(is_suspended, "`spec.suspend`, and what the spec asks for is done", (SUSPENDED,), True),
     Row(is_suspended, "`spec.suspend`, and something is lacking", (SUSPENDED,), False),
     Row(has_failed_for_good, "something failed, and trying again does not help", (), False, "Stalled"),
+    Row(
+        is_queued, "a Job waits for its turn, for Kueue, or for another resource's Job", (QUEUED,), False, "Reconciling"
+    ),
     Row(is_retrying, "something failed, and it is tried again", (RETRYING,), False, "Reconciling"),
     Row(job_is_under_way, "a Job is waited for", tuple(_UNDER_WAY.values())[:3], False, "Reconciling"),
     Row(

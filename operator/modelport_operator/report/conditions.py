@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from modelport.api.status import Condition
 from modelport.jobs.outcomes import told_of
-from modelport_operator.report.checks import Summary, told_of_pods
+from modelport_operator.report.checks import QUEUED, Summary, told_of_pods
 from modelport_operator.report.situation import Situation
 
 MAX_MESSAGE = 2000
@@ -18,6 +18,7 @@ FACTS: tuple[tuple[str, str, str], ...] = (
     ("Available", "something answers requests", "Available"),
     ("ReplicasAvailable", "what is to be served answers by as many pods as asked for", "ReplicasAvailable"),
     ("Autoscaled", "the autoscaler reports that it has its metrics and scales", "Autoscaled"),
+    (QUEUED, "a Job waits, since the time of this condition, which decides about its place in the line", QUEUED),
 )
 """The conditions beside those of kstatus: name, when it is True, and the reasons of that."""
 
@@ -72,6 +73,8 @@ def _domain(case: Situation, summary: Summary) -> Iterator[Aspect]:
         yield _replicas_available(case)
     if case.plan.autoscaled:
         yield Aspect("Autoscaled", *case.plan.autoscaled)
+    if case.queued:
+        yield Aspect(QUEUED, True, QUEUED, case.queued)
 
 
 def _available(case: Situation, summary: Summary) -> Aspect:

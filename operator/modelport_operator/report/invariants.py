@@ -27,7 +27,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (
         "what is abnormal is absent rather than False",
         lambda found, _status, _generation: all(
-            _holds(found, name) for name in ("Reconciling", "Stalled") if name in found
+            _holds(found, name) for name in ("Reconciling", "Stalled", "Queued") if name in found
         ),
     ),
     (

@@ -30,6 +30,14 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         return self.refused or self.progress.failure
 
     @property
+    def queued(self) -> str:
+        """What is waited for before a Job runs, where nothing but that is in the way."""
+        state, failure = self.progress.job_state, self.failure
+        if self.resource.spec.suspend or (failure and not failure.retryable):
+            return ""
+        return state.queued.told if state and state.queued else ""
+
+    @property
     def wanted(self) -> int:
         """How many pods are asked for: by the spec, or by what scales the Deployment."""
         serving, live = self.resource.spec.serving, self.deployment

@@ -6,7 +6,7 @@ cluster.
 
 import copy
 import itertools
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from modelport.api.base import API_VERSION, KIND
@@ -125,6 +125,10 @@ class MemoryKube:
             for (of, where, name), body in self.objects.items()
             if of == kind and namespace in {"", where}
         }
+
+    async def pages(self, kind: str, namespace: str = "", *, labels: str = "") -> AsyncIterator[list[Object]]:
+        for where in [namespace] if namespace else sorted({where for _, where, _ in self.objects}):
+            yield await self.list_all(kind, where, labels=labels)
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         name = body["metadata"]["name"]

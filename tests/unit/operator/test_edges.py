@@ -22,7 +22,9 @@ def test_settings_come_from_the_environment():
     assert (found.workers, found.namespaces, found.cpu_level) == (8, ("a", "b"), "x86-64-v2")
 
 
-@pytest.mark.parametrize(("name", "value"), [("MODELPORT_WORKERS", "many"), ("MODELPORT_LOG_FORMAT", "xml")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("MODELPORT_WORKERS", "many"), ("MODELPORT_MAX_JOBS", "-1"), ("MODELPORT_LOG_FORMAT", "xml")]
+)
 def test_wrong_settings_are_refused(name, value):
     with pytest.raises(msgspec.ValidationError):
         settings.read({name: value})
@@ -106,6 +108,7 @@ def test_metrics_are_told():
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.queue_depth = lambda: 3
+    metrics.jobs = lambda: (2, 40)
     metrics.reconciled("done", 0.02)
     metrics.reported("team", "a", status(), status(("Ready", "True", "Serving")))
     metrics.reported("team", "b", status(), status(("Ready", "True", "Serving")))
@@ -114,6 +117,8 @@ def test_metrics_are_told():
     for line in (
         'modelport_reconciles_total{result="done"} 1.0',
         "modelport_queue_depth 3.0",
+        'modelport_jobs{state="running"} 2.0',
+        'modelport_jobs{state="waiting"} 40.0',
         'modelport_resources{state="Ready"} 1.0',
     ):
         assert line in text

@@ -20,21 +20,23 @@ _PAUSE_ALLOWANCE = 360
 def job(work: Work, resource: ModelConversion, platform: Platform, *, attempt: int) -> dict[str, Any]:
     """Return the Job of a stage. A Job is never changed once it is made."""
     conversion = resource.spec.conversion
-    tries = conversion.retries + 1
+    tries, queue = conversion.retries + 1, conversion.queue_name
+    meta = metadata(
+        resource,
+        name=work.name,
+        stage=work.stage,
+        annotations={
+            names.KEY_ANNOTATION: work.key,
+            names.ATTEMPT_ANNOTATION: str(attempt),
+            **({names.INPUTS_ANNOTATION: work.inputs} if work.inputs else {}),
+        },
+    )
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(
-            resource,
-            name=work.name,
-            stage=work.stage,
-            annotations={
-                names.KEY_ANNOTATION: work.key,
-                names.ATTEMPT_ANNOTATION: str(attempt),
-                **({names.INPUTS_ANNOTATION: work.inputs} if work.inputs else {}),
-            },
-        ),
+        "metadata": meta | {"labels": meta["labels"] | ({names.QUEUE_LABEL: queue} if queue else {})},
         "spec": {
+            **({"suspend": True} if queue else {}),  # until Kueue admits it
             "backoffLimit": conversion.retries,
             # a backstop: the one of the pod keeps log and message
             "activeDeadlineSeconds": _START_ALLOWANCE + tries * (conversion.timeout_seconds + _PAUSE_ALLOWANCE),

@@ -3,7 +3,7 @@
 import pytest
 
 from modelport_operator.kube.discovery import OPTIONAL_KINDS
-from unit.operator.controller.test_reconciler import KEY, Scene
+from unit.operator.operating import KEY, Scene
 from unit.operator.scenes import ONNX, PLATFORM, SERVED, UPGRADED
 
 BY_CPU = ONNX | {

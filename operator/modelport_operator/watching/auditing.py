@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from modelport.api.base import KIND
-from modelport_operator.controller.listener import Listener
 from modelport_operator.kube.client import Address, Kube, Version
 from modelport_operator.kube.errors import KubeError
+from modelport_operator.watching.listener import Listener
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS = 15.0

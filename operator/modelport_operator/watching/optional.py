@@ -8,11 +8,11 @@ import logging
 from typing import NamedTuple
 
 from modelport_operator.backoff import RECONCILES
-from modelport_operator.controller.listener import Listener
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import GoneError, KubeError, NotServedError
 from modelport_operator.names import OWNED_SELECTOR
+from modelport_operator.watching.listener import Listener
 
 logger = logging.getLogger(__name__)
 _PAUSE = 1.0

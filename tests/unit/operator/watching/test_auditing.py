@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from modelport.api.base import KIND
-from modelport_operator.controller.auditing import Auditor, Missed, missed
 from modelport_operator.controller.controller import Key
-from modelport_operator.controller.listener import Listener
 from modelport_operator.kube.client import Address, Version
 from modelport_operator.kube.errors import NotFoundError
 from modelport_operator.kube.watched import UnsureError, Watched
 from modelport_operator.peers import PeerIndex
+from modelport_operator.watching.auditing import Auditor, Missed, missed
+from modelport_operator.watching.listener import Listener
 from unit.operator.apiserver import MemoryKube
 from unit.operator.scenes import ONNX
 

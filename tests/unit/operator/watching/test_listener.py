@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from modelport_operator.controller.controller import Key
-from modelport_operator.controller.listener import Listener
 from modelport_operator.kube.watched import Watched
 from modelport_operator.peers import PeerIndex
+from modelport_operator.watching.listener import Listener
 
 BODY = {
     "metadata": {

@@ -5,13 +5,13 @@ import asyncio
 import kopf
 import pytest
 
-from modelport_operator.controller import watches
 from modelport_operator.controller.controller import Controller, Key, Result
-from modelport_operator.controller.listener import Listener
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.kinds import KINDS
 from modelport_operator.kube.watched import Watched
 from modelport_operator.peers import PeerIndex
+from modelport_operator.watching import handlers
+from modelport_operator.watching.listener import Listener
 
 RESOURCES = {
     "modelport.dev/v1alpha1/modelconversions": ("ModelConversion", True),
@@ -71,8 +71,8 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
     controller = Controller(seen, queue=WorkQueue(), workers=2, resync=600)
     registry, settings, peers = kopf.OperatorRegistry(), kopf.OperatorSettings(), PeerIndex()
     watched = Watched()
-    watches.configure(settings)
-    watches.register(registry, Listener(controller, peers, watched), str)
+    handlers.configure(settings)
+    handlers.register(registry, Listener(controller, peers, watched), str)
     registry._activities._handlers[:] = [each for each in registry._activities._handlers if each.id != "login"]
 
     @kopf.on.login(registry=registry)
@@ -102,7 +102,7 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
 
 
 def test_what_a_cluster_may_lack_is_not_kopfs_to_watch():
-    owned = {KINDS[kind].group_version_plural for kind in watches.OWNED_KINDS}
+    owned = {KINDS[kind].group_version_plural for kind in handlers.OWNED_KINDS}
     assert owned == {
         ("batch", "v1", "jobs"),
         ("", "v1", "pods"),
@@ -115,7 +115,7 @@ def test_what_a_cluster_may_lack_is_not_kopfs_to_watch():
 
 def test_settings_of_kopf():
     settings = kopf.OperatorSettings()
-    watches.configure(settings)
+    handlers.configure(settings)
     assert isinstance(settings.watching.server_timeout, int)
     assert not settings.posting.enabled
     assert settings.scanning.disabled
@@ -126,7 +126,7 @@ async def test_the_probe_answers_and_complains():
     told = [""]
     controller = Controller(Seen(), queue=WorkQueue(), workers=1, resync=600)
     registry = kopf.OperatorRegistry()
-    watches.register(registry, Listener(controller, PeerIndex(), Watched()), lambda: told[0])
+    handlers.register(registry, Listener(controller, PeerIndex(), Watched()), lambda: told[0])
     probe = next(each for each in registry._activities._handlers if each.id == "alive")
     assert probe.errors == kopf.ErrorsMode.PERMANENT
     assert await probe.fn() == "alive"

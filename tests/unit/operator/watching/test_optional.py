@@ -9,14 +9,14 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from modelport_operator.backoff import Backoff
-from modelport_operator.controller import optional
 from modelport_operator.controller.controller import Controller, Key, Result
-from modelport_operator.controller.listener import Listener
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.watched import Watched
 from modelport_operator.peers import PeerIndex
+from modelport_operator.watching import optional
+from modelport_operator.watching.listener import Listener
 
 PATH = "/apis/keda.sh/v1alpha1/scaledobjects"
 

@@ -10,10 +10,10 @@ from typing import Any
 import kopf
 
 from modelport.api.base import GROUP, KIND
-from modelport_operator.controller.listener import Listener
 from modelport_operator.kube.kinds import KINDS
 from modelport_operator.names import OWNED_SELECTOR
 from modelport_operator.plan.serving.objects import OBJECTS
+from modelport_operator.watching.listener import Listener
 
 OWNED_KINDS = ("Job", "Pod", *(each.kind for each in OBJECTS if not each.is_optional))
 """What the operator owns and every cluster has."""
