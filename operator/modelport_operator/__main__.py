@@ -1,10 +1,13 @@
-"""Start the operator: settings, the API server, the controller's workers, and then kopf, which feeds them."""
+"""Start the operator: settings, probes, the API server, the Lease, the workers, and then kopf, which feeds them."""
 
 import asyncio
+import itertools
 import logging
 import os
+import signal
 import sys
-from http import HTTPStatus
+from dataclasses import dataclass, field
+from functools import partial
 
 import kopf
 import msgspec
@@ -20,7 +23,10 @@ from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.controller.reverifications import Reverifications
 from modelport_operator.kube.client import Kube, connect
-from modelport_operator.kube.errors import KubeError
+from modelport_operator.kube.errors import KubeError, NotFoundError, UnavailableError
+from modelport_operator.leading.candidate import Candidate, Place
+from modelport_operator.leading.leadership import before, lead
+from modelport_operator.leading.probes import Probes, serve_probes
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
@@ -28,6 +34,8 @@ from modelport_operator.platforms import Platform
 from modelport_operator.settings import Settings, read
 
 logger = logging.getLogger("modelport_operator")
+_STARTS = Backoff(1.0, 10.0)
+"""Between questions to an API server that is away."""
 
 
 def main() -> int:
@@ -43,7 +51,7 @@ def main() -> int:
     logs.configure(settings)
     try:
         asyncio.run(_run(settings, platform))
-    except (KubeError, LookupError) as error:
+    except (KubeError, LookupError, OSError) as error:
         logger.critical("cannot start: %s", error)
         return 1
     return 0
@@ -54,18 +62,41 @@ def _check_catalogue(platform: Platform) -> None:
         raise LookupError(f"the image catalogue lacks {MOVER_IMAGE}; it has {', '.join(platform.images) or 'none'}")
 
 
-async def _run(settings: Settings, platform: Platform) -> None:
-    async with connect() as kube:
-        if not await _is_served(kube):
-            raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
-        peers, metrics = PeerIndex(), Metrics()
+@dataclass(frozen=True)
+class _Process:
+    """What lives as long as the process."""
+
+    settings: Settings
+    platform: Platform
+    stop: asyncio.Event
+    probes: Probes = field(default_factory=Probes)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    async def run(self) -> None:
+        """Work until stopped; with leader election for as long as this process leads."""
+        async with serve_probes(self.probes, self.settings.probes_port), connect() as kube:
+            # that the API server is away while this process starts is no reason to end
+            if not await before(self.stop, _check_served(kube)):
+                return
+            if not self.settings.leader_election:
+                await self._work(kube)
+                return
+            place = Place(self.settings.lease_namespace, self.settings.lease_name, self.settings.identity())
+            candidate = Candidate(kube, place, self.settings.terms)
+            self.probes.complaint, self.probes.unready = candidate.complaint, candidate.unready
+            # a client of its own: requests about the Lease wait behind no others
+            async with connect(may_write=candidate.holds) as working:
+                await lead(candidate, partial(self._work, working), stop=self.stop)
+
+    async def _work(self, kube: Kube) -> None:
+        settings, metrics, peers = self.settings, self.metrics, PeerIndex()
         reconciler = Reconciler(
             kube=kube,
             observer=Observer(kube, peers),
             carrier=Carrier(kube),
-            platform=platform,
+            platform=self.platform,
             metrics=metrics,
-            reverifications=Reverifications(platform.reverifications),
+            reverifications=Reverifications(self.platform.reverifications),
             instance=os.environ.get("HOSTNAME", "modelport-operator"),
         )
         queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
@@ -76,44 +107,58 @@ async def _run(settings: Settings, platform: Platform) -> None:
             resync=settings.resync_seconds,
             note=metrics.reconciled,
         )
-        metrics.queue_depth = lambda: len(queue)
-        await _serve(settings, controller, peers)
+        metrics.leads, metrics.queue_depth = True, lambda: len(queue)
+        self.probes.complaint = partial(controller.complaint, stuck=settings.stuck_seconds)
+        await self._serve(controller, peers)
+
+    async def _serve(self, controller: Controller, peers: PeerIndex) -> None:
+        """Run the workers and kopf; the end of one is the end of the other."""
+        namespaces, started = self.settings.namespaces, asyncio.Event()
+        self.probes.unready = lambda: "" if started.is_set() else "the watches have not begun"
+        registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
+        watches.configure(framework)
+        watches.register(registry, controller, peers)
+        # the workers first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
+        working = asyncio.create_task(controller.run(), name="controller")
+        working.add_done_callback(lambda _task: self.stop.set())
+        logger.info("started", extra={"namespaces": namespaces or "all", "workers": self.settings.workers})
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=framework,
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                ready_flag=started,
+                stop_flag=self.stop,
+            )
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        if not working.cancelled():
+            working.result()
 
 
-async def _is_served(kube: Kube) -> bool:
-    try:
-        return await kube.is_served()
-    except KubeError as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            return False
-        raise
-
-
-async def _serve(settings: Settings, controller: Controller, peers: PeerIndex) -> None:
-    """Run the workers and kopf; the end of one is the end of the other."""
-    registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
-    watches.configure(framework)
-    watches.register(registry, controller, peers, stuck=settings.stuck_seconds)
-    # the workers first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
-    working = asyncio.create_task(controller.run(), name="controller")
+async def _run(settings: Settings, platform: Platform) -> None:
     stop = asyncio.Event()
-    working.add_done_callback(lambda _task: stop.set())
-    logger.info("started", extra={"namespaces": settings.namespaces or "all", "workers": settings.workers})
-    try:
-        await kopf.operator(
-            registry=registry,
-            settings=framework,
-            standalone=True,
-            clusterwide=not settings.namespaces,
-            namespaces=settings.namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{settings.liveness_port}/healthz",
-            stop_flag=stop,
-        )
-    finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
+    for signal_ in (signal.SIGTERM, signal.SIGINT):  # a container's first process ends by none that it does not handle
+        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
+    await _Process(settings, platform, stop).run()
+
+
+async def _check_served(kube: Kube) -> None:
+    """Return when the API server says that it has our kind. Raises LookupError if it has not."""
+    for attempt in itertools.count(1):
+        try:
+            if await kube.is_served():
+                return
+        except NotFoundError:
+            pass
+        except UnavailableError as error:
+            logger.warning("the API server does not answer yet", extra={"error": error.message})
+            await asyncio.sleep(_STARTS.pause(attempt, key="start"))
+            continue
+        raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
 
 
 if __name__ == "__main__":

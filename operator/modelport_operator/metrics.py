@@ -1,4 +1,4 @@
-"""What Prometheus is told: reconciliations, their durations, the queue, resources by state, conversions by outcome."""
+"""What Prometheus is told: who leads, reconciliations, their durations, the queue, resources by state, conversions by outcome."""
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
@@ -45,6 +45,7 @@ class Metrics(Collector):
     """The metrics of one process."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.leads = False
         self.queue_depth: Callable[[], int] = lambda: 0
         self._states: dict[tuple[str, str], str] = {}
         self._reconciles = Counter("modelport_reconciles", "Reconciliations by result.", ["result"], registry=registry)
@@ -77,6 +78,9 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield what is counted at the time of asking."""
+        yield GaugeMetricFamily(
+            "modelport_leader", "Whether this process works: 1; or stands by: 0.", value=float(self.leads)
+        )
         yield GaugeMetricFamily("modelport_queue_depth", "Keys that wait.", value=self.queue_depth())
         resources = GaugeMetricFamily("modelport_resources", "Resources by state.", labels=["state"])
         tally = Tally(self._states.values())

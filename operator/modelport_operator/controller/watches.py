@@ -20,7 +20,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     """Set kopf up; each line is a decision."""
     settings.posting.enabled = False  # Events are posted after the status, by kube.events
     settings.scanning.disabled = True  # no cluster-wide watch of CRDs and namespaces
-    settings.peering.standalone = True  # one replica, no KopfPeering
+    settings.peering.standalone = True  # a Lease says who works (leading/), no KopfPeering
     settings.watching.connect_timeout = 10
     settings.watching.server_timeout = 290  # an int: it is sent as text
     settings.watching.client_timeout = 310
@@ -35,7 +35,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # queueing.worker_limit stays None: kopf's limit is none of concurrency, the controller's workers are
 
 
-def register(registry: kopf.OperatorRegistry, controller: Controller, peers: PeerIndex, *, stuck: float) -> None:
+def register(registry: kopf.OperatorRegistry, controller: Controller, peers: PeerIndex) -> None:
     """Register the only handlers of the operator."""
 
     async def resource_changed(type: str | None, namespace: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
@@ -50,17 +50,9 @@ def register(registry: kopf.OperatorRegistry, controller: Controller, peers: Pee
         if name:
             controller.stirred(Key(namespace or "", name))
 
-    async def is_alive(**_: Any) -> str:
-        complaint = controller.complaint(stuck=stuck)
-        if complaint:
-            raise kopf.PermanentError(complaint)
-        return "alive"
-
     kopf.on.event(GROUP, VERSION, PLURAL, id="resource_changed", registry=registry)(resource_changed)
     for group, version, plural in OWNED_KINDS:
         kopf.on.event(group, version, plural, id=f"{plural}_changed", registry=registry)(child_changed)
-    # PERMANENT: with the default kopf repeats a failing probe inside the request until the client times out
-    kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=registry)(is_alive)
 
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         # not kopf's own choice, which would load the whole synchronous client

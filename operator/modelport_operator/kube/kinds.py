@@ -25,5 +25,6 @@ KINDS: dict[str, Kind] = {
     "Deployment": Kind("apps/v1", "deployments"),
     "Service": Kind("v1", "services"),
     "CoreEvent": Kind("v1", "events"),
+    "Lease": Kind("coordination.k8s.io/v1", "leases"),
     "Event": Kind("events.k8s.io/v1", "events"),
 }

@@ -28,6 +28,19 @@ def test_wrong_settings_are_refused(name, value):
         settings.read({name: value})
 
 
+def test_terms_of_the_lease_are_checked_together():
+    with pytest.raises(msgspec.ValidationError, match="found 5, 10 and 2 s"):
+        settings.read({"MODELPORT_LEASE_DURATION_SECONDS": "5"})
+    with pytest.raises(msgspec.ValidationError, match="MODELPORT_LEASE_NAMESPACE"):
+        settings.read({"MODELPORT_LEADER_ELECTION": "true"})
+
+
+def test_a_process_has_its_pods_name_or_one_of_its_own():
+    pod = {"MODELPORT_POD_NAME": "operator-x", "MODELPORT_POD_UID": "1"}
+    assert settings.read(pod).identity() == "operator-x_1"
+    assert settings.read({}).identity() != settings.read({}).identity()
+
+
 def test_the_catalogue_is_read_and_checked(tmp_path):
     file = tmp_path / "images.json"
     images = {"converter-onnx": "a", "converter-pytorch": "", "server-onnxruntime": "b"}
@@ -36,10 +49,12 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
         {
             "MODELPORT_IMAGES_FILE": str(file),
             "MODELPORT_IMAGE_PULL_SECRETS": "a,b",
+            "MODELPORT_IMAGE_PULL_POLICY": "Never",
             "MODELPORT_OTLP_ENDPOINT": "http://o",
         }
     ).platform()
-    assert (platform.pull_secrets, platform.otlp_endpoint) == (("a", "b"), "http://o")
+    assert (platform.pull_secrets, platform.pull_policy) == (("a", "b"), "Never")
+    assert platform.otlp_endpoint == "http://o"
     assert platform.images == {"converter-onnx": "a", "server-onnxruntime": "b"}, "one that nobody named is not there"
     program._check_catalogue(platform)
     with pytest.raises(LookupError, match="lacks converter-onnx; it has server-onnxruntime"):
@@ -109,6 +124,9 @@ def test_metrics_are_told():
     metrics.reported("team", "b", status(), status(("Ready", "True", "Serving")))
     metrics.forget("team", "b")
     text = generate_latest(registry).decode()
+    assert "modelport_leader 0.0" in text
+    metrics.leads = True
+    assert "modelport_leader 1.0" in generate_latest(registry).decode()
     for line in (
         'modelport_reconciles_total{result="done"} 1.0',
         "modelport_queue_depth 3.0",

@@ -12,6 +12,7 @@ from modelport_operator.plan.bodies.nodes import affinity
 from modelport_operator.plan.bodies.pods import (
     credentials_mount,
     environment,
+    image,
     job_pod,
     pod_spec,
     secret_volume,
@@ -126,7 +127,7 @@ def _server_pod(rollout: Rollout, resource: ModelConversion, platform: Platform)
     request = canonical(serve_request(artifact=rollout.artifact_key, digest=rollout.digest)).decode()
     fetch = {
         "name": "fetch",
-        "image": rollout.image,
+        **image(rollout.image, platform),
         "command": ["python", "-m", "modelport_server", "fetch"],
         "env": environment("fetch", request),
         "resources": resources(MOVER, None, storage=rollout.storage),
@@ -155,7 +156,7 @@ def _server(rollout: Rollout, resource: ModelConversion, platform: Platform) -> 
     serving = resource.spec.serving
     return {
         "name": "server",
-        "image": rollout.image,
+        **image(rollout.image, platform),
         "command": ["python", "-m", "modelport_server", "serve", artifact, *_options(resource, ports)],
         "env": environment("serve", "")[1:] + _telemetry(resource, platform),
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],

@@ -66,7 +66,7 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
     controller = Controller(seen, queue=WorkQueue(), workers=2, resync=600)
     registry, settings, peers = kopf.OperatorRegistry(), kopf.OperatorSettings(), PeerIndex()
     watches.configure(settings)
-    watches.register(registry, controller, peers, stuck=300)
+    watches.register(registry, controller, peers)
     registry._activities._handlers[:] = [each for each in registry._activities._handlers if each.id != "login"]
 
     @kopf.on.login(registry=registry)
@@ -98,15 +98,3 @@ def test_settings_of_kopf():
     assert not settings.posting.enabled
     assert settings.scanning.disabled
     assert settings.persistence.finalizer == "modelport.dev/kopf"
-
-
-async def test_the_probe_answers_and_complains(monkeypatch):
-    controller = Controller(Seen(), queue=WorkQueue(), workers=1, resync=600)
-    registry = kopf.OperatorRegistry()
-    watches.register(registry, controller, PeerIndex(), stuck=300)
-    probe = next(each for each in registry._activities._handlers if each.id == "alive")
-    assert probe.errors == kopf.ErrorsMode.PERMANENT
-    assert await probe.fn() == "alive"
-    monkeypatch.setattr(controller, "complaint", lambda *, stuck: f"stuck for more than {stuck} s")
-    with pytest.raises(kopf.PermanentError, match="stuck"):
-        await probe.fn()
