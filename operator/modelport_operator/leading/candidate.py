@@ -96,9 +96,7 @@ class Candidate:
             await self._attempt(min(self._patience(), self._left()))
             holder = self._sight.record.holder_identity if self._sight else None
             if holder and holder != self._place.identity:
-                raise LeaseLostError(
-                    f"expected to hold {self._place}, found that {holder} does"
-                )
+                raise LeaseLostError(f"expected to hold {self._place}, found that {holder} does")
 
     async def release(self) -> None:
         """Give the Lease back if it is ours; what goes wrong is logged, and others wait until it expires."""

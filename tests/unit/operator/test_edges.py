@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from modelport.api.status import Condition, Failure, Status
 from modelport_operator import __main__ as program
 from modelport_operator import logs, reading, settings
+from modelport_operator.backoff import Backoff
+from modelport_operator.kube.errors import NotFoundError, UnavailableError
 from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
 from modelport_operator.peers import PeerIndex, useful_digests
 from unit.operator.scenes import DIGEST, converted, import_steps, imported, job_of, plan_for, pod, resource
@@ -59,6 +61,32 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
     program._check_catalogue(platform)
     with pytest.raises(LookupError, match="lacks converter-onnx; it has server-onnxruntime"):
         program._check_catalogue(msgspec.structs.replace(platform, images={"server-onnxruntime": "b"}))
+
+
+class Answers:
+    """An API server that says, one after the other, whether it has our kind."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    async def is_served(self):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_an_api_server_that_is_away_at_the_start_is_waited_for(monkeypatch):
+    monkeypatch.setattr(program, "_STARTS", Backoff(0.001, 0.001))
+    away = Answers(UnavailableError("no route"), UnavailableError("no route"), True)
+    await program._check_served(away)
+    assert away.answers == []
+
+
+@pytest.mark.parametrize("answer", [False, NotFoundError("no such group", status=404)])
+async def test_a_cluster_without_the_crd_is_told_of(answer):
+    with pytest.raises(LookupError, match="install the CRD first"):
+        await program._check_served(Answers(answer))
 
 
 def test_a_wrong_catalogue_ends_the_process(tmp_path, monkeypatch, capsys):
