@@ -114,7 +114,8 @@ class Relay:
         self._host, self._port = url.hostname, url.port or 443
         self._open = asyncio.Event()
         self._open.set()
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._pumps: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def start(self) -> int:
         """Return the port of 127.0.0.1 that it listens on."""
@@ -131,14 +132,15 @@ class Relay:
         self._server.close()
         for task in self._pumps:
             task.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*self._pumps, *(each.wait_closed() for each in self._writers), return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._port)
+        self._writers += [writer, upstream_writer]
         for source, target in ((reader, upstream_writer), (upstream_reader, writer)):
-            task = asyncio.create_task(self._pump(source, target))
-            self._pumps.add(task)
-            task.add_done_callback(self._pumps.discard)
+            self._pumps.append(asyncio.create_task(self._pump(source, target)))
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
