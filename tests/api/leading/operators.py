@@ -114,6 +114,7 @@ class Relay:
         self._host, self._port = url.hostname, url.port or 443
         self._open = asyncio.Event()
         self._open.set()
+        self._accepted: list[asyncio.Task[Any]] = []
         self._pumps: list[asyncio.Task[None]] = []
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -128,8 +129,9 @@ class Relay:
         self._open.clear()
 
     async def stop(self) -> None:
-        """Close all."""
+        """Close all; whoever came through it has ended."""
         self._server.close()
+        await asyncio.gather(*self._accepted, return_exceptions=True)
         for task in self._pumps:
             task.cancel()
         for writer in self._writers:
@@ -137,6 +139,9 @@ class Relay:
         await asyncio.gather(*self._pumps, *(each.wait_closed() for each in self._writers), return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepting = asyncio.current_task()
+        assert accepting
+        self._accepted.append(accepting)
         upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._port)
         self._writers += [writer, upstream_writer]
         for source, target in ((reader, upstream_writer), (upstream_reader, writer)):

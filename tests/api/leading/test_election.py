@@ -87,7 +87,7 @@ def start(namespace: Namespace, config: Body, tmp_path: Path) -> Iterator[Start]
 
 @pytest.fixture
 async def relays(config: Body) -> AsyncIterator[dict[str, Relay]]:
-    """Return a way to the API server for each of two operators, that can be cut."""
+    """Return a way to the API server for each of two operators, that can be cut; asked for before what starts them."""
     made = {name: Relay(config["clusters"][0]["cluster"]["server"]) for name in NAMES}
     yield made
     for relay in made.values():
@@ -144,7 +144,7 @@ async def test_standby_that_is_told_to_stop_ends_in_peace(start: Start, namespac
 
 
 async def test_leader_whose_way_is_cut_ends_before_the_other_begins(
-    start: Start, namespace: Namespace, config: Body, relays: dict[str, Relay]
+    relays: dict[str, Relay], start: Start, namespace: Namespace, config: Body
 ) -> None:
     leader, standby = await leader_and_standby(
         start, {name: relayed(config, await relay.start()) for name, relay in relays.items()}
