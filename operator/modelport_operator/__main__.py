@@ -118,12 +118,14 @@ class _Process:
         registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
         watches.configure(framework)
         watches.register(registry, controller, peers)
-        # the workers first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
         working = asyncio.create_task(controller.run(), name="controller")
         working.add_done_callback(lambda _task: self.stop.set())
+        await asyncio.sleep(0)  # the workers begin
+        # at its exit kopf waits for seconds, and cancels what is there then, but spares what was there before it
+        ours = asyncio.all_tasks()
         logger.info("started", extra={"namespaces": namespaces or "all", "workers": self.settings.workers})
         try:
-            await kopf.operator(
+            tasks = await kopf.spawn_tasks(
                 registry=registry,
                 settings=framework,
                 standalone=True,
@@ -132,6 +134,8 @@ class _Process:
                 ready_flag=started,
                 stop_flag=self.stop,
             )
+            _stop_on_signals(self.stop)  # kopf has set its own, which leave a task of its own that it waits for
+            await kopf.run_tasks(tasks, ignored=ours)
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
@@ -141,9 +145,13 @@ class _Process:
 
 async def _run(settings: Settings, platform: Platform) -> None:
     stop = asyncio.Event()
+    _stop_on_signals(stop)
+    await _Process(settings, platform, stop).run()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
     for signal_ in (signal.SIGTERM, signal.SIGINT):  # a container's first process ends by none that it does not handle
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    await _Process(settings, platform, stop).run()
 
 
 async def _check_served(kube: Kube) -> None:

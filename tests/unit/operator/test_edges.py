@@ -1,7 +1,10 @@
 """The edges: settings, logs, metrics, the index of peers, and reading Kubernetes objects."""
 
+import asyncio
 import json
 import logging
+import os
+import signal
 
 import msgspec
 import pytest
@@ -11,9 +14,12 @@ from modelport.api.status import Condition, Failure, Status
 from modelport_operator import __main__ as program
 from modelport_operator import logs, reading, settings
 from modelport_operator.backoff import Backoff
+from modelport_operator.controller.controller import Controller
+from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.errors import NotFoundError, UnavailableError
 from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
 from modelport_operator.peers import PeerIndex, useful_digests
+from modelport_operator.platforms import Platform
 from unit.operator.scenes import DIGEST, converted, import_steps, imported, job_of, plan_for, pod, resource
 
 
@@ -87,6 +93,26 @@ async def test_an_api_server_that_is_away_at_the_start_is_waited_for(monkeypatch
 async def test_a_cluster_without_the_crd_is_told_of(answer):
     with pytest.raises(LookupError, match="install the CRD first"):
         await program._check_served(Answers(answer))
+
+
+async def test_kopf_waits_at_its_end_for_none_of_our_tasks_and_signals_are_ours(monkeypatch):
+    process = program._Process(settings.Settings(), Platform(images={}), asyncio.Event())
+    controller = Controller(Answers().is_served, queue=WorkQueue(), workers=2, resync=600)
+    spared = set()
+
+    async def spawn(**_named):
+        return []
+
+    async def run(_tasks, *, ignored):
+        spared.update(task.get_name() for task in ignored)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(process.stop.wait(), 60)
+
+    monkeypatch.setattr(program.kopf, "spawn_tasks", spawn)
+    monkeypatch.setattr(program.kopf, "run_tasks", run)
+    await process._serve(controller, PeerIndex())
+    assert spared >= {"controller", "worker-0", "worker-1"}
+    assert all(task.done() for task in controller._tasks)
 
 
 def test_a_wrong_catalogue_ends_the_process(tmp_path, monkeypatch, capsys):
