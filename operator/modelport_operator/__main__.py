@@ -6,24 +6,30 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import kopf
 import msgspec
 import prometheus_client
 
+from modelport.api.base import KIND
 from modelport.jobs.planning import MOVER_IMAGE
 from modelport_operator import logs
 from modelport_operator.backoff import Backoff
-from modelport_operator.controller import watches
-from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Controller, Key
+from modelport_operator.controller.line import Limits
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.controller.reverifications import Reverifications
+from modelport_operator.controller.slots import Slots
 from modelport_operator.kube.client import Kube, connect
-from modelport_operator.kube.errors import KubeError, NotFoundError, UnavailableError
+from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
+from modelport_operator.kube.errors import KubeError, UnavailableError
+from modelport_operator.kube.kinds import KINDS
+from modelport_operator.kube.watched import Watched
 from modelport_operator.leading.candidate import Candidate, Place
 from modelport_operator.leading.leadership import before, lead
 from modelport_operator.leading.probes import Probes, serve_probes
@@ -32,6 +38,10 @@ from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
 from modelport_operator.platforms import Platform
 from modelport_operator.settings import Settings, read
+from modelport_operator.watching import handlers
+from modelport_operator.watching.auditing import Auditor
+from modelport_operator.watching.listener import Listener
+from modelport_operator.watching.optional import OptionalWatches
 
 logger = logging.getLogger("modelport_operator")
 _STARTS = Backoff(1.0, 10.0)
@@ -75,8 +85,7 @@ class _Process:
     async def run(self) -> None:
         """Work until stopped; with leader election for as long as this process leads."""
         async with serve_probes(self.probes, self.settings.probes_port), connect() as kube:
-            # that the API server is away while this process starts is no reason to end
-            if not await before(self.stop, _check_served(kube)):
+            if not await before(self.stop, _patiently(partial(_check_served, kube))):
                 return
             if not self.settings.leader_election:
                 await self._work(kube)
@@ -89,17 +98,23 @@ class _Process:
                 await lead(candidate, partial(self._work, working), stop=self.stop)
 
     async def _work(self, kube: Kube) -> None:
-        settings, metrics, peers = self.settings, self.metrics, PeerIndex()
+        settings, metrics, peers, watched = self.settings, self.metrics, PeerIndex(), Watched()
+        discovery = Discovery(kube, OPTIONAL_KINDS)
+        if not await before(self.stop, _patiently(discovery.look)):
+            return
+        queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
+        limits = Limits(settings.max_jobs, settings.max_jobs_per_namespace)
+        slots = Slots(kube, limits, namespaces=settings.namespaces, wake=queue.add)
         reconciler = Reconciler(
             kube=kube,
-            observer=Observer(kube, peers),
-            carrier=Carrier(kube),
+            watched=watched,
+            observer=Observer(kube, peers, discovery),
             platform=self.platform,
             metrics=metrics,
+            slots=slots,
             reverifications=Reverifications(self.platform.reverifications),
             instance=os.environ.get("HOSTNAME", "modelport-operator"),
         )
-        queue: WorkQueue[Key] = WorkQueue(Backoff(settings.backoff_seconds, settings.max_backoff_seconds))
         controller = Controller(
             reconciler,
             queue=queue,
@@ -108,18 +123,36 @@ class _Process:
             note=metrics.reconciled,
         )
         metrics.leads, metrics.queue_depth = True, lambda: len(queue)
-        self.probes.complaint = partial(controller.complaint, stuck=settings.stuck_seconds)
-        await self._serve(controller, peers)
+        metrics.jobs = lambda: (slots.line.running, slots.line.waiting)
+        listener = Listener(controller, peers, watched)
+        auditor = Auditor(
+            kube,
+            listener,
+            kinds=(*handlers.OWNED_KINDS, *OPTIONAL_KINDS),
+            namespaces=settings.namespaces,
+            lacking=lambda: discovery.lacking,
+        )
+        self.probes.complaint = lambda: controller.complaint(stuck=settings.stuck_seconds) or auditor.complaint()
+        registry = kopf.OperatorRegistry()
+        handlers.register(registry, listener)
+        optional = OptionalWatches(kube, discovery, listener)
+        await self._serve(
+            registry,
+            {
+                "controller": controller.run(),
+                "optional": optional.run(settings.namespaces),
+                "auditor": auditor.run(settings.audit_seconds),
+            },
+        )
 
-    async def _serve(self, controller: Controller, peers: PeerIndex) -> None:
-        """Run the workers and kopf; the end of one is the end of the other."""
-        namespaces, started = self.settings.namespaces, asyncio.Event()
+    async def _serve(self, registry: kopf.OperatorRegistry, work: Mapping[str, Coroutine[Any, Any, None]]) -> None:
+        """Run the work beside kopf; the end of one is the end of all."""
+        namespaces, started, framework = self.settings.namespaces, asyncio.Event(), kopf.OperatorSettings()
         self.probes.unready = lambda: "" if started.is_set() else "the watches have not begun"
-        registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
-        watches.configure(framework)
-        watches.register(registry, controller, peers)
-        working = asyncio.create_task(controller.run(), name="controller")
-        working.add_done_callback(lambda _task: self.stop.set())
+        handlers.configure(framework)
+        running = [asyncio.create_task(each, name=name) for name, each in work.items()]
+        for task in running:
+            task.add_done_callback(lambda _task: self.stop.set())
         await asyncio.sleep(0)  # the workers begin
         # at its exit kopf waits for seconds, and cancels what is there then, but spares what was there before it
         ours = asyncio.all_tasks()
@@ -137,10 +170,12 @@ class _Process:
             _stop_on_signals(self.stop)  # kopf has set its own, which leave a task of its own that it waits for
             await kopf.run_tasks(tasks, ignored=ours)
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-        if not working.cancelled():
-            working.result()
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        for task in running:
+            if not task.cancelled():
+                task.result()
 
 
 async def _run(settings: Settings, platform: Platform) -> None:
@@ -155,18 +190,21 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _check_served(kube: Kube) -> None:
-    """Return when the API server says that it has our kind. Raises LookupError if it has not."""
+    """Return if the API server has our kind. Raises LookupError if it has not."""
+    if not await kube.serves(KINDS[KIND]):
+        raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
+
+
+async def _patiently(ask: Callable[[], Awaitable[None]]) -> None:
+    """Ask until the API server answers: that it is away while this process starts is no reason to end."""
     for attempt in itertools.count(1):
         try:
-            if await kube.is_served():
-                return
-        except NotFoundError:
-            pass
+            await ask()
         except UnavailableError as error:
             logger.warning("the API server does not answer yet", extra={"error": error.message})
             await asyncio.sleep(_STARTS.pause(attempt, key="start"))
-            continue
-        raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
+        else:
+            return
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import signal
+from functools import partial
 
+import kopf
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,7 +18,7 @@ from modelport_operator import logs, reading, settings
 from modelport_operator.backoff import Backoff
 from modelport_operator.controller.controller import Controller
 from modelport_operator.controller.queue import WorkQueue
-from modelport_operator.kube.errors import NotFoundError, UnavailableError
+from modelport_operator.kube.errors import UnavailableError
 from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
 from modelport_operator.peers import PeerIndex, useful_digests
 from modelport_operator.platforms import Platform
@@ -30,7 +32,9 @@ def test_settings_come_from_the_environment():
     assert (found.workers, found.namespaces, found.cpu_level) == (8, ("a", "b"), "x86-64-v2")
 
 
-@pytest.mark.parametrize(("name", "value"), [("MODELPORT_WORKERS", "many"), ("MODELPORT_LOG_FORMAT", "xml")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("MODELPORT_WORKERS", "many"), ("MODELPORT_MAX_JOBS", "-1"), ("MODELPORT_LOG_FORMAT", "xml")]
+)
 def test_wrong_settings_are_refused(name, value):
     with pytest.raises(msgspec.ValidationError):
         settings.read({name: value})
@@ -59,10 +63,11 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
             "MODELPORT_IMAGE_PULL_SECRETS": "a,b",
             "MODELPORT_IMAGE_PULL_POLICY": "Never",
             "MODELPORT_OTLP_ENDPOINT": "http://o",
+            "MODELPORT_PROMETHEUS_ADDRESS": "http://p",
         }
     ).platform()
     assert (platform.pull_secrets, platform.pull_policy) == (("a", "b"), "Never")
-    assert platform.otlp_endpoint == "http://o"
+    assert (platform.otlp_endpoint, platform.prometheus_address) == ("http://o", "http://p")
     assert platform.images == {"converter-onnx": "a", "server-onnxruntime": "b"}, "one that nobody named is not there"
     program._check_catalogue(platform)
     with pytest.raises(LookupError, match="lacks converter-onnx; it has server-onnxruntime"):
@@ -70,12 +75,12 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
 
 
 class Answers:
-    """An API server that says, one after the other, whether it has our kind."""
+    """An API server that says, one after the other, whether it has the kind that it is asked for."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
 
-    async def is_served(self):
+    async def serves(self, _kind):
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -85,19 +90,42 @@ class Answers:
 async def test_an_api_server_that_is_away_at_the_start_is_waited_for(monkeypatch):
     monkeypatch.setattr(program, "_STARTS", Backoff(0.001, 0.001))
     away = Answers(UnavailableError("no route"), UnavailableError("no route"), True)
-    await program._check_served(away)
+    await program._patiently(partial(program._check_served, away))
     assert away.answers == []
 
 
-@pytest.mark.parametrize("answer", [False, NotFoundError("no such group", status=404)])
-async def test_a_cluster_without_the_crd_is_told_of(answer):
+async def test_a_cluster_without_the_crd_is_told_of():
     with pytest.raises(LookupError, match="install the CRD first"):
-        await program._check_served(Answers(answer))
+        await program._check_served(Answers(False))
+
+
+async def test_work_begins_once_it_is_known_what_the_cluster_lacks(monkeypatch):
+    monkeypatch.setattr(program, "_STARTS", Backoff(0.001, 0.001))
+    metrics, begun = Metrics(CollectorRegistry()), []
+    process = program._Process(settings.Settings(), Platform(images={}), asyncio.Event(), metrics=metrics)
+    away = Answers(UnavailableError("no route"), False)
+
+    async def serve(_process, _registry, work):
+        assert away.answers == []
+        begun.extend(work)
+        for each in work.values():
+            each.close()
+
+    monkeypatch.setattr(program._Process, "_serve", serve)
+    await process._work(away)
+    assert begun == ["controller", "optional", "auditor"]
+    assert metrics.leads
+    assert process.probes.complaint() == ""
+    monkeypatch.setattr(program.Auditor, "complaint", lambda _auditor: "a watch is dead")
+    assert process.probes.complaint() == "a watch is dead"
+    monkeypatch.setattr(program.Controller, "complaint", lambda _controller, *, stuck: f"stuck for {stuck:g} s")
+    assert process.probes.complaint() == "stuck for 300 s"
 
 
 async def test_kopf_waits_at_its_end_for_none_of_our_tasks_and_signals_are_ours(monkeypatch):
-    process = program._Process(settings.Settings(), Platform(images={}), asyncio.Event())
-    controller = Controller(Answers().is_served, queue=WorkQueue(), workers=2, resync=600)
+    metrics = Metrics(CollectorRegistry())
+    process = program._Process(settings.Settings(), Platform(images={}), asyncio.Event(), metrics=metrics)
+    controller = Controller(Answers().serves, queue=WorkQueue(), workers=2, resync=600)
     spared = set()
 
     async def spawn(**_named):
@@ -110,8 +138,9 @@ async def test_kopf_waits_at_its_end_for_none_of_our_tasks_and_signals_are_ours(
 
     monkeypatch.setattr(program.kopf, "spawn_tasks", spawn)
     monkeypatch.setattr(program.kopf, "run_tasks", run)
-    await process._serve(controller, PeerIndex())
-    assert spared >= {"controller", "worker-0", "worker-1"}
+    work = {"controller": controller.run(), "auditor": asyncio.Event().wait()}
+    await process._serve(kopf.OperatorRegistry(), work)
+    assert spared >= {"controller", "worker-0", "worker-1", "auditor"}
     assert all(task.done() for task in controller._tasks)
 
 
@@ -173,6 +202,7 @@ def test_metrics_are_told():
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.queue_depth = lambda: 3
+    metrics.jobs = lambda: (2, 40)
     metrics.reconciled("done", 0.02)
     metrics.reported("team", "a", status(), status(("Ready", "True", "Serving")))
     metrics.reported("team", "b", status(), status(("Ready", "True", "Serving")))
@@ -184,6 +214,8 @@ def test_metrics_are_told():
     for line in (
         'modelport_reconciles_total{result="done"} 1.0',
         "modelport_queue_depth 3.0",
+        'modelport_jobs{state="running"} 2.0',
+        'modelport_jobs{state="waiting"} 40.0',
         'modelport_resources{state="Ready"} 1.0',
     ):
         assert line in text
@@ -285,10 +317,11 @@ def test_a_deployment_is_read():
     template = {"containers": [{"name": "proxy", "image": "p"}, server]}
     body = {"metadata": META, "spec": {"template": {"spec": template}}}
     found = reading.deployment(body)
-    assert (found.image, found.pull_secrets, found.request) == ("i", (), "")
-    template["imagePullSecrets"] = [{"name": "registry"}]
+    assert (found.image, found.request, found.strategy, found.applied) == ("i", "", "RollingUpdate", "")
+    body["metadata"] = META | {"annotations": {"modelport.dev/applied": "k"}}
+    body["spec"]["strategy"] = {"type": "Recreate"}
     found = reading.deployment(body)
-    assert found.pull_secrets == ("registry",)
+    assert (found.strategy, found.applied) == ("Recreate", "k")
 
 
 def test_a_peer_that_cannot_be_read_has_nothing():
