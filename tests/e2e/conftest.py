@@ -35,6 +35,7 @@ ORDER = (
     "failures",
     "isolation",
     "disruption",
+    "leader",
     "images",
     "demo",
     "helm",
