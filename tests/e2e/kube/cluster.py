@@ -31,6 +31,9 @@ API_VERSIONS = {
     "EndpointSlice": "discovery.k8s.io/v1",
     "NetworkPolicy": "networking.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+    "APIService": "apiregistration.k8s.io/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+    "ScaledObject": "keda.sh/v1alpha1",
 }
 """API versions of the kinds that are not of v1."""
 CHILD_KINDS = ("Job", "Deployment", "Service", "NetworkPolicy", "Pod")
