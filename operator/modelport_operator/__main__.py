@@ -4,12 +4,12 @@ import asyncio
 import logging
 import os
 import sys
-from http import HTTPStatus
 
 import kopf
 import msgspec
 import prometheus_client
 
+from modelport.api.base import KIND
 from modelport.jobs.planning import MOVER_IMAGE
 from modelport_operator import logs
 from modelport_operator.backoff import Backoff
@@ -19,8 +19,10 @@ from modelport_operator.controller.controller import Controller, Key
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.controller.reverifications import Reverifications
-from modelport_operator.kube.client import Kube, connect
+from modelport_operator.kube.client import connect
+from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import KubeError
+from modelport_operator.kube.kinds import KINDS
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
@@ -56,12 +58,14 @@ def _check_catalogue(platform: Platform) -> None:
 
 async def _run(settings: Settings, platform: Platform) -> None:
     async with connect() as kube:
-        if not await _is_served(kube):
+        if not await kube.serves(KINDS[KIND]):
             raise LookupError("the API server has no modelconversions.modelport.dev/v1alpha1; install the CRD first")
         peers, metrics = PeerIndex(), Metrics()
+        discovery = Discovery(kube, OPTIONAL_KINDS)
+        await discovery.look()
         reconciler = Reconciler(
             kube=kube,
-            observer=Observer(kube, peers),
+            observer=Observer(kube, peers, discovery),
             carrier=Carrier(kube),
             platform=platform,
             metrics=metrics,
@@ -77,28 +81,37 @@ async def _run(settings: Settings, platform: Platform) -> None:
             note=metrics.reconciled,
         )
         metrics.queue_depth = lambda: len(queue)
-        await _serve(settings, controller, peers)
+        await _serve(settings, controller, peers, discovery)
 
 
-async def _is_served(kube: Kube) -> bool:
-    try:
-        return await kube.is_served()
-    except KubeError as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            return False
-        raise
-
-
-async def _serve(settings: Settings, controller: Controller, peers: PeerIndex) -> None:
+async def _serve(settings: Settings, controller: Controller, peers: PeerIndex, discovery: Discovery) -> None:
     """Run the workers and kopf; the end of one is the end of the other."""
-    registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
-    watches.configure(framework)
-    watches.register(registry, controller, peers, stuck=settings.stuck_seconds)
     # the workers first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
     working = asyncio.create_task(controller.run(), name="controller")
-    stop = asyncio.Event()
-    working.add_done_callback(lambda _task: stop.set())
     logger.info("started", extra={"namespaces": settings.namespaces or "all", "workers": settings.workers})
+    try:
+        while await _watch(settings, controller, peers, discovery, working):
+            logger.info("watching anew: kinds came or went", extra={"lacking": sorted(discovery.lacking)})
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    if not working.cancelled():
+        working.result()
+
+
+async def _watch(
+    settings: Settings, controller: Controller, peers: PeerIndex, discovery: Discovery, working: asyncio.Task[None]
+) -> bool:
+    """Run kopf until it or the workers end, or kinds came or went; return whether to run it again.
+
+    kopf watches what is there at its start, and never what comes later.
+    """
+    registry, framework, stop = kopf.OperatorRegistry(), kopf.OperatorSettings(), asyncio.Event()
+    watches.configure(framework)
+    watches.register(registry, controller, peers, stuck=settings.stuck_seconds, lacking=discovery.lacking)
+    changing = asyncio.create_task(discovery.changed(), name="discovery")
+    for task in (working, changing):
+        task.add_done_callback(lambda _task: stop.set())
     try:
         await kopf.operator(
             registry=registry,
@@ -109,11 +122,10 @@ async def _serve(settings: Settings, controller: Controller, peers: PeerIndex) -
             liveness_endpoint=f"http://0.0.0.0:{settings.liveness_port}/healthz",
             stop_flag=stop,
         )
+        return changing.done() and not working.done()
     finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
+        changing.cancel()
+        await asyncio.gather(changing, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -113,25 +113,35 @@ class Job(Facts, frozen=True, kw_only=True):
     """Messages of the FailedCreate Events, where it has no pod."""
 
 
-class Deployment(Facts, frozen=True, kw_only=True):
+class LiveObject(Facts, frozen=True, kw_only=True):
+    """One of the objects that serving consists of, as it is."""
+
+    kind: str
+    uid: str
+    body: dict[str, Any] = {}
+    owns_by_update: bool = False
+    """Whether what was posted is still owned as an update, which an apply would not remove fields of."""
+
+
+class Deployment(LiveObject, frozen=True, kw_only=True):
     """The Deployment of the resource."""
 
-    uid: str
+    kind: str = "Deployment"
     serving_key: str
     artifact_digest: str
     image: str
     request: str
     wanted: int
     """spec.replicas"""
-    pull_secrets: tuple[str, ...] = ()
+    strategy: str = "RollingUpdate"
+    applied: str = ""
+    """Key of all that was applied."""
     generation: int = 1
     observed_generation: int = 0
     replicas: int = 0
     updated: int = 0
     ready: int = 0
     available: int = 0
-    owns_by_update: bool = False
-    """Whether what was posted is still owned as an update, which an apply would not remove fields of."""
     pods_refused: str = ""
     """Why it cannot make pods: the message of its condition ReplicaFailure."""
     overdue: str = ""
@@ -154,14 +164,6 @@ class Deployment(Facts, frozen=True, kw_only=True):
         return self.is_current and self.wanted == self.replicas and self.available >= self.wanted
 
 
-class Service(Facts, frozen=True, kw_only=True):
-    """The Service of the resource."""
-
-    uid: str
-    body: dict[str, Any]
-    owns_by_update: bool = False
-
-
 class Peer(Facts, frozen=True, kw_only=True):
     """Another resource of the namespace, read live."""
 
@@ -177,12 +179,21 @@ class Observed(Facts, frozen=True, kw_only=True):
     now: float
     jobs: tuple[Job, ...] = ()
     deployment: Deployment | None = None
-    service: Service | None = None
+    objects: tuple[LiveObject, ...] = ()
+    """What serving consists of beside the Deployment."""
     foreign: tuple[str, ...] = ()
     """Objects, such as 'Service web', that have a child's name and are not ours."""
+    lacking: frozenset[str] = frozenset()
+    """Kinds that the cluster has not."""
     peers: tuple[Peer, ...] = ()
     may_reverify: bool = False
     """Whether one more artifact may be verified by a newer server image now."""
+
+    @property
+    def live(self) -> dict[str, LiveObject]:
+        """What serving consists of, by kind."""
+        found = (self.deployment, *self.objects) if self.deployment else self.objects
+        return {each.kind: each for each in found}
 
     def job(self, name: str) -> Job | None:
         """Return the Job with this name."""

@@ -1,6 +1,6 @@
 """Look at what exists for a resource: the only reads of a reconciliation beside the resource itself.
 
-Four reads always; Events, logs and other resources only where something is wrong or could be reused.
+Jobs, pods and what serving consists of always; Events, logs and other resources only where something is wrong or could be reused.
 """
 
 import asyncio
@@ -11,9 +11,11 @@ from typing import NamedTuple
 from modelport.api.resource import ModelConversion
 from modelport_operator import facts, reading
 from modelport_operator.kube.client import Kube, Object
-from modelport_operator.kube.errors import KubeError, NotFoundError
+from modelport_operator.kube.discovery import Discovery
+from modelport_operator.kube.errors import KubeError, NotFoundError, NotServedError
 from modelport_operator.names import MANAGED_BY_LABEL, MANAGER, RESOURCE_LABEL
 from modelport_operator.peers import PeerIndex, useful_digests
+from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.plan.troubles import MAX_LOG, clean
 
 MAX_PEERS = 32
@@ -26,40 +28,48 @@ class Observer(NamedTuple):
 
     kube: Kube
     peers: PeerIndex
+    discovery: Discovery
     clock: Callable[[], float] = time.time
 
     async def observe(self, resource: ModelConversion) -> facts.Observed:
         """Return what exists for `resource`."""
         meta = resource.metadata
         ours = f"{RESOURCE_LABEL}={meta.name},{MANAGED_BY_LABEL}={MANAGER}"
-        jobs, pods, deployment, service = await asyncio.gather(
+        jobs, pods, named = await asyncio.gather(
             self.kube.list_all("Job", meta.namespace, labels=ours),
             self.kube.list_all("Pod", meta.namespace, labels=ours),
-            self._find("Deployment", meta.namespace, meta.name),
-            self._find("Service", meta.namespace, meta.name),
+            self._named(meta.namespace, meta.name),
         )
         pods_seen = await asyncio.gather(*(self._pod(meta.namespace, pod) for pod in _newest_first(pods)))
         owned = [job for job in jobs if reading.is_controlled_by(job, meta.uid)]
         read_jobs = await asyncio.gather(*(self._job(meta.namespace, job, pods_seen) for job in owned))
-        foreign = tuple(
-            f"{kind} {meta.name}"
-            for kind, found in (("Deployment", deployment), ("Service", service))
-            if found and not reading.is_controlled_by(found, meta.uid)
-        )
+        own = {kind: body for kind, body in named.items() if reading.is_controlled_by(body, meta.uid)}
+        deployment = own.pop("Deployment", None)
+        server_pods = [pod for owner, pod in pods_seen if owner == ""]
         return facts.Observed(
             now=self.clock(),
             jobs=tuple(read_jobs),
-            deployment=None
-            if deployment is None or f"Deployment {meta.name}" in foreign
-            else reading.deployment(deployment, [pod for owner, pod in pods_seen if owner == ""]),
-            service=None if service is None or f"Service {meta.name}" in foreign else reading.service(service),
-            foreign=foreign,
+            deployment=reading.deployment(deployment, server_pods) if deployment else None,
+            objects=tuple(reading.live_object(kind, body) for kind, body in own.items()),
+            foreign=tuple(
+                f"{kind} {meta.name}" for kind, body in named.items() if not reading.is_controlled_by(body, meta.uid)
+            ),
+            lacking=self.discovery.lacking,
             peers=await self._useful_peers(resource, read_jobs),
         )
+
+    async def _named(self, namespace: str, name: str) -> dict[str, Object]:
+        """Return the objects, by kind, that have the name of those that serving consists of."""
+        kinds = [each.kind for each in OBJECTS if each.kind not in self.discovery.lacking]
+        found = await asyncio.gather(*(self._find(kind, namespace, name) for kind in kinds))
+        return {kind: body for kind, body in zip(kinds, found, strict=True) if body}
 
     async def _find(self, kind: str, namespace: str, name: str) -> Object | None:
         try:
             found = await self.kube.get(kind, namespace, name)
+        except NotServedError:
+            self.discovery.note_lost(kind)
+            return None
         except NotFoundError:
             return None
         return None if found["metadata"].get("deletionTimestamp") else found

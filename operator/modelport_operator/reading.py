@@ -135,7 +135,8 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
         image=server.get("image", ""),
         request=_request(template.get("initContainers", [])),
         wanted=spec.get("replicas", 1),
-        pull_secrets=tuple(each["name"] for each in template.get("imagePullSecrets", [])),
+        strategy=spec.get("strategy", {}).get("type", "RollingUpdate"),
+        applied=notes.get(names.APPLIED_ANNOTATION, ""),
         generation=meta.get("generation", 1),
         observed_generation=status.get("observedGeneration", 0),
         replicas=status.get("replicas", 0),
@@ -149,9 +150,10 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
     )
 
 
-def service(body: Object) -> facts.Service:
-    """Return a Service."""
-    return facts.Service(uid=body["metadata"]["uid"], body=body, owns_by_update=_owns_by_update(body["metadata"]))
+def live_object(kind: str, body: Object) -> facts.LiveObject:
+    """Return one of the objects that serving consists of."""
+    meta = body["metadata"]
+    return facts.LiveObject(kind=kind, uid=meta["uid"], body=body, owns_by_update=_owns_by_update(meta))
 
 
 def peer(body: Object) -> facts.Peer:

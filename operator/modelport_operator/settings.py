@@ -20,6 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_pull_secrets: str = ""
     """Names, separated by commas, of Secrets in the resources' namespaces."""
     otlp_endpoint: str = ""
+    prometheus_address: str = ""
     cpu_level: str = "x86-64-v2"
     architecture: str = "amd64"
     cluster_domain: str = "cluster.local"
@@ -53,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             reverifications=self.reverifications,
             job_ttl=self.job_ttl_seconds,
             otlp_endpoint=self.otlp_endpoint,
+            prometheus_address=self.prometheus_address,
         )
 
 

@@ -1,7 +1,8 @@
 """Carry out a plan: the only writes to children.
 
 Create first: an object in the way that is not ours is never touched. An apply carries the uid, so that it neither makes
-an object nor takes one over. Replicas have a manager of their own, because an autoscaler may have them instead.
+an object nor takes one over. Replicas have a manager of their own, because an autoscaler may have them instead; what
+created the Deployment gives them up before it applies.
 """
 
 from typing import NamedTuple
@@ -86,7 +87,10 @@ class Carrier(NamedTuple):
         return await self.kube.apply(kind, namespace, body, manager=names.MANAGER)
 
     async def _own_by_apply(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Make what was posted ours as if applied: otherwise fields that are left out later would stay for ever."""
+        """Make what was posted ours as if applied: otherwise fields that are left out later would stay for ever.
+
+        But for replicas, which are posted and never applied: that an apply leaves them out would set them to 1.
+        """
         live = await self.kube.get(kind, namespace, name)
         for index, entry in enumerate(live["metadata"].get("managedFields", [])):
             if entry["manager"] == names.MANAGER and entry["operation"] == "Update" and "subresource" not in entry:
@@ -96,6 +100,9 @@ class Carrier(NamedTuple):
                     {"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
                     {"op": "replace", "path": path, "value": "Apply"},
                 ]
+                if "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {}):
+                    path = f"/metadata/managedFields/{index}/fieldsV1/f:spec/f:replicas"
+                    operations.append({"op": "remove", "path": path})
                 try:
                     await self.kube.patch(kind, namespace, name, operations)
                 except RefusedError as error:  # so the API server says that a `test` does not hold

@@ -13,9 +13,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
 
-from modelport.api.base import API_VERSION, PLURAL
-from modelport_operator.kube.errors import KubeError, UnavailableError, error_for
-from modelport_operator.kube.kinds import KINDS
+from modelport_operator.kube.errors import KubeError, NotFoundError, UnavailableError, error_for
+from modelport_operator.kube.kinds import KINDS, Kind
 
 Object = dict[str, Any]
 """A Kubernetes object."""
@@ -81,10 +80,13 @@ class Kube:
         text: str = await self._call("get", path, query_params=query, text=True)
         return text
 
-    async def is_served(self) -> bool:
-        """Return whether the API server has our kind."""
-        served = await self._call("get", f"/apis/{API_VERSION}")
-        return any(each["name"] == PLURAL for each in served.get("resources", []))
+    async def serves(self, kind: Kind) -> bool:
+        """Return whether the API server has a kind."""
+        try:
+            served = await self._call("get", f"/apis/{kind.api_version}")
+        except NotFoundError:
+            return False
+        return any(each["name"] == kind.plural for each in served.get("resources", []))
 
     async def _call(self, method: str, path: str, *, text: bool = False, **parameters: Any) -> Any:
         try:

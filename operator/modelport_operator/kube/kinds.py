@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from modelport.api.base import API_VERSION, KIND, PLURAL
+from modelport_operator.plan.serving.objects import OBJECTS
 
 
 class Kind(NamedTuple):
@@ -22,8 +23,7 @@ KINDS: dict[str, Kind] = {
     KIND: Kind(API_VERSION, PLURAL),
     "Job": Kind("batch/v1", "jobs"),
     "Pod": Kind("v1", "pods"),
-    "Deployment": Kind("apps/v1", "deployments"),
-    "Service": Kind("v1", "services"),
     "CoreEvent": Kind("v1", "events"),
     "Event": Kind("events.k8s.io/v1", "events"),
+    **{each.kind: Kind(each.api_version, each.plural) for each in OBJECTS},
 }

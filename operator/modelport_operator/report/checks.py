@@ -80,7 +80,8 @@ def is_scaled_to_zero(case: Situation) -> Summary | None:
     """Tell that nothing answers because nothing shall."""
     if not (case.is_at_zero and case.is_as_asked):
         return None
-    return Summary("ScaledToZero", "the verified artifact is stored; spec.serving.replicas is 0", ready=True)
+    tried = "stored" if case.has_answered else "promoted, not tried yet"
+    return Summary("ScaledToZero", f"no pod is asked for; the verified artifact is {tried}", ready=True)
 
 
 def is_serving(case: Situation) -> Summary | None:
@@ -104,7 +105,9 @@ def deployment_is_rolling(case: Situation) -> Summary | None:
     """Tell how far the rollout is."""
     if case.resource.spec.serving is None:
         return Summary("Deploying", "serving is being taken down", abnormal="Reconciling")
-    return Summary("Deploying", f"Deploying: {told_of_pods(case)}", abnormal="Reconciling")
+    scaled = case.plan.autoscaled
+    waits = f"; {scaled.message}" if scaled and scaled.holds is None and not case.wanted else ""
+    return Summary("Deploying", f"Deploying: {told_of_pods(case)}{waits}", abnormal="Reconciling")
 
 
 def told_of_pods(case: Situation) -> str:

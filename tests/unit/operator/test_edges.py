@@ -37,9 +37,11 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
             "MODELPORT_IMAGES_FILE": str(file),
             "MODELPORT_IMAGE_PULL_SECRETS": "a,b",
             "MODELPORT_OTLP_ENDPOINT": "http://o",
+            "MODELPORT_PROMETHEUS_ADDRESS": "http://p",
         }
     ).platform()
     assert (platform.pull_secrets, platform.otlp_endpoint) == (("a", "b"), "http://o")
+    assert platform.prometheus_address == "http://p"
     assert platform.images == {"converter-onnx": "a", "server-onnxruntime": "b"}, "one that nobody named is not there"
     program._check_catalogue(platform)
     with pytest.raises(LookupError, match="lacks converter-onnx; it has server-onnxruntime"):
@@ -213,10 +215,11 @@ def test_a_deployment_is_read():
     template = {"containers": [{"name": "proxy", "image": "p"}, server]}
     body = {"metadata": META, "spec": {"template": {"spec": template}}}
     found = reading.deployment(body)
-    assert (found.image, found.pull_secrets, found.request) == ("i", (), "")
-    template["imagePullSecrets"] = [{"name": "registry"}]
+    assert (found.image, found.request, found.strategy, found.applied) == ("i", "", "RollingUpdate", "")
+    body["metadata"] = META | {"annotations": {"modelport.dev/applied": "k"}}
+    body["spec"]["strategy"] = {"type": "Recreate"}
     found = reading.deployment(body)
-    assert found.pull_secrets == ("registry",)
+    assert (found.strategy, found.applied) == ("Recreate", "k")
 
 
 def test_a_peer_that_cannot_be_read_has_nothing():

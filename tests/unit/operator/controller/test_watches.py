@@ -16,6 +16,8 @@ RESOURCES = {
     "apps/v1/deployments": ("Deployment", True),
     "v1/pods": ("Pod", True),
     "v1/services": ("Service", True),
+    "policy/v1/poddisruptionbudgets": ("PodDisruptionBudget", True),
+    "autoscaling/v2/horizontalpodautoscalers": ("HorizontalPodAutoscaler", True),
     "v1/namespaces": ("Namespace", False),
     "apiextensions.k8s.io/v1/customresourcedefinitions": ("CustomResourceDefinition", False),
 }
