@@ -134,6 +134,17 @@ def _docker_build(image: Image, cluster: str) -> str:
         run(["docker", "build", *arguments, "--tag", tag, "--file", str(Path(folder) / image.dockerfile), folder])
     if cluster == "kind":
         run(["kind", "load", "docker-image", tag, "--name", KIND_CLUSTER])
-        return tag  # kind's nodes know it by this name alone; the tag is the hash of its content
+        return _name_by_digest(tag)
     run(["docker", "push", tag])
     return run(["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", tag]).strip()
+
+
+def _name_by_digest(tag: str) -> str:
+    """Let the nodes of kind know an image by its digest, as the chart wants it; they know it by its tag alone."""
+    reference = ""
+    for node in run(["kind", "get", "nodes", "--name", KIND_CLUSTER]).split():
+        ctr = ["docker", "exec", node, "ctr", "--namespace=k8s.io", "images"]
+        _, _, digest, *_ = run([*ctr, "list", f"name=={tag}"]).splitlines()[1].split()  # REF TYPE DIGEST SIZE …
+        reference = f"{tag.rpartition(':')[0]}@{digest}"
+        run([*ctr, "tag", "--force", tag, reference])
+    return reference

@@ -16,6 +16,7 @@ from modelport_operator.backoff import Backoff
 from modelport_operator.controller import watches
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Controller, Key
+from modelport_operator.controller.optional import OptionalWatches
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
 from modelport_operator.controller.reverifications import Reverifications
@@ -81,37 +82,23 @@ async def _run(settings: Settings, platform: Platform) -> None:
             note=metrics.reconciled,
         )
         metrics.queue_depth = lambda: len(queue)
-        await _serve(settings, controller, peers, discovery)
+        await _serve(settings, controller, peers, OptionalWatches(kube, discovery, controller))
 
 
-async def _serve(settings: Settings, controller: Controller, peers: PeerIndex, discovery: Discovery) -> None:
-    """Run the workers and kopf; the end of one is the end of the other."""
-    # the workers first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
-    working = asyncio.create_task(controller.run(), name="controller")
-    logger.info("started", extra={"namespaces": settings.namespaces or "all", "workers": settings.workers})
-    try:
-        while await _watch(settings, controller, peers, discovery, working):
-            logger.info("watching anew: kinds came or went", extra={"lacking": sorted(discovery.lacking)})
-    finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
-
-
-async def _watch(
-    settings: Settings, controller: Controller, peers: PeerIndex, discovery: Discovery, working: asyncio.Task[None]
-) -> bool:
-    """Run kopf until it or the workers end, or kinds came or went; return whether to run it again.
-
-    kopf watches what is there at its start, and never what comes later.
-    """
-    registry, framework, stop = kopf.OperatorRegistry(), kopf.OperatorSettings(), asyncio.Event()
+async def _serve(settings: Settings, controller: Controller, peers: PeerIndex, optional: OptionalWatches) -> None:
+    """Run the workers, the watches of what the cluster may lack, and kopf; the end of one is the end of all."""
+    registry, framework = kopf.OperatorRegistry(), kopf.OperatorSettings()
     watches.configure(framework)
-    watches.register(registry, controller, peers, stuck=settings.stuck_seconds, lacking=discovery.lacking)
-    changing = asyncio.create_task(discovery.changed(), name="discovery")
-    for task in (working, changing):
+    watches.register(registry, controller, peers, stuck=settings.stuck_seconds)
+    # these first: at its exit kopf cancels the tasks that it finds, but spares those that were there before it
+    running = [
+        asyncio.create_task(controller.run(), name="controller"),
+        asyncio.create_task(optional.run(settings.namespaces), name="optional"),
+    ]
+    stop = asyncio.Event()
+    for task in running:
         task.add_done_callback(lambda _task: stop.set())
+    logger.info("started", extra={"namespaces": settings.namespaces or "all", "workers": settings.workers})
     try:
         await kopf.operator(
             registry=registry,
@@ -122,10 +109,13 @@ async def _watch(
             liveness_endpoint=f"http://0.0.0.0:{settings.liveness_port}/healthz",
             stop_flag=stop,
         )
-        return changing.done() and not working.done()
     finally:
-        changing.cancel()
-        await asyncio.gather(changing, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    for task in running:
+        if not task.cancelled():
+            task.result()
 
 
 if __name__ == "__main__":

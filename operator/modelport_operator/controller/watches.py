@@ -4,7 +4,7 @@ Beside `__main__` the only one that knows kopf. Only `on.event` is used: it writ
 other handler of kopf leaves annotations or a finalizer there.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
@@ -16,15 +16,15 @@ from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 from modelport_operator.peers import PeerIndex
 from modelport_operator.plan.serving.objects import OBJECTS
 
-_OF_JOBS = ("Job", "Pod")
+
+def _owned_kinds() -> Iterator[tuple[str, str, str]]:
+    """Yield group, version and plural of what the operator owns and every cluster has."""
+    for name in ("Job", "Pod", *(each.kind for each in OBJECTS if not each.is_optional)):
+        group, _, version = KINDS[name].api_version.rpartition("/")
+        yield group, version, KINDS[name].plural
 
 
-def owned_kinds(lacking: Collection[str] = ()) -> tuple[tuple[str, str, str], ...]:
-    """Return group, version and plural of what the operator owns, without what the cluster lacks."""
-    names = (*_OF_JOBS, *(each.kind for each in OBJECTS if each.kind not in lacking))
-    kinds = (KINDS[name] for name in names)
-    parts = ((*each.api_version.rpartition("/"), each.plural) for each in kinds)
-    return tuple((group, version, plural) for group, _, version, plural in parts)
+OWNED_KINDS = tuple(_owned_kinds())
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
@@ -36,7 +36,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.server_timeout = 290  # an int: it is sent as text
     settings.watching.client_timeout = 310
     settings.watching.chunk_size = 500  # not 10,000 objects in one response
-    for kind in owned_kinds():  # only our own children, filtered by the API server
+    for kind in OWNED_KINDS:  # only our own children, filtered by the API server
         settings.watching.label_selectors[kind] = OWNED_SELECTOR
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
@@ -46,15 +46,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # queueing.worker_limit stays None: kopf's limit is none of concurrency, the controller's workers are
 
 
-def register(
-    registry: kopf.OperatorRegistry,
-    controller: Controller,
-    peers: PeerIndex,
-    *,
-    stuck: float,
-    lacking: Collection[str] = (),
-) -> None:
-    """Register the only handlers of the operator; a kind that the cluster lacks is not watched."""
+def register(registry: kopf.OperatorRegistry, controller: Controller, peers: PeerIndex, *, stuck: float) -> None:
+    """Register the only handlers of the operator."""
 
     async def resource_changed(type: str | None, namespace: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
         if type == "DELETED":
@@ -75,7 +68,7 @@ def register(
         return "alive"
 
     kopf.on.event(GROUP, VERSION, PLURAL, id="resource_changed", registry=registry)(resource_changed)
-    for group, version, plural in owned_kinds(lacking):
+    for group, version, plural in OWNED_KINDS:
         kopf.on.event(group, version, plural, id=f"{plural}_changed", registry=registry)(child_changed)
     # PERMANENT: with the default kopf repeats a failing probe inside the request until the client times out
     kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=registry)(is_alive)

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
 import aiohttp
@@ -19,6 +19,8 @@ from modelport_operator.kube.kinds import KINDS, Kind
 Object = dict[str, Any]
 """A Kubernetes object."""
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
+_WATCH_SECONDS = 290
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=310)
 _SECRETS = re.compile(r"(?i)bearer\s+\S+")
 _MAX_MESSAGE = 600
 
@@ -80,6 +82,24 @@ class Kube:
         text: str = await self._call("get", path, query_params=query, text=True)
         return text
 
+    async def watch(self, kind: str, namespace: str, *, labels: str, since: str = "") -> AsyncIterator[Object]:
+        """Yield what changes, from the objects that there are, or from a version, until the API server ends it.
+
+        Raises GoneError if that version is too old.
+        """
+        query = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(_WATCH_SECONDS))]
+        query += [("labelSelector", labels), *([("resourceVersion", since)] if since else [])]
+        path, rest = KINDS[kind].path(namespace), b""
+        with _translating("watch", path):
+            response = await self._client.request(
+                "get", path, serialize=False, query_params=query, _request_timeout=_WATCH_TIMEOUT
+            )
+            async with response:
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield _change(_decoded(line, "watch", path))
+
     async def serves(self, kind: Kind) -> bool:
         """Return whether the API server has a kind."""
         try:
@@ -89,19 +109,35 @@ class Kube:
         return any(each["name"] == kind.plural for each in served.get("resources", []))
 
     async def _call(self, method: str, path: str, *, text: bool = False, **parameters: Any) -> Any:
-        try:
+        with _translating(method, path):
             response = await self._client.request(method, path, serialize=False, _request_timeout=TIMEOUT, **parameters)
             content = await response.read()
-        except ApiException as error:
-            raise _translated(error, method, path) from error
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
-            raise UnavailableError(f"{method} {path}: {_capped(str(error) or type(error).__name__)}") from error
-        if text:
-            return content.decode("utf-8", errors="replace")
-        try:
-            return msgspec.json.decode(content)
-        except msgspec.DecodeError as error:
-            raise UnavailableError(f"{method} {path}: expected JSON, found {_capped(repr(content[:80]))}") from error
+        return content.decode("utf-8", errors="replace") if text else _decoded(content, method, path)
+
+
+@contextmanager
+def _translating(method: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiException as error:
+        raise _translated(error, method, path) from error
+    except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+        raise UnavailableError(f"{method} {path}: {_capped(str(error) or type(error).__name__)}") from error
+
+
+def _decoded(content: bytes, method: str, path: str) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise UnavailableError(f"{method} {path}: expected JSON, found {_capped(repr(content[:80]))}") from error
+
+
+def _change(event: Object) -> Object:
+    """Return an event of a watch. Raises what one of type ERROR stands for."""
+    if event["type"] == "ERROR":
+        told = event["object"]
+        raise error_for(told.get("code", 0), _capped(told.get("message", "")), reason=told.get("reason", "unknown"))
+    return event
 
 
 def _object(content: Any) -> Object:

@@ -21,7 +21,6 @@ class Discovery:
 
     def __init__(self, kube: Kube, kinds: Iterable[str], *, asked: Backoff = ASKED) -> None:
         self._kube, self._kinds, self._asked = kube, tuple(kinds), asked
-        self._noted = asyncio.Event()
         self.lacking = frozenset(self._kinds)
         """Kinds that the API server has not, as far as is known."""
 
@@ -33,26 +32,14 @@ class Discovery:
     def note_lost(self, kind: str) -> None:
         """Take note of a kind that was there, and is not any more."""
         self.lacking |= {kind}
-        self._noted.set()
 
-    async def changed(self) -> None:
-        """Return once a kind came or went."""
-        before, attempt = self.lacking, 0
-        while self.lacking == before:
+    async def found(self, kind: str) -> None:
+        """Return once the API server has a kind."""
+        attempt = 0
+        while kind in self.lacking:
             attempt += 1
-            await self._wait(self._asked.pause(attempt, key="discovery") if self.lacking else None)
-            if self.lacking == before:
-                await self._look_quietly()
-
-    async def _wait(self, seconds: float | None) -> None:
-        self._noted.clear()
-        try:
-            await asyncio.wait_for(self._noted.wait(), seconds)
-        except TimeoutError:
-            return
-
-    async def _look_quietly(self) -> None:
-        try:
-            await self.look()
-        except KubeError as error:  # what is known stays known
-            logger.debug("asking for kinds failed", extra={"error": error.message})
+            await asyncio.sleep(self._asked.pause(attempt, key=kind))
+            try:
+                await self.look()
+            except KubeError as error:  # what is known stays known
+                logger.debug("asking for kinds failed", extra={"error": error.message})

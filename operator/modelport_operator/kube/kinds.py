@@ -13,9 +13,9 @@ class Kind(NamedTuple):
     plural: str
 
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
-        """Return the path of the collection, of an object, or of a part of it."""
+        """Return the path of the collection (in all namespaces if none is said), of an object, or of a part of it."""
         root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
-        parts = (root, "namespaces", namespace, self.plural, name, subresource)
+        parts = (root, "namespaces" if namespace else "", namespace, self.plural, name, subresource)
         return "/".join(part for part in parts if part)
 
 

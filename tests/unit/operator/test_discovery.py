@@ -25,19 +25,19 @@ async def test_what_was_not_asked_for_is_lacking():
 
 
 async def test_a_kind_that_comes_is_found():
-    kube, found = discovery(lacking=OPTIONAL_KINDS)
-    await found.look()
-    changed = asyncio.create_task(found.changed())
+    kube, known = discovery(lacking=OPTIONAL_KINDS)
+    await known.look()
+    found = asyncio.create_task(known.found("ScaledObject"))
     await asyncio.sleep(0.02)
-    assert not changed.done()
+    assert not found.done()
     kube.lacking.clear()
-    await asyncio.wait_for(changed, 5)
-    assert found.lacking == frozenset()
+    await asyncio.wait_for(found, 5)
+    assert known.lacking == frozenset()
 
 
-async def test_while_nothing_is_lacking_nobody_is_asked_and_what_goes_is_noted():
-    kube, found = discovery()
-    await found.look()
+async def test_what_is_there_is_asked_for_no_more_until_it_is_lost():
+    kube, known = discovery()
+    await known.look()
     asked = []
 
     async def serves(kind):
@@ -45,16 +45,16 @@ async def test_while_nothing_is_lacking_nobody_is_asked_and_what_goes_is_noted()
         return True
 
     kube.serves = serves
-    changed = asyncio.create_task(found.changed())
-    await asyncio.sleep(0.02)
-    assert (asked, changed.done()) == ([], False)
-    found.note_lost("ScaledObject")
-    await asyncio.wait_for(changed, 5)
-    assert found.lacking == {"ScaledObject"}
+    await known.found("ScaledObject")
+    assert asked == []
+    known.note_lost("ScaledObject")
+    assert known.lacking == {"ScaledObject"}
+    await asyncio.wait_for(known.found("ScaledObject"), 5)
+    assert len(asked) == 1
 
 
 async def test_an_api_server_that_does_not_answer_changes_nothing():
-    kube, found = discovery(lacking=OPTIONAL_KINDS)
+    kube, known = discovery(lacking=OPTIONAL_KINDS)
     answers = iter((UnavailableError("reset"), UnavailableError("reset"), True))
 
     async def serves(_kind):
@@ -64,8 +64,8 @@ async def test_an_api_server_that_does_not_answer_changes_nothing():
         return answer
 
     kube.serves = serves
-    await asyncio.wait_for(found.changed(), 5)
-    assert found.lacking == frozenset()
+    await asyncio.wait_for(known.found("ScaledObject"), 5)
+    assert known.lacking == frozenset()
 
 
 def test_questions_grow_apart():

@@ -93,6 +93,17 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
     assert peers.names("team", ["sha256:1"], besides="x") == ["net"]
 
 
+def test_what_a_cluster_may_lack_is_not_kopfs_to_watch():
+    assert set(watches.OWNED_KINDS) == {
+        ("batch", "v1", "jobs"),
+        ("", "v1", "pods"),
+        ("apps", "v1", "deployments"),
+        ("", "v1", "services"),
+        ("policy", "v1", "poddisruptionbudgets"),
+        ("autoscaling", "v2", "horizontalpodautoscalers"),
+    }
+
+
 def test_settings_of_kopf():
     settings = kopf.OperatorSettings()
     watches.configure(settings)
