@@ -8,7 +8,7 @@ from e2e.autoscaling.replicas import wait_replicas
 from e2e.kube import release
 from e2e.pods.loops import check_unbroken
 from e2e.sources.models import answered, onnx_mlp
-from e2e.tenants.conversions import Body, condition, conversion, is_ready
+from e2e.tenants.conversions import Body, Predicate, condition, conversion, is_ready
 from e2e.tenants.tenant import Tenant
 
 MODEL = onnx_mlp(50)
@@ -56,7 +56,7 @@ def test_load_makes_replicas_grow_and_quiet_makes_them_shrink(
     assert not a.jobs(name), "load is no reason to convert"
 
 
-def _has_ready(replicas: int):
+def _has_ready(replicas: int) -> Predicate:
     def has(body: Body | None) -> bool:
         return (body or {}).get("status", {}).get("serving", {}).get("readyReplicas") == replicas
 

@@ -8,7 +8,7 @@ import pytest
 from e2e.autoscaling.keda import Queue
 from e2e.autoscaling.replicas import wait_replicas
 from e2e.kube.cluster import Cluster
-from e2e.sources.models import answered, onnx_mlp
+from e2e.sources.models import Model, answered, onnx_mlp
 from e2e.tenants.conversions import Body, condition, is_ready, jobs_selector
 from e2e.tenants.tenant import Tenant
 
@@ -43,9 +43,11 @@ def test_queue_wakes_a_model_and_lets_it_sleep_again(name: str, a: Tenant, queue
     assert condition(body, "Autoscaled")["status"] == "True"
     _wake(a, name, queue, OTHER)
     a.check(name, OTHER)
+    a.delete(name)
+    a.cluster.wait_gone("ScaledObject", name, a.namespace)
 
 
-def _wake(a: Tenant, name: str, queue: Queue, model=MODEL) -> float:
+def _wake(a: Tenant, name: str, queue: Queue, model: Model = MODEL) -> float:
     """Let one wait, and return the seconds until a pod has answered."""
     started = time.monotonic()
     queue.put(1)
