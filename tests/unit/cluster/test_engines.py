@@ -1,6 +1,6 @@
 """The engines' manifests: brought together whole, and fit for what the operator makes."""
 
-import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from devcluster.kubernetes.certificates import make_certificates
 from devcluster.paths import find_paths
 from modelport_operator import names
 from modelport_operator.plan.progress import Stage
+from modelport_operator.plan.serving import network
 
 PROMETHEUS = f"localhost/modelport/prometheus@sha256:{'0' * 64}"
 
@@ -66,17 +67,32 @@ def test_what_is_there_is_replaced_and_certificates_stay(paths):
     assert not Path(f"{folder}.new").exists()
 
 
+def pod(labels, *ports, phase="Running"):
+    containers = [{"name": "main", "ports": [{"name": name, "containerPort": port} for name, port in ports]}]
+    metadata = {"name": "any", "namespace": "ml", "labels": labels}
+    return {"metadata": metadata, "spec": {"containers": containers}, "status": {"phase": phase, "podIP": "10.0.0.7"}}
+
+
 def test_prometheus_finds_servers_and_operator_by_the_labels_and_ports_that_they_have():
-    config = yaml.safe_load((programs.ENGINES / "prometheus" / "scraping.yaml").read_text())
-    (job,) = config["scrape_configs"]
-    labels = names.labels("any", Stage.SERVE)
-    label, _, value = job["kubernetes_sd_configs"][0]["selectors"][0]["label"].partition("=")
-    assert labels[label] == value
-    (rule,) = (rule for rule in job["relabel_configs"] if len(rule.get("source_labels", [])) == 2)
-    assert rule["source_labels"][0].endswith(re.sub(r"\W", "_", names.STAGE_LABEL))
-    assert re.fullmatch(rule["regex"], f"{labels[names.STAGE_LABEL]};http")
-    assert re.fullmatch(rule["regex"], ";metrics")
-    assert not re.fullmatch(rule["regex"], f"{labels[names.STAGE_LABEL]};grpc")
+    discovery = runpy.run_path(str(programs.ENGINES / "prometheus" / "discovery.py"))
+    label, _, value = discovery["LABEL"].partition("=")
+    serve, job = (names.labels("any", stage) for stage in (Stage.SERVE, Stage.CONVERT))
+    assert serve[label] == value
+    assert discovery["STAGE"] == names.STAGE_LABEL
+    ports = tuple(network.PORTS.items())
+    found = discovery["targets"](
+        [
+            pod(serve, *ports),
+            pod({label: value}, ("metrics", 9090), ("liveness", 8080)),
+            pod(serve, *ports, phase="Pending"),
+            pod(job, *ports),
+        ]
+    )
+    labels = {"namespace": "ml", "pod": "any"}
+    assert list(found) == [
+        {"targets": [f"10.0.0.7:{network.PORTS['http']}"], "labels": labels},
+        {"targets": ["10.0.0.7:9090"], "labels": labels},
+    ]
 
 
 def test_engines_are_for_the_embedded_cluster_alone(paths):
