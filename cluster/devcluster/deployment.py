@@ -4,6 +4,7 @@ The steps are the same everywhere; only the way in which images get to the nodes
 """
 
 import os
+import re
 from pathlib import Path
 
 from devcluster import binaries
@@ -30,6 +31,7 @@ CHART = REPOSITORY / "charts" / "modelport"
 RELEASE = "modelport"
 KIND_CLUSTER = "modelport"
 _REGISTRY_VARIABLE = "REGISTRY"
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 def provide_images(paths: Paths, cluster: str, names: list[str]) -> dict[str, str]:
@@ -144,7 +146,9 @@ def _name_by_digest(tag: str) -> str:
     reference = ""
     for node in run(["kind", "get", "nodes", "--name", KIND_CLUSTER]).split():
         ctr = ["docker", "exec", node, "ctr", "--namespace=k8s.io", "images"]
-        _, _, digest, *_ = run([*ctr, "list", f"name=={tag}"]).splitlines()[1].split()  # REF TYPE DIGEST SIZE …
-        reference = f"{tag.rpartition(':')[0]}@{digest}"
+        found = _DIGEST.search(run([*ctr, "list", f"name=={tag}"]))
+        if found is None:
+            raise MissingPrerequisiteError(f"expected node {node} to have {tag}, which was loaded, found it does not")
+        reference = f"{tag.rpartition(':')[0]}@{found[0]}"
         run([*ctr, "tag", "--force", tag, reference])
     return reference

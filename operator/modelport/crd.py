@@ -56,7 +56,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
         (
             path,
             f"self.uri.matches('{_URI}')",
-            f"{path}.uri: use s3://, https://, or http:// with a digest, and no credentials: name a Secret in secretRef",
+            f"{path}.uri: use s3://, https:// or http:// (`modelport push` uploads files); name credentials in secretRef",
         )
         for path in _LOCATIONS
     ),

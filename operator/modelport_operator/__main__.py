@@ -16,6 +16,7 @@ from modelport_operator.backoff import Backoff
 from modelport_operator.controller import watches
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Controller, Key
+from modelport_operator.controller.noticing import Noticed
 from modelport_operator.controller.optional import OptionalWatches
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.controller.reconciler import Reconciler
@@ -82,7 +83,7 @@ async def _run(settings: Settings, platform: Platform) -> None:
             note=metrics.reconciled,
         )
         metrics.queue_depth = lambda: len(queue)
-        await _serve(settings, controller, peers, OptionalWatches(kube, discovery, controller))
+        await _serve(settings, controller, peers, OptionalWatches(kube, discovery, controller, Noticed()))
 
 
 async def _serve(settings: Settings, controller: Controller, peers: PeerIndex, optional: OptionalWatches) -> None:

@@ -5,12 +5,12 @@ A watch goes on from the last change that it saw, so that what did not change is
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from modelport_operator.backoff import RECONCILES
 from modelport_operator.controller.controller import Controller, Key
-from modelport_operator.kube.client import Kube
+from modelport_operator.controller.noticing import Noticed
+from modelport_operator.kube.client import Kube, Object
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.errors import GoneError, KubeError, NotServedError
 from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
@@ -26,12 +26,13 @@ class OptionalWatches(NamedTuple):
     kube: Kube
     discovery: Discovery
     controller: Controller
+    noticed: Noticed
 
-    async def run(self, namespaces: Iterable[str]) -> None:
+    async def run(self, namespaces: tuple[str, ...]) -> None:
         """Watch until cancelled, in these namespaces, or in all if there are none."""
         async with asyncio.TaskGroup() as group:
             for kind in OPTIONAL_KINDS:
-                for namespace in tuple(namespaces) or ("",):
+                for namespace in namespaces or ("",):
                     group.create_task(self._watch(kind, namespace), name=f"{kind} {namespace}")
 
     async def _watch(self, kind: str, namespace: str) -> None:
@@ -45,7 +46,7 @@ class OptionalWatches(NamedTuple):
             try:
                 async for event in self.kube.watch(kind, namespace, labels=OWNED_SELECTOR, since=since):
                     since, failures = event["object"]["metadata"]["resourceVersion"], 0
-                    self._stir(event["type"], event["object"]["metadata"])
+                    self._stir(kind, event["type"], event["object"])
             except NotServedError:
                 self.discovery.note_lost(kind)
             except GoneError:
@@ -56,8 +57,8 @@ class OptionalWatches(NamedTuple):
                 logger.warning("a watch failed", extra={"kind": kind, "error": error.message, "again_in": pause})
             await asyncio.sleep(pause)
 
-    def _stir(self, change: str, meta: dict[str, object]) -> None:
-        labels = meta.get("labels")
-        name = labels.get(RESOURCE_LABEL) if isinstance(labels, dict) else None
-        if name and change != "BOOKMARK":
-            self.controller.stirred(Key(str(meta["namespace"]), name))
+    def _stir(self, kind: str, change: str, body: Object) -> None:
+        meta = body["metadata"]
+        name = meta.get("labels", {}).get(RESOURCE_LABEL)
+        if name and change != "BOOKMARK" and self.noticed.is_new(kind, change, body):
+            self.controller.stirred(Key(meta["namespace"], name))

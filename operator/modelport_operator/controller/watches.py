@@ -11,6 +11,7 @@ import kopf
 
 from modelport.api.base import GROUP, PLURAL, VERSION
 from modelport_operator.controller.controller import Controller, Key
+from modelport_operator.controller.noticing import Noticed
 from modelport_operator.kube.kinds import KINDS
 from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 from modelport_operator.peers import PeerIndex
@@ -56,9 +57,11 @@ def register(registry: kopf.OperatorRegistry, controller: Controller, peers: Pee
             peers.note(namespace or "", name, body)
         controller.stirred(Key(namespace or "", name))
 
-    async def child_changed(namespace: str | None, meta: kopf.Meta, **_: Any) -> None:
-        name = meta.get("labels", {}).get(RESOURCE_LABEL)  # a pod's owner is a Job: only the label leads here
-        if name:
+    noticed = Noticed()
+
+    async def child_changed(type: str | None, namespace: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
+        name = body.metadata.labels.get(RESOURCE_LABEL)  # a pod's owner is a Job: only the label leads here
+        if name and noticed.is_new(body.get("kind", ""), type, body):
             controller.stirred(Key(namespace or "", name))
 
     async def is_alive(**_: Any) -> str:

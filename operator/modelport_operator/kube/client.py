@@ -83,13 +83,19 @@ class Kube:
         return text
 
     async def watch(self, kind: str, namespace: str, *, labels: str, since: str = "") -> AsyncIterator[Object]:
-        """Yield what changes, from the objects that there are, or from a version, until the API server ends it.
+        """Yield what changes since a version, or first the objects that there are, until the API server ends it.
 
         Raises GoneError if that version is too old.
         """
-        query = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(_WATCH_SECONDS))]
-        query += [("labelSelector", labels), *([("resourceVersion", since)] if since else [])]
         path, rest = KINDS[kind].path(namespace), b""
+        if not since:
+            found = await self._call("get", path, label_selector=labels)
+            for each in found.get("items", []):
+                yield {"type": "ADDED", "object": each}
+            since = found["metadata"]["resourceVersion"]
+            yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": since}}}
+        query = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(_WATCH_SECONDS))]
+        query += [("labelSelector", labels), ("resourceVersion", since)]
         with _translating("watch", path):
             response = await self._client.request(
                 "get", path, serialize=False, query_params=query, _request_timeout=_WATCH_TIMEOUT

@@ -137,7 +137,12 @@ TABLE: tuple[Row, ...] = (
     Row(has_failed_for_good, "something failed, and trying again does not help", (), False, "Stalled"),
     Row(is_retrying, "something failed, and it is tried again", (RETRYING,), False, "Reconciling"),
     Row(job_is_under_way, "a Job is waited for", tuple(_UNDER_WAY.values())[:3], False, "Reconciling"),
-    Row(is_scaled_to_zero, "the verified artifact is stored, and no pod is asked for", ("ScaledToZero",), True),
+    Row(
+        is_scaled_to_zero,
+        "no pod is asked for, and the verified artifact is stored, or promoted and not tried yet",
+        ("ScaledToZero",),
+        True,
+    ),
     Row(is_serving, "the verified artifact answers, by one pod at least, and nothing older does", ("Serving",), True),
     Row(is_stored, "no serving is asked for, and the artifact is stored", ("Stored",), True),
     Row(deployment_is_rolling, "pods come or go", ("Deploying",), False, "Reconciling"),

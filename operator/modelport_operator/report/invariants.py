@@ -57,6 +57,14 @@ RULES: tuple[tuple[str, Rule], ...] = (
         ),
     ),
     (
+        "what is Ready without pods is woken by what says that it would",
+        lambda found, _status, _generation: (
+            "Autoscaled" not in found
+            or _holds(found, "Autoscaled")
+            or not (_holds(found, "Ready") and found["Ready"].reason == "ScaledToZero")
+        ),
+    ),
+    (
         "what is verified was judged",
         lambda found, status, _generation: (
             not _holds(found, "Verified") or (status.verification is not None and bool(status.verification.judged))

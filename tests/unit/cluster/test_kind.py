@@ -3,6 +3,7 @@
 import pytest
 
 from devcluster import deployment
+from devcluster.errors import MissingPrerequisiteError
 from devcluster.images.declarations import Image
 
 DIGEST = f"sha256:{'d' * 64}"
@@ -10,6 +11,12 @@ IMAGE = Image(name="operator", dockerfile="images/operator/Dockerfile", base="",
 LISTED = """REF                              TYPE                                       DIGEST     SIZE      PLATFORMS   LABELS
 {tag} application/vnd.oci.image.manifest.v1+json {digest} 100.0 MiB linux/amd64 io.cri-containerd.image=managed
 """
+
+
+def test_an_image_that_a_node_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployment, "run", lambda command: "one\n" if "nodes" in command else "REF TYPE DIGEST\n")
+    with pytest.raises(MissingPrerequisiteError, match="node one to have localhost/modelport/operator:1"):
+        deployment._name_by_digest("localhost/modelport/operator:1")
 
 
 def test_every_node_knows_an_image_by_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
 """What the autoscaler says of itself: the condition Autoscaled is True by its own word alone."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from modelport.api.reasons import ADVICE, Reason
+from modelport.encoding import key_of
 from modelport_operator.facts import Observed
 from modelport_operator.plan.serving.scaling import HPA, lacks_prometheus, scaler_of
 from modelport_operator.plan.serving.served import Served
@@ -38,6 +40,17 @@ def autoscaled(served: Served, observed: Observed) -> Autoscaled | None:
     if found:
         return found
     return Autoscaled(None, NOT_REPORTED, f"the {kind} has not reported yet")
+
+
+def worth_telling(body: Mapping[str, Any]) -> str:
+    """Return a key of what is told of an autoscaler, and of what it is asked for.
+
+    The rest of its status, such as what it measured last, changes every few seconds.
+    """
+    conditions = (body.get("status") or {}).get("conditions") or []
+    told = [[each.get(name) for name in ("type", "status", "reason")] for each in conditions]
+    meta = body["metadata"]
+    return key_of([meta.get("uid"), meta.get("deletionTimestamp"), body.get("spec"), told])
 
 
 def _lacks(reason: Reason, message: str) -> Autoscaled:

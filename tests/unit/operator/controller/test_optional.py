@@ -11,6 +11,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from modelport_operator.backoff import Backoff
 from modelport_operator.controller import optional
 from modelport_operator.controller.controller import Controller, Key, Result
+from modelport_operator.controller.noticing import Noticed
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
@@ -21,7 +22,8 @@ PATH = "/apis/keda.sh/v1alpha1/scaledobjects"
 def change(version, name="net", *, kind="MODIFIED", namespace="team"):
     labels = {"modelport.dev/resource": name} if name else {}
     meta = {"name": name, "namespace": namespace, "resourceVersion": version, "labels": labels}
-    return json.dumps({"type": kind, "object": {"metadata": meta}}).encode() + b"\n"
+    spec = {"maxReplicaCount": int(version)}
+    return json.dumps({"type": kind, "object": {"metadata": meta, "spec": spec}}).encode() + b"\n"
 
 
 def error(code, reason):
@@ -34,13 +36,16 @@ class Scene:
 
     def __init__(self):
         self.has_kind, self.sent, self.asked = True, asyncio.Queue(), []
-        self.keys, self.came = [], asyncio.Event()
+        self.keys, self.came, self.items = [], asyncio.Event(), []
 
     async def handle(self, request):
         if not self.has_kind:
             return web.Response(status=404, text="404 page not found")
         if request.path == "/apis/keda.sh/v1alpha1":
             return web.json_response({"resources": [{"name": "scaledobjects"}]})
+        if "watch" not in request.query:
+            assert request.query["labelSelector"] == "app.kubernetes.io/managed-by=modelport-operator"
+            return web.json_response({"items": self.items, "metadata": {"resourceVersion": "5"}})
         self.asked.append((request.path, dict(request.query)))
         response = web.StreamResponse()
         await response.prepare(request)
@@ -73,7 +78,7 @@ async def scene(monkeypatch):
             kube = Kube(client)
             scene.discovery = Discovery(kube, OPTIONAL_KINDS, asked=Backoff(0.01, 0.02))
             scene.controller = Controller(scene.reconcile, queue=WorkQueue(), workers=1, resync=600)
-            scene.watches = optional.OptionalWatches(kube, scene.discovery, scene.controller)
+            scene.watches = optional.OptionalWatches(kube, scene.discovery, scene.controller, Noticed())
             working = asyncio.create_task(scene.controller.run())
             yield scene
             scene.sent.put_nowait(None)
@@ -102,8 +107,17 @@ async def test_changes_become_keys_and_a_watch_goes_on_where_it_ended(watching):
     (path, first), (_, second) = watching.asked
     assert path == PATH
     assert first["labelSelector"] == "app.kubernetes.io/managed-by=modelport-operator"
-    assert "resourceVersion" not in first
+    assert first["resourceVersion"] == "5", "that of the list"
     assert second["resourceVersion"] == "9"
+
+
+async def test_what_is_there_at_the_start_becomes_keys(scene):
+    scene.items = [json.loads(change("3", "there"))["object"], json.loads(change("4", ""))["object"]]
+    await scene.discovery.look()
+    running = asyncio.create_task(scene.watches.run(()))
+    assert await scene.wait() == [Key("team", "there")]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_version_that_is_too_old_begins_anew(watching):
@@ -114,7 +128,7 @@ async def test_a_version_that_is_too_old_begins_anew(watching):
     watching.sent.put_nowait(None)
     watching.sent.put_nowait(change("90", "again"))
     assert await watching.wait() == [Key("team", "again")]
-    assert "resourceVersion" not in watching.asked[1][1]
+    assert {query["resourceVersion"] for _, query in watching.asked} == {"5"}
 
 
 async def test_a_failing_api_server_is_asked_again_and_nothing_is_lost(watching):
