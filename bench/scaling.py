@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kubernetes.client.exceptions import ApiException
 from serving.places import RESULTS, machine, today
 
 from devcluster.errors import ClusterError, ClusterNotRunningError
@@ -40,6 +41,8 @@ MODEL = onnx_mlp(60)
 LIGHT, HEAVY = 2, 8
 """Loops over each protocol, REST and gRPC."""
 POLLING_SECONDS = 5
+LONGEST_SECONDS = 300
+"""How long a pod, or its end, is waited for."""
 RANGE = {"minReplicas": 1, "maxReplicas": 3, "stabilizationSeconds": 0, "pollingSeconds": POLLING_SECONDS}
 STEPS = {
     "cpu": {"resources": {"requests": {"cpu": "50m"}}, "autoscaling": RANGE | {"cpuUtilization": 80}},
@@ -114,7 +117,7 @@ def measure_steps(tenant: Tenant, name: str, repeats: int) -> Result:
     tenant.ready(resource)
     found: dict[str, list[float]] = {"untilCreated": [], "untilReady": []}
     for _ in range(repeats):
-        wait_replicas(tenant, resource, 1, seconds=300)
+        wait_replicas(tenant, resource, 1, seconds=LONGEST_SECONDS)
         started = time.monotonic()
         with _next_pod(tenant, resource) as pods, tenant.client.asking({resource: MODEL}, together=HEAVY):
             start = pods.result()
@@ -135,7 +138,7 @@ def measure_wakes(tenant: Tenant, repeats: int) -> Result:
         tenant.apply(name, tenant.source(MODEL), serving={"autoscaling": scaling | {"cooldownSeconds": 5}})
         tenant.ready(name)
         for _ in range(repeats):
-            wait_replicas(tenant, name, 0, seconds=300)
+            wait_replicas(tenant, name, 0, seconds=LONGEST_SECONDS)
             with _next_pod(tenant, name) as pods:
                 started = time.monotonic()
                 queue.put(1)
@@ -165,7 +168,16 @@ class _Pods(threading.Thread):
 
     def run(self) -> None:
         created: dict[str, float] = {}
-        for _, pod in self._tenant.cluster.watch("Pod", NAMESPACE, seconds=300, label_selector=self._selector):
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while self._start is None and time.monotonic() < deadline:
+            try:
+                self._watch(created)
+            except ApiException:  # the API server's cache may lag behind what it told
+                time.sleep(0.1)
+
+    def _watch(self, created: dict[str, float]) -> None:
+        watch = self._tenant.cluster.watch("Pod", NAMESPACE, seconds=10, label_selector=self._selector)
+        for _, pod in watch:
             uid = pod["metadata"]["uid"]
             if uid in self._known:
                 continue
@@ -178,7 +190,9 @@ class _Pods(threading.Thread):
         """Wait for the pod to be Ready. Raises ClusterError where none came."""
         self.join()
         if self._start is None:
-            raise ClusterError(f"expected a new pod of {self._selector} to be Ready within 300 s, found none")
+            raise ClusterError(
+                f"expected a new pod of {self._selector} to be Ready within {LONGEST_SECONDS} s, found none"
+            )
         return self._start
 
     def _find(self) -> list[Result]:
