@@ -31,6 +31,7 @@ ORDER = (
     "frameworks",
     "reuse",
     "serving",
+    "autoscaling",
     "manifests",
     "failures",
     "isolation",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 SYSTEM = "modelport-system"
 OPERATOR = "app.kubernetes.io/name=modelport,app.kubernetes.io/component=operator"
-CHILD_KINDS = ("Job", "Deployment", "Service", "Pod")
+CHILD_KINDS = ("Job", "Deployment", "HorizontalPodAutoscaler", "Service", "Pod")
 LOG_LINES = "40"
 
 
