@@ -245,6 +245,13 @@ class Status(StatusPart, frozen=True, kw_only=True):
             max_length=4,
         ),
     ] = []
+    last_handled_retry_at: Annotated[
+        str,
+        Meta(
+            description="Value of the annotation modelport.dev/retry that was acted on last: the same asks for nothing again.",
+            max_length=64,
+        ),
+    ] = ""
 
 
 def read_status(body: object) -> Status:

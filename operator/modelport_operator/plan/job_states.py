@@ -65,6 +65,8 @@ class Memory(NamedTuple):
     now: float
     retries: int
     """How often a step that crashes is tried again."""
+    asked: bool = False
+    """Whether the user asks for another attempt now."""
 
     def failure_of(self, trouble: Trouble, *, attempts: int, retryable: bool | None = None) -> Failure:
         """Return the failure that `trouble` makes; a log tail that is gone by now is remembered."""
@@ -75,9 +77,11 @@ class Memory(NamedTuple):
         return failure
 
 
-def remember(failures: Sequence[Failure], *, stage: str, key: str, now: float, retries: int) -> Memory:
+def remember(
+    failures: Sequence[Failure], *, stage: str, key: str, now: float, retries: int, asked: bool = False
+) -> Memory:
     """Return the memory of the work with this key."""
-    return Memory(stage, key, next((each for each in failures if each.key == key), None), now, retries)
+    return Memory(stage, key, next((each for each in failures if each.key == key), None), now, retries, asked)
 
 
 def state_of(job: Job | None, memory: Memory) -> JobState:
@@ -89,6 +93,9 @@ def state_of(job: Job | None, memory: Memory) -> JobState:
         return JobState(results=results, attempt=job.attempt)
     ended = _ended(job)
     if ended and _is_final(job, ended, memory):
+        if memory.asked:
+            again = memory.failure_of(ended, attempts=job.attempt, retryable=True)
+            return JobState(start=True, replaces=job, failure=again, attempt=job.attempt + 1)
         failure = memory.failure_of(ended, attempts=job.attempt)
         return JobState(failure=failure, attempt=job.attempt, is_idle=_dead_step(job) is not None)
     if job.failed or job.complete or _dead_step(job):
@@ -112,7 +119,10 @@ def results_of(pod: Pod, stage: str) -> dict[str, StepResult] | None:
 def _without_job(memory: Memory) -> JobState:
     before = memory.failure
     if before and not before.retryable:
-        return JobState(failure=before)
+        if not memory.asked:
+            return JobState(failure=before)
+        # what is asked for is remembered as what is tried again, whether or not the Job can be made now
+        before = msgspec.structs.replace(before, retryable=True)
     return JobState(start=True, failure=before, attempt=before.attempts + 1 if before else 1)
 
 
@@ -147,7 +157,7 @@ def _dead_step(job: Job) -> Termination | None:
 def _finished(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     """Make a Job that ended without results anew, after a time that grows."""
     wait = 0.0
-    if ended or job.attempt > 1:
+    if (ended or job.attempt > 1) and not memory.asked:
         dead = _dead_step(job)
         end = job.finished or (dead.finished if dead else None) or job.created
         wait = end + _pause(job, ended, memory) - memory.now

@@ -61,6 +61,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     look_again: float | None = None
     trouble: Trouble | None = None
     """What keeps pods from answering that the Deployment has beside those that do."""
+    handled_retry: str = ""
+    """The value of the retry annotation that this acts on."""
 
 
 def make_plan(resource: ModelConversion, observed: Observed, platform: Platform) -> Plan:
@@ -93,6 +95,7 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
         replicas=resource.spec.serving.replicas if resource.spec.serving else None,
         look_again=_look_again(progress, rollout, observed),
         trouble=trouble,
+        handled_retry=case.asked_retry,
     )
 
 
