@@ -23,7 +23,6 @@ from unit.operator.scenes import (
     with_status,
 )
 
-
 ASKED = "2027-01-15T08:00:00Z"
 
 
