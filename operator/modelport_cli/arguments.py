@@ -60,6 +60,8 @@ Context = Annotated[
     str | None,
     Parameter(help="Context of the kubeconfig; the current one if not given.", completer=complete_contexts),
 ]
+Manifest = Annotated[Path, Parameter(name="FILE", allow_leading_hyphen=True)]
+"""A file, or `-`."""
 Values = Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)]
 OperatorNamespace = Annotated[str, Parameter(completer=complete_namespaces)]
 SourceFormat = Annotated[str, Parameter(completer=complete_sources)]

@@ -6,11 +6,12 @@ import sys
 import msgspec
 import pytest
 
-from modelport_cli.__main__ import COMMANDS
+from modelport_cli.application import COMMANDS as BY_NEED
 
 from .manifests import pnet
 
 pytestmark = pytest.mark.processes
+COMMANDS = BY_NEED["offline"] | BY_NEED["cluster"]
 
 
 def modelport(*arguments, **variables):
@@ -74,6 +75,10 @@ def test_plan_and_formats_as_json(manifest):
         (["plan", "none.yaml"], "none.yaml: No such file", "manifest"),
         (["convert"], "convert", "--help"),
         (["get", "--watch"], "--watch: expected the NAME", ""),
+        (["diff", "none.yaml"], "none.yaml: No such file", "manifest"),
+        (["render"], "requires an argument", "modelport render --help"),
+        (["completion", "tcsh"], "tcsh", "modelport completion --help"),
+        (["logs", "net", "-p", "-f"], "--previous: expected no --follow", ""),
         (["run", "none.yaml"], "--output", "modelport run --help"),
     ],
 )

@@ -6,17 +6,16 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from cyclopts import Parameter
 
 from modelport.api.base import KIND
 from modelport_cli import console
 from modelport_cli.access.cluster import Body, Cluster, connect, understand
 from modelport_cli.access.objects import list_objects
 from modelport_cli.access.operators import read_platform
-from modelport_cli.arguments import Context, Namespace, OperatorNamespace, Values
+from modelport_cli.arguments import Context, Manifest, Namespace, OperatorNamespace, Values
 from modelport_cli.errors import FORESEEN, CommandError, Exit, UsageError, describe
 from modelport_cli.manifest import load_body, read_documents
 from modelport_cli.previews.changes import Difference, Edit, compare
@@ -28,7 +27,7 @@ from modelport_operator.platforms import Platform
 
 
 def diff(
-    manifest: Annotated[Path, Parameter(name="FILE")],
+    manifest: Manifest,
     /,
     *,
     live: Path | None = None,

@@ -1,18 +1,16 @@
 """`modelport render`: the objects that the operator would make of a manifest."""
 
 import sys
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from cyclopts import Parameter
 from ruamel.yaml import YAML
 
 from modelport.api.resource import ModelConversion
 from modelport_cli import console
 from modelport_cli.access.cluster import connect
 from modelport_cli.access.operators import read_platform
-from modelport_cli.arguments import Context, Namespace, OperatorNamespace, Values
+from modelport_cli.arguments import Context, Manifest, Namespace, OperatorNamespace, Values
 from modelport_cli.errors import UsageError
 from modelport_cli.manifest import load_body
 from modelport_cli.previews.edits import apply, namespace_in
@@ -25,7 +23,7 @@ _HEADER = "# What the operator makes of {name}. Digests and uids of zeros are no
 
 
 def render(
-    manifest: Annotated[Path, Parameter(name="FILE")],
+    manifest: Manifest,
     /,
     *,
     values: Values = (),

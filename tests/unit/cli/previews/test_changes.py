@@ -166,7 +166,7 @@ def test_settings_that_cannot_be_the_operators_are_refused():
     case, _jobs, live = served(SERVED)
     other = msgspec.structs.replace(PLATFORM, cpu_level="x86-64-v4")
     edit = Edit(case, with_spec(case, SERVED | {"serving": {"replicas": 3}}), Observed(now=NOW, deployment=live), other)
-    with pytest.raises(CommandError, match="expected the settings of the operator.* Verify would run") as refused:
+    with pytest.raises(CommandError, match=r"expected the settings of the operator.* Verify would run") as refused:
         compare(edit)
     assert "--values" in refused.value.hint
 
