@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from chart.rendering import CHART, DECLARED, IMAGES, NAMESPACE, STORE, Body, only, pods
+from modelport_cli.previews.settings import VARIABLES, environment_of
 from modelport_operator.settings import Settings
 
 Render = Callable[..., list[Body]]
@@ -104,6 +105,18 @@ def test_users_get_no_right_to_write_the_status(render: Render) -> None:
     assert all("status" not in resource for role in roles for _, resource in rights(role))
     view = next(role for role in roles if "rbac.authorization.k8s.io/aggregate-to-view" in role["metadata"]["labels"])
     assert rights(view) == {("modelport.dev", "modelconversions"): {"get", "list", "watch"}}
+
+
+def test_the_command_line_reads_values_as_the_chart_does(render: Render) -> None:
+    given: Body = {
+        "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
+        "operator": {"cpuLevel": "x86-64-v3", "jobTTLSeconds": 60, "clusterDomain": "corp.example"},
+        "serving": {"telemetry": {"otlpEndpoint": "http://collector:4317"}},
+    }
+    container = only(render(**given), "Deployment", "modelport-operator")["spec"]["template"]["spec"]["containers"][0]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    assert environment_of(given).items() <= variables.items()
+    assert environment_of(given).keys() == {*VARIABLES, "MODELPORT_IMAGE_PULL_SECRETS"}
 
 
 def test_namespaced_install_has_no_right_cluster_wide(render: Render) -> None:
