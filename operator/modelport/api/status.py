@@ -50,9 +50,7 @@ class SourceStatus(StatusPart, frozen=True, kw_only=True):
     ]
     format: Annotated[str, Meta(description="Format, given or detected.", max_length=64)]
     size_bytes: Annotated[int, Meta(description="Size of the source in bytes.")]
-    signature: Annotated[
-        Signature | None, Meta(description="Inputs and outputs, where the format tells: name, dtype and shape of each.")
-    ] = None
+    signature: Annotated[Signature | None, Meta(description="Inputs and outputs, where the format tells.")] = None
 
 
 class ArtifactStatus(StatusPart, frozen=True, kw_only=True):
@@ -201,9 +199,7 @@ class RefusedPath(StatusPart, frozen=True, kw_only=True):
 class Failure(StatusPart, frozen=True, kw_only=True):
     """What went wrong, and what to do about it."""
 
-    key: Annotated[
-        str, Meta(description="Hash of what failed; the same work is not tried again until it changes.", max_length=64)
-    ]
+    key: Annotated[str, Meta(description="Hash of what failed: the same is not tried again.", max_length=64)]
     stage: Annotated[str, Meta(description="Import, Convert, Verify or Serve.", max_length=32)]
     step: Annotated[str, Meta(description="Step that failed.", max_length=32)] = ""
     reason: Annotated[str, Meta(description="Cause, one of a closed set.", max_length=64)]
@@ -241,14 +237,14 @@ class Status(StatusPart, frozen=True, kw_only=True):
     failures: Annotated[
         list[Failure],
         Meta(
-            description="How Jobs failed that are still wanted: whatever else goes wrong, attempts count on.",
+            description="How Jobs failed that are still wanted, with their attempts.",
             max_length=4,
         ),
     ] = []
     last_handled_retry_at: Annotated[
         str,
         Meta(
-            description="Value of the annotation modelport.dev/retry that was acted on last: the same asks for nothing again.",
+            description="Value of modelport.dev/retry that was acted on last.",
             max_length=64,
         ),
     ] = ""

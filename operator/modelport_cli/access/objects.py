@@ -18,11 +18,15 @@ _FOLLOW_SECONDS = 86_400
 
 
 def list_objects(cluster: Cluster, name: str) -> list[Body]:
-    """Return what there is of a resource, and the other resources of its namespace, whose artifacts it may reuse."""
+    """Return what there is of a resource, and the resources of its namespace, whose artifacts it may reuse."""
+    return [*({**body, "kind": KIND} for body in list_resources(cluster)), *list_children(cluster, name)]
+
+
+def list_children(cluster: Cluster, name: str) -> list[Body]:
+    """Return what may be of a resource: Jobs and pods by their labels, Deployment and Service by their name."""
     core, apps = client.CoreV1Api(cluster.connection), client.AppsV1Api(cluster.connection)
     named = {"field_selector": f"metadata.name={name}"}
     return [
-        *({**body, "kind": KIND} for body in list_resources(cluster)),
         *list_jobs(cluster, name),
         *_listed(cluster, "Deployment", apps.list_namespaced_deployment, **named),
         *_listed(cluster, "Service", core.list_namespaced_service, **named),

@@ -86,11 +86,11 @@ def compare(edit: Edit) -> Difference:
     known = live.status.source.digests if live and live.status.source else {}
     same, other = (foresee(edited, edit.observed, edit.platform, bytes_of=found) for found in (known, {}))
     changes = list(_changes(edit, before, same))
-    told = {(each.act, *each.path) for each in changes}
+    told = {(each.act, each.detail) for each in changes}
     changes += [
         msgspec.structs.replace(each, if_bytes_differ=True)
         for each in _changes(edit, before, other)
-        if (each.act, *each.path) not in told
+        if (each.act, each.detail) not in told
     ]
     order = list(Act)
     return Difference(
@@ -182,9 +182,9 @@ def _serving(edit: Edit, before: Foreseen | None, after: Foreseen) -> Iterator[C
     old = _served(before)
     for each, body in new.items() if old else ():
         if body["kind"] != "Deployment" and body != old.get(each):
-            yield Change(act=Act.APPLY, detail=f"{each} is {'changed' if each in old else 'made'}", path=[each])
+            yield Change(act=Act.APPLY, detail=f"{each} is {'changed' if each in old else 'made'}")
     for each in old.keys() - new.keys() if new else ():
-        yield Change(act=Act.APPLY, detail=f"{each} is deleted", path=[each])
+        yield Change(act=Act.APPLY, detail=f"{each} is deleted")
     yield from _scale(before, after)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -35,12 +36,20 @@ def test_version():
     assert modelport("--version").stdout.strip() == __import__("modelport").__version__
 
 
+def test_kubectl_finds_its_plugin():
+    plugin = Path(sys.executable).with_name("kubectl-modelport")
+    ended = subprocess.run([plugin, "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout == modelport("--version").stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_that_describes_each_parameter(command):
     ended = modelport(command, "--help")
     assert ended.returncode == 0
     assert ended.stderr == ""
-    assert f"Usage: modelport {command}" in ended.stdout
+    usage, _, text = ended.stdout.partition("\n")
+    assert usage.startswith(f"Usage: modelport {command}")
+    assert f"modelport {command}" in text, "an example"
 
 
 def test_the_list_has_a_summary_for_each_command_and_help_has_more():

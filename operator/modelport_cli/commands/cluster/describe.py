@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from modelport_cli import console
 from modelport_cli.access.cluster import connect, read_resource, understand
-from modelport_cli.access.objects import list_events, list_objects
+from modelport_cli.access.objects import list_children, list_events
 from modelport_cli.arguments import Context, Name, Namespace
 from modelport_cli.views.description import children_of, description
 
@@ -22,6 +22,6 @@ def describe(name: Name, /, *, namespace: Namespace = None, context: Context = N
     cluster = connect(namespace, context)
     body = read_resource(cluster, name)
     resource = understand(body)
-    children = children_of(list_objects(cluster, name), uid=resource.metadata.uid)
+    children = children_of(list_children(cluster, name), uid=resource.metadata.uid)
     events = list_events(cluster, [resource.metadata.uid, *(child["metadata"]["uid"] for child in children)])
     console.print_table(description(resource, body, children, events, now=datetime.now(UTC)))

@@ -27,6 +27,8 @@ def get(
 ) -> int:
     """List the ModelConversions of a namespace, or show the stages of one.
 
+        modelport get pnet -w -n modelport-demo
+
     Parameters
     ----------
     name

@@ -77,6 +77,13 @@ def _print(cluster: Cluster, log: Log, *, follow: bool = False) -> None:
         _print_line(log.label, line)
 
 
+def _print_until_gone(cluster: Cluster, log: Log) -> None:
+    try:
+        _print(cluster, log, follow=True)
+    except CommandError as error:  # others go on
+        console.print_line(error.message)
+
+
 def _print_line(label: str, line: str) -> None:
     # what a model prints must not speak to the terminal
     print(f"{label} | {''.join(each for each in line if each == chr(9) or each.isprintable())}", flush=True)
@@ -148,7 +155,7 @@ def _follow_servers(cluster: Cluster, name: str, step: str | None) -> int:
         found = list(list_server_logs(list_jobs(cluster, name), step=step, previous=False))
         for log in found:
             if log.has_begun and log.key not in readers:
-                readers[log.key] = Thread(target=_print, args=(cluster, log), kwargs={"follow": True}, daemon=True)
+                readers[log.key] = Thread(target=_print_until_gone, args=(cluster, log), daemon=True)
                 readers[log.key].start()
         if not found and not any(reader.is_alive() for reader in readers.values()):
             return Exit.DONE

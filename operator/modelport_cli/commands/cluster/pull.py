@@ -24,6 +24,8 @@ def pull(
 ) -> None:
     """Fetch a verified artifact from the namespace's store and check every file; a second call goes on.
 
+        modelport pull pnet artifact -n modelport-demo
+
     Parameters
     ----------
     name

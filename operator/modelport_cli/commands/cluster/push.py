@@ -35,6 +35,8 @@ def push(
     The same content goes to the same place: what is there already is not sent again. A store inside the cluster is
     reached through `kubectl port-forward` ($KUBECTL).
 
+        modelport push net.onnx -n modelport-demo
+
     Parameters
     ----------
     paths

@@ -59,6 +59,8 @@ def convert(
 ) -> int:
     """Convert and verify a model without a cluster or a manifest; print the manifest that does the same on a cluster.
 
+        modelport convert net.h5 --to onnx --output net-onnx
+
     Parameters
     ----------
     file

@@ -15,6 +15,8 @@ from modelport_cli.views.graph import HEADERS, draw_graph
 def formats(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Draw formats, trust, paths and runtimes as one graph, and list what the formats and options are.
 
+        modelport formats
+
     Parameters
     ----------
     json

@@ -39,6 +39,8 @@ class PlannedStep(NamedTuple):
 def plan(manifest: Path, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Check a manifest offline and print the path, the steps and the runtime it leads to.
 
+        modelport plan pnet.yaml
+
     Parameters
     ----------
     manifest
