@@ -13,7 +13,7 @@ from modelport_cli.previews.foreseeing import Foreseen, ForeseenJob, foresee
 from modelport_cli.views.stages import is_ready
 from modelport_operator.facts import Observed
 from modelport_operator.plan.progress import Stage
-from modelport_operator.plan.rollout import Rollout, is_applied
+from modelport_operator.plan.rollout import Rollout
 from modelport_operator.platforms import Platform
 
 
@@ -199,7 +199,7 @@ def _differs(edit: Edit, had: Rollout | None, wanted: Rollout) -> bool:
     if had:
         return msgspec.structs.replace(had, storage=wanted.storage) != wanted  # which no pod is changed for
     if edit.observed.deployment:
-        return not is_applied(wanted, edit.observed.deployment)
+        return edit.observed.deployment.serving_key != wanted.key
     served = edit.live.status.serving if edit.live else None
     return served is None or (served.artifact_digest, served.image) != (wanted.digest, wanted.image)
 

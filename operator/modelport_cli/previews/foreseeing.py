@@ -52,11 +52,11 @@ class Foreseen(NamedTuple):
 def foresee(
     resource: ModelConversion, observed: Observed, platform: Platform, *, bytes_of: Mapping[Role, str] | None = None
 ) -> Foreseen:
-    """Return what becomes of the resource with nothing served yet.
+    """Return what becomes of the resource where nothing serves yet, so that all that is to serve is made.
 
     `bytes_of` are the digests that an Import is supposed to find where the spec states none.
     """
-    observed = msgspec.structs.replace(observed, deployment=None, service=None)
+    observed = msgspec.structs.replace(observed, deployment=None)
     jobs: list[ForeseenJob] = []
     for _ in range(_MOST_JOBS):
         plan = make_plan(resource, observed, platform)

@@ -8,32 +8,29 @@ from modelport_operator import reading
 from modelport_operator.facts import Observed
 
 Body = dict[str, Any]
+_SERVING = ("Deployment", "Service")
 
 
 def observe(objects: Iterable[Body], *, name: str, uid: str, now: float) -> Observed:
-    """Return what is observed of a resource among the objects of its namespace; times are seconds since the epoch."""
+    """Return what is observed of a resource among the objects of its namespace; `now` is in seconds since the epoch.
+
+    Of what serves beside the Deployment only whose it is counts: a plan is foreseen as if it were not there.
+    """
     found = list(objects)
     pods = [(reading.job_of(body), reading.pod(body)) for body in _of(found, "Pod")]
     jobs = [body for body in _of(found, "Job") if reading.is_controlled_by(body, uid)]
-    named = {kind: [body for body in _of(found, kind) if body["metadata"]["name"] == name] for kind in _SERVING}
-    owned = {
-        kind: next((body for body in bodies if reading.is_controlled_by(body, uid)), None)
-        for kind, bodies in named.items()
-    }
-    deployment, service = owned["Deployment"], owned["Service"]
+    named = [body for kind in _SERVING for body in _of(found, kind) if body["metadata"]["name"] == name]
+    own = [body for body in named if reading.is_controlled_by(body, uid)]
+    deployment = next(iter(_of(own, "Deployment")), None)
     return Observed(
         now=now,
         jobs=tuple(
             reading.job(body, [pod for owner, pod in pods if owner == body["metadata"]["uid"]]) for body in jobs
         ),
         deployment=reading.deployment(deployment) if deployment else None,
-        service=reading.service(service) if service else None,
-        foreign=tuple(f"{kind} {name}" for kind, bodies in named.items() if bodies and owned[kind] is None),
+        foreign=tuple(f"{body['kind']} {name}" for body in named if body not in own),
         peers=tuple(reading.peer(body) for body in _of(found, KIND) if body["metadata"]["name"] != name),
     )
-
-
-_SERVING = ("Deployment", "Service")
 
 
 def _of(objects: list[Body], kind: str) -> list[Body]:

@@ -84,3 +84,10 @@ def test_a_namespace_that_is_not_the_manifests_is_refused(cli, manifest, tmp_pat
     found = cli("diff", path, "-n", "team")
     assert found.status == 2
     assert "--namespace: expected vision" in found.err
+
+
+def test_a_name_that_is_taken_is_told(cli, api, operator, manifest):
+    api.put("Service", "new", {"spec": {}})
+    found = cli("diff", manifest(SERVED, name="new"))
+    assert found.status == 1
+    assert "NameConflict: expected Service new to be free" in found.out
