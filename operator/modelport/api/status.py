@@ -50,7 +50,9 @@ class SourceStatus(StatusPart, frozen=True, kw_only=True):
     ]
     format: Annotated[str, Meta(description="Format, given or detected.", max_length=64)]
     size_bytes: Annotated[int, Meta(description="Size of the source in bytes.")]
-    signature: Annotated[Signature | None, Meta(description="Inputs and outputs, where the format tells.")] = None
+    signature: Annotated[
+        Signature | None, Meta(description="Inputs and outputs, where the format tells: name, dtype and shape of each.")
+    ] = None
 
 
 class ArtifactStatus(StatusPart, frozen=True, kw_only=True):
@@ -182,6 +184,10 @@ class ServingStatus(StatusPart, frozen=True, kw_only=True):
     replicas: Annotated[int, Meta(description="Number of pods.")] = 0
     ready_replicas: Annotated[int, Meta(description="Number of pods that answer.")] = 0
     selector: Annotated[str, Meta(description="Label selector of the pods, for autoscalers.", max_length=512)] = ""
+    has_answered: Annotated[
+        bool,
+        Meta(description="Whether a pod of this artifact has ever been ready; not where it came while scaled to zero."),
+    ] = False
 
 
 class RefusedPath(StatusPart, frozen=True, kw_only=True):
@@ -199,7 +205,9 @@ class RefusedPath(StatusPart, frozen=True, kw_only=True):
 class Failure(StatusPart, frozen=True, kw_only=True):
     """What went wrong, and what to do about it."""
 
-    key: Annotated[str, Meta(description="Hash of what failed: the same is not tried again.", max_length=64)]
+    key: Annotated[
+        str, Meta(description="Hash of what failed; the same work is not tried again until it changes.", max_length=64)
+    ]
     stage: Annotated[str, Meta(description="Import, Convert, Verify or Serve.", max_length=32)]
     step: Annotated[str, Meta(description="Step that failed.", max_length=32)] = ""
     reason: Annotated[str, Meta(description="Cause, one of a closed set.", max_length=64)]
@@ -217,7 +225,7 @@ class Status(StatusPart, frozen=True, kw_only=True):
     conditions: Annotated[
         list[Condition],
         Meta(
-            description="Ready, Reconciling or Stalled (kstatus), Imported, Converted, Verified, Available.",
+            description="Ready, Reconciling or Stalled (kstatus), Imported, Converted, Verified, Available, Autoscaled.",
             max_length=16,
             extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
@@ -237,14 +245,14 @@ class Status(StatusPart, frozen=True, kw_only=True):
     failures: Annotated[
         list[Failure],
         Meta(
-            description="How Jobs failed that are still wanted, with their attempts.",
+            description="How Jobs failed that are still wanted: whatever else goes wrong, attempts count on.",
             max_length=4,
         ),
     ] = []
     last_handled_retry_at: Annotated[
         str,
         Meta(
-            description="Value of modelport.dev/retry that was acted on last.",
+            description="Value of modelport.dev/retry that was acted on last; not yet while that waits for its turn.",
             max_length=64,
         ),
     ] = ""

@@ -1,6 +1,7 @@
-"""The objects of one resource in the cluster: its Jobs, pods, Deployment and Service, their Events and logs.
+"""The objects of one resource in the cluster: its Jobs, pods, what serving consists of, their Events and logs.
 
-Rights needed: get and list on jobs, pods, deployments, services and events of the namespace, and get on pods/log.
+Rights needed: get and list on jobs, pods, deployments, services, poddisruptionbudgets, horizontalpodautoscalers and
+events of the namespace, and get on pods/log. Kinds that a cluster may lack, such as scaledobjects, are seen by who may.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ from kubernetes import client
 from modelport.api.base import KIND
 from modelport_cli.access.cluster import REQUEST_SECONDS, Body, Cluster, explained, list_resources
 from modelport_operator.names import MANAGED_BY_LABEL, MANAGER, RESOURCE_LABEL
+from modelport_operator.plan.serving.objects import OBJECTS, ServingObject
 
+_FORBIDDEN, _NOT_FOUND = 403, 404
 _FOLLOW_SECONDS = 86_400
 """How long a log that is followed may say nothing."""
 
@@ -23,14 +26,45 @@ def list_objects(cluster: Cluster, name: str) -> list[Body]:
 
 
 def list_children(cluster: Cluster, name: str) -> list[Body]:
-    """Return what may be of a resource: Jobs and pods by their labels, Deployment and Service by their name."""
-    core, apps = client.CoreV1Api(cluster.connection), client.AppsV1Api(cluster.connection)
-    named = {"field_selector": f"metadata.name={name}"}
-    return [
-        *list_jobs(cluster, name),
-        *_listed(cluster, "Deployment", apps.list_namespaced_deployment, **named),
-        *_listed(cluster, "Service", core.list_namespaced_service, **named),
-    ]
+    """Return what may be of a resource: Jobs and pods by their labels, what serving consists of by its name."""
+    return [*list_jobs(cluster, name), *(body for each in OBJECTS for body in _list_serving(cluster, each, name))]
+
+
+def list_lacking(cluster: Cluster) -> list[str]:
+    """Return the kinds of what serving may consist of that the cluster has not."""
+    return [each.kind for each in OBJECTS if each.is_optional and not _is_known(cluster, each)]
+
+
+def _is_known(cluster: Cluster, each: ServingObject) -> bool:
+    group, _, version = each.api_version.rpartition("/")
+    with explained(each.kind):
+        try:
+            found = client.CustomObjectsApi(cluster.connection).get_api_resources(
+                group, version, _request_timeout=REQUEST_SECONDS
+            )
+        except client.ApiException as error:
+            if error.status == _NOT_FOUND:
+                return False
+            raise
+    return any(resource.name == each.plural for resource in found.resources)
+
+
+def _list_serving(cluster: Cluster, each: ServingObject, name: str) -> list[Body]:
+    """Return the objects of a kind that have this name."""
+    group, _, version = each.api_version.rpartition("/")
+    api, core = client.CustomObjectsApi(cluster.connection), client.CoreV1Api(cluster.connection)
+
+    def call(namespace: str, **options: Any) -> Any:
+        try:
+            if group:
+                return api.list_namespaced_custom_object(group, version, namespace, each.plural, **options)
+            return core.list_namespaced_service(namespace, **options)
+        except client.ApiException as error:
+            if each.is_optional and error.status in {_FORBIDDEN, _NOT_FOUND}:
+                return None
+            raise
+
+    return _listed(cluster, each.kind, call, field_selector=f"metadata.name={name}")
 
 
 def list_jobs(cluster: Cluster, name: str) -> list[Body]:
@@ -85,5 +119,5 @@ def _listed(cluster: Cluster, kind: str, call: Callable[..., Any], **selectors: 
     """Return the objects that a call lists, each with its kind, which lists leave out."""
     with explained(f"{kind}s of namespace {cluster.namespace}"):
         response = call(cluster.namespace, **selectors, _preload_content=False, _request_timeout=REQUEST_SECONDS)
-        found = cast("Body", msgspec.json.decode(response.data))
+        found = cast("Body", msgspec.json.decode(response.data)) if response else {}
     return [body | {"kind": kind} for body in found.get("items") or []]

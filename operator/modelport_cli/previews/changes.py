@@ -116,6 +116,7 @@ def _changes(edit: Edit, before: Foreseen | None, after: Foreseen) -> Iterator[C
     yield from _jobs(edit, before, after)
     yield from _evidence(edit, before, after)
     yield from _refusal(before, after)
+    yield from _unscaled(before, after)
     yield from _serving(edit, before, after)
 
 
@@ -164,6 +165,13 @@ def _refusal(before: Foreseen | None, after: Foreseen) -> Iterator[Change]:
     yield Change(act=Act.REFUSE, detail=f"{new.reason}: {new.message} {new.hint}")
 
 
+def _unscaled(before: Foreseen | None, after: Foreseen) -> Iterator[Change]:
+    """Yield what keeps load from saying how many pods there are, where that is so by the edit."""
+    new, old = after.plan.autoscaled, before.plan.autoscaled if before else None
+    if new and new.holds is False and new != old:
+        yield Change(act=Act.REFUSE, detail=f"{new.reason}: {new.message}")
+
+
 def _serving(edit: Edit, before: Foreseen | None, after: Foreseen) -> Iterator[Change]:
     name = edit.edited.metadata.name
     if edit.edited.spec.serving is None:
@@ -181,15 +189,23 @@ def _serving(edit: Edit, before: Foreseen | None, after: Foreseen) -> Iterator[C
         yield Change(act=Act.ROLL_OUT, detail="new pods come; the old ones answer until they do")
     old = _served(before)
     for each, body in new.items() if old else ():
-        if body["kind"] != "Deployment" and body != old.get(each):
+        if _beside_pods(body) != _beside_pods(old.get(each)):
             yield Change(act=Act.APPLY, detail=f"{each} is {'changed' if each in old else 'made'}")
     for each in old.keys() - new.keys() if new else ():
         yield Change(act=Act.APPLY, detail=f"{each} is deleted")
-    yield from _scale(before, after)
+    yield from _scale(edit, before, after)
 
 
-def _scale(before: Foreseen | None, after: Foreseen) -> Iterator[Change]:
-    old, new = before.plan.replicas if before else None, after.plan.replicas
+def _beside_pods(body: dict[str, Any] | None) -> object:
+    """Return what an edit may change without a rollout or a scaling: of a Deployment, how pods take turns."""
+    return body["spec"]["strategy"] if body and body["kind"] == "Deployment" else body
+
+
+def _scale(edit: Edit, before: Foreseen | None, after: Foreseen) -> Iterator[Change]:
+    live, new = edit.observed.deployment, after.plan.replicas
+    old = before.plan.replicas if before else None
+    if old is None and before and live:  # an autoscaler's choice until now
+        old = live.wanted
     if old is not None and new is not None and old != new:
         yield Change(act=Act.SCALE, detail=f"{old} → {new} pods")
 

@@ -45,8 +45,7 @@ class Foreseen(NamedTuple):
 
     def children(self) -> list[dict[str, Any]]:
         """Return all objects that are made, in order."""
-        bodies = [job.body for job in self.jobs if job.body] + [create.body for create in self.plan.create]
-        return [_with_replicas(body, self.plan.replicas) for body in bodies]
+        return [job.body for job in self.jobs if job.body] + [create.body for create in self.plan.create]
 
 
 def foresee(
@@ -54,9 +53,10 @@ def foresee(
 ) -> Foreseen:
     """Return what becomes of the resource where nothing serves yet, so that all that is to serve is made.
 
+    Nothing is observed of the line of Jobs: who waits for room gets it some time, whatever the resource says.
     `bytes_of` are the digests that an Import is supposed to find where the spec states none.
     """
-    observed = msgspec.structs.replace(observed, deployment=None)
+    observed = msgspec.structs.replace(observed, deployment=None, objects=())
     jobs: list[ForeseenJob] = []
     for _ in range(_MOST_JOBS):
         plan = make_plan(resource, observed, platform)
@@ -115,10 +115,3 @@ def _source(resource: ModelConversion, bytes_of: Mapping[Role, str]) -> SourceFa
     is_known = known and (known.uri == source.uri or known.digests.get("source") == digests["source"])
     found = source.format or (known.format if known and is_known else guess_format(source.uri))
     return SourceFacts(digests=digests, format=found, size_bytes=0)
-
-
-def _with_replicas(body: dict[str, Any], replicas: int | None) -> dict[str, Any]:
-    """Return what is applied: the replicas of a Deployment have a manager of their own."""
-    if body["kind"] != "Deployment" or replicas is None:
-        return body
-    return body | {"spec": {"replicas": replicas} | body["spec"]}

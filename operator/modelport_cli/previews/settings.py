@@ -17,6 +17,7 @@ NOT_OF_OPERATOR = frozenset({"operator", "store"})
 """Images in the chart's values that no plan names."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "MODELPORT_OTLP_ENDPOINT": ("serving", "telemetry", "otlpEndpoint"),
+    "MODELPORT_PROMETHEUS_ADDRESS": ("serving", "autoscaling", "prometheusAddress"),
     "MODELPORT_JOB_TTL_SECONDS": ("operator", "jobTTLSeconds"),
     "MODELPORT_CPU_LEVEL": ("operator", "cpuLevel"),
     "MODELPORT_CLUSTER_DOMAIN": ("operator", "clusterDomain"),

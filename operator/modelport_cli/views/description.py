@@ -86,7 +86,7 @@ def _steps(children: list[Body], now: datetime) -> Iterator[Row]:
     pods = [(reading.job_of(body), body) for body in children if body["kind"] == "Pod"]
     for job in _oldest_first(each for each in children if each["kind"] == "Job"):
         read = reading.job(job, ())
-        state = "done" if read.complete else f"failed: {read.failed}" if read.failed else "running"
+        state = "done" if read.complete else f"failed: {read.failed}" if read.failed else _activity(read, "running")
         ended = datetime.fromtimestamp(read.finished, UTC) if read.finished else None
         yield _stage(job).capitalize(), "", state, _took(_time(job["metadata"]["creationTimestamp"]), ended, now)
         own = list(_oldest_first(body for owner, body in pods if owner == job["metadata"]["uid"]))
@@ -127,12 +127,16 @@ def _state(body: Body) -> str:
         return f"{pod.phase}{', ready' if pod.ready else ''}{told}"
     if body["kind"] == "Job":
         job = reading.job(body, ())
-        return "Complete" if job.complete else f"Failed: {job.failed}" if job.failed else "active"
+        return "Complete" if job.complete else f"Failed: {job.failed}" if job.failed else _activity(job, "active")
     if body["kind"] == "Deployment":
         live = reading.deployment(body)
         lacking = live.pods_refused or live.overdue
         return f"{live.available} of {live.wanted} available{f': {lacking}' if lacking else ''}"
     return ""
+
+
+def _activity(job: facts.Job, word: str) -> str:
+    return "suspended" if job.suspended else word
 
 
 def _events(events: list[Body], now: datetime) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import msgspec
 from modelport.api.base import KIND
 from modelport_cli import console
 from modelport_cli.access.cluster import Body, Cluster, connect, understand
-from modelport_cli.access.objects import list_objects
+from modelport_cli.access.objects import list_lacking, list_objects
 from modelport_cli.access.operators import read_platform
 from modelport_cli.arguments import Context, Manifest, Namespace, OperatorNamespace, Values
 from modelport_cli.errors import FORESEEN, CommandError, Exit, UsageError, describe
@@ -50,8 +50,8 @@ def diff(
     manifest
         YAML file with one ModelConversion; - reads the standard input.
     live
-        File with what `kubectl get -o yaml` printed of the resource, and of its Jobs, Deployment and Service if they are to
-        count; no cluster is asked.
+        File with what `kubectl get -o yaml` printed of the resource, and of its Jobs and what serves it if they are to count;
+        no cluster is asked.
     values
         File with values of the chart that the operator was installed with; may be repeated. Not given: the settings of the
         installed operator, or its defaults with --live.
@@ -65,11 +65,13 @@ def diff(
         place = namespace_in(body, namespace)
         if live:
             platform = platform_of(values) if values else unknown_platform()
-            found = _compare(body, manifest, _saved(live), place, platform)
+            found = _compare(body, manifest, _saved(live), namespace=place, platform=platform)
         else:
             cluster = connect(place, context)
             platform = platform_of(values) if values else _platform(cluster, operator_namespace)
-            found = _compare(body, manifest, _objects(cluster, body), cluster.namespace, platform)
+            with console.progress(f"Reading namespace {cluster.namespace}"):
+                objects, lacking = list_objects(cluster, str(body["metadata"]["name"])), list_lacking(cluster)
+            found = _compare(body, manifest, objects, namespace=cluster.namespace, platform=platform, lacking=lacking)
         if output == "json":
             console.print_json(found)
         else:
@@ -101,18 +103,21 @@ def _platform(cluster: Cluster, operator_namespace: str) -> Platform:
         return unknown_platform()
 
 
-def _objects(cluster: Cluster, body: Body) -> list[Body]:
-    with console.progress(f"Reading namespace {cluster.namespace}"):
-        return list_objects(cluster, str(body["metadata"]["name"]))
-
-
-def _compare(body: Body, manifest: Path, objects: list[Body], namespace: str | None, platform: Platform) -> Difference:
+def _compare(
+    body: Body,
+    manifest: Path,
+    objects: list[Body],
+    *,
+    namespace: str | None,
+    platform: Platform,
+    lacking: Collection[str] = (),
+) -> Difference:
     name = body["metadata"]["name"]
     found = next((each for each in objects if each.get("kind") == KIND and each["metadata"]["name"] == name), None)
     place = namespace or (found or {}).get("metadata", {}).get("namespace") or "default"
     edited = apply(body, found, namespace=place, origin=str(manifest))
     live = understand(found) if found else None
-    observed = observe(objects, name=name, uid=edited.metadata.uid, now=time.time())
+    observed = observe(objects, name=name, uid=edited.metadata.uid, now=time.time(), lacking=lacking)
     return compare(Edit(live, edited, observed, platform))
 
 

@@ -13,8 +13,9 @@ from modelport_cli.access.cluster import annotate_resource, connect, read_resour
 from modelport_cli.access.following import follow
 from modelport_cli.arguments import Context, Name, Namespace
 from modelport_cli.errors import CommandError, Exit
-from modelport_cli.views.stages import condition, is_current
+from modelport_cli.views.stages import condition, is_current, is_true
 from modelport_operator.plan.progress import OF_SPEC, Stage
+from modelport_operator.report.checks import QUEUED
 
 
 def retry(
@@ -45,9 +46,14 @@ def retry(
     annotate_resource(cluster, name, RETRY_ANNOTATION, value)
     console.print_line(f"{name}: another attempt of {failure} is asked for")
     if wait:
-        return follow(cluster, name, has_begun=lambda seen: seen.status.last_handled_retry_at == value)
+        return follow(cluster, name, has_begun=lambda seen: _is_asked_for(seen, value))
     console.print_line(f"`modelport get {name} -w` shows how far it is")
     return Exit.DONE
+
+
+def _is_asked_for(resource: ModelConversion, value: str) -> bool:
+    """Whether the operator knows of it: the attempt has begun, or waits for its turn."""
+    return resource.status.last_handled_retry_at == value or is_true(resource.status, QUEUED)
 
 
 def what_to_retry(resource: ModelConversion) -> str:

@@ -73,10 +73,12 @@ def render(
 
 def _refuse_what_ends_early(resource: ModelConversion, foreseen: Foreseen) -> None:
     """Raise what keeps the operator from making all of the children."""
-    failure = foreseen.plan.progress.failure
+    failure, scaled = foreseen.plan.progress.failure, foreseen.plan.autoscaled
     if resource.spec.suspend:
         raise UsageError("spec.suspend: expected false, because nothing is made of what is suspended")
     if foreseen.unknown:
         raise foreseen.unknown
     if failure:
         raise UsageError(f"{failure.reason}: {failure.message}", failure.hint)
+    if scaled and scaled.holds is False:
+        raise UsageError(f"{scaled.reason}: {scaled.message}")

@@ -9,13 +9,13 @@ from urllib.parse import parse_qsl, urlsplit
 import yaml
 
 from modelport.api.base import KIND
+from modelport_operator.plan.serving.objects import OBJECTS
 
 KINDS = {
     "modelconversions": KIND,
     "jobs": "Job",
     "pods": "Pod",
-    "deployments": "Deployment",
-    "services": "Service",
+    **{each.plural: each.kind for each in OBJECTS},
     "events": "Event",
     "configmaps": "ConfigMap",
     "namespaces": "Namespace",
@@ -31,6 +31,8 @@ class Api:
         """Text by pod and container."""
         self.asked = []
         self.on_patch = lambda _body: None
+        self.refused = {}
+        """Status by collection, where it is not to be answered; 404: the cluster has no such kind."""
 
     def put(self, kind, name, body, namespace="team"):
         """Store an object."""
@@ -45,12 +47,16 @@ class Api:
     def answer(self, path, query):
         """Return status and content of a GET."""
         parts = [part for part in path.split("/") if part]
+        if parts[0] == "apis" and len(parts) == 3:  # what there is of a group and version
+            return self._discovered("/".join(parts[1:]))
         place = parts.index("namespaces") if "namespaces" in parts else len(parts)
         namespace, collection, *rest = [*parts[place + 1 :], "", ""][:4]
         if not namespace:
             names = sorted({namespace for _, namespace, _ in self.objects})
             return 200, {"items": [{"metadata": {"name": name}} for name in names]}
         kind = KINDS[collection]
+        if collection in self.refused:
+            return self.refused[collection], {"kind": "Status", "message": f"{collection} is not for you"}
         if rest and rest[0] and rest[-1] == "log":
             return 200, self.logs.get((rest[0], query["container"]), "")
         if rest and rest[0]:
@@ -58,6 +64,16 @@ class Api:
             message = {"kind": "Status", "message": f'{collection} "{rest[0]}" not found'}
             return (200, found) if found else (404, message)
         return 200, {"metadata": {"resourceVersion": "1"}, "items": self._chosen(kind, namespace, query)}
+
+    def _discovered(self, version):
+        found = [each for each in OBJECTS if each.api_version == version and self.refused.get(each.plural) != 404]
+        if not found:
+            return 404, "404 page not found"
+        about = {"singularName": "", "namespaced": True, "verbs": []}
+        return 200, {
+            "groupVersion": version,
+            "resources": [about | {"name": each.plural, "kind": each.kind} for each in found],
+        }
 
     def _chosen(self, kind, namespace, query):
         labels = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)

@@ -8,7 +8,7 @@ import yaml
 
 from modelport.api.base import API_VERSION, KIND
 from modelport_cli.__main__ import call
-from unit.operator.controller.test_reconciler import Scene
+from unit.operator.operating import Scene
 
 from .api import Api, serving
 

@@ -41,6 +41,34 @@ def test_who_may_not_read_the_operators_settings_gets_its_defaults(cli, served, 
     assert "taking the defaults of the operator" in found.err
 
 
+KEDA = {"serving": {"autoscaling": {"maxReplicas": 2, "triggers": [{"type": "cron", "metadata": {}}]}}}
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize(
+    ("refused", "is_made"), [({}, True), ({"scaledobjects": 403}, True), ({"scaledobjects": 404}, False)], ids=str
+)
+def test_what_scales_is_told_as_far_as_the_cluster_has_it(cli, api, served, manifest, *, refused, is_made):
+    api.refused.update(refused)
+    found = cli("diff", manifest(SERVED | KEDA))
+    assert found.status == 1
+    assert "PodDisruptionBudget net is made" in found.out
+    assert ("ScaledObject net is made" in found.out) == is_made
+
+
+def test_kinds_that_every_cluster_has_must_be_seen(cli, api, served, operator, manifest):
+    api.refused["poddisruptionbudgets"] = 403
+    found = cli("diff", manifest(SERVED))
+    assert found.status == 2
+    assert "poddisruptionbudgets is not for you" in found.err
+
+
+def test_a_name_of_what_scales_that_is_taken_is_told(cli, api, served, operator, manifest):
+    api.put("ScaledObject", "net", {"spec": {}})
+    assert cli("diff", manifest(SERVED)).status == 0
+    assert "NameConflict: expected ScaledObject net to be free" in cli("diff", manifest(SERVED | KEDA)).out
+
+
 def test_a_new_resource(cli, operator, manifest):
     found = cli("diff", manifest(SERVED, name="new"))
     assert found.status == 1

@@ -39,6 +39,24 @@ def test_the_end_of_the_new_attempt_is_waited_for(cli, api, failed):
     assert "net is ready after" in ended.err
 
 
+def test_an_attempt_that_waits_for_its_turn_is_shown_meanwhile(cli, failed, monkeypatch):
+    stalled = failed.kube.objects[KIND, "team", "net"]
+    status = stalled["status"] | {"failure": stalled["status"]["failure"] | {"retryable": True}}
+    queued = status["conditions"][0] | {"type": "Queued", "status": "True", "reason": "Queued"}
+    waiting = stalled | {"status": status | {"conditions": [queued]}}
+
+    def watch(_cluster, _name):
+        yield stalled
+        yield waiting
+        raise CommandError("it was deleted")
+
+    monkeypatch.setattr("modelport_cli.access.following.watch_resource", watch)
+    ended = cli("retry", "net", "--wait")
+    assert ended.status == 1
+    assert "Import   failed: DigestMismatch (attempt 1, tried again)" in ended.err
+    assert "it was deleted" in ended.err
+
+
 def test_what_serves_has_nothing_to_retry(cli, served):
     ended = cli("retry", "net")
     assert ended.status == 1

@@ -8,7 +8,7 @@ from modelport.api.reasons import Reason
 from modelport_cli.errors import CommandError
 from modelport_cli.previews.changes import Act, Edit, compare
 from modelport_cli.previews.telling import change_lines
-from modelport_operator.facts import Observed, Peer
+from modelport_operator.facts import Observed, Peer, Turn
 from unit.operator.scenes import (
     NOW,
     ONNX,
@@ -41,6 +41,10 @@ def edited(spec, *, platform=PLATFORM, annotations=None, peers=()):
     return compare(Edit(case, after, Observed(now=NOW, jobs=jobs, deployment=live, peers=peers), platform))
 
 
+KAFKA = {"type": "kafka", "metadata": {"topic": "asked", "lagThreshold": "5"}}
+FULL = Turn(may_begin=False, place=3, waiting=5, running=2, limit=2)
+
+
 def acts(found):
     return [f"{change.act}?" if change.if_bytes_differ else str(change.act) for change in found.changes]
 
@@ -56,10 +60,12 @@ def acts(found):
         ({"verification": {"tolerance": {"relative": 1e-12}}}, ["Refuse"]),
         ({"source": {"uri": "s3://models/other.onnx"}}, ["Import", "Convert?", "RollOut?"]),
         ({"source": ONNX["source"] | {"digest": OTHER_DIGEST}}, ["Import", "Convert", "RollOut"]),
-        ({"serving": {"replicas": 3}}, ["Scale"]),
+        ({"serving": {"replicas": 3}}, ["Scale", "Apply"]),
         ({"serving": {"replicas": 0}}, ["Scale"]),
+        ({"serving": {"strategy": "Recreate"}}, ["Apply"]),
+        ({"serving": {"autoscaling": {"maxReplicas": 3, "triggers": [KAFKA]}}}, ["Apply", "Apply"]),
         ({"serving": {"resources": {"limits": {"memory": "3Gi"}}}}, ["RollOut"]),
-        ({"serving": {"replicas": 2, "batching": {"maxSize": 8}}}, ["RollOut", "Scale"]),
+        ({"serving": {"replicas": 2, "batching": {"maxSize": 8}}}, ["RollOut", "Scale", "Apply"]),
         ({"serving": None}, ["Unserve"]),
         ({"suspend": True}, ["Suspend"]),
         ({"target": {"options": {"opsett": 18}}}, ["Refuse"]),
@@ -75,7 +81,7 @@ def test_what_an_edit_of_what_serves_does(spec, expected):
 @pytest.mark.parametrize("platform", [PLATFORM, UPGRADED], ids=["same operator", "newer operator"])
 def test_an_operator_of_other_images_does_nothing_anew(platform):
     assert acts(edited({}, platform=platform)) == []
-    assert acts(edited({"serving": {"replicas": 2}}, platform=platform)) == ["Scale"]
+    assert acts(edited({"serving": {"replicas": 2}}, platform=platform)) == ["Scale", "Apply"]
 
 
 def test_a_refresh_imports_anew_and_goes_on_only_with_other_bytes():
@@ -105,13 +111,84 @@ def test_work_that_is_under_way_goes_on_where_the_edit_asks_for_the_same():
     case, first = imported(resource(SERVED))
     running = job_of(plan_for(case, first), pod())
     observed = Observed(now=NOW, jobs=(first, running))
-    assert acts(compare(Edit(case, with_spec(case, {**SERVED, "serving": {"replicas": 4}}), observed, PLATFORM))) == [
-        "Scale"
-    ]
+    more = with_spec(case, {**SERVED, "serving": {"replicas": 4}})
+    assert acts(compare(Edit(case, more, observed, PLATFORM))) == ["Scale", "Apply"]
     other = with_spec(case, SERVED | {"target": {"options": {"opset": 18}}})
     assert acts(compare(Edit(case, other, observed, PLATFORM))) == ["Abandon", "Convert"]
     wrong = with_spec(case, SERVED | {"target": {"options": {"opsett": 18}}})
     assert acts(compare(Edit(case, wrong, observed, PLATFORM))) == ["Refuse"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"replicas": 2}, {"replicas": 4}, ["2 → 4 pods"]),
+        (
+            {"replicas": 2},
+            {"replicas": 1},
+            ["2 → 1 pods", "PodDisruptionBudget net is deleted"],
+        ),
+        (
+            {"replicas": 2},
+            {"autoscaling": {"maxReplicas": 3, "cpuUtilization": 80}},
+            ["HorizontalPodAutoscaler net is made"],
+        ),
+        (
+            {"autoscaling": {"maxReplicas": 3, "cpuUtilization": 80}},
+            {"autoscaling": {"maxReplicas": 3, "cpuUtilization": 60}},
+            ["HorizontalPodAutoscaler net is changed"],
+        ),
+        (
+            {"autoscaling": {"maxReplicas": 3, "cpuUtilization": 80}},
+            {"autoscaling": {"maxReplicas": 3, "triggers": [KAFKA]}},
+            ["HorizontalPodAutoscaler net is deleted", "ScaledObject net is made"],
+        ),
+        (
+            {"autoscaling": {"minReplicas": 2, "maxReplicas": 3, "cpuUtilization": 80}},
+            {"replicas": 3},
+            ["2 → 3 pods", "HorizontalPodAutoscaler net is deleted"],
+        ),
+        ({}, {"strategy": "Recreate"}, ["Deployment net is changed"]),
+    ],
+    ids=str,
+)
+def test_what_scales_and_what_a_drained_node_may_take_are_told(before, after, told):
+    each = {"resources": {"requests": {"cpu": "1"}}}  # which a share of CPU is of
+    spec, edit = SERVED | {"serving": each | before}, SERVED | {"serving": each | after}
+    case, jobs, live = served(spec)
+    observed = Observed(now=NOW, jobs=jobs, deployment=live)
+    assert acts(compare(Edit(case, case, observed, PLATFORM))) == []
+    found = compare(Edit(case, with_spec(case, edit), observed, PLATFORM))
+    assert sorted(change.detail for change in found.changes) == sorted(told)
+
+
+def test_a_kind_that_the_cluster_lacks_is_not_made():
+    case, jobs, live = served(SERVED)
+    observed = Observed(now=NOW, jobs=jobs, deployment=live, lacking=frozenset({"ScaledObject"}))
+    asked = with_spec(case, SERVED | {"serving": {"autoscaling": {"maxReplicas": 3, "triggers": [KAFKA]}}})
+    details = [change.detail for change in compare(Edit(case, asked, observed, PLATFORM)).changes]
+    assert details[0].startswith("KedaNotInstalled: expected KEDA")
+    assert details[1:] == ["PodDisruptionBudget net is made"]
+    at_zero = {"autoscaling": {"minReplicas": 0, "maxReplicas": 3, "triggers": [KAFKA]}}
+    found = compare(Edit(case, with_spec(case, SERVED | {"serving": at_zero}), observed, PLATFORM))
+    assert acts(found) == ["Refuse", "Apply"]
+    assert acts(compare(Edit(asked, asked, observed, PLATFORM))) == []
+
+
+@pytest.mark.parametrize("asks", [{}, {RETRY_ANNOTATION: "now"}], ids=["the first attempt", "another one"])
+def test_what_waits_for_its_turn_is_no_work_of_an_edit(asks):
+    case, jobs = resource(SERVED), ()
+    if asks:
+        job = job_of(plan_for(case), pod(failed_step("fetch", Reason.DIGEST_MISMATCH), phase="Failed"), failed="gone")
+        case, jobs = with_status(case, report_on(case, plan_for(case, job))), (job,)
+        case = msgspec.structs.replace(case, metadata=msgspec.structs.replace(case.metadata, annotations=asks))
+    report = report_on(case, plan_for(case, *jobs, turn=FULL))
+    waiting, observed = with_status(case, report), Observed(now=NOW, jobs=jobs)
+    assert report.status.conditions[0].reason == "Queued"
+    assert acts(compare(Edit(waiting, waiting, observed, PLATFORM))) == []
+    more = with_spec(waiting, SERVED | {"serving": {"replicas": 4}})
+    more = msgspec.structs.replace(more, metadata=msgspec.structs.replace(more.metadata, annotations=asks))
+    assert acts(compare(Edit(waiting, more, observed, PLATFORM))) == ["Scale", "Apply"]
 
 
 def test_another_resources_artifact_is_reused():
@@ -158,7 +235,7 @@ def test_an_old_artifact_that_serves_gives_way_once_a_wrong_edit_is_corrected():
 def test_a_saved_status_alone_says_the_same(has_deployment):
     case, _jobs, live = served(SERVED)
     observed = Observed(now=NOW, deployment=live if has_deployment else None)
-    for spec, expected in (({}, []), ({"serving": {"replicas": 3}}, ["Scale"])):
+    for spec, expected in (({}, []), ({"serving": {"replicas": 3}}, ["Scale", "Apply"])):
         assert acts(compare(Edit(case, with_spec(case, SERVED | spec), observed, PLATFORM))) == expected
 
 

@@ -12,7 +12,8 @@ from modelport.api.base import API_VERSION, KIND
 from modelport_cli.__main__ import call
 from modelport_cli.errors import UsageError
 from modelport_cli.previews.settings import platform_of
-from unit.operator.controller.test_reconciler import Scene
+from modelport_operator.plan.serving.objects import OBJECTS
+from unit.operator.operating import Scene
 from unit.operator.scenes import ARTIFACT_DIGEST, DIGEST, IMAGES, ONNX, SERVED
 
 ZEROS = "sha256:" + "0" * 64
@@ -57,15 +58,34 @@ def comparable(bodies):
     return re.sub(r'serving-key": "[0-9a-f]+"', "", text)  # which follows from that digest
 
 
-def test_it_is_what_the_operator_makes(render):
-    spec = SERVED | {"source": ONNX["source"] | {"digest": DIGEST}, "serving": {"replicas": 2}}
+KAFKA = {"type": "kafka", "metadata": {"topic": "asked", "lagThreshold": "5"}}
+
+
+@pytest.mark.parametrize(
+    ("serving", "kinds"),
+    [
+        ({}, []),
+        ({"replicas": 2}, ["PodDisruptionBudget"]),
+        (
+            {
+                "autoscaling": {"minReplicas": 2, "maxReplicas": 4, "cpuUtilization": 70},
+                "resources": {"requests": {"cpu": "1"}},
+            },
+            ["PodDisruptionBudget", "HorizontalPodAutoscaler"],
+        ),
+        ({"autoscaling": {"minReplicas": 0, "maxReplicas": 1, "triggers": [KAFKA]}}, ["ScaledObject"]),
+    ],
+    ids=str,
+)
+def test_it_is_what_the_operator_makes(render, serving, kinds):
+    spec = SERVED | {"source": ONNX["source"] | {"digest": DIGEST}, "serving": serving}
     status, out, _ = render(spec)
     assert status == 0
     rendered = list(yaml.safe_load_all(out))
-    assert [body["kind"] for body in rendered] == ["Job", "Job", "Deployment", "Service"]
+    assert [body["kind"] for body in rendered] == ["Job", "Job", "Deployment", "Service", *kinds]
     scene = Scene()
     asyncio.run(scene.serve(spec=spec))
-    made = [body for kind in ("Job", "Deployment", "Service") for body in scene.kube.named(kind)]
+    made = [body for kind in ("Job", *(each.kind for each in OBJECTS)) for body in scene.kube.named(kind)]
     assert comparable(rendered) == comparable(made)
     assert {body["metadata"]["namespace"] for body in rendered} == {"team"}
 
@@ -82,6 +102,7 @@ def test_json_and_the_standard_input(values, monkeypatch, capsys):
     [
         (ONNX | {"target": {"options": {"opsett": 1}}}, "opsett: unknown option"),
         (ONNX | {"suspend": True}, "spec.suspend"),
+        (ONNX | {"serving": {"autoscaling": {"maxReplicas": 2, "requestsInFlight": 8}}}, "PrometheusNotConfigured"),
         ({"source": {"uri": "s3://models/folder/"}}, "spec.source.format"),
         ({"source": {"uri": "s3://models/net.h5", "format": "keras-h5"}}, "images.converter-tensorflow"),
     ],
@@ -101,7 +122,10 @@ def test_values_are_what_helm_merges(tmp_path, values):
                 "images": {"server-onnxruntime": "other@sha256:2", "server-tvm": ""},
                 "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
                 "operator": {"cpuLevel": "x86-64-v3", "jobTTLSeconds": 60},
-                "serving": {"telemetry": {"otlpEndpoint": "http://collector:4317"}},
+                "serving": {
+                    "telemetry": {"otlpEndpoint": "http://collector:4317"},
+                    "autoscaling": {"prometheusAddress": "http://prometheus:9090"},
+                },
             }
         )
     )
@@ -110,6 +134,7 @@ def test_values_are_what_helm_merges(tmp_path, values):
     assert platform.pull_secrets == ("registry", "mirror")
     assert (platform.cpu_level, platform.job_ttl) == ("x86-64-v3", 60)
     assert platform.otlp_endpoint == "http://collector:4317"
+    assert platform.prometheus_address == "http://prometheus:9090"
 
 
 @pytest.mark.parametrize(

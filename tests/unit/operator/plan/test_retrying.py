@@ -5,12 +5,15 @@ import pytest
 
 from modelport.api.base import RETRY_ANNOTATION
 from modelport.api.reasons import Reason
+from modelport.jobs.requests import decode_request
+from modelport_operator.facts import Turn
 from unit.operator.plan.test_paths import FIRST, GATE, converters_in, refused
 from unit.operator.scenes import (
     NOW,
     ONNX,
     failed_step,
     import_steps,
+    imported,
     job_of,
     plan_for,
     pod,
@@ -26,9 +29,12 @@ from unit.operator.scenes import (
 ASKED = "2027-01-15T08:00:00Z"
 
 
+def with_annotations(case, annotations):
+    return msgspec.structs.replace(case, metadata=msgspec.structs.replace(case.metadata, annotations=annotations))
+
+
 def ask(case, value=ASKED):
-    metadata = msgspec.structs.replace(case.metadata, annotations={RETRY_ANNOTATION: value})
-    return msgspec.structs.replace(case, metadata=metadata)
+    return with_annotations(case, {RETRY_ANNOTATION: value})
 
 
 def failed(spec=ONNX, ending=None, **fields):
@@ -36,6 +42,13 @@ def failed(spec=ONNX, ending=None, **fields):
     case = resource(spec)
     ending = ending or failed_step("fetch", Reason.DIGEST_MISMATCH)
     job = job_of(plan_for(case), pod(ending, phase="Failed", log_tail="as it was"), failed="PodFailurePolicy", **fields)
+    return with_status(case, report_on(case, plan_for(case, job))), job
+
+
+def failed_to_convert():
+    """Return a resource whose Convert failed, and the Job."""
+    case, _ = imported(resource(ONNX))
+    job = job_of(plan_for(case), pod(failed_step("hop-1", Reason.CONVERSION_FAILED), phase="Failed"), failed="gone")
     return with_status(case, report_on(case, plan_for(case, job))), job
 
 
@@ -120,6 +133,54 @@ def test_a_path_that_is_under_way_goes_on():
     report = report_on(asked, again)
     assert [each.path for each in report.status.refused] == [FIRST]
     assert report.status.last_handled_retry_at == ASKED
+
+
+FULL = Turn(may_begin=False, place=1, waiting=1, running=1, limit=1)
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["with its Job", "without it"])
+@pytest.mark.parametrize("waits", [{"turn": FULL}, {"makers": "other"}], ids=["for room", "for another resource"])
+def test_an_attempt_that_waits_for_its_turn_is_asked_for_until_it_begins(is_there, waits):
+    case, job = failed()
+    if "makers" in waits:
+        case, job = failed_to_convert()
+        waits = {"makers": {decode_request(job.request).artifact_key: "other"}}
+    asked, jobs = ask(case), (job,) if is_there else ()
+    plan = plan_for(asked, *jobs, **waits)
+    assert (plan.create, plan.delete, plan.handled_retry) == ((), (), "")
+    report = report_on(asked, plan)
+    assert ready(report) == ("False", "Queued")
+    assert report.status.last_handled_retry_at == ""
+    waiting = with_status(asked, report)
+    assert plan_for(waiting, *jobs, **waits).create == ()
+    assert plan_for(with_annotations(waiting, {}), job, **waits).progress.failure.retryable is False  # taken back
+    plan = plan_for(waiting, *jobs)
+    (create,) = plan.create
+    assert create.body["metadata"]["annotations"]["modelport.dev/attempt"] == "2"
+    assert report_on(waiting, plan).status.last_handled_retry_at == ASKED
+
+
+def test_an_attempt_in_a_queue_of_kueues_is_made_and_handled():
+    case, job = failed({**ONNX, "conversion": {"queueName": "team-queue"}})
+    asked = ask(case)
+    plan = plan_for(asked, job, turn=FULL)
+    assert len(plan.create) == 1
+    assert report_on(asked, plan).status.last_handled_retry_at == ASKED
+
+
+def test_paths_that_all_failed_are_taken_anew_once_it_is_their_turn():
+    case, jobs, plan = refused()
+    third = job_of(plan, pod(failed_step("hop-1", Reason.CONVERSION_FAILED), phase="Failed"))
+    case = with_status(case, report_on(case, plan_for(case, *jobs, third)))
+    asked = ask(case)
+    plan = plan_for(asked, *jobs, third, turn=FULL)
+    waiting = with_status(asked, report_on(asked, plan))
+    kept = [job for job in (*jobs, third) if job.uid not in {child.uid for child in plan.delete}]
+    assert ready(report_on(asked, plan)) == ("False", "Queued")
+    assert plan_for(waiting, *kept, turn=FULL).create == ()
+    again = plan_for(waiting, *kept)
+    assert converters_in(again) == ["state-dict-to-onnx"]
+    assert report_on(waiting, again).status.last_handled_retry_at == ASKED
 
 
 def test_where_nothing_failed_nothing_is_done():
