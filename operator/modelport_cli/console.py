@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+import msgspec
 from rich.console import Console, RenderableType
 from rich.table import Table
 
@@ -31,6 +32,11 @@ def print_error(message: str, hint: str = "") -> None:
 def print_line(message: str) -> None:
     """Print a line of a longer work's story on stderr."""
     stderr.print(message, markup=False)
+
+
+def print_json(value: object) -> None:
+    """Print data on stdout."""
+    stdout.out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def plain_table(*headers: str) -> Table:

@@ -18,6 +18,7 @@ class Exit(IntEnum):
 
     DONE = 0
     FAILED = 1  # the conversion, or what was asked of the cluster or the store
+    DIFFERS = 1  # of `diff`, whose failures end with more
     USAGE = 2  # wrong arguments or a wrong manifest: nothing was done
     INTERRUPTED = 130  # as a shell reports Ctrl-C
 

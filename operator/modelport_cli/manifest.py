@@ -6,6 +6,7 @@ field as a manifest writes it, and the nearest known name for a mistyped one.
 
 import difflib
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,20 @@ from modelport.api.resource import ModelConversion, parse
 from modelport_cli.errors import UsageError
 from modelport_cli.rules import check_rules
 
+STDIN = Path("-")
+"""Stands for the standard input."""
+
 
 def load_resource(path: Path) -> ModelConversion:
     """Return the one ModelConversion in the file. Raises UsageError that names file, field and what was expected."""
     return parse_resource(_only_resource(path), str(path))
+
+
+def load_body(path: Path) -> dict[str, Any]:
+    """Return the one ModelConversion in the file as it stands there, once it is known to be right. Raises UsageError."""
+    body = _only_resource(path)
+    parse_resource(body, str(path))
+    return body
 
 
 def parse_resource(body: dict[str, Any], origin: str) -> ModelConversion:
@@ -35,9 +46,10 @@ def parse_resource(body: dict[str, Any], origin: str) -> ModelConversion:
     return resource
 
 
-def _only_resource(path: Path) -> dict[str, Any]:
+def read_documents(path: Path) -> list[Any]:
+    """Return the YAML documents of a file, or of the standard input for `-`, as JSON has them. Raises UsageError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8")
         documents = list(YAML(typ="safe", pure=True).load_all(text))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", "Name a manifest: a YAML file with a ModelConversion.") from error
@@ -45,6 +57,11 @@ def _only_resource(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: expected YAML in UTF-8, found binary data", "Name a manifest.") from error
     except YAMLError as error:
         raise UsageError(f"{path}: {_yaml_problem(error)}", "Correct the YAML.") from error
+    return documents
+
+
+def _only_resource(path: Path) -> dict[str, Any]:
+    documents = read_documents(path)
     found = [each for each in documents if isinstance(each, dict) and each.get("kind") == KIND]
     if len(found) != 1:
         kinds = ", ".join(str(each.get("kind")) if isinstance(each, dict) else "none" for each in documents) or "none"

@@ -83,9 +83,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The namespaces to watch; none: all."""
         return _names(self.watch_namespaces)
 
-    def platform(self) -> Platform:
-        """Return what plans depend on. Raises OSError or msgspec.DecodeError for a wrong image catalogue."""
-        images = msgspec.json.decode(Path(self.images_file).read_bytes(), type=dict[str, str])
+    def platform(self, images: Mapping[str, str] | None = None) -> Platform:
+        """Return what plans depend on, with the images of the catalogue if not given.
+
+        Raises OSError or msgspec.DecodeError for a wrong catalogue.
+        """
+        if images is None:
+            images = msgspec.json.decode(Path(self.images_file).read_bytes(), type=dict[str, str])
         return Platform(
             images={name: reference for name, reference in images.items() if reference},
             cpu_level=self.cpu_level,

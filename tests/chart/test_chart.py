@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from chart.rendering import CHART, DECLARED, IMAGES, NAMESPACE, STORE, Body, only, pods
+from modelport_cli.previews.settings import VARIABLES, environment_of
 from modelport_operator import settings
 from modelport_operator.leading.lease import Terms
 from modelport_operator.plan.serving.objects import OBJECTS
@@ -151,6 +152,21 @@ def test_users_of_a_namespaced_install_get_roles_in_each_namespace(render: Rende
         assert {name: found[namespace, name] for name in USERS} == USERS
     silent = render(watchNamespaces=["ml"], rbac={"userRoles": False})
     assert not [each for each in silent if each["kind"] == "Role" and each["metadata"]["name"] in USERS]
+
+
+def test_the_command_line_reads_values_as_the_chart_does(render: Render) -> None:
+    given: Body = {
+        "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
+        "operator": {"cpuLevel": "x86-64-v3", "jobTTLSeconds": 60, "clusterDomain": "corp.example"},
+        "serving": {
+            "telemetry": {"otlpEndpoint": "http://collector:4317"},
+            "autoscaling": {"prometheusAddress": "http://prometheus:9090"},
+        },
+    }
+    container = only(render(**given), "Deployment", "modelport-operator")["spec"]["template"]["spec"]["containers"][0]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    assert environment_of(given).items() <= variables.items()
+    assert environment_of(given).keys() == {*VARIABLES, "MODELPORT_IMAGE_PULL_SECRETS"}
 
 
 def test_namespaced_install_has_no_right_cluster_wide(render: Render) -> None:

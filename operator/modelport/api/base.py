@@ -22,6 +22,9 @@ PLURAL = "modelconversions"
 REFRESH_ANNOTATION = f"{GROUP}/refresh"
 """Annotation of the user's: a new value resolves a mutable source URI once more."""
 
+RETRY_ANNOTATION = f"{GROUP}/retry"
+"""Annotation of the user's: a new value, by convention the time, asks for another attempt of what failed."""
+
 DIGEST_PATTERN = "^sha256:[0-9a-f]{64}$"
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"

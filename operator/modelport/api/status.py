@@ -249,6 +249,13 @@ class Status(StatusPart, frozen=True, kw_only=True):
             max_length=4,
         ),
     ] = []
+    last_handled_retry_at: Annotated[
+        str,
+        Meta(
+            description="Value of modelport.dev/retry that was acted on last; not yet while that waits for its turn.",
+            max_length=64,
+        ),
+    ] = ""
 
 
 def read_status(body: object) -> Status:

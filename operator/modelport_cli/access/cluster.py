@@ -1,29 +1,24 @@
 """The cluster of the user's kube context: reading resources and one Secret, with errors that say what to do.
 
-Only `get`, `push` and `pull` come here. Rights needed: get, list and watch on modelconversions; for the store, get on
-Secret modelport-store and create on pods/portforward.
+Rights needed: get, list and watch on modelconversions; patch for an annotation; for the store, get on Secret
+modelport-store and create on pods/portforward.
 """
 
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import urllib3.exceptions
-from cyclopts import Parameter
 from kubernetes import client, config, watch
 
 from modelport.api.base import GROUP, PLURAL, VERSION
 from modelport.api.reasons import Reason
+from modelport.api.resource import ModelConversion, parse
 from modelport.errors import ModelportError
 from modelport.jobs.environment import STORE_SECRET
 from modelport_cli.errors import CommandError
-
-Namespace = Annotated[
-    str | None, Parameter(name=("--namespace", "-n"), help="Namespace; the kube context's if not given.")
-]
-Context = Annotated[str | None, Parameter(help="Context of the kubeconfig; the current one if not given.")]
 
 REQUEST_SECONDS = 30
 WATCH_SECONDS = 240
@@ -66,9 +61,26 @@ def _connect_inside(namespace: str | None, context: str | None, error: Exception
     return Cluster(client.ApiClient(settings), namespace or "default", context)
 
 
+def list_contexts() -> list[str]:
+    """Return the names of the kubeconfig's contexts."""
+    try:
+        contexts, _ = config.list_kube_config_contexts()
+    except config.ConfigException:
+        return []
+    return [each["name"] for each in contexts]
+
+
+def list_namespaces(cluster: Cluster) -> list[str]:
+    """Return the names of all namespaces."""
+    with explained("namespaces"):
+        api = client.CoreV1Api(cluster.connection)
+        response: Any = api.list_namespace(_preload_content=False, _request_timeout=REQUEST_SECONDS)
+        return [each["metadata"]["name"] for each in msgspec.json.decode(response.data)["items"]]
+
+
 def read_resource(cluster: Cluster, name: str) -> Body:
     """Return one ModelConversion."""
-    with _explained(f"ModelConversion {cluster.namespace}/{name}"):
+    with explained(f"ModelConversion {cluster.namespace}/{name}"):
         body = _resources(cluster).get_namespaced_custom_object(
             *_place(cluster), name, _request_timeout=REQUEST_SECONDS
         )
@@ -77,7 +89,7 @@ def read_resource(cluster: Cluster, name: str) -> Body:
 
 def list_resources(cluster: Cluster) -> list[Body]:
     """Return the ModelConversions of the namespace, by name."""
-    with _explained(f"ModelConversions of namespace {cluster.namespace}"):
+    with explained(f"ModelConversions of namespace {cluster.namespace}"):
         answer = _resources(cluster).list_namespaced_custom_object(*_place(cluster), _request_timeout=REQUEST_SECONDS)
     return sorted(cast("Body", answer)["items"], key=lambda body: str(body["metadata"]["name"]))
 
@@ -87,8 +99,26 @@ def watch_resource(cluster: Cluster, name: str) -> Iterator[Body]:
     while True:
         body = read_resource(cluster, name)
         yield body
-        with _explained(f"ModelConversion {cluster.namespace}/{name}"):
+        with explained(f"ModelConversion {cluster.namespace}/{name}"):
             yield from _changes(cluster, name, body["metadata"]["resourceVersion"])
+
+
+def annotate_resource(cluster: Cluster, name: str, annotation: str, value: str) -> None:
+    """Set one annotation of a ModelConversion."""
+    patch = {"metadata": {"annotations": {annotation: value}}}
+    with explained(f"ModelConversion {cluster.namespace}/{name}"):
+        _resources(cluster).patch_namespaced_custom_object(
+            *_place(cluster), name, patch, field_manager="modelport", _request_timeout=REQUEST_SECONDS
+        )
+
+
+def understand(body: Body) -> ModelConversion:
+    """Return the resource that the API server sent; another version's schema may have more than we know."""
+    try:
+        return parse(body)
+    except msgspec.ValidationError as error:
+        message = f"{body['metadata']['name']}: this version does not understand the resource ({error})"
+        raise CommandError(message, "Use the command line of the installed version, or --json.") from error
 
 
 def _changes(cluster: Cluster, name: str, version: str) -> Iterator[Body]:
@@ -114,7 +144,7 @@ def _changes(cluster: Cluster, name: str, version: str) -> Iterator[Body]:
 
 def read_store_secret(cluster: Cluster) -> dict[str, str]:
     """Return URI and credentials of the namespace's store."""
-    with _explained(f"Secret {cluster.namespace}/{STORE_SECRET}"):
+    with explained(f"Secret {cluster.namespace}/{STORE_SECRET}"):
         try:
             secret = client.CoreV1Api(cluster.connection).read_namespaced_secret(
                 STORE_SECRET, cluster.namespace, _request_timeout=REQUEST_SECONDS
@@ -143,7 +173,7 @@ _HINTS = {
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
+def explained(what: str) -> Iterator[None]:
     """Turn the client's errors into one line about `what`."""
     try:
         yield

@@ -3,6 +3,7 @@
 Pure functions of the resource; the same view for a cluster's status and for a local run's.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -113,6 +114,15 @@ def size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """Return a duration as kubectl writes it: the largest unit that fits twice, or one smaller."""
+    seconds = max(0, int((now - since).total_seconds()))
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= 2 * length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def short(digest: str) -> str:

@@ -46,6 +46,11 @@ class Queued(NamedTuple):
     behind: str = ""
     """or another resource, whose artifact it takes."""
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nothing is made yet, as it is not its turn; what Kueue is to admit is there."""
+        return self.in_line or bool(self.behind)
+
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True):
     """What has become of a Job."""
@@ -78,6 +83,8 @@ class Memory(NamedTuple):
     """How often a step that crashes is tried again."""
     queue: str = ""
     """Kueue's queue that the Job is to be in."""
+    asked: bool = False
+    """Whether the user asks for another attempt now."""
 
     def failure_of(self, trouble: Trouble, *, attempts: int, retryable: bool | None = None) -> Failure:
         """Return the failure that `trouble` makes; a log tail that is gone by now is remembered."""
@@ -88,10 +95,12 @@ class Memory(NamedTuple):
         return failure
 
 
-def remember(failures: Sequence[Failure], *, stage: str, key: str, now: float, conversion: Conversion) -> Memory:
+def remember(
+    failures: Sequence[Failure], *, stage: str, key: str, now: float, conversion: Conversion, asked: bool = False
+) -> Memory:
     """Return the memory of the work with this key."""
     failure = next((each for each in failures if each.key == key), None)
-    return Memory(stage, key, failure, now, conversion.retries, conversion.queue_name or "")
+    return Memory(stage, key, failure, now, conversion.retries, conversion.queue_name or "", asked)
 
 
 def state_of(job: Job | None, memory: Memory) -> JobState:
@@ -105,8 +114,7 @@ def state_of(job: Job | None, memory: Memory) -> JobState:
         return _suspended(job, memory)
     ended = _ended(job)
     if ended and _is_final(job, ended, memory):
-        failure = memory.failure_of(ended, attempts=job.attempt)
-        return JobState(failure=failure, attempt=job.attempt, ends=job if _dead_step(job) else None)
+        return _final(job, ended, memory)
     if job.failed or job.complete or _dead_step(job):
         return _finished(job, ended, memory)
     return _active(job, ended, memory)
@@ -128,7 +136,10 @@ def results_of(pod: Pod, stage: str) -> dict[str, StepResult] | None:
 def _without_job(memory: Memory) -> JobState:
     before = memory.failure
     if before and not before.retryable:
-        return JobState(failure=before)
+        if not memory.asked:
+            return JobState(failure=before)
+        # what is asked for is remembered as what is tried again, whether or not the Job can be made now
+        before = msgspec.structs.replace(before, retryable=True)
     return JobState(start=True, failure=before, attempt=before.attempts + 1 if before else 1)
 
 
@@ -167,6 +178,15 @@ def _is_final(job: Job, ended: Trouble, memory: Memory) -> bool:
     return job.failed == RETRIES_USED or (over and job.attempt > memory.retries)
 
 
+def _final(job: Job, ended: Trouble, memory: Memory) -> JobState:
+    """Leave it at a failure for good, unless the user asks for another attempt."""
+    if memory.asked:
+        failure = memory.failure_of(ended, attempts=job.attempt, retryable=True)
+        return JobState(start=True, ends=job, failure=failure, attempt=job.attempt + 1)
+    failure = memory.failure_of(ended, attempts=job.attempt)
+    return JobState(failure=failure, attempt=job.attempt, ends=job if _dead_step(job) else None)
+
+
 def _dead_step(job: Job) -> Termination | None:
     """Return how a step ended that left no result while its pod still runs: nothing can come of that pod any more.
 
@@ -182,7 +202,7 @@ def _dead_step(job: Job) -> Termination | None:
 def _finished(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     """Make a Job that ended without results anew, after a time that grows."""
     wait = 0.0
-    if ended or job.attempt > 1:
+    if (ended or job.attempt > 1) and not memory.asked:
         dead = _dead_step(job)
         end = job.finished or (dead.finished if dead else None) or job.created
         wait = end + _pause(job, ended, memory) - memory.now

@@ -67,6 +67,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     look_again: float | None = None
     trouble: Trouble | None = None
     """What keeps pods from answering that the Deployment has beside those that do."""
+    handled_retry: str = ""
+    """The value of the retry annotation that this acts on."""
     demand: Demand = Demand()
     """What is asked of what resources share."""
 
@@ -92,6 +94,7 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
         autoscaled=scaled,
         look_again=_look_again(progress, rollout, observed),
         trouble=trouble,
+        handled_retry=_handled_retry(case, progress),
         demand=demand_of(case, progress, Jobs()),
     )
     if resource.spec.suspend:
@@ -149,6 +152,12 @@ def _told_of(created: Iterable[Create], deleted: Iterable[Child]) -> Jobs:
 
 def _progress(case: Case) -> Progress:
     return reverify(case, advance(case))
+
+
+def _handled_retry(case: Case, progress: Progress) -> str:
+    """Return the value that asks for another attempt, once that begins: until its turn it is asked for still."""
+    state = progress.job_state
+    return "" if state and state.queued and state.queued.is_held_back else case.asked_retry
 
 
 def _conflict(taken: list[str]) -> Failure:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from modelport.api.base import RETRY_ANNOTATION
 from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion
 from modelport.api.spec import Conversion
@@ -16,7 +17,10 @@ from modelport_operator.names import child_name
 from modelport_operator.plan.job_states import JobState
 from modelport_operator.platforms import Platform
 
-_OF_SPEC = frozenset({Reason.INVALID_SPEC, Reason.IMAGE_NOT_CONFIGURED})
+OF_SPEC = frozenset({Reason.INVALID_SPEC, Reason.IMAGE_NOT_CONFIGURED})
+"""What no Job is begun for, and another attempt does not help against."""
+MAX_RETRY = 64
+"""Characters of the retry annotation that the status keeps."""
 
 
 class Stage(StrEnum):
@@ -39,6 +43,13 @@ class Case(NamedTuple):
     def conversion(self) -> Conversion:
         """How Jobs are to run."""
         return self.resource.spec.conversion
+
+    @property
+    def asked_retry(self) -> str:
+        """The value of the retry annotation that nothing has come of yet; empty: nobody asks."""
+        resource = self.resource
+        value = resource.metadata.annotations.get(RETRY_ANNOTATION, "")[:MAX_RETRY]
+        return "" if resource.spec.suspend or value == resource.status.last_handled_retry_at else value
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +107,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_about_spec(self) -> bool:
         """Whether nothing can be done by this spec, so that nobody knows what of before it asks for."""
-        return self.failure is not None and self.failure.reason in _OF_SPEC
+        return self.failure is not None and self.failure.reason in OF_SPEC
 
     @property
     def path(self) -> list[str]:

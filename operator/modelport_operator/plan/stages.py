@@ -75,7 +75,7 @@ def choose_path(case: Case, progress: Progress) -> Progress:
 
 def take_path(case: Case, progress: Progress) -> Progress:
     """Convert and verify by the best path that does not fail for a reason of its own; the status remembers what failed."""
-    remembered = {each.key: each for each in case.resource.status.refused}
+    remembered = _refused(case)
     refused: list[RefusedPath] = []
     for hops in progress.paths:
         taken = _verify(case, _along(case, progress, hops))
@@ -284,8 +284,16 @@ def begun(case: Case, work: Work) -> Work:
 
 
 def _memory(case: Case, stage: Stage, key: str) -> Memory:
-    failures, now = case.resource.status.failures, case.observed.now
-    return remember(failures, stage=stage, key=key, now=now, conversion=case.conversion)
+    failures, now, asked = case.resource.status.failures, case.observed.now, bool(case.asked_retry)
+    return remember(failures, stage=stage, key=key, now=now, conversion=case.conversion, asked=asked)
+
+
+def _refused(case: Case) -> dict[str, RefusedPath]:
+    """Return the paths that are not to be tried, by the key of what failed: none where all failed and are to be tried again."""
+    status = case.resource.status
+    if case.asked_retry and status.failure and not status.failure.retryable:
+        return {}
+    return {each.key: each for each in status.refused}
 
 
 def _keeping(progress: Progress, name: str) -> Progress:
@@ -293,7 +301,7 @@ def _keeping(progress: Progress, name: str) -> Progress:
 
 
 def _pursue(case: Case, progress: Progress, work: Work) -> Progress:
-    refused = next((each for each in case.resource.status.refused if each.key == work.key), None)
+    refused = _refused(case).get(work.key)
     if refused:
         return replace(progress, stage=work.stage, failure=recall(refused, stage=work.stage))
     state = state_of(case.observed.job(work.name), _memory(case, work.stage, work.key))

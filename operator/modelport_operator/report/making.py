@@ -35,5 +35,6 @@ def make_report(case: Situation, *, now: str, domain: str = "cluster.local") -> 
         serving=serving_status(case, domain=domain),
         failure=case.failure,
         failures=remembered(case),
+        last_handled_retry_at=case.plan.handled_retry or old.last_handled_retry_at,
     )
     return Report(status=status, events=transitions(old.conditions, told))

@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from modelport_cli.__main__ import COMMANDS
+from modelport_cli.application import COMMANDS as BY_NEED
 
 from .manifests import pnet
 
 pytestmark = pytest.mark.processes
+COMMANDS = BY_NEED["offline"] | BY_NEED["cluster"]
 
 
 def modelport(*arguments, **variables):
@@ -34,12 +36,20 @@ def test_version():
     assert modelport("--version").stdout.strip() == __import__("modelport").__version__
 
 
+def test_kubectl_finds_its_plugin():
+    plugin = Path(sys.executable).with_name("kubectl-modelport")
+    ended = subprocess.run([plugin, "--version"], capture_output=True, text=True, check=True)
+    assert ended.stdout == modelport("--version").stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_that_describes_each_parameter(command):
     ended = modelport(command, "--help")
     assert ended.returncode == 0
     assert ended.stderr == ""
-    assert f"Usage: modelport {command}" in ended.stdout
+    usage, _, text = ended.stdout.partition("\n")
+    assert usage.startswith(f"Usage: modelport {command}")
+    assert f"modelport {command}" in text, "an example"
 
 
 def test_the_list_has_a_summary_for_each_command_and_help_has_more():
@@ -74,6 +84,10 @@ def test_plan_and_formats_as_json(manifest):
         (["plan", "none.yaml"], "none.yaml: No such file", "manifest"),
         (["convert"], "convert", "--help"),
         (["get", "--watch"], "--watch: expected the NAME", ""),
+        (["diff", "none.yaml"], "none.yaml: No such file", "manifest"),
+        (["render"], "requires an argument", "modelport render --help"),
+        (["completion", "tcsh"], "tcsh", "modelport completion --help"),
+        (["logs", "net", "-p", "-f"], "--previous: expected no --follow", ""),
         (["run", "none.yaml"], "--output", "modelport run --help"),
     ],
 )

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelport.api.resource import parse
-from modelport_cli.commands.get import age, columns
-from modelport_cli.views.stages import State, is_ready, is_stalled, list_stages, short, size
+from modelport_cli.commands.cluster.get import columns
+from modelport_cli.views.stages import State, age, is_ready, is_stalled, list_stages, short, size
 from unit.cli.manifests import pnet
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from modelport.api.base import KIND
+from modelport.api.base import KIND, RETRY_ANNOTATION
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.line import Limits
 from modelport_operator.kube.errors import RefusedError, UnavailableError
@@ -234,6 +234,31 @@ async def test_who_waits_for_another_attempt_gives_its_room_away_and_says_why_it
     assert scene.ready(A) == ("False", "Queued")
     assert "; the last attempt: SourceUnreachable: " in scene.told(A)
     assert job["metadata"]["name"] in [body["metadata"]["name"] for body in scene.kube.named("Job")]
+
+
+async def test_an_attempt_that_is_asked_for_waits_for_room_and_is_handled_when_it_begins(scene):
+    await scene.begin(A, B)
+    scene.end_job("a-import", failing=FAILED)
+    await scene.reconcile(A)
+    assert await scene.wake() == [B]
+    live = scene.kube.objects[(KIND, *A)]
+    live["metadata"]["annotations"] = {RETRY_ANNOTATION: "now"}
+    for _ in range(2):
+        await scene.later(A)
+        assert scene.ready(A) == ("False", "Queued")
+        assert live["status"].get("lastHandledRetryAt", "") == ""
+    scene.restart()
+    await scene.later(A)
+    assert scene.ready(A) == ("False", "Queued")
+    scene.woken.clear()
+    scene.end_job("b-import", failing=FAILED)
+    await scene.reconcile(B)
+    assert await scene.wake() == [A]
+    assert live["status"]["lastHandledRetryAt"] == "now"
+    assert scene.job("a-import")["metadata"]["annotations"]["modelport.dev/attempt"] == "2"
+    scene.end_job("a-import", failing=FAILED)
+    await scene.reconcile(A)
+    assert scene.ready(A) == ("False", "DigestMismatch")
 
 
 async def test_who_is_refused_its_job_holds_up_nobody(scene):

@@ -34,6 +34,8 @@ def serve(
     The artifact's files are checked first; its golden samples must give the verified answers before it is ready. The
     server sees no files of yours but the artifact where the kernel has Landlock; a line says whether it has.
 
+        modelport serve artifact --http-port 8080
+
     Parameters
     ----------
     folder

@@ -30,6 +30,8 @@ def run(
     code that comes with it (trust: Trusted), see no files of yours, no network and no processes, by bubblewrap or
     Landlock; the first line says which, or that there is neither.
 
+        modelport run pnet.yaml --output artifact
+
     Parameters
     ----------
     manifest

@@ -8,12 +8,14 @@ from cyclopts import Parameter
 from modelport.conversion.base import Converter
 from modelport.frameworks import CONVERTERS, FORMATS, framework_of
 from modelport.runtimes import RUNTIMES
-from modelport_cli.console import plain_table, print_table, stdout
+from modelport_cli.console import plain_table, print_json, print_table
 from modelport_cli.views.graph import HEADERS, draw_graph
 
 
 def formats(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Draw formats, trust, paths and runtimes as one graph, and list what the formats and options are.
+
+        modelport formats
 
     Parameters
     ----------
@@ -22,7 +24,7 @@ def formats(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """
     catalogue = describe_catalogue()
     if json:
-        stdout.out(msgspec.json.format(msgspec.json.encode(catalogue), indent=2).decode())
+        print_json(catalogue)
         return
     graph = plain_table(*HEADERS)
     for row in draw_graph():

@@ -12,8 +12,9 @@ from ruamel.yaml.error import YAMLError
 
 from modelport.api.base import API_VERSION, KIND
 from modelport.jobs.environment import STORE_SECRET
-from modelport_cli.access.cluster import Context, Namespace, connect
+from modelport_cli.access.cluster import connect
 from modelport_cli.access.stores import namespace_store
+from modelport_cli.arguments import Context, Namespace, TargetFormat, complete_sources
 from modelport_cli.errors import Exit, UsageError
 from modelport_cli.local.conversion import convert_here, use_local_files
 from modelport_cli.local.isolation import Wanted
@@ -31,9 +32,9 @@ def convert(
     file: Path,
     /,
     *,
-    to: str = "onnx",
+    to: TargetFormat = "onnx",
     output: Path | None = None,
-    source_format: Annotated[str | None, Parameter(name="--from")] = None,
+    source_format: Annotated[str | None, Parameter(name="--from", completer=complete_sources)] = None,
     option: Words = [],  # noqa: B006 the library copies it
     key: str | None = None,
     input: Words = [],  # noqa: A002, B006 the word of its option
@@ -57,6 +58,8 @@ def convert(
     context: Context = None,
 ) -> int:
     """Convert and verify a model without a cluster or a manifest; print the manifest that does the same on a cluster.
+
+        modelport convert net.h5 --to onnx --output net-onnx
 
     Parameters
     ----------

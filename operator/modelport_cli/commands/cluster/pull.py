@@ -6,16 +6,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from modelport.api.status import ArtifactStatus
-from modelport_cli.access.cluster import Context, Namespace, connect, read_resource
+from modelport_cli.access.cluster import connect, read_resource, understand
 from modelport_cli.access.stores import namespace_store
+from modelport_cli.arguments import Context, Name, Namespace
 from modelport_cli.artifacts import save_artifact
-from modelport_cli.commands.get import understand
 from modelport_cli.errors import CommandError
 from modelport_cli.views.stages import size
 
 
 def pull(
-    name: str,
+    name: Name,
     folder: Annotated[Path, Parameter(name="DIR")],
     /,
     *,
@@ -23,6 +23,8 @@ def pull(
     context: Context = None,
 ) -> None:
     """Fetch a verified artifact from the namespace's store and check every file; a second call goes on.
+
+        modelport pull pnet artifact -n modelport-demo
 
     Parameters
     ----------

@@ -1,23 +1,19 @@
 """`modelport plan`: what a manifest would do, without doing it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import msgspec
 from cyclopts import Parameter
 
-from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion
-from modelport.errors import ModelportError
-from modelport.frameworks import FRAMEWORKS, SOURCES
 from modelport.jobs.containers import containers_of
 from modelport.jobs.keys import source_key
 from modelport.jobs.planning import import_request, paths
 from modelport.jobs.requests import ConvertRequest, Hop
-from modelport.runtimes import RUNTIMES, runtime_for
-from modelport_cli.console import plain_table, print_table, stdout
+from modelport.runtimes import runtime_for
+from modelport_cli.console import plain_table, print_json, print_table
 from modelport_cli.manifest import load_resource
+from modelport_cli.previews.guesses import guess_format, image_names
 
 _DOES = {
     "fetch": "gets the bytes, checks digests",
@@ -43,6 +39,8 @@ class PlannedStep(NamedTuple):
 def plan(manifest: Path, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Check a manifest offline and print the path, the steps and the runtime it leads to.
 
+        modelport plan pnet.yaml
+
     Parameters
     ----------
     manifest
@@ -52,7 +50,7 @@ def plan(manifest: Path, /, *, json: Annotated[bool, Parameter(negative="")] = F
     """
     description = describe_plan(load_resource(manifest))
     if json:
-        stdout.out(msgspec.json.format(msgspec.json.encode(description), indent=2).decode())
+        print_json(description)
     else:
         _print_plan(description)
 
@@ -60,7 +58,7 @@ def plan(manifest: Path, /, *, json: Annotated[bool, Parameter(negative="")] = F
 def describe_plan(resource: ModelConversion) -> dict[str, Any]:
     """Return what the resource leads to, as plain data. Raises ModelportError for what the schema cannot tell."""
     source_format = resource.spec.source.format or guess_format(resource.spec.source.uri)
-    hops, *others = paths(resource, source_format, _image_names())
+    hops, *others = paths(resource, source_format, image_names())
     formats = [source_format, *(hop.target for hop in hops)]
     runtime = runtime_for(formats[-1])
     return {
@@ -76,21 +74,9 @@ def describe_plan(resource: ModelConversion) -> dict[str, Any]:
     }
 
 
-def guess_format(uri: str) -> str:
-    """Return the format that a file of this name most likely has. Raises ModelportError (UnknownFormat)."""
-    name = re.split(r"[?#]", uri)[0].rstrip("/").rpartition("/")[2]
-    for candidate in SOURCES.values():
-        if name.endswith(candidate.suffixes):
-            return candidate.name
-    raise ModelportError(
-        Reason.UNKNOWN_FORMAT,
-        f"spec.source.format: the name {name or uri!r} does not tell; expected {' or '.join(SOURCES)}",
-    )
-
-
 def list_steps(resource: ModelConversion, hops: list[Hop], source_format: str) -> list[PlannedStep]:
     """Return the steps of Import and Convert, in order."""
-    names = _image_names()
+    names = image_names()
     convert = ConvertRequest(
         artifact_key="",
         verification_key="",
@@ -109,12 +95,6 @@ def list_steps(resource: ModelConversion, hops: list[Hop], source_format: str) -
 
 def _hop(hops: list[Hop], step: str) -> Hop:
     return hops[int(step.removeprefix("hop-")) - 1]
-
-
-def _image_names() -> dict[str, str]:
-    """Return the names of all images, as references to themselves: a plan is made without a registry."""
-    images = [each.image for known in (FRAMEWORKS, RUNTIMES) for each in known.values()]
-    return {name: name for name in images}
 
 
 def _print_plan(description: dict[str, Any]) -> None:

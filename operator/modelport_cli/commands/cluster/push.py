@@ -12,8 +12,9 @@ from modelport.errors import ModelportError
 from modelport.jobs.environment import STORE_SECRET
 from modelport.storage.store import Store
 from modelport_cli import console
-from modelport_cli.access.cluster import Context, Namespace, connect
+from modelport_cli.access.cluster import connect
 from modelport_cli.access.stores import given_store, namespace_store
+from modelport_cli.arguments import Context, Namespace, SourceFormat
 from modelport_cli.errors import CommandError, UsageError
 from modelport_cli.requirements import collect_wheels
 from modelport_cli.uploads import describe_upload, send
@@ -23,7 +24,7 @@ def push(
     *paths: Annotated[Path, Parameter(name="PATH")],
     name: str | None = None,
     requirements: Path | None = None,
-    format: str | None = None,  # noqa: A002 the word of its option
+    format: SourceFormat | None = None,  # noqa: A002 the word of its option
     store: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     namespace: Namespace = None,
@@ -33,6 +34,8 @@ def push(
 
     The same content goes to the same place: what is there already is not sent again. A store inside the cluster is
     reached through `kubectl port-forward` ($KUBECTL).
+
+        modelport push net.onnx -n modelport-demo
 
     Parameters
     ----------
