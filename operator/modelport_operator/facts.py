@@ -180,6 +180,8 @@ class Observed(Facts, frozen=True, kw_only=True):
     service: Service | None = None
     foreign: tuple[str, ...] = ()
     """Objects, such as 'Service web', that have a child's name and are not ours."""
+    leaving: tuple[str, ...] = ()
+    """Objects that have a child's name until they are collected: their owner, which had the resource's name, is gone."""
     peers: tuple[Peer, ...] = ()
     may_reverify: bool = False
     """Whether one more artifact may be verified by a newer server image now."""

@@ -41,19 +41,24 @@ class Observer(NamedTuple):
         pods_seen = await asyncio.gather(*(self._pod(meta.namespace, pod) for pod in _newest_first(pods)))
         owned = [job for job in jobs if reading.is_controlled_by(job, meta.uid)]
         read_jobs = await asyncio.gather(*(self._job(meta.namespace, job, pods_seen) for job in owned))
-        foreign = tuple(
-            f"{kind} {meta.name}"
-            for kind, found in (("Deployment", deployment), ("Service", service))
+        serving = (("Deployment", deployment), ("Service", service))
+        others = [
+            (f"{kind} {found['metadata']['name']}", found)
+            for kind, found in (*(("Job", job) for job in jobs), *serving)
             if found and not reading.is_controlled_by(found, meta.uid)
-        )
+        ]
+        leaving = tuple(name for name, found in others if reading.is_leaving(found, meta))
+        taken = {name for name, _ in others}
+        foreign = tuple(name for kind, _ in serving if (name := f"{kind} {meta.name}") in taken and name not in leaving)
         return facts.Observed(
             now=self.clock(),
             jobs=tuple(read_jobs),
             deployment=None
-            if deployment is None or f"Deployment {meta.name}" in foreign
+            if deployment is None or f"Deployment {meta.name}" in taken
             else reading.deployment(deployment, [pod for owner, pod in pods_seen if owner == ""]),
-            service=None if service is None or f"Service {meta.name}" in foreign else reading.service(service),
+            service=None if service is None or f"Service {meta.name}" in taken else reading.service(service),
             foreign=foreign,
+            leaving=leaving,
             peers=await self._useful_peers(resource, read_jobs),
         )
 

@@ -38,6 +38,11 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
     replaces: Child | None = None
 
+    @property
+    def name(self) -> str:
+        """Kind and name, such as 'Service web'."""
+        return f"{self.body['kind']} {self.body['metadata']['name']}"
+
 
 class Apply(msgspec.Struct, frozen=True, kw_only=True):
     """A child of ours to change."""
@@ -59,6 +64,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int | None = None
     """What `spec.replicas` of the Deployment is to be."""
     look_again: float | None = None
+    waits_for: tuple[str, ...] = ()
+    """Objects that have the names of those to be created, and are about to go."""
     trouble: Trouble | None = None
     """What keeps pods from answering that the Deployment has beside those that do."""
 
@@ -80,6 +87,7 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     if resource.spec.suspend:
         look_again = _look_again(progress, rollout, observed)
         return Plan(progress=progress, rollout=rollout, trouble=trouble, look_again=look_again)
+    create = (*_wanted_jobs(case, progress), *_wanted_serving(case, rollout))
     return Plan(
         progress=progress,
         rollout=rollout,
@@ -88,10 +96,11 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
             *_spent_jobs(case, progress),
             *_unwanted_serving(resource, observed),
         ),
-        create=(*_wanted_jobs(case, progress), *_wanted_serving(case, rollout)),
+        create=tuple(each for each in create if each.name not in observed.leaving),
         apply=tuple(_changes(case, progress, rollout)),
         replicas=resource.spec.serving.replicas if resource.spec.serving else None,
         look_again=_look_again(progress, rollout, observed),
+        waits_for=tuple(each.name for each in create if each.name in observed.leaving),
         trouble=trouble,
     )
 

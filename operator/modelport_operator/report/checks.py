@@ -73,7 +73,9 @@ def job_is_under_way(case: Situation) -> Summary | None:
     reason = _UNDER_WAY[Stage.VERIFY if verifying else work.stage]
     step = f": step {state.step}" if state and state.step else ""
     step += f": {state.progress}" if state and state.progress else ""
-    return Summary(reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.old_serves}", abnormal="Reconciling")
+    return Summary(
+        reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.waits}{case.old_serves}", abnormal="Reconciling"
+    )
 
 
 def is_scaled_to_zero(case: Situation) -> Summary | None:
@@ -104,7 +106,7 @@ def deployment_is_rolling(case: Situation) -> Summary | None:
     """Tell how far the rollout is."""
     if case.resource.spec.serving is None:
         return Summary("Deploying", "serving is being taken down", abnormal="Reconciling")
-    return Summary("Deploying", f"Deploying: {told_of_pods(case)}", abnormal="Reconciling")
+    return Summary("Deploying", f"Deploying: {told_of_pods(case)}{case.waits}", abnormal="Reconciling")
 
 
 def told_of_pods(case: Situation) -> str:

@@ -4,20 +4,23 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from modelport.api.base import KIND
+from modelport.api.base import API_VERSION, KIND
 from modelport.api.status import Status
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.reconciler import Reconciler
+from modelport_operator.facts import Observed
 from modelport_operator.kube.errors import ConflictError, RefusedError, UnavailableError
 from modelport_operator.metrics import Metrics
 from modelport_operator.observe import Observer
 from modelport_operator.peers import PeerIndex
 from modelport_operator.report.invariants import violations
 from unit.operator.apiserver import MemoryKube
-from unit.operator.scenes import NOW, ONNX, PLATFORM, SERVED, UPGRADED
+from unit.operator.scenes import NOW, ONNX, PLATFORM, SERVED, UPGRADED, plan_for, resource
 
 KEY = Key("team", "net")
+OWNER = {"apiVersion": API_VERSION, "kind": KIND, "name": "net", "uid": "uid-before", "controller": True}
+"""Who owns what a resource of the same name left that was deleted."""
 
 
 class Scene:
@@ -64,6 +67,9 @@ class Scene:
         status = self.kube.objects[(KIND, *key)]["status"]
         found = next(each for each in status["conditions"] if each["type"] == "Ready")
         return found["status"], found["reason"]
+
+    def conditions(self, key=KEY):
+        return {each["type"]: each for each in self.kube.objects[(KIND, *key)]["status"]["conditions"]}
 
     def kinds(self, verb):
         return [kind for done, kind, _name in self.kube.writes if done == verb]
@@ -252,6 +258,55 @@ async def test_a_foreign_job_in_the_way_is_not_touched(scene):
     await scene.reconcile()
     assert scene.ready() == ("False", "NameConflict")
     assert scene.kinds("create") == ["Event"]
+
+
+async def test_what_a_deleted_resource_of_the_same_name_left_is_waited_for(scene):
+    await scene.serve()
+    del scene.kube.objects[KIND, *KEY]
+    scene.kube.apply_resource(SERVED)  # at once: garbage collection has not come yet
+    await scene.reconcile()
+    assert (scene.ready(), scene.kinds("create")) == (("False", "Importing"), ["Event"])
+    told = scene.conditions()["Ready"]["message"]
+    assert "waits until Job net-import-" in told
+    assert "collected" in told
+    for job in scene.kube.named("Job"):
+        del scene.kube.objects["Job", "team", job["metadata"]["name"]]
+    await scene.reconcile()
+    assert scene.kinds("create") == ["Job"]
+    for name in ("net-import", "net-convert"):
+        scene.kube.run_job(name)
+        await scene.reconcile()
+    assert scene.ready() == ("False", "Deploying")
+    assert "Deployment net and Service net" in scene.conditions()["Ready"]["message"]
+    for kind in ("Deployment", "Service"):
+        del scene.kube.objects[kind, "team", "net"]
+    await scene.reconcile()
+    scene.kube.roll_out()
+    await scene.reconcile()
+    assert scene.ready() == ("True", "Serving")
+
+
+@pytest.mark.parametrize(
+    ("change", "leaves"),
+    [
+        ({"ownerReferences": [OWNER]}, True),
+        ({"deletionTimestamp": "2027-01-15T08:00:00Z"}, True),
+        ({"ownerReferences": [OWNER | {"name": "other"}]}, False),
+        ({"ownerReferences": [OWNER | {"apiVersion": "example.org/v1"}]}, False),
+        ({}, False),
+    ],
+)
+async def test_what_is_found_in_the_way_at_the_last_moment_is_a_conflict_only_if_it_stays(scene, change, leaves):
+    case = resource(ONNX)
+    plan = plan_for(case)
+    (create,) = plan.create
+    scene.kube.put("Job", {"metadata": {"name": create.body["metadata"]["name"], "namespace": "team"} | change})
+    carried = scene.reconciler.carrier.carry_out(plan, case, Observed(now=NOW))
+    if leaves:
+        with pytest.raises(ConflictError, match=r"Job net-import-\w+ is about to go"):
+            await carried
+    else:
+        assert (await carried).refused.reason == "NameConflict"
 
 
 async def test_a_refused_job_is_told_and_tried_again(scene):
