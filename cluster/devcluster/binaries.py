@@ -44,8 +44,9 @@ KUBE = GoProgram(
 COREDNS = GoProgram("coredns", "./coredns")
 PAUSE = GoProgram("pause", "./pause")
 HELM = GoProgram("helm", "helm.sh/helm/v3/cmd/helm", ("helm",))
+HEALTH = GoProgram("health", "./health", ("health",))
 
-TOOLS = {"helm": HELM, "kubectl": KUBE}
+TOOLS = {"health": HEALTH, "helm": HELM, "kubectl": KUBE}
 
 
 def content_key(files: Iterable[tuple[str, bytes]], flags: Iterable[str]) -> str:

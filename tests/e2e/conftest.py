@@ -34,6 +34,7 @@ ORDER = (
     "manifests",
     "failures",
     "isolation",
+    "gitops",
     "disruption",
     "images",
     "demo",
