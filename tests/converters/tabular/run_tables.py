@@ -141,7 +141,15 @@ def foreign(folder):
     skops.io.dump(Foreign().fit(models.NUMBERS), folder / "model.skops")
 
 
+def unended(folder):
+    """Write a text whose last line has no end; LightGBM's reader of files looks for one for ever."""
+    folder.mkdir(parents=True)
+    text = models.LIGHTGBM["texts"]().model_to_string().rstrip()
+    (folder / "model.txt").write_text(text + " " * 4096)
+
+
 OTHERS = {
+    "lightgbm-unended": (unended, "lightgbm", {}),
     "sklearn-keyed": (keyed, "sklearn", {"key": "models.0"}),
     "sklearn-unkeyed": (keyed, "sklearn", {}),
     "sklearn-older": (written_by_another, "sklearn", {}),

@@ -31,7 +31,15 @@ def names_in(table):
 
 
 CASES = [f"{each.lower()}-{name}" for each in ("XGBOOST", "LIGHTGBM", "CATBOOST", "SKLEARN") for name in names_in(each)]
-CASES += ["sklearn-keyed", "ubj-sets", "ubj-texts", "ubj-base-by-class", "skops-texts", "skops-missing-in-trees"]
+CASES += [
+    "sklearn-keyed",
+    "lightgbm-unended",
+    "ubj-sets",
+    "ubj-texts",
+    "ubj-base-by-class",
+    "skops-texts",
+    "skops-missing-in-trees",
+]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from modelport.errors import ModelportError, lacks_memory
 from modelport.verification.arrays import Array, Tensors
 from modelport_converter.frameworks.tabular.boosters.lightgbm_text import parse_lightgbm, read_lightgbm
 from modelport_converter.frameworks.tabular.boosters.links import write_boosted, write_classes, write_margins
-from modelport_converter.frameworks.tabular.boosters.model import Boosted, reading
+from modelport_converter.frameworks.tabular.boosters.model import Boosted, read_whole, reading
 from modelport_converter.frameworks.tabular.boosters.xgboost_json import SAVED_BY_CLASS, parse_xgboost, read_xgboost
 from modelport_converter.tables.answers import LABEL, PREDICTION, PROBABILITIES
 from modelport_converter.tables.frames import MISSING, OTHER, Category, Column, Frame
@@ -80,7 +80,10 @@ def open_lightgbm(path: Path) -> Table:
     """Return the model of a text file. Raises ModelportError."""
     import lightgbm
 
-    return _of_lightgbm(read_lightgbm(path), _loaded(lambda: lightgbm.Booster(model_file=str(path)), path))
+    model = read_lightgbm(path)
+    # its own reader looks for the end of a last line that has none, and never comes back
+    text = read_whole(path).decode().rstrip() + "\n"
+    return _of_lightgbm(model, _loaded(lambda: lightgbm.Booster(model_str=text), path))
 
 
 def open_lightgbm_booster(booster: Any) -> Table:
