@@ -30,6 +30,7 @@ from modelport.frameworks import CONVERTERS, FORMATS, FRAMEWORKS, framework_of
 from modelport.jobs.planning import MOVER_IMAGE
 from modelport.paths import find_paths
 from modelport.runtimes import RUNTIMES
+from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.report.checks import TABLE
 from modelport_operator.report.conditions import FACTS
 
@@ -98,7 +99,9 @@ def conditions_page() -> str:
             "",
             "The other conditions are facts: each says what is, whatever else is wrong. Where one is False, its reason is the",
             "[reason](reasons.md) of the failure, or that of Ready; `NotEnforced` says of Verified that errors were measured and",
-            "judged by nobody (`verification.policy: Report`). Available and ReplicasAvailable are there with `spec.serving`.",
+            "judged by nobody (`verification.policy: Report`). Available and ReplicasAvailable are there with `spec.serving`,",
+            "Autoscaled with `spec.serving.autoscaling`: Unknown (`NotReported`) until the autoscaler itself has said anything.",
+            "Queued is there only while it is True ([queueing](../queueing.md)).",
             "",
             "| condition | True when | reason |",
             "|---|---|---|",
@@ -189,7 +192,8 @@ def chart_values() -> str:
 
 def chart_schema() -> str:
     """Return the schema of the chart's values, which wants the images that nothing goes without, and knows no other."""
-    properties = {name: {"type": "string", **({"minLength": 1} if name in NEEDED else {})} for name in images()}
+    kinds = {True: "#/definitions/image", False: "#/definitions/imageOrNone"}
+    properties = {name: {"$ref": kinds[name in NEEDED]} for name in images()}
     lines = [f"        {json.dumps(name)}: {json.dumps(schema)}" for name, schema in properties.items()]
     required = json.dumps(NEEDED)
     schema = [
@@ -204,6 +208,17 @@ def chart_schema() -> str:
         "",
     ]
     return _replaced(VALUES_SCHEMA, r'^    "images": \{\n.*?^    \},\n', "\n".join(schema))
+
+
+def chart_rules() -> str:
+    """Return the rights on what serving consists of, as a template that the operator's roles include."""
+    rules = [
+        f"- apiGroups: [{each.api_version.rpartition('/')[0] or json.dumps('')}]\n"
+        f"  resources: [{each.plural}]\n"
+        "  verbs: [get, list, watch, create, patch, delete]\n"
+        for each in OBJECTS
+    ]
+    return f'{{{{/* {NOTICE} */}}}}\n{{{{- define "modelport.servingRules" -}}}}\n{"".join(rules)}{{{{- end }}}}\n'
 
 
 def _replaced(file: str, pattern: str, text: str) -> str:
@@ -236,6 +251,7 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "docs/reference/reasons.md": lambda: reason_pages.page(NOTICE),
     "docs/reference/formats.md": formats_page,
     "images/images.json": image_declarations,
+    "charts/modelport/templates/rbac/_serving.tpl": chart_rules,
     VALUES: chart_values,
     VALUES_SCHEMA: chart_schema,
     "README.md": readme,

@@ -50,10 +50,31 @@ CAUSES: dict[Reason, str] = {
     Reason.SERVER_CRASHED: "The server ended instead of answering.",
     Reason.GOLDEN_MISMATCH: "Before it takes requests, a server must answer as it did when it was verified, and this one did not.",
     Reason.ROLLOUT_OVERDUE: "The Deployment made no progress for its deadline.",
+    Reason.KEDA_NOT_INSTALLED: "Something but CPU and memory is to say how many pods there are, and the cluster has no ScaledObjects.",
+    Reason.PROMETHEUS_NOT_CONFIGURED: "requestsInFlight or queueSize is to say how many pods there are, and the operator was told of no Prometheus.",
+    Reason.METRICS_UNAVAILABLE: "The autoscaler reports that it cannot have its metrics.",
+    Reason.AUTOSCALER_FAILED: "The autoscaler reports anything else that keeps it from scaling, or was paused by an annotation.",
 }
 """What brings a reason about; `make generate` fails where one is missing."""
-SERVING = frozenset({Reason.NAME_CONFLICT, Reason.SERVER_CRASHED, Reason.GOLDEN_MISMATCH, Reason.ROLLOUT_OVERDUE})
+AUTOSCALING = frozenset(
+    {
+        Reason.KEDA_NOT_INSTALLED,
+        Reason.PROMETHEUS_NOT_CONFIGURED,
+        Reason.METRICS_UNAVAILABLE,
+        Reason.AUTOSCALER_FAILED,
+    }
+)
+"""Reasons that the condition Autoscaled has; Ready has them only where no pod answers, and nothing would wake one."""
+SERVING = AUTOSCALING | {
+    Reason.NAME_CONFLICT,
+    Reason.SERVER_CRASHED,
+    Reason.GOLDEN_MISMATCH,
+    Reason.ROLLOUT_OVERDUE,
+}
 """Reasons that no conversion ends with, so that the metric of conversions does not count them."""
+_ALSO_ELSEWHERE = (
+    ", while there is no pod; while pods answer, the resource is Ready, and condition Autoscaled alone tells it"
+)
 
 
 def page(notice: str) -> str:
@@ -85,7 +106,7 @@ def _section(reason: Reason) -> list[str]:
         "",
         f"- What to do: {ADVICE[reason].hint}",
         f"- Tried again: {_again(reason)}",
-        f"- Alert on: `{_expression(reason)}`",
+        f"- Alert on: `{_expression(reason)}`{_ALSO_ELSEWHERE if reason in AUTOSCALING else ''}",
         f"- Tested by: {', '.join(f'`{path}`' for path in proofs_of(reason)[:MOST_TESTS])}",
     ]
 

@@ -4,6 +4,7 @@ The steps are the same everywhere; only the way in which images get to the nodes
 """
 
 import os
+import re
 from pathlib import Path
 
 from devcluster import binaries
@@ -28,6 +29,7 @@ CHART = REPOSITORY / "charts" / "modelport"
 RELEASE = "modelport"
 KIND_CLUSTER = "modelport"
 _REGISTRY_VARIABLE = "REGISTRY"
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 def provide_images(paths: Paths, cluster: str, names: list[str]) -> dict[str, str]:
@@ -126,6 +128,19 @@ def _docker_build(image: Image, cluster: str) -> str:
         run(["docker", "build", *arguments, "--tag", tag, "--file", str(Path(folder) / image.dockerfile), folder])
     if cluster == "kind":
         run(["kind", "load", "docker-image", tag, "--name", KIND_CLUSTER])
-        return tag  # kind's nodes know it by this name alone; the tag is the hash of its content
+        return _name_by_digest(tag)
     run(["docker", "push", tag])
     return run(["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", tag]).strip()
+
+
+def _name_by_digest(tag: str) -> str:
+    """Let the nodes of kind know an image by its digest, as the chart wants it; they know it by its tag alone."""
+    reference = ""
+    for node in run(["kind", "get", "nodes", "--name", KIND_CLUSTER]).split():
+        ctr = ["docker", "exec", node, "ctr", "--namespace=k8s.io", "images"]
+        found = _DIGEST.search(run([*ctr, "list", f"name=={tag}"]))
+        if found is None:
+            raise MissingPrerequisiteError(f"expected node {node} to have {tag}, which was loaded, found it does not")
+        reference = f"{tag.rpartition(':')[0]}@{found[0]}"
+        run([*ctr, "tag", "--force", tag, reference])
+    return reference

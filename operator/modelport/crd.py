@@ -19,26 +19,22 @@ Schema = dict[str, Any]
 MAX_BYTES = 24 * 1024
 """Largest compact JSON of the CRD: `kubectl apply` keeps a copy in an annotation, and GitOps tools copy it around."""
 
-_SCHEMES = "^(s3|https?)://.+"
-_USER_IN_URI = "^[a-z0-9]+://[^/]*@"
+_URI = "^(s3|https?)://[^/@]+(/|$)"
 _DROPPED = {"title", "default", "additionalProperties", "propertyNames", "examples"}
 _LIMITS = {"maxLength", "maxItems", "maxProperties"}
-_OPAQUE = ("source.signature", "verification.performance")
-"""Parts of the status that are told as a whole."""
+_OPAQUE = ("status.source.signature", "status.refused.*", "status.verification", "status.failure", "status.failures.*")
+"""Parts of the status whose fields the reference page alone has: nothing but the operator writes them."""
 _UNTOLD = (
-    *(FIELDS["requirements"], FIELDS["calibration"], FIELDS["data"]),  # as those of the source
-    "spec.verification.outputs.*",  # as those of the tolerance of all outputs
-    "spec.source.inputs.*.values.columns.*",  # as those of all columns
-    *(
-        "status.conditions.*",
-        "status.refused.*",
-        "status.verification",
-        "status.verification.outputs.*",
-        "status.artifact",
-        "status.failure",
-        "status.failures.*",
-        "status.serving",
-    ),
+    FIELDS["requirements"],  # as those of the source, and so on
+    FIELDS["calibration"],
+    FIELDS["data"],
+    "spec.source.inputs.*.values.columns.*",
+    "spec.verification.outputs.*",
+    "spec.serving.resources",
+    "spec.serving.placement.tolerations.*",
+    "spec.serving.autoscaling.triggers.*",
+    "spec.serving.autoscaling.triggers.*.authenticationRef",
+    *("status", "status.conditions.*", "status.source", "status.artifact", "status.serving"),
 )
 """Places whose fields the reference page alone describes: they do not fit."""
 
@@ -59,16 +55,8 @@ RULES: tuple[tuple[str, str, str], ...] = (
     *(
         (
             path,
-            f"self.uri.matches('{_SCHEMES}')",
-            f"{path}.uri: use s3://, https://, or http:// with a digest; `modelport push` uploads files",
-        )
-        for path in _LOCATIONS
-    ),
-    *(
-        (
-            path,
-            f"!self.uri.matches('{_USER_IN_URI}')",
-            f"{path}.uri: put credentials into a Secret and name it in secretRef",
+            f"self.uri.matches('{_URI}')",
+            f"{path}.uri: use s3://, https:// or http:// (`modelport push` uploads files); name credentials in secretRef",
         )
         for path in _LOCATIONS
     ),
@@ -128,18 +116,54 @@ RULES: tuple[tuple[str, str, str], ...] = (
         )
         for path in ("values", "values.columns.*")
     ),
+    (
+        "spec.serving",
+        "!has(self.replicas) || !has(self.autoscaling)",
+        "spec.serving: state replicas or autoscaling, not both",
+    ),
+    *(
+        (
+            "spec.serving",
+            f"!self.?autoscaling.?{name}Utilization.hasValue() || self.?resources.?requests.?{name}.hasValue()",
+            f"spec.serving.resources.requests.{name}: state it, because {name}Utilization is percent of it",
+        )
+        for name in ("cpu", "memory")
+    ),
+    (
+        "spec.serving.autoscaling",
+        "self.?minReplicas.orValue(1) <= self.maxReplicas",
+        "spec.serving.autoscaling: make minReplicas at most maxReplicas",
+    ),
+    (
+        "spec.serving.autoscaling",
+        "self.?minReplicas.orValue(1) > 0 || has(self.triggers)",
+        "spec.serving.autoscaling.triggers: state one, because minReplicas: 0 leaves no pod to measure",
+    ),
+    (
+        "spec.serving.autoscaling",
+        " || ".join(
+            f"has(self.{name})"
+            for name in ("cpuUtilization", "memoryUtilization", "requestsInFlight", "queueSize", "triggers")
+        ),
+        "spec.serving.autoscaling: state what to scale by, such as cpuUtilization or triggers",
+    ),
+    (
+        "spec.serving.autoscaling.triggers.*",
+        "!(self.type in ['cpu', 'memory'])",
+        "spec.serving.autoscaling.triggers: use cpuUtilization and memoryUtilization",
+    ),
 )
 
 
 # What no type says: (path, keyword, value). The API server fills defaults in: a later version of the code may take
-# another format when none is said, a stored resource must not change then; and an autoscaler needs a number to start
-# from. A tolerance without a measure would look like one that lets nothing, or everything, pass.
+# another format when none is said, and a stored resource must not change then. A tolerance without a measure would look
+# like one that lets nothing, or everything, pass.
 KEYWORDS: tuple[tuple[str, str, object], ...] = (
     ("spec.target", "default", {}),
     ("spec.target.format", "default", "onnx"),
-    ("spec.serving.replicas", "default", 1),
     ("spec.verification.tolerance", "minProperties", 1),
     ("spec.verification.outputs.*", "minProperties", 1),
+    ("spec.serving.autoscaling.triggers", "minItems", 1),
 )
 
 
@@ -147,10 +171,17 @@ def resource_definition() -> Schema:
     """Return the CustomResourceDefinition."""
     schema = root_schema()
     for path in _UNTOLD:
-        _at(schema, path)["properties"] = {
-            name: {key: value for key, value in each.items() if key != "description"}
-            for name, each in _at(schema, path)["properties"].items()
-        }
+        for each in _at(schema, path)["properties"].values():
+            each.pop("description", None)
+    for path in _LOCATIONS[1:]:
+        for name in ("uri", "digest", "secretRef", "secretRef.name"):
+            _at(schema, f"{path}.{name}").pop("description", None)
+    for path in _OPAQUE:
+        part = _at(schema, path)
+        part.pop("required", None)
+        del part["properties"]
+        part["x-kubernetes-preserve-unknown-fields"] = True
+    _leave_out_parts(schema)
     for path, keyword, value in KEYWORDS:
         _at(schema, path)[keyword] = value
     for path, rule, message in RULES:
@@ -190,13 +221,19 @@ def resource_definition() -> Schema:
     }
 
 
+def _leave_out_parts(schema: Schema) -> None:
+    """Take the descriptions of what lists and maps hold: those of the lists and maps say it."""
+    for inner in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(inner, dict):
+            inner.pop("description", None)
+            _leave_out_parts(inner)
+    for each in schema.get("properties", {}).values():
+        _leave_out_parts(each)
+
+
 def root_schema() -> Schema:
     """Return the structural schema of the resource, without rules."""
     status: Schema = _without_limits(structural(Status))
-    for path in _OPAQUE:
-        part = _at(status, path)
-        del part["properties"]
-        part["x-kubernetes-preserve-unknown-fields"] = True
     spec = structural(Spec)
     for path, names in (("source.format", SOURCES), ("target.format", TARGETS)):
         _at(spec, path)["enum"] = sorted(names)

@@ -82,6 +82,59 @@ def _serving_is_enforced(resource: ModelConversion) -> str | None:
     return "spec.verification.policy: expected Enforce, because nothing is served that was not verified"
 
 
+def _pods_are_counted_once(resource: ModelConversion) -> str | None:
+    serving = resource.spec.serving
+    if serving is None or serving.replicas is None or serving.autoscaling is None:
+        return None
+    return "spec.serving: expected replicas or autoscaling, found both"
+
+
+def _autoscaling_has_a_range(resource: ModelConversion) -> str | None:
+    scaling = resource.spec.serving.autoscaling if resource.spec.serving else None
+    if scaling is None or scaling.min_replicas <= scaling.max_replicas:
+        return None
+    found = f"{scaling.min_replicas} and {scaling.max_replicas}"
+    return f"spec.serving.autoscaling: expected minReplicas <= maxReplicas, found {found}"
+
+
+def _autoscaling_has_targets(resource: ModelConversion) -> str | None:
+    scaling = resource.spec.serving.autoscaling if resource.spec.serving else None
+    if scaling is None or scaling.triggers:
+        return None
+    if scaling.min_replicas == 0:
+        return "spec.serving.autoscaling.triggers: expected one, because minReplicas: 0 leaves no pod to measure"
+    targets = (
+        scaling.cpu_utilization,
+        scaling.memory_utilization,
+        scaling.requests_in_flight,
+        scaling.queue_size,
+    )
+    if any(each is not None for each in targets):
+        return None
+    return "spec.serving.autoscaling: expected something to scale by, such as cpuUtilization or triggers"
+
+
+def _utilization_is_of_a_request(resource: ModelConversion) -> str | None:
+    serving = resource.spec.serving
+    if serving is None or serving.autoscaling is None:
+        return None
+    requests = serving.resources.requests if serving.resources else {}
+    targets = {"cpu": serving.autoscaling.cpu_utilization, "memory": serving.autoscaling.memory_utilization}
+    for name, target in targets.items():
+        if target is not None and name not in requests:
+            return f"spec.serving.resources.requests.{name}: expected, because {name}Utilization is percent of it"
+    return None
+
+
+def _triggers_measure_no_pods(resource: ModelConversion) -> str | None:
+    scaling = resource.spec.serving.autoscaling if resource.spec.serving else None
+    for number, trigger in enumerate(scaling.triggers if scaling else []):
+        if trigger.type in {"cpu", "memory"}:
+            path = f"spec.serving.autoscaling.triggers[{number}]"
+            return f"{path}: expected {trigger.type}Utilization in place of a trigger of type {trigger.type}"
+    return None
+
+
 def _inputs_are_named_once(resource: ModelConversion) -> str | None:
     names = [given.name for given in resource.spec.source.inputs]
     for number, name in enumerate(names):
@@ -170,6 +223,11 @@ RULES: tuple[Rule, ...] = (
     _code_has_digest,
     _arguments_have_a_factory,
     _serving_is_enforced,
+    _pods_are_counted_once,
+    _autoscaling_has_a_range,
+    _autoscaling_has_targets,
+    _utilization_is_of_a_request,
+    _triggers_measure_no_pods,
     _inputs_are_named_once,
     _states_are_inputs,
     _tolerances_say_something,

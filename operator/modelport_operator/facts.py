@@ -11,6 +11,10 @@ import msgspec
 from modelport.api.status import ArtifactStatus, SourceStatus, VerificationStatus
 from modelport.jobs.environment import ExitStatus
 
+LOOK_AGAIN_PER_PLACE = 15.0
+LONGEST_LOOK_AGAIN = 600.0
+"""Seconds; who gets room is woken, and the others only see how the line grows shorter: the farther, the seldomer."""
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what is observed."""
@@ -101,6 +105,10 @@ class Job(Facts, frozen=True, kw_only=True):
     server_image: str = ""
     """What tries the model."""
     attempt: int = 1
+    suspended: bool = False
+    """Whether somebody, such as Kueue, holds it back: it has no pods, and its time stands still."""
+    queue: str = ""
+    """Kueue's queue that it is in."""
     complete: bool = False
     failed: str = ""
     """Reason of the condition Failed."""
@@ -112,26 +120,42 @@ class Job(Facts, frozen=True, kw_only=True):
     refusals: tuple[str, ...] = ()
     """Messages of the FailedCreate Events, where it has no pod."""
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has a pod that still works, or is about to make one."""
+        idle = self.complete or self.failed or self.suspended or self.deleting
+        return not (idle or any(pod.succeeded for pod in self.pods))
 
-class Deployment(Facts, frozen=True, kw_only=True):
+
+class LiveObject(Facts, frozen=True, kw_only=True):
+    """One of the objects that serving consists of, as it is."""
+
+    kind: str
+    uid: str
+    body: dict[str, Any] = {}
+    owns_by_update: bool = False
+    """Whether what was posted is still owned as an update, which an apply would not remove fields of."""
+
+
+class Deployment(LiveObject, frozen=True, kw_only=True):
     """The Deployment of the resource."""
 
-    uid: str
+    kind: str = "Deployment"
     serving_key: str
     artifact_digest: str
     image: str
     request: str
     wanted: int
     """spec.replicas"""
-    pull_secrets: tuple[str, ...] = ()
+    strategy: str = "RollingUpdate"
+    applied: str = ""
+    """Key of all that was applied."""
     generation: int = 1
     observed_generation: int = 0
     replicas: int = 0
     updated: int = 0
     ready: int = 0
     available: int = 0
-    owns_by_update: bool = False
-    """Whether what was posted is still owned as an update, which an apply would not remove fields of."""
     pods_refused: str = ""
     """Why it cannot make pods: the message of its condition ReplicaFailure."""
     overdue: str = ""
@@ -154,14 +178,6 @@ class Deployment(Facts, frozen=True, kw_only=True):
         return self.is_current and self.wanted == self.replicas and self.available >= self.wanted
 
 
-class Service(Facts, frozen=True, kw_only=True):
-    """The Service of the resource."""
-
-    uid: str
-    body: dict[str, Any]
-    owns_by_update: bool = False
-
-
 class Peer(Facts, frozen=True, kw_only=True):
     """Another resource of the namespace, read live."""
 
@@ -171,20 +187,53 @@ class Peer(Facts, frozen=True, kw_only=True):
     verification: VerificationStatus | None = None
 
 
+class Turn(Facts, frozen=True, kw_only=True):
+    """Whether a Job may begin now; if not, its place in the line of those that wait for room."""
+
+    may_begin: bool = True
+    place: int = 0
+    """From 1,"""
+    waiting: int = 0
+    """of so many."""
+    running: int = 0
+    """How many Jobs there are,"""
+    limit: int = 0
+    """and may be at once:"""
+    of_namespace: bool = False
+    """in this namespace, or in all of them."""
+
+    @property
+    def look_again(self) -> float:
+        """Seconds for which a place that was told is told on: each write is an event, and a thousand may wait."""
+        return min(self.place * LOOK_AGAIN_PER_PLACE, LONGEST_LOOK_AGAIN)
+
+
 class Observed(Facts, frozen=True, kw_only=True):
     """Everything that was observed for one reconciliation."""
 
     now: float
     jobs: tuple[Job, ...] = ()
     deployment: Deployment | None = None
-    service: Service | None = None
+    objects: tuple[LiveObject, ...] = ()
+    """What serving consists of beside the Deployment."""
     foreign: tuple[str, ...] = ()
     """Objects, such as 'Service web', that have a child's name and are not ours."""
     leaving: tuple[str, ...] = ()
-    """Objects that have a child's name until they are collected: their owner, which had the resource's name, is gone."""
+    """Objects that have a child's name until they are collected: who owns them had the resource's name, or they are being deleted."""
+    lacking: frozenset[str] = frozenset()
+    """Kinds that the cluster has not."""
     peers: tuple[Peer, ...] = ()
     may_reverify: bool = False
     """Whether one more artifact may be verified by a newer server image now."""
+    turn: Turn = Turn()
+    makers: dict[str, str] = {}
+    """Artifacts, by key, that other resources of the namespace are about to have converted, and whose they are."""
+
+    @property
+    def live(self) -> dict[str, LiveObject]:
+        """What serving consists of, by kind."""
+        found = (self.deployment, *self.objects) if self.deployment else self.objects
+        return {each.kind: each for each in found}
 
     def job(self, name: str) -> Job | None:
         """Return the Job with this name."""

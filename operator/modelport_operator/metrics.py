@@ -46,6 +46,8 @@ class Metrics(Collector):
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.queue_depth: Callable[[], int] = lambda: 0
+        self.jobs: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        """How many resources have a Job that runs, and wait for room for one."""
         self._states: dict[tuple[str, str], str] = {}
         self._reconciles = Counter("modelport_reconciles", "Reconciliations by result.", ["result"], registry=registry)
         self._seconds = Histogram(
@@ -78,6 +80,10 @@ class Metrics(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield what is counted at the time of asking."""
         yield GaugeMetricFamily("modelport_queue_depth", "Keys that wait.", value=self.queue_depth())
+        jobs = GaugeMetricFamily("modelport_jobs", "Resources with a Job, by its state.", labels=["state"])
+        for state, count in zip(("running", "waiting"), self.jobs(), strict=True):
+            jobs.add_metric([state], count)
+        yield jobs
         resources = GaugeMetricFamily("modelport_resources", "Resources by state.", labels=["state"])
         tally = Tally(self._states.values())
         for state in STATES:

@@ -17,6 +17,8 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 NAME_LABEL = "app.kubernetes.io/name"
 RESOURCE_LABEL = f"{GROUP}/resource"
 STAGE_LABEL = f"{GROUP}/stage"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""On a Job: the LocalQueue that Kueue admits it from."""
 OWNED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 KEY_ANNOTATION = f"{GROUP}/key"
@@ -26,8 +28,10 @@ INPUTS_ANNOTATION = f"{GROUP}/inputs"
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
 """On a Job: how many Jobs ran for this key, this one included."""
 SERVING_KEY_ANNOTATION = f"{GROUP}/serving-key"
-"""On a Deployment and its pods: hash of artifact, image and spec.serving; only another one changes the pods."""
+"""On a Deployment and its pods: hash of artifact, image and what spec.serving says of pods; only another one changes them."""
 DIGEST_ANNOTATION = f"{GROUP}/artifact-digest"
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+"""On a Deployment: key of all that was applied, of which the serving key has but what may change pods that answer."""
 
 MAX_NAME = 63
 

@@ -1,6 +1,6 @@
 """Look at what exists for a resource: the only reads of a reconciliation beside the resource itself.
 
-Four reads always; Events, logs and other resources only where something is wrong or could be reused.
+Objects come from a `kube.api.Api`; Events and logs, from the API server alone, only where something is wrong or takes long.
 """
 
 import asyncio
@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from modelport.api.base import KIND
 from modelport.api.resource import ModelConversion
 from modelport_operator import facts, reading
+from modelport_operator.kube.api import Api, find
 from modelport_operator.kube.client import Kube, Object
-from modelport_operator.kube.errors import KubeError, NotFoundError
-from modelport_operator.names import MANAGED_BY_LABEL, MANAGER, RESOURCE_LABEL
+from modelport_operator.kube.discovery import Discovery
+from modelport_operator.kube.errors import KubeError, NotFoundError, NotServedError
 from modelport_operator.peers import PeerIndex, useful_digests
+from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.plan.troubles import MAX_LOG, clean
 
 MAX_PEERS = 32
@@ -26,48 +29,51 @@ class Observer(NamedTuple):
 
     kube: Kube
     peers: PeerIndex
+    discovery: Discovery
     clock: Callable[[], float] = time.time
 
-    async def observe(self, resource: ModelConversion) -> facts.Observed:
-        """Return what exists for `resource`."""
+    async def observe(self, resource: ModelConversion, api: Api, *, first: str = "") -> facts.Observed:
+        """Return what `api` has for `resource`, and of other resources; `first` is known to have what it waits for."""
         meta = resource.metadata
-        ours = f"{RESOURCE_LABEL}={meta.name},{MANAGED_BY_LABEL}={MANAGER}"
-        jobs, pods, deployment, service = await asyncio.gather(
-            self.kube.list_all("Job", meta.namespace, labels=ours),
-            self.kube.list_all("Pod", meta.namespace, labels=ours),
-            self._find("Deployment", meta.namespace, meta.name),
-            self._find("Service", meta.namespace, meta.name),
+        jobs, pods, named = await asyncio.gather(
+            api.list_of("Job", meta.namespace, meta.name),
+            api.list_of("Pod", meta.namespace, meta.name),
+            self._named(api, meta.namespace, meta.name),
         )
         pods_seen = await asyncio.gather(*(self._pod(meta.namespace, pod) for pod in _newest_first(pods)))
         owned = [job for job in jobs if reading.is_controlled_by(job, meta.uid)]
         read_jobs = await asyncio.gather(*(self._job(meta.namespace, job, pods_seen) for job in owned))
-        serving = (("Deployment", deployment), ("Service", service))
-        others = [
-            (f"{kind} {found['metadata']['name']}", found)
-            for kind, found in (*(("Job", job) for job in jobs), *serving)
-            if found and not reading.is_controlled_by(found, meta.uid)
-        ]
-        leaving = tuple(name for name, found in others if reading.is_leaving(found, meta))
-        taken = {name for name, _ in others}
-        foreign = tuple(name for kind, _ in serving if (name := f"{kind} {meta.name}") in taken and name not in leaving)
+        controlled = {kind: body for kind, body in named.items() if reading.is_controlled_by(body, meta.uid)}
+        others = {f"{kind} {meta.name}": body for kind, body in named.items() if kind not in controlled}
+        in_the_way = {f"Job {job['metadata']['name']}": job for job in jobs if job not in owned} | others
+        own = {kind: body for kind, body in controlled.items() if "deletionTimestamp" not in body["metadata"]}
+        deployment = own.pop("Deployment", None)
+        server_pods = [pod for owner, pod in pods_seen if owner == ""]
         return facts.Observed(
             now=self.clock(),
             jobs=tuple(read_jobs),
-            deployment=None
-            if deployment is None or f"Deployment {meta.name}" in taken
-            else reading.deployment(deployment, [pod for owner, pod in pods_seen if owner == ""]),
-            service=None if service is None or f"Service {meta.name}" in taken else reading.service(service),
-            foreign=foreign,
-            leaving=leaving,
-            peers=await self._useful_peers(resource, read_jobs),
+            deployment=reading.deployment(deployment, server_pods) if deployment else None,
+            objects=tuple(reading.live_object(kind, body) for kind, body in own.items()),
+            foreign=tuple(name for name, body in others.items() if not reading.is_leaving(body, meta)),
+            leaving=tuple(name for name, body in in_the_way.items() if reading.is_leaving(body, meta)),
+            lacking=self.discovery.lacking,
+            peers=await self._useful_peers(resource, read_jobs, first, api),
         )
 
-    async def _find(self, kind: str, namespace: str, name: str) -> Object | None:
+    async def _named(self, api: Api, namespace: str, name: str) -> dict[str, Object]:
+        """Return the objects, by kind, that have the name of those that serving consists of."""
+        kinds = [each.kind for each in OBJECTS if each.kind not in self.discovery.lacking]
+        found = await asyncio.gather(*(self._find(api, kind, namespace, name) for kind in kinds))
+        return {kind: body for kind, body in zip(kinds, found, strict=True) if body}
+
+    async def _find(self, api: Api, kind: str, namespace: str, name: str) -> Object | None:
         try:
-            found = await self.kube.get(kind, namespace, name)
+            return await api.get(kind, namespace, name)
+        except NotServedError:
+            self.discovery.note_lost(kind)
         except NotFoundError:
-            return None
-        return None if found["metadata"].get("deletionTimestamp") else found
+            pass
+        return None
 
     async def _pod(self, namespace: str, body: Object) -> tuple[str, facts.Pod]:
         """Return a pod with the uid of the Job that owns it (none for a server's), its Events and its log."""
@@ -86,7 +92,7 @@ class Observer(NamedTuple):
     async def _job(self, namespace: str, body: Object, pods: Iterable[tuple[str, facts.Pod]]) -> facts.Job:
         own = [pod for owner, pod in pods if owner == body["metadata"]["uid"]]
         job = reading.job(body, own)
-        if own or job.complete or job.failed:
+        if own or not job.runs:
             return job
         return reading.with_refusals(job, await self._events(namespace, job.uid, "FailedCreate"))
 
@@ -103,11 +109,14 @@ class Observer(NamedTuple):
             return ""  # the container or its log is gone; the reason does not depend on it
         return clean(text, MAX_LOG, tail=True)
 
-    async def _useful_peers(self, resource: ModelConversion, jobs: Iterable[facts.Job]) -> tuple[facts.Peer, ...]:
-        """Return the other resources of the namespace that may have what is needed, read live: the index is a hint."""
+    async def _useful_peers(
+        self, resource: ModelConversion, jobs: Iterable[facts.Job], first: str, api: Api
+    ) -> tuple[facts.Peer, ...]:
+        """Return the other resources of the namespace that may have what is needed: the index of peers is a hint."""
         meta = resource.metadata
-        names = self.peers.names(meta.namespace, useful_digests(resource, jobs), besides=meta.name)[:MAX_PEERS]
-        found = await asyncio.gather(*(self._find("ModelConversion", meta.namespace, name) for name in names))
+        likely = self.peers.names(meta.namespace, useful_digests(resource, jobs), besides=meta.name)
+        names = list(dict.fromkeys([*([first] if first else []), *likely]))[:MAX_PEERS]
+        found = await asyncio.gather(*(find(api, KIND, meta.namespace, name) for name in names))
         return tuple(reading.peer(body) for body in found if body)
 
 

@@ -18,3 +18,5 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a Job is kept after it ended, to be looked at."""
     otlp_endpoint: str = ""
     """Where servers send telemetry; empty: nowhere."""
+    prometheus_address: str = ""
+    """URL of the Prometheus that has the servers' metrics, as KEDA reaches it; empty: none."""

@@ -9,7 +9,7 @@ import msgspec
 
 from modelport.api.base import GROUP, KIND
 from modelport.api.resource import Metadata
-from modelport.api.status import read_status
+from modelport.api.status import Status, read_status
 from modelport.jobs.containers import TRY
 from modelport.jobs.environment import REQUEST_VARIABLE
 from modelport_operator import facts, names
@@ -123,6 +123,8 @@ def job(body: Object, pods: Iterable[facts.Pod]) -> facts.Job:
         server_image=next((each["image"] for each in template["containers"] if each["name"] == TRY), ""),
         created=seconds(meta["creationTimestamp"]) or 0.0,
         attempt=int(notes.get(names.ATTEMPT_ANNOTATION, "1")),
+        suspended=body["spec"].get("suspend", False),
+        queue=meta["labels"].get(names.QUEUE_LABEL, ""),
         complete="Complete" in held,
         failed=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
@@ -152,7 +154,8 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
         image=server.get("image", ""),
         request=_request(template.get("initContainers", [])),
         wanted=spec.get("replicas", 1),
-        pull_secrets=tuple(each["name"] for each in template.get("imagePullSecrets", [])),
+        strategy=spec.get("strategy", {}).get("type", "RollingUpdate"),
+        applied=notes.get(names.APPLIED_ANNOTATION, ""),
         generation=meta.get("generation", 1),
         observed_generation=status.get("observedGeneration", 0),
         replicas=status.get("replicas", 0),
@@ -166,9 +169,10 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
     )
 
 
-def service(body: Object) -> facts.Service:
-    """Return a Service."""
-    return facts.Service(uid=body["metadata"]["uid"], body=body, owns_by_update=_owns_by_update(body["metadata"]))
+def live_object(kind: str, body: Object) -> facts.LiveObject:
+    """Return one of the objects that serving consists of."""
+    meta = body["metadata"]
+    return facts.LiveObject(kind=kind, uid=meta["uid"], body=body, owns_by_update=_owns_by_update(meta))
 
 
 def peer(body: Object) -> facts.Peer:
@@ -177,6 +181,12 @@ def peer(body: Object) -> facts.Peer:
     return facts.Peer(
         name=body["metadata"]["name"], source=status.source, artifact=status.artifact, verification=status.verification
     )
+
+
+def queued_since(status: Status) -> float | None:
+    """Return since when a resource waits for its turn, or None if it does not."""
+    found = (each for each in status.conditions if each.type == "Queued" and each.status == "True")
+    return seconds(next((each.last_transition_time for each in found), None))
 
 
 def event_time(event: Object) -> str:

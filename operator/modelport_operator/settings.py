@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from modelport_operator.backoff import RECONCILES
 from modelport_operator.platforms import Platform
+
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,12 +23,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_pull_secrets: str = ""
     """Names, separated by commas, of Secrets in the resources' namespaces."""
     otlp_endpoint: str = ""
+    prometheus_address: str = ""
     cpu_level: str = "x86-64-v2"
     architecture: str = "amd64"
     cluster_domain: str = "cluster.local"
     reverifications: int = 0
+    max_jobs: Count = 0
+    """How many Jobs run at once; 0: any number."""
+    max_jobs_per_namespace: Count = 0
     job_ttl_seconds: float = 3600.0
     resync_seconds: float = 600.0
+    audit_seconds: float = 300.0
+    """Between two checks of what the watches brought."""
     workers: int = 4
     backoff_seconds: float = RECONCILES.first
     max_backoff_seconds: float = RECONCILES.longest
@@ -53,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             reverifications=self.reverifications,
             job_ttl=self.job_ttl_seconds,
             otlp_endpoint=self.otlp_endpoint,
+            prometheus_address=self.prometheus_address,
         )
 
 

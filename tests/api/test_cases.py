@@ -84,5 +84,5 @@ def test_api_server_fills_in_what_stored_resources_need(kubectl: list[str]) -> N
     body = json.loads(created.stdout)
     assert body["status"] == {"observedGeneration": -1}
     assert body["spec"]["target"] == {"format": "onnx"}
-    assert body["spec"]["serving"] == {"replicas": 1}
+    assert body["spec"]["serving"] == {}
     assert "verification" not in body["spec"]

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from chart.rendering import CHART, DECLARED, IMAGES, NAMESPACE, STORE, Body, only, pods
+from modelport_operator import settings
+from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.settings import Settings
 
 Render = Callable[..., list[Body]]
@@ -23,6 +25,9 @@ RIGHTS = {
     ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
     ("apps", "deployments"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "services"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("policy", "poddisruptionbudgets"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("autoscaling", "horizontalpodautoscalers"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("keda.sh", "scaledobjects"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "pods"): {"get", "list", "watch"},
     ("", "pods/log"): {"get"},
     ("", "events"): {"get", "list", "watch", "create", "patch"},
@@ -63,15 +68,24 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "unknown value": ({"oprator": {}}, "oprator"),
     "unknown value inside": ({"operator": {"loglevel": "DEBUG"}}, "loglevel"),
     "image that is missing": ({"images": {**IMAGES, "operator": ""}}, "operator"),
+    "image by a tag": ({"images": {**IMAGES, "operator": "registry.test/operator:1.0"}}, "/images/operator"),
+    "image by a digest that is cut": ({"images": {**IMAGES, "operator": "r/operator@sha256:00"}}, "/images/operator"),
+    "server by a tag": ({"images": {**IMAGES, "server-tvm": "registry.test/tvm:latest"}}, "/images/server-tvm"),
     "unknown image": ({"images": {**IMAGES, "server-nothing": "x"}}, "server-nothing"),
     "pull policy": ({"imagePullPolicy": "Sometimes"}, "imagePullPolicy"),
     "log level": ({"operator": {"logLevel": "debug"}}, "logLevel"),
     "processor": ({"operator": {"cpuLevel": "avx2"}}, "cpuLevel"),
+    "fewer Jobs than none": ({"operator": {"maxJobs": -1}}, "maxJobs"),
+    "half a Job": ({"operator": {"maxJobsPerNamespace": 0.5}}, "maxJobsPerNamespace"),
     "resync": ({"operator": {"resyncSeconds": 0}}, "resyncSeconds"),
     "size": ({"store": {"size": "20GB"}}, "size"),
     "pull secret without a name": ({"imagePullSecrets": [{}]}, "imagePullSecrets"),
     "pull secret that is two": ({"imagePullSecrets": [{"name": "a,b"}]}, "imagePullSecrets"),
     "telemetry without a scheme": ({"serving": {"telemetry": {"otlpEndpoint": "collector:4317"}}}, "otlpEndpoint"),
+    "prometheus without a scheme": (
+        {"serving": {"autoscaling": {"prometheusAddress": "prometheus:9090"}}},
+        "prometheusAddress",
+    ),
     "namespace": ({"watchNamespaces": ["Team_A"]}, "watchNamespaces"),
     "namespace twice": ({"store": {"namespaces": ["a", "a"]}}, "namespaces"),
     "namespaces as text": ({"watchNamespaces": "a,b"}, "watchNamespaces"),
@@ -96,6 +110,13 @@ def test_operator_has_these_rights_everywhere(render: Render) -> None:
     assert binding["subjects"] == [
         {"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}
     ]
+
+
+def test_operator_may_touch_all_that_serving_consists_of(render: Render) -> None:
+    found = rights(only(render(), "ClusterRole", "modelport-operator"))
+    wanted = {"get", "list", "watch", "create", "patch", "delete"}
+    for each in OBJECTS:
+        assert found[each.api_version.rpartition("/")[0], each.plural] == wanted
 
 
 def test_users_get_no_right_to_write_the_status(render: Render) -> None:
@@ -139,15 +160,31 @@ def test_operator_knows_every_setting_that_it_is_given(render: Render) -> None:
 
 
 def test_operator_is_told_what_jobs_and_servers_need(render: Render) -> None:
-    telemetry = {"telemetry": {"otlpEndpoint": "http://collector.monitoring:4317"}}
-    bodies = render(imagePullSecrets=[{"name": "one"}, {"name": "two"}], serving=telemetry)
+    serving = {
+        "telemetry": {"otlpEndpoint": "http://collector.monitoring:4317"},
+        "autoscaling": {"prometheusAddress": "http://prometheus.monitoring:9090"},
+    }
+    bodies = render(imagePullSecrets=[{"name": "one"}, {"name": "two"}], serving=serving)
     assert environment(bodies)["MODELPORT_IMAGE_PULL_SECRETS"] == "one,two"
     assert environment(bodies)["MODELPORT_OTLP_ENDPOINT"] == "http://collector.monitoring:4317"
+    assert environment(bodies)["MODELPORT_PROMETHEUS_ADDRESS"] == "http://prometheus.monitoring:9090"
     assert pods(bodies)["modelport-operator"]["spec"]["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
     # nil as `helm upgrade --reuse-values` leaves a value that the release before did not know
     for silent in (render(), render(serving=None)):
         assert environment(silent)["MODELPORT_IMAGE_PULL_SECRETS"] == ""
         assert environment(silent)["MODELPORT_OTLP_ENDPOINT"] == ""
+        assert environment(silent)["MODELPORT_PROMETHEUS_ADDRESS"] == ""
+
+
+def test_limits_of_jobs_reach_the_operator(render: Render) -> None:
+    for values, expected in (
+        ({}, (0, 0)),
+        ({"operator": {"maxJobs": 20, "maxJobsPerNamespace": 5}}, (20, 5)),
+        # nil as `helm upgrade --reuse-values` leaves a value that the release before did not know
+        ({"operator": {"maxJobs": None, "maxJobsPerNamespace": None}}, (0, 0)),
+    ):
+        found = settings.read(environment(render(**values)))
+        assert (found.max_jobs, found.max_jobs_per_namespace) == expected
 
 
 def test_catalogue_names_the_images_of_jobs_and_servers(render: Render) -> None:
@@ -167,7 +204,7 @@ def test_other_images_make_another_operator_pod(render: Render) -> None:
         return pods(render(images=images))["modelport-operator"]["metadata"]["annotations"]
 
     assert annotations(IMAGES) == annotations(dict(IMAGES))
-    assert annotations(IMAGES) != annotations({**IMAGES, "converter-onnx": "registry.test/other"})
+    assert annotations(IMAGES) != annotations({**IMAGES, "converter-onnx": f"registry.test/other@sha256:{'0' * 64}"})
 
 
 def test_there_is_never_a_second_operator(render: Render) -> None:

@@ -4,6 +4,7 @@ The bodies are made by what decides in the operator: plans and reports of observ
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,12 +14,13 @@ from modelport.api.reasons import ADVICE, Reason
 from modelport.api.resource import ModelConversion
 from modelport.api.status import Status
 from modelport.crd import root_schema
-from modelport_operator.facts import Container, Termination
+from modelport_operator.facts import Container, LiveObject, Termination, Turn
 from modelport_operator.plan.troubles import Trouble, failure_of
 from modelport_operator.report import report_fault, report_unreadable
 from unit.operator.scenes import (
     NOW,
     ONNX,
+    PLATFORM,
     SERVED,
     TODAY,
     UPGRADED,
@@ -39,6 +41,11 @@ from unit.operator.scenes import (
 )
 
 EDIT = SERVED | {"target": {"options": {"opset": 18}}}
+FULL = Turn(may_begin=False, place=3, waiting=7, running=2, limit=2)
+MONITORED = msgspec.structs.replace(PLATFORM, prometheus_address="http://prometheus:9090")
+BY_CPU = {"maxReplicas": 5, "cpuUtilization": 70}
+BY_CRON = {"minReplicas": 0, "maxReplicas": 3, "triggers": [{"type": "cron", "metadata": {"timezone": "UTC"}}]}
+BY_QUEUE = {"maxReplicas": 3, "queueSize": 1}
 KILLED = Container(name="server", last=Termination(exit_code=137, reason="OOMKilled"), waiting="CrashLoopBackOff")
 
 
@@ -64,7 +71,9 @@ def unseen() -> Body:
     return default
 
 
-def _told(case: ModelConversion, *jobs: Any, deployment: Any = None, platform: Any = None, **observed: Any) -> Any:
+def _told(
+    case: ModelConversion, *jobs: Any, deployment: Any = None, platform: Any = None, **observed: Any
+) -> ModelConversion:
     """Return the resource with the status that the operator writes about it."""
     more = {"platform": platform} if platform else {}
     plan = plan_for(case, *jobs, deployment=deployment, **more, **observed)
@@ -136,6 +145,41 @@ def rolling_out_while_the_old_artifact_serves() -> ModelConversion:
     return _told(case, *jobs, deployment=msgspec.structs.replace(live, serving_key="old"))
 
 
+def queued() -> ModelConversion:
+    return _told(resource(SERVED), turn=FULL)
+
+
+def queued_while_the_old_artifact_serves() -> ModelConversion:
+    case, jobs, live = served()
+    return _told(with_spec(case, EDIT), *jobs, deployment=live, turn=FULL)
+
+
+def queued_for_another_attempt() -> ModelConversion:
+    return _told(trying_again(), turn=FULL)
+
+
+def queued_by_kueue() -> ModelConversion:
+    case = resource(SERVED | {"conversion": {"queueName": "gold"}})
+    return _told(case, job_of(plan_for(case)))
+
+
+def queued_behind_another_resource() -> ModelConversion:
+    case, first = imported(resource(SERVED))
+    return _told(case, first, makers={plan_for(case, first).demand.makes: "other"})
+
+
+def waking() -> ModelConversion:
+    return _autoscaled(BY_CRON, _scaled_object("Ready", "True"), wanted=1, replicas=1, updated=1)
+
+
+def zero_before_the_autoscaler_has_spoken() -> ModelConversion:
+    return _autoscaled(BY_CRON)
+
+
+def zero_that_nothing_would_wake() -> ModelConversion:
+    return _autoscaled(BY_CRON, lacking=frozenset({"ScaledObject"}))
+
+
 def taking_serving_down() -> ModelConversion:
     case, jobs, live = served()
     return _told(with_spec(case, ONNX), *jobs, deployment=live)
@@ -195,6 +239,41 @@ def only_reported() -> ModelConversion:
 def scaled_to_zero() -> ModelConversion:
     case, jobs = converted(resource(ONNX | {"serving": {"replicas": 0}}))
     return _told(case, *jobs, deployment=deployed(plan_for(case, *jobs)))
+
+
+def _autoscaled(scaling: Body, *objects: LiveObject, **observed: Any) -> ModelConversion:
+    """Return a resource with as many pods as `observed` says, and the least that are asked for if not."""
+    counts = {name: value for name, value in observed.items() if name != "lacking"}
+    serving = {"autoscaling": scaling, "resources": {"requests": {"cpu": "1"}}}
+    case, jobs = converted(resource(ONNX | {"serving": serving}))
+    live = deployed(plan_for(case, *jobs, platform=MONITORED), **counts)
+    lacking = observed.get("lacking", frozenset())
+    return _told(case, *jobs, deployment=live, platform=MONITORED, objects=objects, lacking=lacking)
+
+
+def _scaled_object(condition: str, status: str) -> LiveObject:
+    told = {"type": condition, "status": status, "reason": "Told", "message": "words"}
+    return LiveObject(kind="ScaledObject", uid="uid-of-autoscaler", body={"status": {"conditions": [told]}})
+
+
+def autoscaled() -> ModelConversion:
+    return _autoscaled(BY_QUEUE, _scaled_object("Ready", "True"))
+
+
+def autoscaled_and_not_reported_yet() -> ModelConversion:
+    return _autoscaled(BY_CPU)
+
+
+def without_keda_while_pods_answer() -> ModelConversion:
+    return _autoscaled(BY_QUEUE, lacking=frozenset({"ScaledObject"}))
+
+
+def autoscaler_in_trouble_while_pods_answer() -> ModelConversion:
+    return _autoscaled(BY_QUEUE, _scaled_object("Ready", "False"))
+
+
+def promoted_and_not_tried_yet() -> ModelConversion:
+    return _autoscaled(BY_CRON, _scaled_object("Ready", "True"))
 
 
 def _of_three(**change: Any) -> ModelConversion:
@@ -307,6 +386,14 @@ STATES: tuple[State, ...] = (
             rolling_out_while_the_old_artifact_serves,
             taking_serving_down,
             waiting_for_what_a_deleted_resource_left,
+            queued,
+            queued_while_the_old_artifact_serves,
+            queued_for_another_attempt,
+            queued_by_kueue,
+            queued_behind_another_resource,
+            waking,
+            zero_before_the_autoscaler_has_spoken,
+            zero_that_nothing_would_wake,
             trying_again,
             refused_by_the_api_server,
             rollout_without_quota,
@@ -321,6 +408,11 @@ STATES: tuple[State, ...] = (
             stored,
             only_reported,
             scaled_to_zero,
+            promoted_and_not_tried_yet,
+            autoscaled,
+            autoscaled_and_not_reported_yet,
+            without_keda_while_pods_answer,
+            autoscaler_in_trouble_while_pods_answer,
             one_replica_lost,
             one_replica_on_its_way,
             more_replicas_asked_for,
@@ -359,7 +451,7 @@ def failed_with(reason: Reason) -> ModelConversion:
 def failures() -> Iterator[tuple[Reason, State]]:
     """Yield each reason with its state: what is tried again is no failure yet."""
     for reason, advice in ADVICE.items():
-        yield reason, State(lambda reason=reason: failed_with(reason), IN_PROGRESS if advice.retryable else FAILED)
+        yield reason, State(partial(failed_with, reason), IN_PROGRESS if advice.retryable else FAILED)
 
 
 def status_of(case: ModelConversion | Body) -> Status:

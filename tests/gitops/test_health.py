@@ -12,7 +12,9 @@ import pytest
 from gitops import states
 from gitops.checkers import CURRENT, FAILED, Checkers, make_checkers
 from gitops.states import STATES, State, body_of, status_of
-from modelport_operator.report.checks import TABLE
+from modelport.api.reasons import Reason
+from modelport_operator.report.checks import QUEUED, TABLE
+from modelport_operator.report.conditions import FACTS
 
 REASONS = dict(states.failures())
 OBJECT = '{"kind": "A", "apiVersion": "v1"}'
@@ -33,7 +35,7 @@ def test_a_state_is_seen_as_it_is(state: State, checkers: Checkers) -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=str)
-def test_what_is_tried_again_is_under_way_and_what_is_not_has_failed(reason: str, checkers: Checkers) -> None:
+def test_what_is_tried_again_is_under_way_and_what_is_not_has_failed(reason: Reason, checkers: Checkers) -> None:
     state = REASONS[reason]
     assert checkers.look([body_of(state.make())]) == [state.seen]
 
@@ -51,6 +53,13 @@ def test_every_row_of_the_conditions_table_has_a_state() -> None:
             assert not lacking, row.when
         else:
             assert any((ready, beside) == (row.ready, row.abnormal) for ready, _, beside in seen), row.when
+
+
+def test_every_fact_has_a_state_for_whatever_it_can_be() -> None:
+    seen = {(each.type, each.status) for state in STATES for each in status_of(state.make()).conditions}
+    beyond = {("Autoscaled", "Unknown")}
+    wanted = {(name, status) for name, _, _ in FACTS for status in ("True", "False")} | beyond
+    assert wanted - seen == {(QUEUED, "False")}, "Queued is there while it is True alone"
 
 
 def test_objects_are_told_in_the_order_in_which_they_come(checkers: Checkers) -> None:

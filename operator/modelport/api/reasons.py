@@ -59,6 +59,11 @@ class Reason(StrEnum):
     SERVER_CRASHED = "ServerCrashed"
     GOLDEN_MISMATCH = "GoldenMismatch"
     ROLLOUT_OVERDUE = "RolloutOverdue"
+    # autoscaling
+    KEDA_NOT_INSTALLED = "KedaNotInstalled"
+    PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    AUTOSCALER_FAILED = "AutoscalerFailed"
 
 
 class Advice(NamedTuple):
@@ -168,5 +173,19 @@ ADVICE: dict[Reason, Advice] = {
     ),
     Reason.ROLLOUT_OVERDUE: Advice(
         True, "See what `kubectl describe` says about the pods of the Deployment; they are waited for."
+    ),
+    Reason.KEDA_NOT_INSTALLED: Advice(
+        True,
+        "Install KEDA (https://keda.sh/docs/latest/deploy/), or scale by cpuUtilization and memoryUtilization alone; it is looked for again.",
+    ),
+    Reason.PROMETHEUS_NOT_CONFIGURED: Advice(
+        True, "Set serving.autoscaling.prometheusAddress in the values of the chart, or choose other targets."
+    ),
+    Reason.METRICS_UNAVAILABLE: Advice(
+        True,
+        "Check what has the metrics: metrics-server for cpuUtilization and memoryUtilization, else what the trigger names; it is asked again.",
+    ),
+    Reason.AUTOSCALER_FAILED: Advice(
+        True, "See what `kubectl describe` says about the HorizontalPodAutoscaler or ScaledObject; it tries again."
     ),
 }

@@ -32,7 +32,7 @@ class Location(Object, frozen=True, kw_only=True):
     secret_ref: Annotated[
         SecretReference | None,
         Meta(
-            description="Credentials for the URI: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION, or username and password for https."
+            description="AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION; username and password for https."
         ),
     ] = None
 
@@ -139,7 +139,7 @@ class Input(Object, frozen=True, kw_only=True):
     values: Annotated[
         Values | None,
         Meta(
-            description="Values of the generated samples. Not said: as in verification.data, else standard normal; integers as far as the model accepts them."
+            description="Values of the generated samples. Not said: as in verification.data, else standard normal, or integers that the model accepts."
         ),
     ] = None
 
@@ -179,7 +179,7 @@ class Source(Location, frozen=True, kw_only=True):
     trust: Annotated[
         Literal["Untrusted", "Trusted"],
         Meta(
-            description="Trusted lets the conversion run code that comes with the model, in a container without network, credentials or token."
+            description="Trusted lets code that comes with the model run, in a container without network, credentials or token."
         ),
     ] = "Untrusted"
 
@@ -238,21 +238,19 @@ class Verification(Object, frozen=True, kw_only=True):
     policy: Annotated[
         Literal["Enforce", "Report"],
         Meta(
-            description="Enforce fails the conversion when outputs differ or doubts remain; Report only records them, and cannot be served."
+            description="Enforce fails where outputs differ or doubts remain; Report only records them, and cannot be served."
         ),
     ] = "Enforce"
     samples: Annotated[int, Meta(description="Number of generated samples.", ge=8, le=256)] = 8
     data: Annotated[
         Location | None,
         Meta(
-            description="Samples of your own, asked beside the generated ones: npz, an archive or prefix of npy files named after the inputs, or parquet for tables; the first axis counts the rows."
+            description="Samples of your own: npz, an archive or prefix of npy files named after the inputs, or parquet for tables; the first axis counts rows."
         ),
     ] = None
     edges: Annotated[
         Literal["Report", "Enforce"],
-        Meta(
-            description="Whether a difference on ties, zeros, NaN and the ends of the range alone is reported as a measured limit, or fails."
-        ),
+        Meta(description="Whether a difference on ties, zeros, NaN and ends of the range alone is reported, or fails."),
     ] = "Report"
     tolerance: Annotated[Tolerance | None, Meta(description="Tolerance of all outputs.")] = None
     outputs: Annotated[
@@ -273,6 +271,10 @@ class Storage(Object, frozen=True, kw_only=True):
     size: Annotated[Quantity, Meta(description="Largest size of each step's files.")] = "10Gi"
 
 
+QUEUE_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+"""What a label can hold of the name of a LocalQueue."""
+
+
 class Conversion(Object, frozen=True, kw_only=True):
     """How the conversion's Jobs run."""
 
@@ -282,6 +284,10 @@ class Conversion(Object, frozen=True, kw_only=True):
     retries: Annotated[
         int, Meta(description="How often a Job is tried again before it counts as failed.", ge=0, le=10)
     ] = 2
+    queue_name: Annotated[
+        Annotated[str, Meta(pattern=QUEUE_NAME, max_length=63)] | None,
+        Meta(description="LocalQueue of Kueue that the Jobs wait in."),
+    ] = None
     options: Annotated[
         dict[str, dict[str, Any]],
         Meta(
@@ -303,14 +309,120 @@ class Batching(Object, frozen=True, kw_only=True):
     ] = 2
 
 
+class AuthenticationReference(Object, frozen=True, kw_only=True):
+    """What a trigger's credentials are in: an object of KEDA's."""
+
+    name: Annotated[str, Meta(description="Name of the object.", min_length=1, max_length=253)]
+    kind: Annotated[
+        Literal["TriggerAuthentication", "ClusterTriggerAuthentication"], Meta(description="Kind of the object.")
+    ] = "TriggerAuthentication"
+
+
+class Trigger(Object, frozen=True, kw_only=True):
+    """A trigger of KEDA's: what outside of the pods tells how many there are to be."""
+
+    type: Annotated[str, Meta(description="Name of KEDA's scaler.", min_length=1, max_length=64)]
+    metadata: Annotated[
+        dict[str, Annotated[str, Meta(max_length=2048)]],
+        Meta(description="Options of the scaler, as text.", max_length=32),
+    ] = {}
+    authentication_ref: Annotated[
+        AuthenticationReference | None, Meta(description="What the scaler's credentials are in.")
+    ] = None
+
+
+class Autoscaling(Object, frozen=True, kw_only=True):
+    """How many pods there are follows from load; what asks for the most pods counts."""
+
+    min_replicas: Annotated[int, Meta(description="Fewest pods; 1 if not said. 0 needs triggers.", ge=0, le=1000)] = 1
+    max_replicas: Annotated[int, Meta(description="Most pods.", ge=1, le=1000)]
+    cpu_utilization: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="Wanted use of CPU, in percent of resources.requests.cpu."),
+    ] = None
+    memory_utilization: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="Wanted use of memory, in percent of resources.requests.memory."),
+    ] = None
+    requests_in_flight: Annotated[
+        Annotated[int, Meta(ge=1, le=100000)] | None,
+        Meta(description="Wanted requests that each pod has, waiting or run. Needs KEDA and Prometheus."),
+    ] = None
+    queue_size: Annotated[
+        Annotated[int, Meta(ge=1, le=100000)] | None,
+        Meta(description="Wanted requests that wait in each pod. Needs KEDA and Prometheus."),
+    ] = None
+    triggers: Annotated[list[Trigger], Meta(description="Triggers of KEDA's beside these.", max_length=8)] = []
+    stabilization_seconds: Annotated[
+        int, Meta(description="How long load must be lower before pods go; 300 if not said.", ge=0, le=3600)
+    ] = 300
+    cooldown_seconds: Annotated[
+        int, Meta(description="How long triggers must be quiet before the last pod goes; 300.", ge=0, le=86400)
+    ] = 300
+    polling_seconds: Annotated[int, Meta(description="How often KEDA asks triggers; 30.", ge=1, le=3600)] = 30
+
+
+class Toleration(Object, frozen=True, kw_only=True):
+    """A taint that pods tolerate, as in a pod."""
+
+    key: Annotated[Annotated[str, Meta(max_length=317)] | None, Meta(description="Key of the taint; all.")] = None
+    operator: Annotated[Literal["Exists", "Equal"] | None, Meta(description="How the value is compared; Equal.")] = None
+    value: Annotated[Annotated[str, Meta(max_length=63)] | None, Meta(description="Value of the taint.")] = None
+    effect: Annotated[
+        Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None, Meta(description="Effect of the taint; all.")
+    ] = None
+    toleration_seconds: Annotated[
+        int | None, Meta(description="For how long a taint of NoExecute is tolerated; for ever.")
+    ] = None
+
+
+class Placement(Object, frozen=True, kw_only=True):
+    """Where the pods run."""
+
+    node_selector: Annotated[
+        dict[str, Annotated[str, Meta(max_length=63)]],
+        Meta(description="Labels of the nodes, beside their architecture.", max_length=16),
+    ] = {}
+    tolerations: Annotated[list[Toleration], Meta(description="Tolerated taints, as in a pod.", max_length=16)] = []
+    priority_class_name: Annotated[
+        Annotated[str, Meta(max_length=253)] | None, Meta(description="Name of the PriorityClass.")
+    ] = None
+    runtime_class_name: Annotated[
+        Annotated[str, Meta(max_length=253)] | None, Meta(description="Name of the RuntimeClass.")
+    ] = None
+
+
 class Serving(Object, frozen=True, kw_only=True):
     """How the converted model is served. Left out: convert only."""
 
-    replicas: Annotated[int, Meta(description="Number of pods.", ge=0, le=1000)] = 1
+    replicas: Annotated[
+        Annotated[int, Meta(ge=0, le=1000)] | None,
+        Meta(description="Number of pods; 1 if neither this nor autoscaling is said."),
+    ] = None
+    autoscaling: Annotated[
+        Autoscaling | None, Meta(description="Lets load say how many pods there are, in place of replicas.")
+    ] = None
     resources: Annotated[Resources | None, Meta(description="Resources of the server container.")] = None
     batching: Annotated[
         Batching | None, Meta(description="Runs requests that come at the same time together. Left out: one by one.")
     ] = None
+    strategy: Annotated[
+        Literal["RollingUpdate", "Recreate"],
+        Meta(description="Recreate ends old pods before new ones begin."),
+    ] = "RollingUpdate"
+    placement: Annotated[Placement | None, Meta(description="Where the pods run.")] = None
+
+    @property
+    def least_replicas(self) -> int:
+        """How many pods there are to be at least, and to begin with."""
+        if self.autoscaling:
+            return self.autoscaling.min_replicas
+        return 1 if self.replicas is None else self.replicas
+
+    @property
+    def most_replicas(self) -> int:
+        """How many pods there may be."""
+        return self.autoscaling.max_replicas if self.autoscaling else self.least_replicas
 
 
 class Spec(Object, frozen=True, kw_only=True):

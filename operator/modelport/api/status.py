@@ -184,6 +184,10 @@ class ServingStatus(StatusPart, frozen=True, kw_only=True):
     replicas: Annotated[int, Meta(description="Number of pods.")] = 0
     ready_replicas: Annotated[int, Meta(description="Number of pods that answer.")] = 0
     selector: Annotated[str, Meta(description="Label selector of the pods, for autoscalers.", max_length=512)] = ""
+    has_answered: Annotated[
+        bool,
+        Meta(description="Whether a pod of this artifact has ever been ready; not where it came while scaled to zero."),
+    ] = False
 
 
 class RefusedPath(StatusPart, frozen=True, kw_only=True):
@@ -221,7 +225,7 @@ class Status(StatusPart, frozen=True, kw_only=True):
     conditions: Annotated[
         list[Condition],
         Meta(
-            description="Ready, Reconciling or Stalled (kstatus), Imported, Converted, Verified, Available.",
+            description="Ready, Reconciling or Stalled (kstatus), Imported, Converted, Verified, Available, Autoscaled.",
             max_length=16,
             extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),

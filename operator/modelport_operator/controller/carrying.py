@@ -1,9 +1,11 @@
 """Carry out a plan: the only writes to children.
 
 Create first: an object in the way that is not ours is never touched. An apply carries the uid, so that it neither makes
-an object nor takes one over. Replicas have a manager of their own, because an autoscaler may have them instead.
+an object nor takes one over. Replicas have a manager of their own, because an autoscaler may have them instead; what
+created the Deployment gives them up before it applies.
 """
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +15,8 @@ from modelport.api.resource import ModelConversion
 from modelport.api.status import Failure
 from modelport.encoding import key_of
 from modelport_operator import facts, names, reading
-from modelport_operator.kube.client import Kube, Object
+from modelport_operator.kube.api import Api
+from modelport_operator.kube.client import Object
 from modelport_operator.kube.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError
 from modelport_operator.plan import Apply, Child, Create, Plan
 from modelport_operator.plan.progress import Stage
@@ -37,7 +40,7 @@ class NameTaken(Exception):  # noqa: N818 - says what happened, as the errors of
 class Carrier(NamedTuple):
     """Writes children."""
 
-    kube: Kube
+    kube: Api
 
     async def carry_out(self, plan: Plan, resource: ModelConversion, observed: facts.Observed) -> Outcome:
         """Do what the plan says; what the API server refuses is told, and tried again later."""
@@ -88,7 +91,10 @@ class Carrier(NamedTuple):
         return await self.kube.apply(kind, namespace, body, manager=names.MANAGER)
 
     async def _own_by_apply(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Make what was posted ours as if applied: otherwise fields that are left out later would stay for ever."""
+        """Make what was posted ours as if applied: otherwise fields that are left out later would stay for ever.
+
+        But for replicas, which are posted and never applied: that an apply leaves them out would set them to 1.
+        """
         live = await self.kube.get(kind, namespace, name)
         for index, entry in enumerate(live["metadata"].get("managedFields", [])):
             if entry["manager"] == names.MANAGER and entry["operation"] == "Update" and "subresource" not in entry:
@@ -98,9 +104,14 @@ class Carrier(NamedTuple):
                     {"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
                     {"op": "replace", "path": path, "value": "Apply"},
                 ]
+                if "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {}):
+                    path = f"/metadata/managedFields/{index}/fieldsV1/f:spec/f:replicas"
+                    operations.append({"op": "remove", "path": path})
                 try:
                     await self.kube.patch(kind, namespace, name, operations)
-                except RefusedError as error:  # so the API server says that a `test` does not hold
+                except RefusedError as error:
+                    if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:  # which is said of a `test` that does not hold
+                        raise
                     raise ConflictError(f"{kind} {name} changed meanwhile: {error.message}") from error
                 return
 

@@ -66,6 +66,10 @@ class Controller:
         self.last_activity = time.monotonic()
         self.queue.add(key)
 
+    def stir_all(self) -> None:
+        """Something changed that may be about every resource."""
+        self.queue.add_scheduled()
+
     def complaint(self, *, stuck: float) -> str:
         """Return why this process should be restarted, or nothing."""
         if any(task.done() for task in self._tasks):

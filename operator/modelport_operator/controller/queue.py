@@ -39,6 +39,11 @@ class WorkQueue(Generic[K]):
         if key not in self._waiting:
             self._timers[key] = asyncio.get_running_loop().call_later(seconds, self.add, key)
 
+    def add_scheduled(self) -> None:
+        """Ask for all keys that wait for their time to be processed now."""
+        for key in tuple(self._timers):
+            self.add(key)
+
     def retry(self, key: K, *, at_least: float = 0.0) -> float:
         """Schedule `key` after a failure, with a delay that grows; return the delay."""
         attempt = self._failures[key] = self._failures.get(key, 0) + 1

@@ -1,4 +1,8 @@
-"""One reconciliation: read → observe → plan → carry out → report → publish → events."""
+"""One reconciliation: read → observe → plan → carry out → report → publish → events.
+
+It is made on what the watches brought, which mostly shows that there is nothing to do. At the first write it is given up
+and made again on live reads, so that no write follows from what was.
+"""
 
 import datetime as dt
 import logging
@@ -11,16 +15,21 @@ import msgspec
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.resource import Metadata, ModelConversion, parse
 from modelport.api.status import Status, read_status
+from modelport_operator import reading
 from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key, Result
 from modelport_operator.controller.reverifications import Reverifications
+from modelport_operator.controller.slots import Slots
+from modelport_operator.facts import Observed
 from modelport_operator.kube import events
+from modelport_operator.kube.api import Api, find
 from modelport_operator.kube.client import Kube, Object
-from modelport_operator.kube.errors import KubeError, NotFoundError
+from modelport_operator.kube.errors import KubeError, RefusedError
+from modelport_operator.kube.watched import UnsureError, Watched
 from modelport_operator.metrics import Metrics
 from modelport_operator.names import STATUS_MANAGER
 from modelport_operator.observe import Observer
-from modelport_operator.plan import make_plan
+from modelport_operator.plan import CONFLICT_LOOK_AGAIN, Demand, make_plan
 from modelport_operator.platforms import Platform
 from modelport_operator.report import Report, Situation, make_report, report_fault, report_unreadable
 
@@ -32,10 +41,11 @@ class Reconciler:
     """Brings the cluster closer to what a resource says."""
 
     kube: Kube
+    watched: Watched
     observer: Observer
-    carrier: Carrier
     platform: Platform
     metrics: Metrics
+    slots: Slots
     reverifications: Reverifications = field(default_factory=lambda: Reverifications(0))
     instance: str = "modelport-operator"
     clock: Callable[[], float] = time.time
@@ -45,53 +55,77 @@ class Reconciler:
 
         Whatever happens but for a failing API server, the resource's status says so.
         """
-        body = await self._read(key)
+        await self.slots.read()
+        first = self.slots.waited_for(key)
+        try:
+            return await self._reconcile_by(self.watched, key, first)
+        except UnsureError:
+            return await self._reconcile_by(self.kube, key, first)
+
+    async def _reconcile_by(self, api: Api, key: Key, first: str) -> Result | None:
+        body = await find(api, KIND, *key)
+        if body is None and api is self.watched:
+            raise UnsureError(f"{KIND} {key.name} was not seen")
         if body is None:
             self.metrics.forget(*key)
             self.reverifications.note(key, runs=False)
+            self.slots.forget(key)
             return None
         try:
             resource = parse(body)
         except msgspec.ValidationError as error:
-            return await self._tell_unreadable(body, error)
+            self.slots.fail(key, passes=False)
+            return await self._tell_unreadable(api, body, error)
         try:
-            return await self._reconcile(key, resource)
-        except KubeError:
+            return await self._reconcile(api, key, resource, first)
+        except UnsureError:
+            raise
+        except KubeError as error:
+            self.slots.fail(key, passes=not isinstance(error, RefusedError))
             raise
         except Exception as error:
+            self.slots.fail(key, passes=False)
             generation = resource.metadata.generation
             fault = report_fault(resource.status, error, generation=generation, now=self._now())
-            await self._publish(resource.metadata, resource.status, fault)
+            await self._publish(api, resource.metadata, resource.status, fault)
             raise
 
-    async def _reconcile(self, key: Key, resource: ModelConversion) -> Result:
-        observed = await self.observer.observe(resource)
-        # nothing is awaited between the question and the note: no other worker gets the same place
-        observed = msgspec.structs.replace(observed, may_reverify=self.reverifications.may_begin(key))
+    async def _reconcile(self, api: Api, key: Key, resource: ModelConversion, first: str) -> Result:
+        observed = await self.observer.observe(resource, api, first=first)
+        # nothing is awaited between the questions and the notes: no other worker gets the same place
+        observed = self._with_shared(key, resource, observed)
         plan = make_plan(resource, observed, self.platform)
         self.reverifications.note(key, runs=plan.progress.renewal is not None)
-        outcome = await self.carrier.carry_out(plan, resource, observed)
+        self.slots.take(key, plan.demand)
+        outcome = await Carrier(api).carry_out(plan, resource, observed)
         case = Situation(resource=resource, plan=plan, deployment=outcome.deployment, refused=outcome.refused)
-        report = make_report(case, now=self._now(), domain=self.platform.cluster_domain)
-        await self._publish(resource.metadata, resource.status, report)
+        # the time that places in the line go by
+        report = make_report(case, now=_timestamp(observed.now), domain=self.platform.cluster_domain)
+        await self._publish(api, resource.metadata, resource.status, report)
+        # what was refused made no Job, and holds up nobody who could make one
+        began = plan.demand if outcome.refused is None else Demand(runs=any(job.runs for job in observed.jobs))
+        self.slots.settle(key, began)
         reason = report.status.conditions[0].reason
+        if outcome.refused and not outcome.refused.retryable:
+            return Result(look_again=CONFLICT_LOOK_AGAIN, reason=reason)  # a name that is taken, whenever that is found
         return Result(look_again=plan.look_again, refused=outcome.refused is not None, reason=reason)
 
-    async def _read(self, key: Key) -> Object | None:
-        try:
-            body = await self.kube.get(KIND, *key)
-        except NotFoundError:
-            return None
-        return None if body["metadata"].get("deletionTimestamp") else body
+    def _with_shared(self, key: Key, resource: ModelConversion, observed: Observed) -> Observed:
+        """Return what was observed with what other resources have and wait for."""
+        may_reverify = self.reverifications.may_begin(key) and self.slots.line.has_spare(key)
+        since, now = reading.queued_since(resource.status), observed.now
+        turn = self.slots.ask(key, since=float(int(now)) if since is None else since, now=now)
+        makers = self.slots.makers(key, resource.spec.conversion.queue_name or "")
+        return msgspec.structs.replace(observed, turn=turn, makers=makers, may_reverify=may_reverify)
 
-    async def _tell_unreadable(self, body: Object, error: msgspec.ValidationError) -> Result:
+    async def _tell_unreadable(self, api: Api, body: Object, error: msgspec.ValidationError) -> Result:
         """Tell of a resource with fields that this version does not know; its children are not touched."""
         meta, old = msgspec.convert(body["metadata"], Metadata), read_status(body.get("status"))
         report = report_unreadable(old, str(error), generation=meta.generation, now=self._now())
-        await self._publish(meta, old, report)
+        await self._publish(api, meta, old, report)
         return Result(reason=report.status.conditions[0].reason)
 
-    async def _publish(self, meta: Metadata, old: Status, report: Report) -> None:
+    async def _publish(self, api: Api, meta: Metadata, old: Status, report: Report) -> None:
         """Write the status if it differs, and only then post the Events of what changed."""
         if report.status != old:
             body = {
@@ -100,14 +134,18 @@ class Reconciler:
                 "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
                 "status": msgspec.to_builtins(report.status),
             }
-            await self.kube.apply(KIND, meta.namespace, body, manager=STATUS_MANAGER, subresource="status")
+            await api.apply(KIND, meta.namespace, body, manager=STATUS_MANAGER, subresource="status")
             _log(meta, report.status)
             for event in report.events:
                 await events.post(self.kube, meta, event, instance=self.instance, now=self.clock())
         self.metrics.reported(meta.namespace, meta.name, old, report.status)
 
     def _now(self) -> str:
-        return dt.datetime.fromtimestamp(self.clock(), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _timestamp(self.clock())
+
+
+def _timestamp(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _log(meta: Metadata, status: Status) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 import msgspec
@@ -13,13 +13,35 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
 
-from modelport.api.base import API_VERSION, PLURAL
-from modelport_operator.kube.errors import KubeError, UnavailableError, error_for
-from modelport_operator.kube.kinds import KINDS
+from modelport.api.base import KIND
+from modelport_operator.kube.errors import KubeError, NotFoundError, UnavailableError, error_for
+from modelport_operator.kube.kinds import KINDS, Kind
+from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
 
 Object = dict[str, Any]
 """A Kubernetes object."""
+
+
+class Address(NamedTuple):
+    """Where an object is, within its kind."""
+
+    namespace: str
+    name: str
+
+
+class Version(NamedTuple):
+    """Which version of an object, and which resource the object is about."""
+
+    resource_version: str
+    resource: str
+
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PAGE = 500
+"""Objects in one response."""
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
+_WATCH_SECONDS = 290
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=310)
 _SECRETS = re.compile(r"(?i)bearer\s+\S+")
 _MAX_MESSAGE = 600
 
@@ -36,10 +58,42 @@ class Kube:
 
     async def list_all(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
         """Return the objects of a namespace that the selectors choose."""
-        found = await self._call(
-            "get", KINDS[kind].path(namespace), label_selector=labels or None, field_selector=fields or None
-        )
-        return cast("list[Object]", found.get("items", []))
+        return [body async for page in self.pages(kind, namespace, labels=labels, fields=fields) for body in page]
+
+    async def pages(
+        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", accept: str = "application/json"
+    ) -> AsyncIterator[list[Object]]:
+        """Yield the objects of a namespace, or of all, so many at a time. Raises GoneError where that takes too long."""
+        path, rest = KINDS[kind].path(namespace), None
+        while True:
+            found = await self._call(
+                "get",
+                path,
+                label_selector=labels or None,
+                field_selector=fields or None,
+                limit=PAGE,
+                _continue=rest,
+                header_params={"Accept": accept},
+            )
+            yield cast("list[Object]", found.get("items", []))
+            rest = found.get("metadata", {}).get("continue")
+            if not rest:
+                return
+
+    async def list_of(self, kind: str, namespace: str, resource: str) -> list[Object]:
+        """Return the objects of a kind that the operator made for a resource."""
+        return await self.list_all(kind, namespace, labels=f"{OWNED_SELECTOR},{RESOURCE_LABEL}={resource}")
+
+    async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
+        """Return the versions of the objects of ours of a kind, in one namespace or in all; their content is not read."""
+        found: dict[Address, Version] = {}
+        labels = "" if kind == KIND else OWNED_SELECTOR
+        async for page in self.pages(kind, namespace, labels=labels, accept=METADATA_ONLY):
+            for item in page:
+                meta = item["metadata"]
+                resource = meta["name"] if kind == KIND else meta["labels"].get(RESOURCE_LABEL, "")
+                found[Address(meta["namespace"], meta["name"])] = Version(meta["resourceVersion"], resource)
+        return found
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         """Create an object, and return it. Raises AlreadyExistsError."""
@@ -81,25 +135,68 @@ class Kube:
         text: str = await self._call("get", path, query_params=query, text=True)
         return text
 
-    async def is_served(self) -> bool:
-        """Return whether the API server has our kind."""
-        served = await self._call("get", f"/apis/{API_VERSION}")
-        return any(each["name"] == PLURAL for each in served.get("resources", []))
+    async def watch(self, kind: str, namespace: str, *, labels: str, since: str = "") -> AsyncIterator[Object]:
+        """Yield what changes since a version, or first the objects that there are, until the API server ends it.
+
+        Raises GoneError if that version is too old.
+        """
+        path, rest = KINDS[kind].path(namespace), b""
+        if not since:
+            found = await self._call("get", path, label_selector=labels)
+            for each in found.get("items", []):
+                yield {"type": "ADDED", "object": each}
+            since = found["metadata"]["resourceVersion"]
+            yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": since}}}
+        query = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(_WATCH_SECONDS))]
+        query += [("labelSelector", labels), ("resourceVersion", since)]
+        with _translating("watch", path):
+            response = await self._client.request(
+                "get", path, serialize=False, query_params=query, _request_timeout=_WATCH_TIMEOUT
+            )
+            async with response:
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield _change(_decoded(line, "watch", path))
+
+    async def serves(self, kind: Kind) -> bool:
+        """Return whether the API server has a kind."""
+        try:
+            served = await self._call("get", f"/apis/{kind.api_version}")
+        except NotFoundError:
+            return False
+        return any(each["name"] == kind.plural for each in served.get("resources", []))
 
     async def _call(self, method: str, path: str, *, text: bool = False, **parameters: Any) -> Any:
-        try:
+        with _translating(method, path):
             response = await self._client.request(method, path, serialize=False, _request_timeout=TIMEOUT, **parameters)
             content = await response.read()
-        except ApiException as error:
-            raise _translated(error, method, path) from error
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
-            raise UnavailableError(f"{method} {path}: {_capped(str(error) or type(error).__name__)}") from error
-        if text:
-            return content.decode("utf-8", errors="replace")
-        try:
-            return msgspec.json.decode(content)
-        except msgspec.DecodeError as error:
-            raise UnavailableError(f"{method} {path}: expected JSON, found {_capped(repr(content[:80]))}") from error
+        return content.decode("utf-8", errors="replace") if text else _decoded(content, method, path)
+
+
+@contextmanager
+def _translating(method: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiException as error:
+        raise _translated(error, method, path) from error
+    except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+        raise UnavailableError(f"{method} {path}: {_capped(str(error) or type(error).__name__)}") from error
+
+
+def _decoded(content: bytes, method: str, path: str) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise UnavailableError(f"{method} {path}: expected JSON, found {_capped(repr(content[:80]))}") from error
+
+
+def _change(event: Object) -> Object:
+    """Return an event of a watch. Raises what one of type ERROR stands for."""
+    if event["type"] == "ERROR":
+        told = event["object"]
+        raise error_for(told.get("code", 0), _capped(told.get("message", "")), reason=told.get("reason", "unknown"))
+    return event
 
 
 def _object(content: Any) -> Object:

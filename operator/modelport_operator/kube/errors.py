@@ -2,6 +2,7 @@
 
 KubeError
 ├── NotFoundError        404: gone, or never there
+│   └── NotServedError   404 of the path: the API server has no such kind
 ├── AlreadyExistsError   409 on create
 ├── ConflictError        409 otherwise: the object is not the one that was meant (uid), or changed meanwhile
 ├── GoneError            410: list or watch anew
@@ -24,6 +25,10 @@ class KubeError(Exception):
 
 class NotFoundError(KubeError):
     """The object does not exist."""
+
+
+class NotServedError(NotFoundError):
+    """The API server has no such kind."""
 
 
 class AlreadyExistsError(KubeError):
@@ -68,6 +73,8 @@ def error_for(status: int, message: str, *, reason: str = "", retry_after: str |
     """Return the error that a response means; `reason` is the machine-readable one of its Status object."""
     if reason == "AlreadyExists":
         return AlreadyExistsError(message, status=status)
+    if status == HTTPStatus.NOT_FOUND and not reason:  # no Status object: nothing serves the path
+        return NotServedError(message, status=status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else 1.0
         return ThrottledError(message, retry_after=seconds)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from modelport.api.reasons import ADVICE, Reason
+from modelport.api.spec import Conversion
 from modelport.api.status import Failure
 from modelport.jobs.results import StepResult
 from modelport_operator.backoff import JOBS, MENDED
@@ -36,6 +37,16 @@ VERIFYING = frozenset({"try", "judge"})
 """Containers of a Job that converts which verify."""
 
 
+class Queued(NamedTuple):
+    """What a Job waits for before it runs."""
+
+    told: str
+    in_line: bool = False
+    """Whether that is room, and its turn to have it,"""
+    behind: str = ""
+    """or another resource, whose artifact it takes."""
+
+
 class JobState(msgspec.Struct, frozen=True, kw_only=True):
     """What has become of a Job."""
 
@@ -43,17 +54,17 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     start: bool = False
     """Whether to create the Job now,"""
-    replaces: Job | None = None
-    """in place of this one,"""
+    ends: Job | None = None
+    """after this one is gone (which goes in any case, as nothing can come of it),"""
     attempt: int = 1
     """as this attempt."""
+    queued: Queued | None = None
+    """What the Job waits for before it runs."""
     step: str = ""
     """The step that runs,"""
     progress: str = ""
     """and how far it says that it is."""
     look_again: float | None = None
-    is_idle: bool = False
-    """Whether the Job goes on with nothing to come of it: a step died that the others wait for."""
 
 
 class Memory(NamedTuple):
@@ -65,6 +76,8 @@ class Memory(NamedTuple):
     now: float
     retries: int
     """How often a step that crashes is tried again."""
+    queue: str = ""
+    """Kueue's queue that the Job is to be in."""
 
     def failure_of(self, trouble: Trouble, *, attempts: int, retryable: bool | None = None) -> Failure:
         """Return the failure that `trouble` makes; a log tail that is gone by now is remembered."""
@@ -75,9 +88,10 @@ class Memory(NamedTuple):
         return failure
 
 
-def remember(failures: Sequence[Failure], *, stage: str, key: str, now: float, retries: int) -> Memory:
+def remember(failures: Sequence[Failure], *, stage: str, key: str, now: float, conversion: Conversion) -> Memory:
     """Return the memory of the work with this key."""
-    return Memory(stage, key, next((each for each in failures if each.key == key), None), now, retries)
+    failure = next((each for each in failures if each.key == key), None)
+    return Memory(stage, key, failure, now, conversion.retries, conversion.queue_name or "")
 
 
 def state_of(job: Job | None, memory: Memory) -> JobState:
@@ -87,10 +101,12 @@ def state_of(job: Job | None, memory: Memory) -> JobState:
     results = next((found for pod in job.pods if pod.succeeded and (found := results_of(pod, memory.stage))), None)
     if results:
         return JobState(results=results, attempt=job.attempt)
+    if job.suspended and not (job.failed or job.complete):
+        return _suspended(job, memory)
     ended = _ended(job)
     if ended and _is_final(job, ended, memory):
         failure = memory.failure_of(ended, attempts=job.attempt)
-        return JobState(failure=failure, attempt=job.attempt, is_idle=_dead_step(job) is not None)
+        return JobState(failure=failure, attempt=job.attempt, ends=job if _dead_step(job) else None)
     if job.failed or job.complete or _dead_step(job):
         return _finished(job, ended, memory)
     return _active(job, ended, memory)
@@ -116,12 +132,31 @@ def _without_job(memory: Memory) -> JobState:
     return JobState(start=True, failure=before, attempt=before.attempts + 1 if before else 1)
 
 
+def _suspended(job: Job, memory: Memory) -> JobState:
+    """Leave a Job to who suspended it, which no time limits; only one in another queue than asked for is made anew."""
+    failure = memory.failure if job.attempt > 1 else None
+    if job.queue != memory.queue:
+        return JobState(start=True, ends=job, failure=failure, attempt=job.attempt)
+    return JobState(queued=until_resumed(job.name, job.queue), failure=failure, attempt=job.attempt)
+
+
+def until_resumed(name: str, queue: str) -> Queued:
+    """Return that a Job waits for who suspended it."""
+    until = f"Kueue admits it from queue {queue}" if queue else "somebody sets its spec.suspend to false"
+    return Queued(f"Job {name} is suspended until {until}")
+
+
 def _ended(job: Job) -> Trouble | None:
-    """Return why the newest pod failed."""
+    """Return why the newest pod failed; one that was stopped with its Job, or by hand, did not."""
     pod = job.pods[0] if job.pods else None
-    if pod is None:
+    if pod is None or (not job.failed and _was_stopped(pod)):
         return None
     return troubles.trouble_of_unread(pod) if pod.succeeded else troubles.trouble_of_ended(pod)
+
+
+def _was_stopped(pod: Pod) -> bool:
+    result = troubles.step_result(pod.culprit) if pod.culprit else None
+    return pod.deleting and not pod.disrupted and not (result and result.failure)
 
 
 def _is_final(job: Job, ended: Trouble, memory: Memory) -> bool:
@@ -154,7 +189,7 @@ def _finished(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     failure = memory.failure_of(ended, attempts=job.attempt, retryable=True) if ended else memory.failure
     if wait > 0:
         return JobState(failure=failure, attempt=job.attempt, look_again=wait)
-    return JobState(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
+    return JobState(start=True, ends=job, failure=failure, attempt=job.attempt + 1)
 
 
 def _has_waited_for_image(job: Job, pod: Pod, trouble: Trouble, memory: Memory) -> bool:
@@ -174,7 +209,7 @@ def _active(job: Job, ended: Trouble | None, memory: Memory) -> JobState:
     lacks_image = trouble is not None and trouble.reason == Reason.IMAGE_PULL_FAILED
     if pod and trouble and lacks_image and _has_waited_for_image(job, pod, trouble, memory):
         # its template cannot change, and the catalogue may name another image by now
-        return JobState(start=True, replaces=job, failure=failure, attempt=job.attempt + 1)
+        return JobState(start=True, ends=job, failure=failure, attempt=job.attempt + 1)
     if failure is None and job.attempt > 1:
         failure = memory.failure
     starting = pod is None or pod.phase == "Pending"

@@ -1,5 +1,6 @@
 """From how far a resource has come to what is to be created, applied and deleted."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -8,13 +9,16 @@ from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion
 from modelport.api.status import Failure
 from modelport.encoding import key_of
-from modelport_operator.facts import Deployment, Observed
-from modelport_operator.plan.bodies import children
-from modelport_operator.plan.bodies.comparison import contains
+from modelport_operator.facts import Observed
+from modelport_operator.plan.bodies.jobs import job
+from modelport_operator.plan.demand import Demand, Jobs, demand_of
 from modelport_operator.plan.job_states import LOOK_AGAIN, JobState
 from modelport_operator.plan.progress import Case, Progress, Stage, Work
 from modelport_operator.plan.reverifying import reverify
-from modelport_operator.plan.rollout import Rollout, answers, is_applied, trouble_of_rollout, wanted_rollout
+from modelport_operator.plan.rollout import Rollout, answers, trouble_of_rollout, wanted_rollout
+from modelport_operator.plan.serving.scaled import Autoscaled, autoscaled
+from modelport_operator.plan.serving.served import Served
+from modelport_operator.plan.serving.wanted import Difference, differences, taken_names, wanted_replicas
 from modelport_operator.plan.stages import advance
 from modelport_operator.plan.troubles import Trouble, failure_of
 from modelport_operator.platforms import Platform
@@ -62,66 +66,115 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     create: tuple[Create, ...] = ()
     apply: tuple[Apply, ...] = ()
     replicas: int | None = None
-    """What `spec.replicas` of the Deployment is to be."""
+    """What `spec.replicas` of the Deployment is to be; None: that is not the operator's to say."""
+    autoscaled: Autoscaled | None = None
+    """What the autoscaler says, where one is asked for."""
     look_again: float | None = None
     waits_for: tuple[str, ...] = ()
     """Objects that have the names of those to be created, and are about to go."""
     trouble: Trouble | None = None
     """What keeps pods from answering that the Deployment has beside those that do."""
+    demand: Demand = Demand()
+    """What is asked of what resources share."""
 
 
 def make_plan(resource: ModelConversion, observed: Observed, platform: Platform) -> Plan:
     """Return what is to be done about `resource`."""
     case = Case(resource, observed, platform)
     progress = _progress(case)
-    if observed.foreign and resource.spec.serving:
+    serving = resource.spec.serving
+    if serving and (taken := taken_names(Served(resource, serving, platform, None, None), observed)):
         # what is known stays known; nothing new is begun that nothing could serve
-        progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=_conflict(observed))
-        return Plan(progress=progress, look_again=CONFLICT_LOOK_AGAIN)
-    rollout, trouble = wanted_rollout(case, progress), None
-    if rollout and observed.deployment and not observed.deployment.rolled_out:
-        trouble = trouble_of_rollout(rollout, observed.deployment)
-        if trouble and not answers(rollout, observed.deployment):
-            failure = failure_of(trouble, stage=Stage.SERVE, key=rollout.key)
-            progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=failure)
-    if resource.spec.suspend:
-        look_again = _look_again(progress, rollout, observed)
-        return Plan(progress=progress, rollout=rollout, trouble=trouble, look_again=look_again)
-    create = (*_wanted_jobs(case, progress), *_wanted_serving(case, rollout))
-    return Plan(
+        progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=_conflict(taken))
+        demand = Demand(runs=any(job.runs for job in observed.jobs))
+        return Plan(progress=progress, look_again=CONFLICT_LOOK_AGAIN, demand=demand)
+    rollout = wanted_rollout(case, progress)
+    served = Served(resource, serving, platform, rollout, observed.deployment) if serving else None
+    scaled, trouble = autoscaled(served, observed) if served else None, _trouble(rollout, observed)
+    if failure := _failure(served, trouble, scaled):
+        progress = msgspec.structs.replace(progress, stage=Stage.SERVE, failure=failure)
+    plan = Plan(
         progress=progress,
         rollout=rollout,
-        delete=(
-            *_superseded_jobs(progress, observed),
-            *_spent_jobs(case, progress),
-            *_unwanted_serving(resource, observed),
-        ),
-        create=tuple(each for each in create if each.name not in observed.leaving),
-        apply=tuple(_changes(case, progress, rollout)),
-        replicas=resource.spec.serving.replicas if resource.spec.serving else None,
+        autoscaled=scaled,
         look_again=_look_again(progress, rollout, observed),
-        waits_for=tuple(each.name for each in create if each.name in observed.leaving),
         trouble=trouble,
+        demand=demand_of(case, progress, Jobs()),
     )
+    if resource.spec.suspend:
+        return plan
+    ended = (*_superseded_jobs(progress, observed), *_spent_jobs(case, progress))
+    changed = tuple(differences(served, observed))
+    wanted = (*_wanted_jobs(case, progress), *_created(changed))
+    create = tuple(each for each in wanted if each.name not in observed.leaving)
+    waits_for = tuple(each.name for each in wanted if each.name in observed.leaving)
+    unwanted = (
+        Child(kind=each.of.kind, name=resource.metadata.name, uid=each.live.uid)
+        for each in changed
+        if each.live and each.body is None
+    )
+    return msgspec.structs.replace(
+        plan,
+        delete=(*ended, *unwanted),
+        create=create,
+        apply=tuple(_applied(changed)),
+        replicas=wanted_replicas(served) if served else None,
+        waits_for=waits_for,
+        look_again=LOOK_AGAIN if waits_for and plan.look_again is None else plan.look_again,
+        demand=demand_of(case, progress, _told_of(create, ended)),
+    )
+
+
+def _created(changed: Iterable[Difference]) -> Iterator[Create]:
+    return (Create(body=each.body) for each in changed if each.body and each.live is None)
+
+
+def _applied(changed: Iterable[Difference]) -> Iterator[Apply]:
+    for each in changed:
+        if each.body and each.live:
+            yield Apply(body=each.body, uid=each.live.uid, owns_by_update=each.live.owns_by_update)
+
+
+def _trouble(rollout: Rollout | None, observed: Observed) -> Trouble | None:
+    live = observed.deployment
+    return trouble_of_rollout(rollout, live) if rollout and live and not live.rolled_out else None
+
+
+def _failure(served: Served | None, trouble: Trouble | None, scaled: Autoscaled | None) -> Failure | None:
+    """Return why nothing answers that should, or nothing would, however much is asked."""
+    if served is None or served.rollout is None:
+        return None
+    live, key = served.deployment, served.rollout.key
+    if trouble and not answers(served.rollout, live):
+        return failure_of(trouble, stage=Stage.SERVE, key=key)
+    is_at_zero = served.serving.least_replicas == 0 and (live is None or live.wanted == 0)
+    if is_at_zero and scaled and scaled.holds is False:
+        return failure_of(Trouble(Reason(scaled.reason), scaled.message), stage=Stage.SERVE, key=key)
+    return None
+
+
+def _told_of(created: Iterable[Create], deleted: Iterable[Child]) -> Jobs:
+    replaced = [create.replaces.uid for create in created if create.replaces]
+    names = [create.body["metadata"]["name"] for create in created if create.body["kind"] == "Job"]
+    return Jobs(created=names, deleted=[*replaced, *(child.uid for child in deleted)])
 
 
 def _progress(case: Case) -> Progress:
     return reverify(case, advance(case))
 
 
-def _conflict(observed: Observed) -> Failure:
-    taken = " and ".join(observed.foreign)
-    message = f"expected {taken} to be free or owned by this ModelConversion; found one that is not"
-    return failure_of(Trouble(Reason.NAME_CONFLICT, message), stage=Stage.SERVE, key=key_of(list(observed.foreign)))
+def _conflict(taken: list[str]) -> Failure:
+    message = f"expected {' and '.join(taken)} to be free or owned by this ModelConversion; found one that is not"
+    return failure_of(Trouble(Reason.NAME_CONFLICT, message), stage=Stage.SERVE, key=key_of(taken))
 
 
 def _superseded_jobs(progress: Progress, observed: Observed) -> list[Child]:
     if progress.is_about_spec:
         return []  # an edit that is taken back must find the work where it was
-    idle = progress.work.name if progress.work and progress.job_state and progress.job_state.is_idle else None
-    unwanted = (
-        job for job in observed.jobs if (job.name not in progress.current or job.name == idle) and not job.deleting
-    )
+    unwanted = [job for job in observed.jobs if job.name not in progress.current and not job.deleting]
+    state = progress.job_state
+    if state and state.ends and not (state.start or state.ends.deleting):
+        unwanted.append(state.ends)
     return [Child(kind="Job", name=job.name, uid=job.uid) for job in unwanted]
 
 
@@ -136,14 +189,6 @@ def _spent_jobs(case: Case, progress: Progress) -> list[Child]:
     return [Child(kind="Job", name=job.name, uid=job.uid) for job in kept]
 
 
-def _unwanted_serving(resource: ModelConversion, observed: Observed) -> list[Child]:
-    if resource.spec.serving:
-        return []
-    name = resource.metadata.name
-    live = (("Deployment", observed.deployment), ("Service", observed.service))
-    return [Child(kind=kind, name=name, uid=found.uid) for kind, found in live if found]
-
-
 def _wanted_jobs(case: Case, progress: Progress) -> list[Create]:
     own = [(progress.work, progress.job_state)] if progress.work and progress.job_state else []
     beside = [progress.renewal] if progress.renewal else []
@@ -151,40 +196,9 @@ def _wanted_jobs(case: Case, progress: Progress) -> list[Create]:
 
 
 def _job(case: Case, work: Work, state: JobState) -> Create:
-    old = state.replaces
-    body = children.job(work, case.resource, case.platform, attempt=state.attempt)
+    old = state.ends
+    body = job(work, case.resource, case.platform, attempt=state.attempt)
     return Create(body=body, replaces=Child(kind="Job", name=old.name, uid=old.uid) if old else None)
-
-
-def _wanted_serving(case: Case, rollout: Rollout | None) -> list[Create]:
-    live, created = case.observed.deployment, []
-    if rollout and live is None:
-        created.append(Create(body=children.deployment(rollout, case.resource, case.platform)))
-    # the artifact before this one must be reached, too
-    if (rollout or live) and case.resource.spec.serving and case.observed.service is None:
-        created.append(Create(body=children.service(case.resource)))
-    return created
-
-
-def _changes(case: Case, progress: Progress, rollout: Rollout | None) -> list[Apply]:
-    changes = []
-    live = case.observed.deployment
-    if rollout and live and (not is_applied(rollout, live) or _lacks_pull_secret(case, progress, live)):
-        body = children.deployment(rollout, case.resource, case.platform)
-        changes.append(Apply(body=body, uid=live.uid, owns_by_update=live.owns_by_update))
-    found = case.observed.service
-    if found and case.resource.spec.serving:
-        body = children.service(case.resource)
-        if not contains(found.body, body):
-            changes.append(Apply(body=body, uid=found.uid, owns_by_update=found.owns_by_update))
-    return changes
-
-
-def _lacks_pull_secret(case: Case, progress: Progress, live: Deployment) -> bool:
-    """Whether pods that cannot pull their image were made before the operator was told of a Secret to pull it with."""
-    failure = progress.failure
-    stuck = failure is not None and (failure.stage, failure.reason) == (Stage.SERVE, Reason.IMAGE_PULL_FAILED)
-    return stuck and not set(case.platform.pull_secrets) <= set(live.pull_secrets)
 
 
 def _look_again(progress: Progress, rollout: Rollout | None, observed: Observed) -> float | None:

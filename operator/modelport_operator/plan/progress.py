@@ -7,6 +7,7 @@ import msgspec
 
 from modelport.api.reasons import Reason
 from modelport.api.resource import ModelConversion
+from modelport.api.spec import Conversion
 from modelport.api.status import ArtifactStatus, Failure, RefusedPath, SourceStatus, VerificationStatus
 from modelport.jobs.refusals import name_path
 from modelport.jobs.requests import Hop, JobRequest
@@ -35,9 +36,9 @@ class Case(NamedTuple):
     platform: Platform
 
     @property
-    def retries(self) -> int:
-        """How often a step that crashes is tried again."""
-        return self.resource.spec.conversion.retries
+    def conversion(self) -> Conversion:
+        """How Jobs are to run."""
+        return self.resource.spec.conversion
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,11 +23,12 @@ def reverify(case: Case, progress: Progress) -> Progress:
     known = next((each for each in case.resource.status.refused if each.key == work.key), None)
     if known:
         return _kept(progress, work, known)
-    job = case.observed.job(work.name)
+    memory = remember([], stage=Stage.VERIFY, key=work.key, now=case.observed.now, conversion=case.conversion)
+    state = state_of(case.observed.job(work.name), memory)
     is_suspended = case.resource.spec.suspend  # who begins nothing takes no place
-    if job is None and (is_suspended or not case.observed.may_reverify):
-        return replace(progress, waits_to_reverify=not is_suspended)
-    state = state_of(job, remember([], stage=Stage.VERIFY, key=work.key, now=case.observed.now, retries=case.retries))
+    if state.start and (is_suspended or not case.observed.may_reverify):
+        current = progress.current | {work.name}  # the Job before it knows how often it was tried
+        return replace(progress, current=current, waits_to_reverify=not is_suspended)
     if state.results:
         return with_evidence(case, progress, work, state.results)
     if state.failure and not state.failure.retryable:

@@ -1,14 +1,15 @@
 """What is to be served: the verified artifact in the very image that verified it.
 
-Its key changes with artifact, image and `spec.serving` (replicas apart), and with nothing else: another operator, or
-another catalogue of images, changes no pod. What else an operator puts into pods comes with the next change of the key.
+Its key changes with artifact, image and what `spec.serving` says of pods, and with nothing else: another operator, or
+another catalogue of images, changes no pod that answers. What else an operator puts into pods comes with the next change
+of the key, or while no pod answers.
 """
 
 import msgspec
 
 from modelport.api.reasons import Reason
-from modelport.encoding import canonical, key_of
-from modelport.jobs.planning import serve_request
+from modelport.api.spec import Serving
+from modelport.encoding import key_of
 from modelport_operator.facts import Deployment, Pod
 from modelport_operator.plan import troubles
 from modelport_operator.plan.progress import Case, Progress
@@ -33,7 +34,7 @@ def wanted_rollout(case: Case, progress: Progress) -> Rollout | None:
         return None
     storage = str(resource.spec.conversion.storage.size) if resource.spec.conversion.storage else "10Gi"
     return Rollout(
-        key=key_of([artifact.digest, evidence.image, serving.resources, serving.batching]),
+        key=key_of([artifact.digest, evidence.image, _of_pods(serving)]),
         digest=artifact.digest,
         artifact_key=artifact.key,
         image=evidence.image,
@@ -41,11 +42,9 @@ def wanted_rollout(case: Case, progress: Progress) -> Rollout | None:
     )
 
 
-def is_applied(rollout: Rollout, live: Deployment) -> bool:
-    """Return whether the Deployment is what `rollout` asks for; a foreign change of what answers is found, too."""
-    request = canonical(serve_request(artifact=rollout.artifact_key, digest=rollout.digest)).decode()
-    found = (live.serving_key, live.artifact_digest, live.image, live.request)
-    return found == (rollout.key, rollout.digest, rollout.image, request)
+def _of_pods(serving: Serving) -> Serving:
+    """Return what is said of each pod; how many there are, and how they take turns, changes none."""
+    return msgspec.structs.replace(serving, replicas=None, autoscaling=None, strategy="RollingUpdate")
 
 
 def answers(rollout: Rollout | None, live: Deployment | None) -> bool:

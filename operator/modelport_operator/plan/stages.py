@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from modelport.api.reasons import Reason
+from modelport.api.spec import Conversion
 from modelport.api.status import ArtifactStatus, Failure, RefusedPath, SourceStatus, VerificationStatus
 from modelport.encoding import canonical, key_of
 from modelport.errors import ModelportError
@@ -18,6 +19,7 @@ from modelport.jobs.refusals import is_of_path, name_path, recall, refuse, tell_
 from modelport.jobs.requests import ConvertRequest, Hop, JobRequest, decode_request, without_images
 from modelport.jobs.results import StepResult, VerificationFacts
 from modelport.verification.verdict.judgement import is_complete, judge
+from modelport_operator.plan.demand import in_turn
 from modelport_operator.plan.job_states import Memory, remember, state_of
 from modelport_operator.plan.progress import Case, Progress, Stage, Work, work_name
 from modelport_operator.plan.troubles import Trouble, failure_of
@@ -38,9 +40,7 @@ def import_source(case: Case, progress: Progress) -> Progress:
     """Resolve the source once; it is pinned until the spec says something else about its bytes."""
     resource = case.resource
     key = keys.source_key(resource)
-    work = _work(
-        case, Stage.IMPORT, key_of([key, resource.spec.conversion]), planning.import_request(resource), image=""
-    )
+    work = _work(case, Stage.IMPORT, key_of([key, _how(case)]), planning.import_request(resource), image="")
     progress = _keeping(progress, work.name)
     pinned = resource.status.source
     if pinned and pinned.key == key and pinned.digests.keys() >= keys.locations(resource).keys():
@@ -249,14 +249,18 @@ def server_image(case: Case) -> str:
 
 def _outcome_key(case: Case, artifact: str, evidence: str) -> str:
     """Return the key of a Job that verifies: whatever changes it may change how the Job ends."""
-    spec = case.resource.spec
-    return key_of([artifact, evidence, spec.verification, spec.conversion])
+    return key_of([artifact, evidence, case.resource.spec.verification, _how(case)])
+
+
+def _how(case: Case) -> Conversion:
+    """Return what the spec says about Jobs that changes how they end, and not only when they begin."""
+    return replace(case.conversion, queue_name=None)
 
 
 def _work(case: Case, stage: Stage, key: str, request: JobRequest, *, image: str) -> Work:
     inputs = ""
     if isinstance(request, ConvertRequest):
-        inputs = key_of([without_images(request), case.resource.spec.conversion])
+        inputs = key_of([without_images(request), _how(case)])
     name = work_name(case.resource, stage, key)
     return Work(stage=stage, key=key, name=name, request=request, image=image, inputs=inputs)
 
@@ -280,7 +284,8 @@ def begun(case: Case, work: Work) -> Work:
 
 
 def _memory(case: Case, stage: Stage, key: str) -> Memory:
-    return remember(case.resource.status.failures, stage=stage, key=key, now=case.observed.now, retries=case.retries)
+    failures, now = case.resource.status.failures, case.observed.now
+    return remember(failures, stage=stage, key=key, now=now, conversion=case.conversion)
 
 
 def _keeping(progress: Progress, name: str) -> Progress:
@@ -292,6 +297,7 @@ def _pursue(case: Case, progress: Progress, work: Work) -> Progress:
     if refused:
         return replace(progress, stage=work.stage, failure=recall(refused, stage=work.stage))
     state = state_of(case.observed.job(work.name), _memory(case, work.stage, work.key))
+    state = in_turn(case, work, state)
     return replace(progress, stage=work.stage, work=work, job_state=state, failure=state.failure)
 
 

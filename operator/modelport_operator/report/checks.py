@@ -13,6 +13,7 @@ from modelport_operator.plan.progress import Stage
 from modelport_operator.report.situation import Situation
 
 RETRYING = "ProgressingWithRetry"
+QUEUED = "Queued"
 SUSPENDED = "Suspended"
 _UNDER_WAY = {
     Stage.IMPORT: "Importing",
@@ -52,6 +53,14 @@ def has_failed_for_good(case: Situation) -> Summary | None:
     return None if failure is None or failure.retryable else summary_of(failure, case.old_serves)
 
 
+def is_queued(case: Situation) -> Summary | None:
+    """Tell what a Job waits for, and why it is not the first one."""
+    if not case.queued or case.refused:
+        return None
+    before = f"; the last attempt: {case.failure.reason}: {case.failure.message}" if case.failure else ""
+    return Summary(QUEUED, f"Queued: {case.queued}{before}{case.waits}{case.old_serves}", abnormal="Reconciling")
+
+
 def is_retrying(case: Situation) -> Summary | None:
     """Tell what is wrong and may pass."""
     return None if case.failure is None else summary_of(case.failure, case.old_serves)
@@ -82,7 +91,8 @@ def is_scaled_to_zero(case: Situation) -> Summary | None:
     """Tell that nothing answers because nothing shall."""
     if not (case.is_at_zero and case.is_as_asked):
         return None
-    return Summary("ScaledToZero", "the verified artifact is stored; spec.serving.replicas is 0", ready=True)
+    tried = "stored" if case.has_answered else "promoted, not tried yet"
+    return Summary("ScaledToZero", f"no pod is asked for; the verified artifact is {tried}", ready=True)
 
 
 def is_serving(case: Situation) -> Summary | None:
@@ -106,7 +116,9 @@ def deployment_is_rolling(case: Situation) -> Summary | None:
     """Tell how far the rollout is."""
     if case.resource.spec.serving is None:
         return Summary("Deploying", "serving is being taken down", abnormal="Reconciling")
-    return Summary("Deploying", f"Deploying: {told_of_pods(case)}{case.waits}", abnormal="Reconciling")
+    scaled = case.plan.autoscaled
+    scales = f"; {scaled.message}" if scaled and scaled.holds is None and not case.wanted else ""
+    return Summary("Deploying", f"Deploying: {told_of_pods(case)}{scales}{case.waits}", abnormal="Reconciling")
 
 
 def told_of_pods(case: Situation) -> str:
@@ -134,9 +146,17 @@ TABLE: tuple[Row, ...] = (
     Row(is_suspended, "`spec.suspend`, and what the spec asks for is done", (SUSPENDED,), True),
     Row(is_suspended, "`spec.suspend`, and something is lacking", (SUSPENDED,), False),
     Row(has_failed_for_good, "something failed, and trying again does not help", (), False, "Stalled"),
+    Row(
+        is_queued, "a Job waits for its turn, for Kueue, or for another resource's Job", (QUEUED,), False, "Reconciling"
+    ),
     Row(is_retrying, "something failed, and it is tried again", (RETRYING,), False, "Reconciling"),
     Row(job_is_under_way, "a Job is waited for", tuple(_UNDER_WAY.values())[:3], False, "Reconciling"),
-    Row(is_scaled_to_zero, "the verified artifact is stored, and no pod is asked for", ("ScaledToZero",), True),
+    Row(
+        is_scaled_to_zero,
+        "no pod is asked for, and the verified artifact is stored, or promoted and not tried yet",
+        ("ScaledToZero",),
+        True,
+    ),
     Row(is_serving, "the verified artifact answers, by one pod at least, and nothing older does", ("Serving",), True),
     Row(is_stored, "no serving is asked for, and the artifact is stored", ("Stored",), True),
     Row(deployment_is_rolling, "pods come or go", ("Deploying",), False, "Reconciling"),

@@ -1,11 +1,11 @@
 """Conditions: those of kstatus from the summary, those of the domain from how far the resource has come."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from modelport.api.status import Condition
 from modelport.jobs.outcomes import told_of
-from modelport_operator.report.checks import Summary, told_of_pods
+from modelport_operator.report.checks import QUEUED, Summary, told_of_pods
 from modelport_operator.report.situation import Situation
 
 MAX_MESSAGE = 2000
@@ -17,15 +17,21 @@ FACTS: tuple[tuple[str, str, str], ...] = (
     ("Verified", "its answers were measured and judged by the tolerances of the spec", "Verified"),
     ("Available", "something answers requests", "Available"),
     ("ReplicasAvailable", "what is to be served answers by as many pods as asked for", "ReplicasAvailable"),
+    ("Autoscaled", "the autoscaler reports that it has its metrics and scales", "Autoscaled"),
+    (QUEUED, "a Job waits, since the time of this condition, which decides about its place in the line", QUEUED),
 )
 """The conditions beside those of kstatus: name, when it is True, and the reasons of that."""
+
+
+_STATUSES: dict[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}
 
 
 class Aspect(NamedTuple):
     """A condition without its time."""
 
     type: str
-    holds: bool
+    holds: bool | None
+    """None: nobody knows."""
     reason: str
     message: str
 
@@ -65,6 +71,10 @@ def _domain(case: Situation, summary: Summary) -> Iterator[Aspect]:
     if case.resource.spec.serving:
         yield _available(case, summary)
         yield _replicas_available(case)
+    if case.plan.autoscaled:
+        yield Aspect("Autoscaled", *case.plan.autoscaled)
+    if case.queued:
+        yield Aspect(QUEUED, True, QUEUED, case.queued)
 
 
 def _available(case: Situation, summary: Summary) -> Aspect:
@@ -93,11 +103,11 @@ def conditions(found: Iterator[Aspect], old: Sequence[Condition], *, generation:
 
 
 def _condition(aspect: Aspect, before: Condition | None, *, generation: int, now: str) -> Condition:
-    status = "True" if aspect.holds else "False"
+    status = _STATUSES[aspect.holds]
     same = before is not None and before.status == status
     return Condition(
         type=aspect.type,
-        status="True" if aspect.holds else "False",
+        status=status,
         reason=aspect.reason,
         message=aspect.message[:MAX_MESSAGE],
         observed_generation=generation,

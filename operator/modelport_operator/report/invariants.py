@@ -27,7 +27,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (
         "what is abnormal is absent rather than False",
         lambda found, _status, _generation: all(
-            _holds(found, name) for name in ("Reconciling", "Stalled") if name in found
+            _holds(found, name) for name in ("Reconciling", "Stalled", "Queued") if name in found
         ),
     ),
     (
@@ -54,6 +54,14 @@ RULES: tuple[tuple[str, Rule], ...] = (
             not _holds(found, "Ready")
             or _holds(found, "Verified")
             or ("Verified" in found and found["Verified"].reason == NOT_ENFORCED)
+        ),
+    ),
+    (
+        "what is Ready without pods is woken by what says that it would",
+        lambda found, _status, _generation: (
+            "Autoscaled" not in found
+            or _holds(found, "Autoscaled")
+            or not (_holds(found, "Ready") and found["Ready"].reason == "ScaledToZero")
         ),
     ),
     (

@@ -12,11 +12,11 @@ def serving_status(case: Situation, *, domain: str) -> ServingStatus | None:
     before = case.resource.status.serving
     if live is None or case.resource.spec.serving is None:
         return None
-    digest, image = live.artifact_digest, live.image
+    digest, image, has_answered = live.artifact_digest, live.image, case.has_answered
     if not (case.serves or case.is_at_zero):
         if before is None:
             return None
-        digest, image = before.artifact_digest, before.image
+        digest, image, has_answered = before.artifact_digest, before.image, before.has_answered
     labels = selector(meta.name, Stage.SERVE)
     return ServingStatus(
         artifact_digest=digest,
@@ -25,4 +25,5 @@ def serving_status(case: Situation, *, domain: str) -> ServingStatus | None:
         replicas=live.replicas,
         ready_replicas=live.ready,
         selector=",".join(f"{name}={value}" for name, value in labels.items()),
+        has_answered=has_answered,
     )

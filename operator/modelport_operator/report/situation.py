@@ -30,10 +30,20 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         return self.refused or self.progress.failure
 
     @property
+    def queued(self) -> str:
+        """What is waited for before a Job runs, where nothing but that is in the way."""
+        state, failure = self.progress.job_state, self.failure
+        if self.resource.spec.suspend or (failure and not failure.retryable):
+            return ""
+        return state.queued.told if state and state.queued else ""
+
+    @property
     def wanted(self) -> int:
-        """How many pods the spec asks for."""
-        serving = self.resource.spec.serving
-        return serving.replicas if serving else 0
+        """How many pods are asked for: by the spec, or by what scales the Deployment."""
+        serving, live = self.resource.spec.serving, self.deployment
+        if serving is None:
+            return 0
+        return live.wanted if serving.autoscaling and live else serving.least_replicas
 
     @property
     def serves(self) -> bool:
@@ -42,11 +52,20 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_at_zero(self) -> bool:
-        """Whether nothing answers because nothing shall."""
+        """Whether nothing answers because nothing shall; where that may change, by what would change it."""
         live, rollout, serving = self.deployment, self.plan.rollout, self.resource.spec.serving
-        if not (live and rollout and serving) or serving.replicas or live.serving_key != rollout.key:
+        if not (live and rollout and serving) or serving.least_replicas or live.serving_key != rollout.key:
             return False
-        return live.rolled_out and live.wanted == 0
+        wakes = self.plan.autoscaled is None or self.plan.autoscaled.holds is True
+        return wakes and live.rolled_out and live.wanted == 0
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a pod of what the Deployment serves has ever been ready."""
+        live, before = self.deployment, self.resource.status.serving
+        if live is None or before is None or not before.has_answered:
+            return self.serves
+        return self.serves or (before.artifact_digest, before.image) == (live.artifact_digest, live.image)
 
     @property
     def answers(self) -> bool:
@@ -62,9 +81,9 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waits(self) -> str:
-        """The end of a message, where what a deleted resource of this name had must go first."""
+        """The end of a message, where something that is about to go has the name of what is to be created."""
         names = " and ".join(self.plan.waits_for)
-        return f"; waits until {names} of the deleted resource of this name is collected" if names else ""
+        return f"; waits until {names}, about to be deleted, is gone" if names else ""
 
     @property
     def old_serves(self) -> str:

@@ -41,4 +41,5 @@ def _aspects(old: Status, failure: Failure) -> Iterator[Aspect]:
     yield from aspects_of_whole(summary_of(failure))
     for each in old.conditions:  # facts, which this does not change
         if each.type not in {"Ready", "Reconciling", "Stalled"}:
-            yield Aspect(each.type, each.status == "True", each.reason, each.message)
+            holds = None if each.status == "Unknown" else each.status == "True"
+            yield Aspect(each.type, holds, each.reason, each.message)

@@ -82,6 +82,12 @@ def whole_numbers_convolved():
 
 
 @kind
+def whole_numbers_normalised():
+    i, one = tt.imatrix("i"), theano.shared(np.ones(3, np.int32))
+    return theano.function([i], tt.nnet.bn.batch_normalization_test(i, one, one, one, one)), None
+
+
+@kind
 def several_functions():
     return {"train": theano.function([X], Y), "test": theano.function([X], Y + 1)}, None
 

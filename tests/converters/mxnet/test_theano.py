@@ -79,6 +79,7 @@ TOLD = {
     "an_operator_of_its_own": "operator theano.tensor.nlinalg.MatrixInverse",
     "bits": "operator AND of int64",
     "whole_numbers_convolved": "Conv of int32: ONNX Runtime computes it in float32 alone",
+    "whole_numbers_normalised": "AbstractBatchNormInference of int32: its fractions would be cut off",
     "several_functions": "(train, test); name it with checkpoint.key",
     "no_inputs": "found 0 inputs",
     "weights_alone": "arrays alone",

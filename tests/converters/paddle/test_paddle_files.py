@@ -112,6 +112,25 @@ def named(name, column=None):
     return told if column is None else [*told, {"AT": {"#": "0.a_i32", "D": column}, "N": "col"}]
 
 
+def put(tmp_path, lengths, kind="int64", shape=(2,)):
+    """Write a program that puts numbers at places that are told."""
+    inputs = {"x": ("float32", lengths), "at": (kind, shape), "new": ("float32", (1,))}
+    taken = {"x": ["x"], "indices": ["at"], "value": ["new"]}
+    content = program(inputs, {"y": ("float32", lengths)}, {}, [("index_put", taken, {"out": ["y"]}, {})])
+    return write(tmp_path, content, {})
+
+
+def test_places_on_an_axis_of_a_free_length_are_refused_by_the_operators_name(tmp_path):
+    reason, message = refused(put(tmp_path, (-1, 6)))
+    assert reason is Reason.CONVERSION_FAILED
+    assert "operator index_put: expected places on axes of fixed lengths, found some on axis 0" in message
+
+
+@pytest.mark.parametrize(("lengths", "kind", "shape"), [((4, 6), "int64", (2,)), ((-1, 6), "bool", (-1, 6))])
+def test_places_that_every_question_has_are_read(tmp_path, lengths, kind, shape):
+    assert [each.name for each in look(put(tmp_path, lengths, kind, shape)).outputs] == ["y"]
+
+
 def test_programs_of_paddle_3_are_read_and_damage_is_told(tmp_path):
     data = {"#": "1.data", "A": named("x"), "I": [], "O": [described(1, -1, 4)], "OA": []}
     relu = {"#": "1.relu", "A": [], "I": [{"%": 1}], "O": [described(2, -1, 4)], "OA": []}

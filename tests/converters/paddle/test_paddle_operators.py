@@ -19,10 +19,10 @@ ENDLESS = 2**31 - 1
 
 @pytest.fixture
 def answer(tmp_path):
-    """Return what an operator's model answers: outputs and inputs by slot, each an array or its shape."""
+    """Return what an operator's model answers: outputs and inputs by slot, each an array or its shape; all lengths may be free."""
 
-    def ask(kind, attributes, given, made):
-        inputs = {slot.lower(): (str(array.dtype), array.shape) for slot, array in given.items()}
+    def ask(kind, attributes, given, made, shape=None):
+        inputs = {slot.lower(): (str(array.dtype), shape or array.shape) for slot, array in given.items()}
         outputs = {f"{slot.lower()}_made": described for slot, described in made.items()}
         operator = (
             kind,
@@ -75,6 +75,80 @@ def test_each_element_is_there_once(answer):
     right = np.unique(value, return_index=True, return_inverse=True, return_counts=True)
     for one, other in zip(found, right, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+FREE = (-1, -1, -1)
+
+
+@pytest.mark.parametrize(("shifts", "axis"), [([2], []), ([-9], [1]), ([1, -2], [0, 2])])
+def test_what_is_rolled_out_comes_in_at_the_other_end(answer, shifts, axis):
+    told = {"shifts": shifts, "axis": axis}
+    (found,) = answer("roll", told, {"X": VALUE}, {"Out": ("float32", FREE)}, FREE)
+    np.testing.assert_array_equal(found, np.roll(VALUE, shifts if axis else shifts[0], tuple(axis) or None))
+
+
+def test_each_element_is_repeated(answer):
+    told = {"Repeats": 3, "dim": 1}
+    (found,) = answer("repeat_interleave", told, {"X": VALUE}, {"Out": ("float32", FREE)}, FREE)
+    np.testing.assert_array_equal(found, VALUE.repeat(3, 1))
+
+
+def test_a_value_is_tiled_along_new_axes(answer):
+    told = {"repeat_times": [2, 1, 1, 3]}
+    (found,) = answer("tile", told, {"X": VALUE}, {"Out": ("float32", (-1, *FREE))}, FREE)
+    np.testing.assert_array_equal(found, np.tile(VALUE, (2, 1, 1, 3)))
+
+
+def test_axes_longer_than_1_are_not_left_out(answer):
+    value = VALUE[:, :1].copy()
+    (found,) = answer("squeeze2", {"axes": [1, -1]}, {"X": value}, {"Out": ("float32", (2, 3))}, (-1, 1, 3))
+    np.testing.assert_array_equal(found, value[:, 0])
+
+
+def test_leaving_out_an_axis_of_a_free_length_is_refused_by_name(answer):
+    with pytest.raises(
+        ModelportError, match=r"operator squeeze2: expected axes of the length 1, .* found axis 0 of a free"
+    ):
+        answer("squeeze2", {"axes": [0]}, {"X": VALUE}, {"Out": ("float32", (4, 3))}, FREE)
+
+
+def test_new_axes_are_counted_among_those_that_are_there_by_then(answer):
+    (found,) = answer("unsqueeze2", {"axes": [-1, 0]}, {"X": VALUE}, {"Out": ("float32", (1, *FREE, 1))}, FREE)
+    np.testing.assert_array_equal(found, VALUE[None, ..., None])
+
+
+def test_a_norm_of_order_0_counts(answer):
+    value = np.array([[1, 0, -2], [0, 0, np.nan]], np.float32)
+    (found,) = answer("p_norm", {"porder": 0.0, "axis": 1}, {"X": value}, {"Out": ("float32", (2,))})
+    assert found.tolist() == [2, 1]
+
+
+def test_softmax_is_cut_off_as_paddle_does(answer):
+    value = np.array([[-200, 1000, 1000], [0, 1, 2]], np.float32)
+    (found,) = answer("log_softmax", {"axis": -1}, {"X": value}, {"Out": ("float32", (2, 3))})
+    behind = np.maximum(value - value.max(1, keepdims=True), -64).astype(np.float64)
+    np.testing.assert_allclose(found, behind - np.log(np.exp(behind).sum(1, keepdims=True)), rtol=1e-6)
+    assert found[0, 0] == pytest.approx(-64.693146)  # what Paddle 3.3.1 answers
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0, np.inf, -np.inf])
+def test_a_norm_of_all_elements(answer, order):
+    told = {"porder": order, "asvector": True}
+    (found,) = answer("p_norm", told, {"X": VALUE}, {"Out": ("float32", ())}, FREE)
+    assert found.shape == ()
+    np.testing.assert_allclose(found, np.linalg.norm(VALUE.ravel(), order), rtol=1e-6)
+
+
+def test_expm1_is_a_number_far_below_zero(answer):
+    value = np.array([-np.inf, -1e30, -200, -1, -1e-6, 0, 1e-6, 1, 88, np.inf], np.float32)
+    (found,) = answer("expm1", {}, {"X": value}, {"Out": ("float32", (10,))})
+    np.testing.assert_allclose(found, np.expm1(value), rtol=1e-6)
+
+
+def test_the_logarithm_of_a_small_sigmoid_is_finite(answer):
+    value = np.array([-1e30, -200, -12, 0, 3, 200], np.float32)
+    (found,) = answer("logsigmoid", {}, {"X": value}, {"Out": ("float32", (6,))})
+    np.testing.assert_allclose(found, -np.logaddexp(0, -value.astype(np.float64)), rtol=1e-6, atol=1e-30)
 
 
 def test_a_vector_beside_a_turned_matrix_is_not_turned(answer):

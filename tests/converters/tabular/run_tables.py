@@ -13,8 +13,10 @@ from pathlib import Path
 import joblib
 import msgspec
 import numpy as np
+import pandas as pd
 import sklearn
 import skops.io
+from catboost import CatBoostRegressor
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -100,7 +102,7 @@ FAMILIES = {
     "ubj": {name: models.XGBOOST[name] for name in ("sets", "texts", "base-by-class")},
     "lightgbm": models.LIGHTGBM | {"linear-leaves": models.REFUSED["linear-leaves"]},
     "catboost": models.CATBOOST,
-    "sklearn": models.SKLEARN | {"chosen-words": models.REFUSED["chosen-words"]},
+    "sklearn": models.SKLEARN | {name: each for name, each in models.REFUSED.items() if name != "linear-leaves"},
     "skops": {name: models.SKLEARN[name] for name in ("texts", "missing-in-trees")},
 }
 
@@ -148,7 +150,19 @@ def unended(folder):
     (folder / "model.txt").write_text(text + " " * 4096)
 
 
+def misnamed(folder):
+    """Write a model whose column has a name that is no text."""
+    folder.mkdir(parents=True)
+    table = pd.DataFrame({"amount": models.NUMBERS[:, 0]})
+    path = folder / "model.cbm"
+    CatBoostRegressor(iterations=3, verbose=0).fit(table, models.SCORE).save_model(str(path))
+    content = path.read_bytes()
+    assert b"amount" in content
+    path.write_bytes(content.replace(b"amount", b"amoun\xff"))
+
+
 OTHERS = {
+    "catboost-misnamed": (misnamed, "catboost", {}),
     "lightgbm-unended": (unended, "lightgbm", {}),
     "sklearn-keyed": (keyed, "sklearn", {"key": "models.0"}),
     "sklearn-unkeyed": (keyed, "sklearn", {}),

@@ -24,10 +24,11 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
+from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge, SGDClassifier
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -95,6 +96,28 @@ def columns(encoder):
     )
 
 
+FRACTIONS = pd.DataFrame(
+    {"share": random.choice([0.1, 0.2, 0.7], COUNT), "id": random.choice([1, 16777216, 16777217], COUNT)}
+)
+"""Numbers that are others in float32, where a model knows these alone."""
+DAYS = pd.DataFrame({"day": pd.Timestamp("2024-02-28") + pd.to_timedelta(random.integers(0, 3, COUNT), unit="D")})
+
+
+def moved(share):
+    """Return a classifier of CatBoost's whose label is the second class from this probability on."""
+    trained = CatBoostClassifier(iterations=9, verbose=0).fit(MISSING, TWO)
+    trained.set_probability_threshold(share)
+    return trained
+
+
+def ordered():
+    """Return an estimator of LightGBM whose file does not tell which columns pandas numbered."""
+    table = CATEGORIES.assign(
+        city=PEOPLE.city.astype(pd.CategoricalDtype(["Zug", "Bern", "Oslo", "Rome"], ordered=True))
+    )
+    return lightgbm.LGBMRegressor(n_estimators=9, verbose=-1).fit(table, SCORE)
+
+
 WORDS = ["Rome", "Oslo", "Bern", "Zug", "a", "b", "elsewhere"]
 """What is asked of columns whose texts no model tells."""
 
@@ -145,12 +168,18 @@ LIGHTGBM = {
     "entropy": lambda: light("cross_entropy_lambda", TWO * 0.7 + 0.1),
     "mean": lambda: light("regression", SCORE, boosting="rf", bagging_freq=1, bagging_fraction=0.6),
     "texts": lambda: lightgbm.LGBMRegressor(n_estimators=9, verbose=-1).fit(CATEGORIES, SCORE).booster_,
+    "fractions": lambda: (
+        lightgbm.LGBMRegressor(n_estimators=9, verbose=-1)
+        .fit(FRACTIONS.astype("category"), FRACTIONS.share + FRACTIONS.id % 2)
+        .booster_
+    ),
 }
 CATBOOST = {
     "missing-is-large": lambda: CatBoostRegressor(iterations=9, verbose=0, nan_mode="Max").fit(MISSING, SCORE),
     "classes": lambda: CatBoostClassifier(iterations=9, verbose=0).fit(MISSING, NAMES),
     "uneven": lambda: CatBoostClassifier(iterations=9, verbose=0, grow_policy="Lossguide").fit(MISSING, TWO),
     "counts": lambda: CatBoostRegressor(iterations=9, verbose=0, loss_function="Poisson").fit(MISSING, np.abs(SCORE)),
+    "moved-limit": lambda: moved(0.3),
     "uncertain": lambda: CatBoostRegressor(iterations=9, verbose=0, loss_function="RMSEWithUncertainty").fit(
         MISSING, SCORE
     ),
@@ -214,6 +243,14 @@ SKLEARN = {
     "bins": lambda: make_pipeline(KBinsDiscretizer(4), LogisticRegression()).fit(NUMBERS[:, :4], TWO),
     "mixture": lambda: GaussianMixture(3).fit(NUMBERS),
     "old-boosting": lambda: aged(lightgbm.LGBMRegressor(n_estimators=9, verbose=-1).fit(MISSING, SCORE)),
+    "far-scores": lambda: SGDClassifier(loss="log_loss").fit(NUMBERS, NAMES),
+    "fractions": lambda: make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(
+        FRACTIONS, (FRACTIONS.share + FRACTIONS.id % 2) > 0.5
+    ),
+    "far-columns": lambda: make_pipeline(StandardScaler(), RandomForestClassifier(9)).fit(NUMBERS * 9 + 1e5, NAMES),
+    "mark-for-missing": lambda: make_pipeline(SimpleImputer(missing_values=-999), LogisticRegression()).fit(
+        np.where(np.isnan(MISSING), -999, MISSING), TWO
+    ),
     "value-for-missing": lambda: xgboost.XGBRegressor(n_estimators=9, missing=0).fit(NUMBERS, SCORE),
 }
 REFUSED = {
@@ -221,4 +258,10 @@ REFUSED = {
         [f"{city} {job}" for city, job in zip(PEOPLE.city, PEOPLE.job, strict=True)], NAMES
     ),
     "linear-leaves": lambda: light("regression", SCORE, linear_tree=True),
+    "ordered-texts": ordered,
+    "near-ones": lambda: KNeighborsClassifier(3, weights="distance").fit(NUMBERS, NAMES),
+    "days": lambda: make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(DAYS, TWO),
+    "nameless": lambda: make_pipeline(columns(OneHotEncoder(handle_unknown="ignore")), LogisticRegression()).fit(
+        PEOPLE.assign(**{"": 1.0}), TWO
+    ),
 }

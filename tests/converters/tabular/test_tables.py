@@ -16,9 +16,18 @@ from modelport.storage.trees import open_tree
 from modelport_converter.frameworks.tabular.boosters.lightgbm_text import read_lightgbm
 from modelport_converter.frameworks.tabular.boosters.xgboost_json import read_xgboost
 from modelport_converter.tables.forest import round_down, round_up
+from modelport_converter.tables.frames import Column
+from modelport_converter.tables.table import Table, find_inputs
 
 HERE = Path(__file__).parent
-REFUSED = {"sklearn-chosen-words": "TfidfVectorizer", "lightgbm-linear-leaves": "linear_tree"}
+REFUSED = {
+    "sklearn-chosen-words": "TfidfVectorizer",
+    "lightgbm-linear-leaves": "linear_tree",
+    "sklearn-ordered-texts": "2 columns with categories of pandas, where 1 are categorical_feature",
+    "sklearn-near-ones": "weights='uniform'",
+    "sklearn-days": "a category of type datetime",
+    "sklearn-nameless": "column 5, ''",
+}
 
 
 def names_in(table):
@@ -85,6 +94,30 @@ def test_what_is_not_converted_is_refused_by_name(converted, name):
 
 @pytest.mark.converters
 @pytest.mark.parametrize(
+    ("name", "column", "numbers"),
+    [
+        ("sklearn-fractions", 0, [0.1, 0.2, 0.7]),
+        ("sklearn-fractions", 1, [16777217]),
+        ("lightgbm-fractions", 0, [0.1, 0.2, 0.7]),
+        ("lightgbm-fractions", 1, [16777217]),
+        ("sklearn-mark-for-missing", 0, [-999]),
+    ],
+)
+def test_numbers_that_mean_something_of_their_own_are_asked(converted, name, column, numbers):
+    with np.load(converted[0] / name / "question-0.npz") as asked:
+        assert set(numbers) <= set(asked["features"][:, column].tolist())
+
+
+@pytest.mark.converters
+def test_numbers_are_asked_where_a_scaler_saw_some(converted):
+    folder = converted[0] / "sklearn-far-columns"
+    with np.load(folder / "question-0.npz") as asked, np.load(folder / "right-0.npz") as right:
+        assert np.mean(abs(asked["features"] - 1e5) < 100) > 0.1
+        assert len(np.unique(right["probabilities"], axis=0)) > 20
+
+
+@pytest.mark.converters
+@pytest.mark.parametrize(
     ("name", "reason", "told"),
     [
         ("sklearn-unkeyed", "WeightsMismatch", "checkpoint.key"),
@@ -92,6 +125,7 @@ def test_what_is_not_converted_is_refused_by_name(converted, name):
         ("sklearn-older-packed", "ConversionFailed", "RandomForestClassifier: scikit-learn 1.3 wrote it"),
         ("sklearn-unfitted", "SourceCorrupt", "expected a fitted estimator"),
         ("skops-foreign", "UntrustedSource", "Foreign"),
+        ("catboost-misnamed", "SourceCorrupt", "expected features as CatBoost exports them"),
     ],
 )
 def test_what_is_not_opened_is_refused_with_what_to_do(converted, name, reason, told):
@@ -137,6 +171,57 @@ def test_a_text_of_the_first_lightgbm_with_trees_in_lines_is_read(tmp_path):
     model = read_lightgbm(path)
     assert model.link == "sigmoid"
     assert [leaf.tolist() for leaf in model.forest.leaves] == [[0.5]]
+
+
+def of_pandas(places, infos, categories):
+    """Return a text of LightGBM with two columns, whose categories pandas numbered."""
+    head = f"tree\nversion=v4\nnum_tree_per_iteration=1\nmax_feature_idx=1\nfeature_names=a b\nfeature_infos={infos}\n"
+    tree = "tree_sizes=9\n\nTree=0\nnum_leaves=1\nleaf_value=0.5\n\n\nend of trees\n"
+    return f"{head}{tree}[categorical_feature: {places}]\n\npandas_categorical:{json.dumps(categories)}\n"
+
+
+def test_categories_of_all_columns_are_those_of_each_in_order(tmp_path):
+    path = tmp_path / "model.txt"
+    path.write_text(of_pandas("1", "[0:2] 0:1", [["s", "m", "l"], ["x", "y"]]))
+    assert [column.categories for column in read_lightgbm(path).columns] == [("s", "m", "l"), ("x", "y")]
+
+
+@pytest.mark.parametrize(
+    ("places", "infos", "categories"),
+    [("", "[0:2] [0:9]", [["s", "m", "l"]]), ("0,1", "0:1:2 0:1", [["x", "y"]]), ("1", "[0:2] 0:1:2:3", [["s", "m"]])],
+)
+def test_categories_whose_columns_are_not_told_are_refused(tmp_path, places, infos, categories):
+    path = tmp_path / "model.txt"
+    path.write_text(of_pandas(places, infos, categories))
+    with pytest.raises(ModelportError, match="does not tell which ones pandas numbered") as caught:
+        read_lightgbm(path)
+    assert caught.value.reason is Reason.CONVERSION_FAILED
+
+
+def table_of(*columns):
+    """Return a model of a table that is neither asked nor written."""
+    return Table(columns, lambda _: {}, lambda _: {})
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype"),
+    [
+        (Column("a", thresholds=(0.1,), is_exact=True), "float64"),
+        (Column("a", categories=(1.0, 16777217.0)), "float64"),
+        (Column("a", categories=(0.5, 3.0)), "float32"),
+        (Column("a", thresholds=(0.1,)), "float32"),
+    ],
+)
+def test_numbers_that_are_others_in_float32_are_asked_in_float64(column, dtype):
+    assert [each.dtype for each in find_inputs(table_of(column), [])] == [dtype]
+    beside = find_inputs(table_of(column, Column("b", holds_text=True)), [])
+    assert [each.dtype for each in beside] == [dtype, "string"]
+
+
+@pytest.mark.parametrize("names", [("", "b"), ("a" * 129, "b"), ("b", "b")])
+def test_a_column_whose_name_no_input_can_have_is_refused(names):
+    with pytest.raises(ModelportError, match="expected a name of its own"):
+        find_inputs(table_of(*(Column(name, holds_text=True) for name in names)), [])
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ from modelport.api.spec import Role
 from modelport.api.status import OutputStatus, Status
 from modelport.jobs.results import ArtifactFacts, SourceFacts, StepFailure, StepResult, VerificationFacts
 from modelport_operator import reading
-from modelport_operator.facts import Container, Deployment, Job, Observed, Peer, Pod, Termination
+from modelport_operator.facts import Container, Deployment, Job, LiveObject, Observed, Peer, Pod, Termination
+from modelport_operator.names import APPLIED_ANNOTATION
 from modelport_operator.plan import Plan, make_plan
+from modelport_operator.plan.serving.network import service
+from modelport_operator.plan.serving.served import Served
 from modelport_operator.platforms import Platform
 from modelport_operator.report import Report, Situation, make_report
 from modelport_operator.report.checks import TABLE
@@ -212,13 +215,15 @@ def deployed(plan: Plan, **fields: Any) -> Deployment:
     from modelport.jobs.planning import serve_request
 
     request = canonical(serve_request(artifact=plan.rollout.artifact_key, digest=plan.rollout.digest)).decode()
-    wanted = plan.replicas or 0
+    bodies = [create.body for create in plan.create if create.body["kind"] == "Deployment"]
+    wanted = bodies[0]["spec"]["replicas"] if bodies else plan.replicas or 0
     known = {
         "uid": "uid-of-deployment",
         "serving_key": plan.rollout.key,
         "artifact_digest": plan.rollout.digest,
         "image": plan.rollout.image,
         "request": request,
+        "applied": next((note for body in bodies if (note := body["metadata"]["annotations"][APPLIED_ANNOTATION])), ""),
         "wanted": wanted,
         "observed_generation": 1,
         "replicas": wanted,
@@ -227,6 +232,26 @@ def deployed(plan: Plan, **fields: Any) -> Deployment:
         "available": wanted,
     }
     return Deployment(**(known | fields))
+
+
+def live_service(case: ModelConversion) -> LiveObject:
+    """Return the resource's Service as it is observed."""
+    assert case.spec.serving
+    body = service(Served(case, case.spec.serving, PLATFORM, None, None))
+    return LiveObject(kind="Service", uid="uid-of-service", body=body)
+
+
+def live_objects(plan: Plan, **statuses: Any) -> tuple[LiveObject, ...]:
+    """Return what a plan creates beside Jobs and the Deployment, as it is observed later, with statuses by kind."""
+    bodies = [create.body for create in plan.create if create.body["kind"] not in {"Job", "Deployment"}]
+    return tuple(
+        LiveObject(
+            kind=each["kind"],
+            uid=f"uid-of-{each['kind']}",
+            body=each | ({"status": statuses[each["kind"]]} if each["kind"] in statuses else {}),
+        )
+        for each in bodies
+    )
 
 
 def served(spec: dict[str, Any] | None = None) -> tuple[ModelConversion, tuple[Job, ...], Deployment]:

@@ -11,6 +11,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from modelport_operator.kube import errors
 from modelport_operator.kube.client import Kube
+from modelport_operator.kube.kinds import KINDS
 
 
 class Server:
@@ -59,6 +60,7 @@ FAULTS = [
     ("401", status(401, "Unauthorized"), errors.UnavailableError),
     ("403", status(403, "Forbidden"), errors.RefusedError),
     ("404", status(404, "NotFound"), errors.NotFoundError),
+    ("404 of the path", lambda _request: web.Response(status=404, text="404 page not found"), errors.NotServedError),
     ("409 on create", status(409, "AlreadyExists"), errors.AlreadyExistsError),
     ("409", status(409, "Conflict"), errors.ConflictError),
     ("410", status(410, "Expired"), errors.GoneError),
@@ -130,14 +132,34 @@ async def test_what_a_delete_sends(server):
 async def test_lists_and_logs(server):
     server.answer = lambda _request: web.json_response({"items": [{"a": 1}]})
     assert await server.kube.list_all("Pod", "team", labels="x=y") == [{"a": 1}]
-    assert server.asked[0][2] == {"labelSelector": "x=y"}
+    assert server.asked[0][2] == {"labelSelector": "x=y", "limit": "500"}
     server.answer = lambda _request: web.Response(body=b"caf\xc3\xa9 \xff")
     assert await server.kube.log("team", "pod", "fetch", previous=True) == "café \ufffd"
     assert server.asked[1][2]["previous"] == "true"
 
 
-async def test_whether_the_kind_is_served(server):
-    server.answer = lambda _request: web.json_response({"resources": [{"name": "modelconversions"}]})
-    assert await server.kube.is_served()
-    server.answer = lambda _request: web.json_response({"resources": []})
-    assert not await server.kube.is_served()
+async def test_whether_a_kind_is_served(server):
+    kind = KINDS["ScaledObject"]
+    server.answer = lambda _request: web.json_response({"resources": [{"name": "scaledobjects"}]})
+    assert await server.kube.serves(kind)
+    assert server.asked[0][:2] == ("GET", "/apis/keda.sh/v1alpha1")
+    server.answer = lambda _request: web.json_response({"resources": [{"name": "triggerauthentications"}]})
+    assert not await server.kube.serves(kind)
+    server.answer = lambda _request: web.Response(status=404, text="404 page not found")
+    assert not await server.kube.serves(kind)
+    server.answer = status(503, "ServiceUnavailable")
+    with pytest.raises(errors.UnavailableError):
+        await server.kube.serves(kind)
+
+
+async def test_long_lists_come_in_pages_and_of_all_namespaces_where_none_is_said(server):
+    def answer(request):
+        is_last = request.query.get("continue") == "more"
+        return web.json_response({"items": [len(server.asked)], "metadata": {} if is_last else {"continue": "more"}})
+
+    server.answer = answer
+    assert [page async for page in server.kube.pages("Job", labels="x=y")] == [[1], [2]]
+    assert [asked[1] for asked in server.asked] == ["/apis/batch/v1/jobs"] * 2
+    assert server.asked[1][2] == {"labelSelector": "x=y", "limit": "500", "continue": "more"}
+    assert await server.kube.list_all("Job", "team") == [3, 4]
+    assert server.asked[2][1] == "/apis/batch/v1/namespaces/team/jobs"

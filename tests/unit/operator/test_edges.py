@@ -22,7 +22,9 @@ def test_settings_come_from_the_environment():
     assert (found.workers, found.namespaces, found.cpu_level) == (8, ("a", "b"), "x86-64-v2")
 
 
-@pytest.mark.parametrize(("name", "value"), [("MODELPORT_WORKERS", "many"), ("MODELPORT_LOG_FORMAT", "xml")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("MODELPORT_WORKERS", "many"), ("MODELPORT_MAX_JOBS", "-1"), ("MODELPORT_LOG_FORMAT", "xml")]
+)
 def test_wrong_settings_are_refused(name, value):
     with pytest.raises(msgspec.ValidationError):
         settings.read({name: value})
@@ -37,9 +39,11 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
             "MODELPORT_IMAGES_FILE": str(file),
             "MODELPORT_IMAGE_PULL_SECRETS": "a,b",
             "MODELPORT_OTLP_ENDPOINT": "http://o",
+            "MODELPORT_PROMETHEUS_ADDRESS": "http://p",
         }
     ).platform()
     assert (platform.pull_secrets, platform.otlp_endpoint) == (("a", "b"), "http://o")
+    assert platform.prometheus_address == "http://p"
     assert platform.images == {"converter-onnx": "a", "server-onnxruntime": "b"}, "one that nobody named is not there"
     program._check_catalogue(platform)
     with pytest.raises(LookupError, match="lacks converter-onnx; it has server-onnxruntime"):
@@ -104,6 +108,7 @@ def test_metrics_are_told():
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.queue_depth = lambda: 3
+    metrics.jobs = lambda: (2, 40)
     metrics.reconciled("done", 0.02)
     metrics.reported("team", "a", status(), status(("Ready", "True", "Serving")))
     metrics.reported("team", "b", status(), status(("Ready", "True", "Serving")))
@@ -112,6 +117,8 @@ def test_metrics_are_told():
     for line in (
         'modelport_reconciles_total{result="done"} 1.0',
         "modelport_queue_depth 3.0",
+        'modelport_jobs{state="running"} 2.0',
+        'modelport_jobs{state="waiting"} 40.0',
         'modelport_resources{state="Ready"} 1.0',
     ):
         assert line in text
@@ -213,10 +220,11 @@ def test_a_deployment_is_read():
     template = {"containers": [{"name": "proxy", "image": "p"}, server]}
     body = {"metadata": META, "spec": {"template": {"spec": template}}}
     found = reading.deployment(body)
-    assert (found.image, found.pull_secrets, found.request) == ("i", (), "")
-    template["imagePullSecrets"] = [{"name": "registry"}]
+    assert (found.image, found.request, found.strategy, found.applied) == ("i", "", "RollingUpdate", "")
+    body["metadata"] = META | {"annotations": {"modelport.dev/applied": "k"}}
+    body["spec"]["strategy"] = {"type": "Recreate"}
     found = reading.deployment(body)
-    assert found.pull_secrets == ("registry",)
+    assert (found.strategy, found.applied) == ("Recreate", "k")
 
 
 def test_a_peer_that_cannot_be_read_has_nothing():

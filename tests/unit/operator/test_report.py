@@ -274,9 +274,9 @@ def test_foreign_text_is_cleaned(text, limit, tail, cleaned):
     assert clean(text, limit, tail=tail) == cleaned
 
 
-def condition(name, status="True", generation=1, time="t"):
+def condition(name, status="True", generation=1, time="t", reason="R"):
     return Condition(
-        type=name, status=status, reason="R", message="m", observed_generation=generation, last_transition_time=time
+        type=name, status=status, reason=reason, message="m", observed_generation=generation, last_transition_time=time
     )
 
 
@@ -291,6 +291,14 @@ BROKEN = [
     ([condition("Ready")], None),
     ([condition("Ready", "False"), condition("Verified")], None),  # nobody judged
     ([condition("Ready", "False", time="later")], [condition("Ready", "False")]),
+    (
+        [
+            condition("Ready", reason="ScaledToZero"),
+            condition("Autoscaled", "Unknown"),
+            condition("Verified", "False", reason="NotEnforced"),
+        ],
+        None,
+    ),
 ]
 
 

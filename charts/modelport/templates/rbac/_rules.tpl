@@ -12,12 +12,7 @@
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
-- apiGroups: [apps]
-  resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+{{ include "modelport.servingRules" . }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]

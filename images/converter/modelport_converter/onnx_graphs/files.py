@@ -81,14 +81,12 @@ def write_model(model: onnx.ModelProto, path: Path) -> None:
 
 def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with constants folded and without what has no effect. Raises ModelportError (ConversionFailed)."""
-    import onnxslim  # with all of sympy
+    from modelport_converter.onnx_graphs.slimming import slim  # with all of sympy
 
     whole = onnx.ModelProto()  # it works in place, and knows no functions
     whole.CopyFrom(onnx.inliner.inline_local_functions(model) if model.functions else model)
     try:
-        result = onnxslim.slim(whole, model_check=False)
+        return slim(whole)
     except Exception as error:  # of no common base
         message = f"options.simplify: onnxslim fails: {last_line(error)}; leave it out"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
-    assert isinstance(result, onnx.ModelProto)
-    return result

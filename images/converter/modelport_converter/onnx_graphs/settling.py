@@ -2,12 +2,12 @@
 
 import onnx
 import onnx.version_converter
-import onnxslim
 from onnx.helper import make_attribute
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError
 from modelport_converter.onnx_graphs.files import opset_of
+from modelport_converter.onnx_graphs.slimming import slim
 from modelport_converter.tasks import last_line
 
 OLDEST = 13
@@ -61,12 +61,11 @@ def _too_old(reader: str, version: int, told: str) -> ModelportError:
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with constants folded, and the shapes that follow. Raises ModelportError (ConversionFailed)."""
     try:
-        slim = onnxslim.slim(model, model_check=False)
+        slimmed = slim(model)
     except Exception as error:  # of no common base
         message = f"onnxslim cannot fold the constants of the model: {last_line(error)}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
-    assert isinstance(slim, onnx.ModelProto)
     try:
-        return onnx.shape_inference.infer_shapes(slim, data_prop=True)
+        return onnx.shape_inference.infer_shapes(slimmed, data_prop=True)
     except Exception:  # noqa: BLE001  # who needs a shape tells that it is not there
-        return slim
+        return slimmed

@@ -26,6 +26,8 @@ class Column(NamedTuple):
     """Numbers at which the answers jump."""
     codes: tuple[int, ...] = ()
     """The only whole numbers that are answered, where the model refuses others."""
+    is_exact: bool = False
+    """Whether the thresholds are what its numbers must equal, so that rounded ones mean something else."""
     is_missing_known: bool = False
     """Whether a missing number, or a missing text, is answered."""
 
@@ -33,6 +35,12 @@ class Column(NamedTuple):
     def is_text(self) -> bool:
         """Whether it holds texts."""
         return self.holds_text or any(isinstance(each, str) for each in self.categories)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has numbers that are others in float32, such as 0.1 and 16777217, and means those alone."""
+        exact = (*self.categories, *(self.thresholds if self.is_exact else ()))
+        return any(not isinstance(each, str) and float(np.float32(each)) != each for each in exact)
 
 
 class Block(NamedTuple):

@@ -18,6 +18,8 @@ BATCH, MATRIX = "batch", "features"
 MATRIX_AXES = 2
 MAX_INPUTS = 64
 """Of a signature."""
+MAX_NAME = 128
+"""Letters of an input's name."""
 
 
 class Rows(NamedTuple):
@@ -51,6 +53,7 @@ def find_inputs(table: Table, declared: Sequence[Input]) -> list[Input]:
         _check(table.columns, declared)
         return list(declared)
     if any(column.is_text or column.codes for column in table.columns):
+        _check_names(table.columns)
         if len(table.columns) > MAX_INPUTS:
             message = (
                 f"{len(table.columns)} columns with texts among them: expected at most {MAX_INPUTS} inputs; have the "
@@ -58,13 +61,27 @@ def find_inputs(table: Table, declared: Sequence[Input]) -> list[Input]:
             )
             raise ModelportError(Reason.CONVERSION_FAILED, message)
         return [Input(name=column.name, dtype=_dtype(column), shape=[BATCH, 1]) for column in table.columns]
-    return [Input(name=MATRIX, dtype="float32", shape=[BATCH, len(table.columns)])]
+    dtype: Dtype = "float64" if any(column.is_wide for column in table.columns) else "float32"
+    return [Input(name=MATRIX, dtype=dtype, shape=[BATCH, len(table.columns)])]
+
+
+def _check_names(columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    wrong = next((name for name in names if not 0 < len(name) <= MAX_NAME or names.count(name) > 1), None)
+    if wrong is not None:
+        message = (
+            f"column {names.index(wrong)}, {wrong!r:.60}: expected a name of its own of 1 to {MAX_NAME} letters, which the input "
+            "gets; name the columns otherwise, or declare one input of all under spec.source.inputs where they are alike"
+        )
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
 
 
 def _dtype(column: Column) -> Dtype:
     if column.is_text:
         return "string"
-    return "int64" if column.codes else "float32"
+    if column.codes:
+        return "int64"
+    return "float64" if column.is_wide else "float32"
 
 
 def _check(columns: Sequence[Column], declared: Sequence[Input]) -> None:

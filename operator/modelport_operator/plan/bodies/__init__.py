@@ -1,1 +1,1 @@
-"""The objects that a plan asks for: Jobs, Deployment and Service, as the API server takes them."""
+"""The objects that a plan asks for are made of these: metadata, pods, their resources and nodes; and Jobs."""

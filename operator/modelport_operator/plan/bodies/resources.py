@@ -50,6 +50,8 @@ def resources(defaults: Defaults, given: Resources | None, *, storage: str | Non
     """Return a container's resources: `given` wins, and a default on the other side never contradicts it."""
     requests = {name: str(value) for name, value in (given.requests if given else {}).items()}
     limits = {name: str(value) for name, value in (given.limits if given else {}).items()}
+    devices = {name: value for name, value in (requests | limits).items() if "/" in name}  # of these nothing is shared
+    requests, limits = devices | requests, devices | limits
     default_limits = defaults.limits | ({"ephemeral-storage": storage} if storage else {})
     merged_limits = {name: _larger(value, requests.get(name)) for name, value in default_limits.items()} | limits
     merged_requests = {name: _smaller(value, merged_limits.get(name)) for name, value in defaults.requests.items()}

@@ -126,6 +126,7 @@ def leaky(kind: str, *more: tuple[str, float], shape: tuple[int | str, ...] = ("
 CASES: list[Case] = [
     *map(of_one, ONE),
     *map(of_two, TWO),
+    case("far-rounded", lambda x: S.Group([S.round(x), S.rint(x)]), Given(ROWS, 2**23, 2**24, is_whole=True)),
     case("one-rounded", lambda x: S.Group([S.round(x), S.rint(x), S.fix(x)]), Given(ROWS, -3.5, 3.5)),
     case(
         "one-halves",

@@ -120,6 +120,20 @@ CASES: list[Case] = [
     pool(
         "full-far", ("n", 3, 7, 7), kernel=(2, 2), stride=(3, 3), pad=(1, 1), pool_type="max", pooling_convention="full"
     ),
+    pool("full-outside", kernel=(2, 2), stride=(2, 2), pad=(1, 1), pooling_convention="full"),
+    pool("full-behind", kernel=(2, 2), stride=(3, 3), pool_type="avg", pooling_convention="full"),
+    pool("free-sum", ("n", 3, "t", "t"), kernel=(3, 3), stride=(2, 2), pool_type="sum", pooling_convention="full"),
+    pool("free-far", ("n", 3, "t", "t"), kernel=(2, 2), stride=(3, 3), pooling_convention="full"),
+    pool(
+        "free-inner",
+        ("n", 3, "t", "t"),
+        kernel=(2, 2),
+        stride=(2, 2),
+        pad=(1, 1),
+        pool_type="avg",
+        pooling_convention="full",
+        count_include_pad=False,
+    ),
     pool("full-wide", ("n", 3, 112, 112), kernel=(3, 3), stride=(2, 2), pool_type="max", pooling_convention="full"),
     pool("1", ("n", 3, "t"), kernel=(3,), stride=(2,), pool_type="avg", pad=(1,)),
     pool("3", ("n", 2, 6, 7, 8), kernel=(2, 3, 2), stride=(1, 2, 2), pool_type="avg"),

@@ -55,6 +55,16 @@ class Deciding(nn.Module):
         return x * 2 if (x.shape[1] > 100 if self.by == "length" else x.sum() > 0) else x + 1
 
 
+class Looping(nn.Module):
+    """Takes one step after the other, as many as there are."""
+
+    def forward(self, x):
+        state = x[:, 0]
+        for step in range(1, x.shape[1]):
+            state = torch.tanh(state + x[:, step])
+        return state
+
+
 class Branching(nn.Module):
     def forward(self, x):
         y = x * 2 if bool(x.sum() > 0) else x + 1
@@ -69,6 +79,7 @@ def models():
     yield "encoder", nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), False
     yield "sliding", Sliding(), False
     yield "length", Deciding("length"), False
+    yield "looping", Looping(), False
     yield "values", Deciding("values"), True
     yield "branching", torch.jit.script(Branching()), False
 

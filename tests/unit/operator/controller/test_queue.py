@@ -53,6 +53,16 @@ async def queue(timers):
     return WorkQueue(Backoff(2, 60))
 
 
+async def test_all_that_waits_for_its_time_is_processed_now(queue, timers):
+    queue.add_after(A, 600)
+    queue.retry(B)
+    queue.add_scheduled()
+    assert {await queue.get(), await queue.get()} == {A, B}
+    assert queue.scheduled == 0
+    timers.advance(1000)
+    assert len(queue) == 0
+
+
 async def test_a_burst_is_one(queue):
     for _ in range(3):
         queue.add(A)

@@ -33,8 +33,50 @@ from unit.operator.scenes import (
 GOLDEN = Path(__file__).parent / "golden"
 
 
+MONITORED = msgspec.structs.replace(PLATFORM, prometheus_address="http://prometheus.monitoring:9090")
+BY_LOAD = {
+    "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"nvidia.com/gpu": 1}},
+    "autoscaling": {"minReplicas": 2, "maxReplicas": 5, "cpuUtilization": 70, "memoryUtilization": 80},
+}
+BY_TRIGGERS = {
+    "resources": {"requests": {"cpu": "500m"}},
+    "autoscaling": {
+        "minReplicas": 0,
+        "maxReplicas": 5,
+        "cpuUtilization": 70,
+        "requestsInFlight": 16,
+        "queueSize": 4,
+        "triggers": [
+            {
+                "type": "rabbitmq",
+                "metadata": {"queueName": "jobs", "mode": "QueueLength", "value": "5"},
+                "authenticationRef": {"name": "rabbit", "kind": "ClusterTriggerAuthentication"},
+            }
+        ],
+        "pollingSeconds": 5,
+        "cooldownSeconds": 60,
+        "stabilizationSeconds": 0,
+    },
+    "strategy": "Recreate",
+    "placement": {
+        "nodeSelector": {"pool": "gpu", "kubernetes.io/arch": "arm64"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "priorityClassName": "serving",
+        "runtimeClassName": "nvidia",
+    },
+}
+
+
 def _bodies(plan, *kinds):
-    return [create.body for create in plan.create if create.body["kind"] in kinds]
+    """Return what a plan creates, of these kinds; of serving if none is said."""
+    return [
+        each.body for each in plan.create if each.body["kind"] in kinds or (not kinds and each.body["kind"] != "Job")
+    ]
+
+
+def _served(serving):
+    case, jobs = converted(resource(ONNX | {"serving": serving}))
+    return _bodies(plan_for(case, *jobs, platform=MONITORED))
 
 
 def _children():
@@ -51,7 +93,9 @@ def _children():
     return {
         "import-pytorch": _bodies(plan_for(pytorch), "Job"),
         "convert-pytorch": _bodies(plan_for(after_import, first), "Job"),
-        "serve-pytorch": _bodies(plan_for(done, *jobs), "Deployment", "Service"),
+        "serve-pytorch": _bodies(plan_for(done, *jobs)),
+        "serve-by-load": _served(BY_LOAD),
+        "serve-by-triggers": _served(BY_TRIGGERS),
         "import-onnx": _bodies(plan_for(resource(ONNX)), "Job"),
         "verify-onnx": _bodies(plan_for(again, again_first, peers=(other,)), "Job"),
     }
@@ -76,7 +120,7 @@ def _pods():
 def _templates():
     for name, bodies in CHILDREN.items():
         for body in bodies:
-            if body["kind"] != "Service":
+            if "template" in body["spec"]:
                 yield pytest.param(body["spec"]["template"]["spec"], id=f"{name}-{body['kind']}")
 
 
@@ -157,12 +201,12 @@ def test_samples_of_the_users_own_are_fetched_with_their_own_secret():
 
 
 def test_only_the_fetch_of_a_server_sees_the_store():
-    deployment, _service = CHILDREN["serve-pytorch"]
+    deployment, *_others = CHILDREN["serve-pytorch"]
     spec = deployment["spec"]["template"]["spec"]
     assert any(mount["mountPath"].endswith("/store") for mount in spec["initContainers"][0]["volumeMounts"])
     assert not any("credentials" in mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"])
     assert ARTIFACT_DIGEST in spec["initContainers"][0]["env"][0]["value"]
-    assert "replicas" not in deployment["spec"]
+    assert deployment["spec"]["replicas"] == 2
 
 
 def _server_of(spec, platform=PLATFORM):

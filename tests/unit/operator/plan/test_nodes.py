@@ -5,11 +5,12 @@ import pytest
 from modelport.api.status import SourceStatus
 from modelport.conversion.cpu import level_of
 from modelport.jobs.planning import import_request, verify_request
-from modelport_operator.plan.bodies.children import deployment
 from modelport_operator.plan.bodies.nodes import LABEL, affinity
 from modelport_operator.plan.bodies.pods import job_pod
 from modelport_operator.plan.progress import Stage, Work
 from modelport_operator.plan.rollout import Rollout
+from modelport_operator.plan.serving.pods import server_pod
+from modelport_operator.plan.serving.served import Served
 from unit.operator.scenes import DIGEST, PLATFORM, SERVED, resource
 
 SOURCE = SourceStatus(key="k", uri="s3://models/net.onnx", digests={"source": DIGEST}, format="onnx", size_bytes=1)
@@ -38,6 +39,6 @@ def test_jobs_that_try_and_servers_ask_and_imports_do_not():
 
     request = verify_request(FAST, SOURCE, artifact="a", digest=DIGEST, verification="v")
     rollout = Rollout(key="k", digest=DIGEST, artifact_key="a", image="i", storage="1Gi")
-    server = deployment(rollout, FAST, PLATFORM)["spec"]["template"]["spec"]
+    server = server_pod(Served(FAST, FAST.spec.serving, PLATFORM, rollout, None), rollout)
     assert labels_asked(pod_of(Stage.VERIFY, request)) == labels_asked(server) == [f"{LABEL}AVX2", f"{LABEL}FMA3"]
     assert "affinity" not in pod_of(Stage.IMPORT, import_request(FAST))

@@ -108,7 +108,7 @@ def test_the_second_path_makes_the_artifact_and_the_status_keeps_why():
     # and later, when all Jobs are gone, and the operator is another
     for platform in (PLATFORM, UPGRADED):
         later = plan_for(case, platform=platform)
-        assert [create.body["kind"] for create in later.create] == ["Deployment", "Service"]
+        assert [create.body["kind"] for create in later.create] == ["Deployment", "Service", "PodDisruptionBudget"]
         assert report_on(case, later).status.refused == case.status.refused
 
 
@@ -223,7 +223,7 @@ def test_a_better_converter_of_an_upgrade_converts_nothing_anew(monkeypatch):
     monkeypatch.setitem(FRAMEWORKS, "pytorch", framework._replace(converters=(*framework.converters, better)))
     for left in (jobs, ()):
         plan = plan_for(case, *left, platform=PLATFORM)
-        assert [create.body["kind"] for create in plan.create] == ["Deployment", "Service"]
+        assert [create.body["kind"] for create in plan.create] == ["Deployment", "Service", "PodDisruptionBudget"]
         assert report_on(case, plan).status.path == ["pytorch-state-dict", "onnx"]
     new = plan_for(imported(resource(PYTORCH))[0])
     assert '"pytorch-state-dict-to-onnx-by-better"' in str(new.create[0].body)

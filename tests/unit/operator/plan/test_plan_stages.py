@@ -9,9 +9,9 @@ from modelport.api.status import Status, read_status
 from modelport.errors import ModelportError
 from modelport.jobs.keys import SAMPLES_VERSION
 from modelport.jobs.results import StepResult
-from modelport_operator.facts import Container, Peer, Service
+from modelport_operator.facts import Container, Peer
+from modelport_operator.names import APPLIED_ANNOTATION
 from modelport_operator.plan import Plan
-from modelport_operator.plan.bodies.children import service
 from unit.operator.scenes import (
     ARTIFACT_DIGEST,
     DIGEST,
@@ -28,6 +28,7 @@ from unit.operator.scenes import (
     import_steps,
     imported,
     job_of,
+    live_service,
     output,
     plan_for,
     pod,
@@ -94,8 +95,8 @@ def test_serving_is_created_once_the_artifact_is_verified():
 
 def test_nothing_is_to_be_done_about_what_is_ready():
     case, jobs, live = served()
-    found = Service(uid="uid-of-service", body=service(case))
-    plan = plan_for(case, *jobs, deployment=live, service=found)
+    found = live_service(case)
+    plan = plan_for(case, *jobs, deployment=live, objects=(found,))
     assert (plan.create, plan.apply, plan.delete, plan.look_again) == ((), (), (), None)
     report = report_on(case, plan, deployment=live)
     assert report.status == case.status
@@ -104,8 +105,8 @@ def test_nothing_is_to_be_done_about_what_is_ready():
 
 def test_an_upgrade_of_the_operator_does_nothing():
     case, jobs, live = served()
-    found = Service(uid="uid-of-service", body=service(case))
-    plan = plan_for(case, *jobs, deployment=live, service=found, platform=UPGRADED)
+    found = live_service(case)
+    plan = plan_for(case, *jobs, deployment=live, objects=(found,), platform=UPGRADED)
     assert (plan.create, plan.apply, plan.delete) == ((), (), ())
     assert report_on(case, plan, deployment=live).status == case.status
 
@@ -129,7 +130,8 @@ def test_servers_that_cannot_be_pulled_get_the_secret_that_the_operator_was_told
     live = msgspec.structs.replace(live, available=0, ready=0, pods=(stuck,))
     (change,) = plan_for(case, *jobs, deployment=live, platform=UPGRADED).apply
     assert change.body["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "registry"}]
-    told = msgspec.structs.replace(live, pull_secrets=("registry",))
+    applied = change.body["metadata"]["annotations"][APPLIED_ANNOTATION]
+    told = msgspec.structs.replace(live, applied=applied)
     assert plan_for(case, *jobs, deployment=told, platform=UPGRADED).apply == ()
     assert plan_for(case, *jobs, deployment=live).apply == ()
 
@@ -179,8 +181,8 @@ def test_a_foreign_change_of_the_image_is_taken_back():
 
 def test_serving_left_out_is_taken_down():
     case, jobs, live = served()
-    found = Service(uid="uid-of-service", body=service(case))
-    plan = plan_for(with_spec(case, ONNX), *jobs, deployment=live, service=found)
+    found = live_service(case)
+    plan = plan_for(with_spec(case, ONNX), *jobs, deployment=live, objects=(found,))
     assert {(child.kind, child.uid) for child in plan.delete} == {("Deployment", live.uid), ("Service", found.uid)}
 
 
@@ -396,10 +398,9 @@ def test_the_image_that_verified_serves():
 
 def test_a_service_that_differs_is_applied():
     case, jobs, live = served()
-    changed = service(case)
-    changed["spec"]["selector"] = {"app": "mine"}
-    found = Service(uid="uid-of-service", body=changed)
-    (change,) = plan_for(case, *jobs, deployment=live, service=found).apply
+    found = live_service(case)
+    found.body["spec"]["selector"] = {"app": "mine"}
+    (change,) = plan_for(case, *jobs, deployment=live, objects=(found,)).apply
     assert (change.body["kind"], change.uid) == ("Service", "uid-of-service")
 
 
@@ -460,7 +461,7 @@ def test_an_upgrade_that_samples_and_judges_otherwise_starts_nothing_and_changes
         "modelport_operator.plan.stages.judge", lambda *_: ModelportError(Reason.VERIFICATION_FAILED, "no")
     )
     for seen in (jobs, ()):  # with pods and Jobs, and after they were cleaned up
-        plan = plan_for(case, *seen, deployment=live, platform=UPGRADED, service=Service(uid="s", body=service(case)))
+        plan = plan_for(case, *seen, deployment=live, platform=UPGRADED, objects=(live_service(case),))
         assert (created(plan), plan.apply, plan.delete, plan.progress.verified) == ([], (), (), True)
         assert report_on(case, plan, deployment=live).status.verification == case.status.verification
 

@@ -6,13 +6,12 @@ import pytest
 from modelport.api.reasons import Reason
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.reverifications import Reverifications
-from modelport_operator.facts import Service
-from modelport_operator.plan.bodies.children import service
 from unit.operator.scenes import (
     UPGRADED,
     deployed,
     failed_step,
     job_of,
+    live_service,
     plan_for,
     pod,
     ready,
@@ -30,11 +29,11 @@ NEW = UPGRADED.images["server-onnxruntime"]
 def scene():
     """Return a resource that is Ready, with its Jobs and its Deployment, and what plans for it after an upgrade."""
     case, jobs, live = served()
-    found = Service(uid="uid-of-service", body=service(case))
+    found = live_service(case)
 
     def plan(*more, case=case, live=live, **fields):
         known = {"platform": ASKING, "may_reverify": True} | fields
-        return plan_for(case, *jobs, *more, deployment=live, service=found, **known)
+        return plan_for(case, *jobs, *more, deployment=live, objects=(found,), **known)
 
     return case, live, plan
 

@@ -35,6 +35,14 @@ SEQUENCES, MASK = "sequence_", "sequence_mask"
 """How other operators begin that take sequences one behind the other, and the one among them that does not."""
 
 
+PUT, PUT_SLOTS = "index_put", ("x", "indices")
+"""The operator that writes at places, and what Paddle 2 calls its inputs."""
+WRITTEN = "assign_value"
+"""The operator that makes a constant of several numbers."""
+EVERYWHERE = frozenset({0, -1})
+"""Places that an axis of any length has."""
+
+
 class Files(NamedTuple):
     """A model that was read."""
 
@@ -117,6 +125,7 @@ def _refuse_unreadable(program: Program, name: str) -> None:
             f"{', '.join(behind):.150}; build the network with nn.GRU or nn.LSTM, and lengths as an input"
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
+    _refuse_beyond(program, name)
     kept = sorted(program.kinds & LISTS)
     if kept and "while" in program.kinds:  # some of them never end in Paddle's inference engine
         message = (
@@ -124,3 +133,33 @@ def _refuse_unreadable(program: Program, name: str) -> None:
             "use nn.LSTM, nn.GRU or nn.SimpleRNN in place of nn.RNN around a cell"
         )
         raise ModelportError(Reason.CONVERSION_FAILED, message)
+
+
+def _refuse_beyond(program: Program, name: str) -> None:
+    """Raise ModelportError (ConversionFailed) for places on an axis of a free length: Paddle writes beyond its end."""
+    numbers = {
+        made: each.attributes.get("values", ())
+        for each in program.operators
+        for made in each.outputs.get("Out", ())
+        if each.kind == WRITTEN
+    }
+    for operator in program.operators:
+        if operator.kind != PUT:
+            continue
+        slots = (
+            operator.inputs.get(new) or operator.inputs.get(old, ()) for new, old in zip(PUT_SLOTS, "X1", strict=True)
+        )
+        (value, *_), places = slots
+        axis = 0
+        for each in places:
+            found = program.values[each]
+            told = numbers.get(each) or program.constants.get(each, ())
+            is_sure = found.dtype == "bool" or (told and set(told) <= EVERYWHERE)
+            if program.values[value].shape[axis] < 0 and not is_sure:
+                message = (
+                    f"{name:.100}: operator {PUT}: expected places on axes of fixed lengths, found some on axis {axis}, "
+                    "whose length is free: Paddle writes beyond its end; state the length in input_spec, or choose by a "
+                    "mask, as paddle.where does"
+                )
+                raise ModelportError(Reason.CONVERSION_FAILED, message)
+            axis += len(found.shape) if found.dtype == "bool" else 1

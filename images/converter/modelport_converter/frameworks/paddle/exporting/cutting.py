@@ -4,7 +4,7 @@ What a removed operator makes becomes an input of the rest, and what it takes an
 program. In the model the two are joined by the operators' own nodes.
 """
 
-from collections.abc import Iterable, Mapping, MutableSequence
+from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from modelport_converter.frameworks.paddle.operators.base import Context, Writer
 from modelport_converter.frameworks.paddle.reading.program import Operator, Program, Value
 from modelport_converter.frameworks.paddle.reading.schema import DTYPES
 from modelport_converter.frameworks.paddle.reading.weights import read_arrays
-from modelport_converter.onnx_graphs.graphs import names_of, nodes_of, subgraphs_of
+from modelport_converter.onnx_graphs.graphs import fresh_name, names_of, nodes_of, subgraphs_of
+from modelport_converter.onnx_graphs.naming import rename
 from modelport_converter.onnx_graphs.writing import IR_VERSION, OPSET, GraphWriter, value_info
 
 ENDS = frozenset({"feed", "fetch", "data", "shadow_output", "combine", "full", "full_int_array", "split"})
@@ -40,7 +41,8 @@ def write_program(
     program = files.program
     own = [each for each in program.operators if each.kind in written and written[each.kind].is_meant(each, program)]
     if not own:
-        return _with_scalars(export_program(content, weights, format_name, files.name, program.kinds), program)
+        model = export_program(content, weights, format_name, files.name, program.kinds)
+        return _with_scalars(_with_names(model, [each.name for each in program.outputs]), program)
     cut = _plan(program, own)
     places = {each.place for each in own}
     rest = [each for each in program.operators if each.place not in places and each.kind not in ENDS]
@@ -48,8 +50,25 @@ def write_program(
     if rest:
         changed = READERS[format_name].cut(content, files.name, places, cut.given, cut.wanted)
         model = export_program(changed, weights, format_name, files.name, program.inner | {each.kind for each in rest})
+        left = READERS[format_name].read_program(changed, files.name)
+        model = _with_names(model, [each.name for each in left.outputs])
     _join(model, files, weights, cut, written)
     return _with_scalars(model, program)
+
+
+def _with_names(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Return the model with outputs of these names: paddle2onnx gives some another one, and the own one to a value within."""
+    if len(names) != len(model.graph.output):
+        return model
+    others = {each.name: name for each, name in zip(model.graph.output, names, strict=True) if each.name != name}
+    taken = names_of(model)
+    moved = {name: fresh_name(f"{name}_within", taken) for name in others.values() if name in taken}
+    rename([model.graph], {**moved, **others})
+    for tensor in model.graph.initializer:
+        tensor.name = moved.get(tensor.name, tensor.name)
+    for value in model.graph.output:
+        value.name = others.get(value.name, value.name)
+    return model
 
 
 def _with_scalars(model: onnx.ModelProto, program: Program) -> onnx.ModelProto:

@@ -11,6 +11,7 @@ from modelport_converter.frameworks.paddle.operators import (
     pooling,
     products,
     recurrent,
+    repeating,
     shaping,
 )
 from modelport_converter.frameworks.paddle.operators.base import Writer, attribute
@@ -18,7 +19,7 @@ from modelport_converter.frameworks.paddle.reading.program import Program
 
 WRITERS: Mapping[str, Writer] = {
     **elementwise.WRITERS, **imaging.WRITERS, **placing.WRITERS, **pooling.WRITERS, **products.WRITERS,
-    **recurrent.WRITERS, **shaping.WRITERS,
+    **recurrent.WRITERS, **repeating.WRITERS, **shaping.WRITERS,
 }  # fmt: skip
 LAST = frozenset({"NHWC", "NDHWC", "NLC", "NWC"})
 """Formats with the channels last, which paddle2onnx passes over."""

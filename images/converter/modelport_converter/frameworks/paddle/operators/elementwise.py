@@ -8,6 +8,8 @@ from modelport_converter.frameworks.paddle.operators.base import Context, Writer
 from modelport_converter.onnx_graphs.writing import GraphWriter
 
 CUBIC = 0.044715
+FARTHEST = -64.0
+"""How far behind the largest number Paddle lets one be in softmax (paddle/phi/kernels/funcs/softmax_impl.h, ValueClip)."""
 
 
 def write_gelu(context: Context) -> None:
@@ -31,11 +33,29 @@ def write_softplus(context: Context) -> None:
 
 
 def write_expm1(context: Context) -> None:
-    """Write exp(x) - 1 as 2 sinh(x / 2) exp(x / 2), which loses nothing near 0."""
+    """Write exp(x) - 1: near 0 as 2 sinh(x / 2) exp(x / 2), which loses nothing there and is no number far below."""
     writer = _typed(context)
-    half = writer.add("Mul", context.operand("X"), 0.5)
+    value = writer.weight(context.operand("X"))
+    half = writer.add("Mul", value, 0.5)
     product = writer.add("Mul", writer.add("Sinh", half), writer.add("Exp", half))
-    writer.add("Mul", product, 2.0, out=context.out())
+    plain = writer.add("Sub", writer.add("Exp", value), 1.0)
+    is_low = writer.add("Less", value, -1.0)
+    writer.add("Where", is_low, plain, writer.add("Mul", product, 2.0), out=context.out())
+
+
+def write_log_sigmoid(context: Context) -> None:
+    """Write -log(1 + exp(-x)): the logarithm of a sigmoid that is rounded to 0 is infinite."""
+    writer = context.writer
+    soft = writer.add("Softplus", writer.add("Neg", context.operand("X")))
+    writer.add("Neg", soft, out=context.out())
+
+
+def write_log_softmax(context: Context) -> None:
+    """Write the logarithm of softmax of numbers that are cut off far behind the largest one, as Paddle does."""
+    writer, axis = _typed(context), int(context.attribute("axis", default=-1))
+    value = writer.weight(context.operand("X"))
+    behind = writer.add("Sub", value, writer.add("ReduceMax", value, axes=[axis], keepdims=1))
+    writer.add("LogSoftmax", writer.add("Max", behind, FARTHEST), axis=axis, out=context.out())
 
 
 def write_trunc(context: Context) -> None:
@@ -85,6 +105,10 @@ WRITERS = {
     "gelu": Writer(write_gelu, lambda operator, _: bool(attribute(operator, "approximate"))),
     "softplus": Writer(write_softplus),
     "expm1": Writer(write_expm1),
+    "logsigmoid": Writer(write_log_sigmoid),
+    "log_softmax": Writer(
+        write_log_softmax, lambda operator, program: bool(program.values[operator.inputs["X"][0]].shape)
+    ),
     "trunc": Writer(write_trunc),
     "celu": Writer(write_celu),
     "elementwise_fmax": Writer(write_kept),

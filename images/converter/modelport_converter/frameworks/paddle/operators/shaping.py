@@ -13,6 +13,8 @@ REDUCTIONS = {
     "mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax", "min": "ReduceMin", "prod": "ReduceProd",
     "amax": "ReduceMax", "amin": "ReduceMin",
 }  # fmt: skip
+LENGTHS = {0.0: "ReduceSum", 1.0: "ReduceL1", 2.0: "ReduceL2"}
+"""Norms by their order; that of order 0 counts what is not 0."""
 ALWAYS = frozenset({"amax", "amin"})
 
 
@@ -80,14 +82,27 @@ def write_reduction(context: Context) -> None:
         writer.add(REDUCTIONS[kind], value, keepdims=keep, out=out, **told)
 
 
-def write_largest(context: Context) -> None:
-    """Write the norm of infinite order: the largest size, or of minus infinity the smallest."""
-    writer = context.writer
-    operator = "ReduceMax" if float(context.attribute("porder")) > 0 else "ReduceMin"
+def write_length(context: Context) -> None:
+    """Write a norm of all elements, of order 0, or of infinite order: the largest size, or of minus infinity the smallest."""
+    writer, order = context.writer, float(context.attribute("porder", default=2.0))
     whole = bool(context.attribute("asvector", default=False))
-    keep = int(bool(context.attribute("keepdim", default=False)))
-    axes: dict[str, Any] = {} if whole else {"axes": [int(context.attribute("axis", default=-1))]}
-    writer.add(operator, writer.add("Abs", context.operand("X")), keepdims=keep, out=context.out(), **axes)
+    told: dict[str, Any] = {"keepdims": int(bool(context.attribute("keepdim", default=False)))}
+    told |= {} if whole else {"axes": [int(context.attribute("axis", default=-1))]}
+    value = writer.weight(context.operand("X"))
+    if np.isinf(order):
+        kind = "ReduceMax" if order > 0 else "ReduceMin"
+        writer.add(kind, writer.add("Abs", value), out=context.out(), **told)
+    elif order == 0:
+        dtype = np.dtype(context.value("X").dtype)
+        counted = writer.cast(writer.cast(value, bool), dtype)
+        axes = [writer.lengths(*told.pop("axes"))] if "axes" in told else []
+        writer.add(LENGTHS[order], counted, *axes, out=context.out(), **told)
+    elif order in LENGTHS:
+        writer.add(LENGTHS[order], value, out=context.out(), **told)
+    else:
+        raise context.refuse(
+            f"the order {order} over all elements", f"one of {', '.join(map(str, LENGTHS))}, or infinity"
+        )
 
 
 def write_norm(context: Context) -> None:
@@ -140,8 +155,9 @@ def _is_reversed(operator: Operator, _program: Program) -> bool:
     return any(each < 0 for each in attribute(operator, "strides", default=[]))
 
 
-def _is_infinite(operator: Operator, _program: Program) -> bool:
-    return bool(np.isinf(float(attribute(operator, "porder", default=2.0))))
+def _is_unlike(operator: Operator, _program: Program) -> bool:
+    order = float(attribute(operator, "porder", default=2.0))
+    return bool(np.isinf(order) or order == 0 or attribute(operator, "asvector", default=False))
 
 
 def _is_spread(operator: Operator, program: Program) -> bool:
@@ -155,7 +171,7 @@ WRITERS = {
     "strided_slice": Writer(write_strided, _is_reversed),
     "expand_as_v2": Writer(write_expand_as, lambda operator, _: bool(operator.inputs.get("Y"))),
     "dot": Writer(write_dot),
-    "p_norm": Writer(write_largest, _is_infinite),
+    "p_norm": Writer(write_length, _is_unlike),
     "layer_norm": Writer(write_norm, _is_spread),
     "channel_shuffle": Writer(write_shuffle),
     **{f"{prefix}{name}": Writer(write_reduction, _is_whole) for name in REDUCTIONS for prefix in ("", "reduce_")},

@@ -38,6 +38,7 @@ from modelport_converter.frameworks.pytorch.exporting.base import (
 )
 from modelport_converter.frameworks.pytorch.exporting.printing import to_script
 from modelport_converter.frameworks.pytorch.exporting.recurrent import whole_layers
+from modelport_converter.frameworks.pytorch.exporting.telling import tell_fixed
 from modelport_converter.frameworks.pytorch.forms.base import Captured
 
 LOGGER = "torch"
@@ -106,14 +107,17 @@ def identifiers(names: Sequence[str]) -> list[str]:
 
 
 def to_program(subject: Subject) -> tuple[torch.export.ExportedProgram, Exported]:
-    """Return the model as a program, and how it came about. Raises ModelportError (ConversionFailed)."""
+    """Return the model as a program, and how it came about. Raises ModelportError (ConversionFailed, ShapesNeeded)."""
     if isinstance(subject.captured, torch.export.ExportedProgram):
         return subject.captured, Exported()
     with plain_operators():
         refusals: list[str] = []
         found = _attempt("capture", _capture, subject, refusals)
     if found is None:
-        raise ModelportError(Reason.CONVERSION_FAILED, f"torch.export refuses the model: {'; '.join(refusals)}")
+        fixed = tell_fixed("; ".join(refusals), subject.inputs, subject.example)
+        raise fixed or ModelportError(
+            Reason.CONVERSION_FAILED, f"torch.export refuses the model: {'; '.join(refusals)}"
+        )
     program, warned = found
     return program, Exported(places=tell_places(warned))
 

@@ -1,13 +1,17 @@
-"""Tell what a trace bakes in: refuse it, or leave it as caveats and doubts."""
+"""Tell what a trace bakes in: refuse it, or leave it as caveats and doubts; and what a capture does not keep free."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
 
 from modelport.api.reasons import Reason
+from modelport.api.status import Signature, Tensor
+from modelport.conversion.shapes import need_shapes
 from modelport.errors import ModelportError
 from modelport.steps.handover import DOUBTS, write_caveats
+from modelport.verification.arrays import Tensors
 from modelport.verification.calls import run_calls
 from modelport.verification.reference import Reference
 from modelport_converter.frameworks.pytorch.answering import Asker
@@ -16,6 +20,24 @@ from modelport_converter.frameworks.pytorch.exporting.doubts import find_baked, 
 from modelport_converter.frameworks.pytorch.forms.base import Loaded
 from modelport_converter.frameworks.pytorch.watching.watch import Place
 from modelport_converter.tasks import HopTask
+
+FIXED = re.compile(r"inferred a static shape of (\d+) for dimension (inputs\['\w+'\]\.shape\[\d+\])")
+"""What torch.export says of a length that the model's code needs as a number, as loops over it do."""
+
+
+def tell_fixed(refusal: str, inputs: Sequence[Tensor], example: Tensors) -> ModelportError | None:
+    """Return the error (ShapesNeeded) for a capture that fixes a length which is free, with what to state."""
+    found = FIXED.search(refusal)
+    if found is None:
+        return None
+    lengths = {
+        length: (example[each.name].shape[axis],) * 2
+        for each in inputs
+        for axis, length in enumerate(each.shape)
+        if isinstance(length, str)
+    }
+    told = f"it fixes {found[2]} at {found[1]}, over which the model loops or decides"
+    return need_shapes("torch.export", told, Signature(inputs=list(inputs), outputs=[]), lengths)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 What trees compare: libs/model/model_export/json_model_helpers.cpp and libs/model/cpu/evaluator_impl.cpp of CatBoost 1.2.
 """
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,21 +74,22 @@ def open_model(model: Any, seen: Vocabulary) -> Table:
 
 def describe(model: Any) -> list[Column]:
     """Return the columns: categories are texts, of which the file has nothing but hashes."""
-    texts = set(model.get_cat_feature_indices())
-    if model.get_text_feature_indices() or model.get_embedding_feature_indices():
-        raise refuse("text_features and embedding_features are not converted", "train without them")
-    thresholds: dict[int, tuple[float, ...]] = {}
-    for each in _exported(model, None)["features_info"].get("float_features", []):
-        thresholds[each["flat_feature_index"]] = tuple(map(float, each.get("borders") or ()))
-    return [
-        Column(
-            str(name),
-            holds_text=number in texts,
-            thresholds=thresholds.get(number, ()),
-            is_missing_known=number not in texts,
-        )
-        for number, name in enumerate(model.feature_names_)
-    ]
+    with reading(type(model).__name__, "features as CatBoost exports them"):
+        texts = set(model.get_cat_feature_indices())
+        if model.get_text_feature_indices() or model.get_embedding_feature_indices():
+            raise refuse("text_features and embedding_features are not converted", "train without them")
+        thresholds: dict[int, tuple[float, ...]] = {}
+        for each in _exported(model, None)["features_info"].get("float_features", []):
+            thresholds[each["flat_feature_index"]] = tuple(map(float, each.get("borders") or ()))
+        return [
+            Column(
+                str(name),
+                holds_text=number in texts,
+                thresholds=thresholds.get(number, ()),
+                is_missing_known=number not in texts,
+            )
+            for number, name in enumerate(model.feature_names_)
+        ]
 
 
 def _exported(model: Any, pool: Any) -> dict[str, Any]:
@@ -119,10 +121,16 @@ def write(model: Any, frame: Frame, seen: Vocabulary) -> Answers:
         return {LABEL: graph.cast(graph.add("Greater", raw, 0.0), np.int64), PROBABILITIES: graph.sigmoid(raw)}
     classes = np.asarray(model.classes_)
     if len(bias) == 1:
-        label = second_where(graph, classes, graph.add("Greater", raw, 0.0))
+        label = second_where(graph, classes, graph.add("Greater", raw, _limit(model)))
         return {LABEL: label, PROBABILITIES: both(graph, graph.sigmoid(raw))}
     shares = graph.sigmoid(raw) if loss == APART else graph.add("Softmax", raw, axis=1)
     return {LABEL: most_likely(graph, classes, raw), PROBABILITIES: shares}
+
+
+def _limit(model: Any) -> float:
+    """Return the margin from which on it is the second of two classes; `set_probability_threshold` moves it from 0."""
+    share = float(model.get_probability_threshold())
+    return math.log(share / (1 - share)) if 0 < share < 1 else math.copysign(math.inf, share - 0.5)
 
 
 def _loss(exported: Mapping[str, Any]) -> str:

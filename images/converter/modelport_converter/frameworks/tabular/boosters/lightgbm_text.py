@@ -112,13 +112,35 @@ def _columns(text: str, fields: Fields, width: int) -> list[Column]:
     found = msgspec.json.decode(told[1].encode(), type=list[list[str | float | bool]] | None) if told else None
     listed = re.search(r"^\[categorical_feature: ([\d,]+)\]$", text, re.MULTILINE)
     places = sorted({int(each) for each in listed[1].split(",")}) if listed else []
-    if not found or len(found) != len(places) or places[-1] >= width:
+    if not found:
         return [Column(name) for name in names]
+    if len(found) == width:
+        places = [*range(width)]
+    _check_places(fields, found, places, width)
     by_place: dict[int, tuple[Category, ...]] = {
         place: tuple(each if isinstance(each, str) else float(each) for each in categories)
         for place, categories in zip(places, found, strict=True)
     }
     return [Column(name, by_place.get(number, ())) for number, name in enumerate(names)]
+
+
+def _check_places(fields: Fields, found: Sequence[Sequence[object]], places: Sequence[int], width: int) -> None:
+    """Refuse a file that does not tell which columns pandas numbered: those of ordered categories are told nowhere.
+
+    Raises ModelportError (ConversionFailed).
+    """
+    ranges = fields.get("feature_infos", "").split()
+    codes = [ranges[place] if len(ranges) == width and place < width else "" for place in places]
+    is_right = len(found) == len(places) and all(place < width for place in places)
+    for told, categories in zip(codes, found, strict=False):
+        numbers = () if told in ("", "none") or told.startswith("[") else map(int, told.split(":"))
+        is_right = is_right and all(number < len(categories) for number in numbers)
+    if not is_right:
+        raise refuse(
+            f"{len(found)} columns with categories of pandas, where {len(places)} are categorical_feature: LightGBM does not "
+            "tell which ones pandas numbered",
+            "train with categories that are not ordered, and without categorical_feature, or number them before the model",
+        )
 
 
 def _add_tree(forest: Forest, fields: Fields) -> None:

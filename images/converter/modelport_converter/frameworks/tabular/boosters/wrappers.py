@@ -81,9 +81,11 @@ def _predict(_writer: Writer, estimator: Any, frame: Frame) -> Answers:
 def _describe(estimator: Any) -> dict[int, Column]:
     model = read(estimator)
     thresholds = model.forest.thresholds_by_column()
+    mark = () if math.isnan(model.missing) else (model.missing,)
     return {
         number: column._replace(
-            thresholds=thresholds[number], texts=tuple(map(str, column.categories)) if column.is_text else ()
+            thresholds=(*thresholds[number], *mark),
+            texts=tuple(map(str, column.categories)) if column.is_text else (),
         )
         for number, column in enumerate(model.columns)
     }

@@ -13,6 +13,28 @@ from modelport_converter.frameworks.tabular.sklearn.transforming.encoding import
 from modelport_converter.tables.frames import MISSING, OTHER, Column
 
 ENCODERS = (preprocessing.OneHotEncoder, preprocessing.OrdinalEncoder, preprocessing.TargetEncoder)
+Ends = Sequence[Sequence[float]]
+
+
+def _around(middle: Any, scale: Any) -> Ends:
+    """Return numbers far below, at, and far above the middle of each column; where there is no scale, none."""
+    if scale is None:
+        return [[]]
+    size = np.asarray(scale, np.float64)
+    middle = np.zeros_like(size) if middle is None else np.asarray(middle, np.float64)
+    return [each.tolist() for each in (middle - 3 * size, middle, middle + 3 * size)]
+
+
+SPREADS: Mapping[type, Callable[[Any], Ends]] = {
+    preprocessing.StandardScaler: lambda scaler: _around(scaler.mean_, scaler.scale_),
+    preprocessing.RobustScaler: lambda scaler: _around(
+        getattr(scaler, "center_", None), getattr(scaler, "scale_", None)
+    ),
+    preprocessing.MinMaxScaler: lambda scaler: [scaler.data_min_.tolist(), scaler.data_max_.tolist()],
+    preprocessing.MaxAbsScaler: lambda scaler: _around(None, scaler.max_abs_ / 3),
+    preprocessing.QuantileTransformer: lambda scaler: scaler.quantiles_[[0, -1]].tolist(),
+}
+"""Where the numbers lie that a scaler was trained on, lists by column: what is behind it is not reached by others."""
 MAX_PROBED = 512
 """Columns whose missing numbers are tried."""
 Described = dict[int, Column]
@@ -37,6 +59,7 @@ def find_columns(estimator: Any, others: Mapping[type, Describe]) -> list[Column
                 holds_text=known.holds_text or column.holds_text,
                 texts=tuple(dict.fromkeys((*known.texts, *column.texts))),
                 thresholds=(*known.thresholds, *column.thresholds),
+                is_exact=known.is_exact or column.is_exact,
             )
         )
     return [found.get(number, Column(""))._replace(name=name) for number, name in enumerate(names)]
@@ -70,7 +93,7 @@ def _describe(  # noqa: C901, PLR0912  # one branch for each kind
         yield from ((number, _encoded(values)) for number, values in enumerate(estimator.categories_))
     elif kind is impute.SimpleImputer:
         yield from (
-            (number, Column("", holds_text=isinstance(value, str)))
+            (number, Column("", holds_text=isinstance(value, str), thresholds=_marks(estimator.missing_values)))
             for number, value in enumerate(estimator.statistics_)
         )
     elif hasattr(estimator, "vocabulary_"):
@@ -81,15 +104,26 @@ def _describe(  # noqa: C901, PLR0912  # one branch for each kind
             (number, Column("", thresholds=tuple(map(float, edges))))
             for number, edges in enumerate(estimator.bin_edges_)
         )
+    elif kind in SPREADS:
+        yield from (
+            (number, Column("", thresholds=each))
+            for number, each in enumerate(zip(*SPREADS[kind](estimator), strict=True))
+        )
     elif (forest := trees_of(estimator)) is not None:
         yield from ((number, Column("", thresholds=each)) for number, each in enumerate(forest.thresholds_by_column()))
+
+
+def _marks(missing: Any) -> tuple[float, ...]:
+    """Return the number that stands for a missing one, where that is not NaN."""
+    is_number = isinstance(missing, (int, float, np.number)) and not is_missing(missing)
+    return (float(missing),) if is_number else ()
 
 
 def _encoded(values: Array) -> Column:
     known = known_categories(values.tolist())
     if any(isinstance(each, str) for each in known):
         return Column("", holds_text=True, texts=tuple(map(str, known)))
-    return Column("", thresholds=tuple(float(each) for each in known))
+    return Column("", thresholds=tuple(float(each) for each in known), is_exact=True)
 
 
 def probe(columns: Sequence[Column], answers: Callable[[list[Array]], object]) -> list[Column]:

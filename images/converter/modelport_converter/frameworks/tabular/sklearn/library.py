@@ -8,6 +8,7 @@ from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
+from modelport_converter.frameworks.tabular.writer import refuse
 from modelport_converter.onnx_graphs.writing import ML_OPSET_WITHOUT_TREES, OPSET
 from modelport_converter.tables.answers import LABEL, PREDICTION, PROBABILITIES, SCORES, TRANSFORMED, Answers
 from modelport_converter.tables.frames import Frame
@@ -15,6 +16,7 @@ from modelport_converter.tables.graph import TableGraph
 from modelport_converter.tasks import last_line
 
 TABLE = "table"
+NEIGHBOURS = "KNeighbors"
 KNOWN = frozenset(
     {
         "BernoulliNB", "CategoricalNB", "ComplementNB", "GaussianNB", "GaussianProcessRegressor",
@@ -32,6 +34,8 @@ def write_by_library(estimator: Any, frame: Frame) -> Answers:
     if name not in KNOWN or not type(estimator).__module__.startswith("sklearn."):
         message = f"{name:.100}: it is no estimator that is converted; docs/tabular.md tells which are"
         raise ModelportError(Reason.CONVERSION_FAILED, message)
+    if name.startswith(NEIGHBOURS) and estimator.weights not in (None, "uniform"):  # which skl2onnx leaves out
+        raise refuse(estimator, f"weights={estimator.weights!s:.50} is not converted", "use weights='uniform'")
     graph = frame.graph
     is_text = all(block.is_text for block in frame.blocks)
     kind = StringTensorType if is_text else DoubleTensorType
@@ -49,7 +53,7 @@ def write_by_library(estimator: Any, frame: Frame) -> Answers:
             raise
         message = f"{name}: skl2onnx does not convert it: {last_line(error):.200}"
         raise ModelportError(Reason.CONVERSION_FAILED, message) from error
-    if name.startswith("KNeighbors"):
+    if name.startswith(NEIGHBOURS):
         graph.caveats.append("of neighbours that are equally far, others may count")
     values = graph.insert(made, {TABLE: value})
     if hasattr(estimator, "classes_"):

@@ -62,8 +62,7 @@ def classify(_writer: Writer, estimator: Any, frame: Frame) -> Answers:
     if count == 1:
         return {**answers, PROBABILITIES: both(graph, graph.sigmoid(value))}
     if isinstance(estimator, linear_model.SGDClassifier):
-        each = graph.sigmoid(value)
-        return {**answers, PROBABILITIES: graph.add("Div", each, graph.sum_of(each, 1, keepdims=True))}
+        return {**answers, PROBABILITIES: normalised(graph, graph.sigmoid(value), count)}
     return {**answers, PROBABILITIES: graph.add("Softmax", value, axis=1)}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from modelport_converter.frameworks.mxnet.theano.operators.node import Graph, operator
+from modelport_converter.frameworks.mxnet.theano.operators.node import Graph, operator, refuse
 
 
 @operator("Dot", "Dot22", "BatchedDot")
@@ -90,9 +90,18 @@ def _picked(graph: Graph, rows: str, labels: str) -> str:
 @operator("AbstractBatchNormInference")
 def write_normalised(graph: Graph, node: Any) -> str:
     """Write (x - mean) · scale / sqrt(variance + epsilon) + offset."""
-    out = node.outputs[0].dtype
+    out = _normalised_type(node)
     value, scale, offset, mean, variance, epsilon = (graph.valued(each, out) for each in node.inputs)
     return _normalised(graph, (value, scale, offset), mean, variance, epsilon)[0]
+
+
+def _normalised_type(node: Any) -> str:
+    out = str(node.outputs[0].dtype)
+    if not out.startswith("float"):
+        refuse(
+            f"operator {type(node.op).__name__} of {out}", "its fractions would be cut off; cast to float32 before it"
+        )
+    return out
 
 
 def _normalised(graph: Graph, given: tuple[str, str, str], mean: str, variance: str, epsilon: str) -> tuple[str, str]:
@@ -105,7 +114,7 @@ def _normalised(graph: Graph, given: tuple[str, str, str], mean: str, variance: 
 @operator("AbstractBatchNormTrain")
 def write_normalised_by_batch(graph: Graph, node: Any) -> Sequence[str]:
     """Write normalisation by the mean and variance of the batch itself, and these two."""
-    out = node.outputs[0].dtype
+    out = _normalised_type(node)
     value, scale, offset, epsilon = (graph.valued(each, out) for each in node.inputs[:4])
     axes = list(node.op.axes)
     mean = graph.writer.add("ReduceMean", value, axes=axes)

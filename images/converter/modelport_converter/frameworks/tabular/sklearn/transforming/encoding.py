@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn import preprocessing
 
+from modelport.api.reasons import Reason
+from modelport.errors import ModelportError
 from modelport.verification.arrays import Array
 from modelport_converter.frameworks.tabular.writer import Writer
 from modelport_converter.tables.frames import MISSING, OTHER, Block, Frame, find_in
@@ -14,8 +16,13 @@ Category = str | float
 
 
 def known_categories(values: Sequence[Any]) -> list[Category]:
-    """Return the categories that are not missing, as texts or numbers."""
-    return [value if isinstance(value, str) else float(value) for value in values if not is_missing(value)]
+    """Return the categories that are not missing, as texts or numbers. Raises ModelportError for others (ConversionFailed)."""
+    known = [value for value in values if not is_missing(value)]
+    other = next((value for value in known if not isinstance(value, (str, bool, int, float, np.generic))), None)
+    if other is not None:
+        message = f"a category of type {type(other).__name__}: texts and numbers are converted alone; make it one of these before the model"
+        raise ModelportError(Reason.CONVERSION_FAILED, message)
+    return [value if isinstance(value, str) else float(value) for value in known]
 
 
 def is_missing(value: Any) -> bool:

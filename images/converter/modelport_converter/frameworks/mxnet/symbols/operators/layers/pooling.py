@@ -5,7 +5,8 @@ is padded counts what lies within that (pool_sum_2d_cpu in src/operator/nn/pool.
 the padding, else the elements alone.
 """
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,28 @@ from modelport_converter.frameworks.mxnet.symbols.operators.node import Call, op
 from modelport_converter.frameworks.mxnet.symbols.operators.tensors.reductions import reduce
 
 FIRST = ("None", "", "NCW", "NCHW", "NCDHW")
+
+
+class _Window(NamedTuple):
+    """How far a window reaches along each axis."""
+
+    kernel: tuple[int, ...]
+    pads: tuple[int, ...]
+    more: list[int]
+    """How far the last one reaches beyond what is padded."""
+    attributes: Mapping[str, Any]
+
+    @property
+    def ends(self) -> list[int]:
+        """What is padded at the ends."""
+        return [pad + extra for pad, extra in zip(self.pads, self.more, strict=True)]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether runtimes pad so themselves: less than a window, and they round up by other formulas then."""
+        return "ceil_mode" not in self.attributes and all(
+            end < size for end, size in zip(self.ends, self.kernel, strict=True)
+        )
 
 
 @operator("Pooling", "Pooling_v1", "_npx_pooling")
@@ -25,28 +48,64 @@ def write_pooling(call: Call) -> str:
         raise call.refuse("expected pool_type as max, avg, sum or lp", kind)
     if call.flag("global_pool"):
         return _global(call, kind)
+    window = _read(call, kind)
+    if kind == "max":
+        return _largest(call, window)
+    return _mean(call, window) if kind == "avg" else _total(call, window, kind)
+
+
+def _read(call: Call, kind: str) -> _Window:
     axes = call.rank() - 2
-    kernel = call.whole("kernel")
+    kernel, strides = call.whole("kernel"), call.whole("stride", [1] * axes)
     pads = call.whole("pad", [0] * axes)
-    strides = call.whole("stride", [1] * axes)
     attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
     more = _more(call, kernel, strides, pads)
-    if more is None:  # runtimes round up themselves, by the same formula where padding is narrower than windows
+    if more is None:
+        _check_free(call, kind, pads if kind == "avg" and not _counts_padding(call) else [0] * axes)
         attributes["ceil_mode"] = 1
         more = [0] * axes
-    if kind == "max":
-        padded = _padded(call, call.x(), pads, more, -np.inf)
-        return call.add("MaxPool", padded, **attributes)
-    if kind == "avg" and not call.flag("count_include_pad", default=True):
-        ends = [pad + extra for pad, extra in zip(pads, more, strict=True)]
-        return _average(call, call.x(), attributes, [*pads, *ends])
-    value = _powers(call) if kind == "lp" else call.x()
-    value = _padded(call, value, pads, [0] * axes, 0)
-    if kind == "avg":
-        return _average(call, value, attributes, [*[0] * axes, *more])
-    value = _padded(call, value, [0] * axes, more, 0)
-    total = call.add("Mul", call.add("AveragePool", value, **attributes), call.constant(int(np.prod(kernel))))
+    return _Window(kernel, pads, more, attributes)
+
+
+def _counts_padding(call: Call) -> bool:
+    return call.flag("count_include_pad", default=True)
+
+
+def _largest(call: Call, window: _Window) -> str:
+    if window.is_own:
+        return call.add("MaxPool", call.x(), pads=[*window.pads, *window.ends], **window.attributes)
+    # what MXNet begins with, and gives for a window of nothing else
+    lowest = float(np.finfo(call.dtype).min) if call.dtype.kind == "f" else -np.inf
+    return call.add("MaxPool", _padded(call, call.x(), window.pads, window.more, lowest), **window.attributes)
+
+
+def _mean(call: Call, window: _Window) -> str:
+    is_counted, none = _counts_padding(call), [0] * len(window.pads)
+    beyond = window.more if is_counted else window.ends
+    if any(end >= size for end, size in zip(beyond, window.kernel, strict=True)):
+        raise call.refuse("expected windows that begin before the end", f"one that lies {max(beyond)} behind it")
+    if not is_counted:
+        return _average(call, call.x(), window.attributes, [*window.pads, *window.ends])
+    if window.is_own and not any(window.more):
+        pads = [*window.pads, *window.ends]
+        return call.add("AveragePool", call.x(), pads=pads, count_include_pad=1, **window.attributes)
+    value = _padded(call, call.x(), window.pads, none, 0)
+    return _average(call, value, window.attributes, [*none, *window.more])
+
+
+def _total(call: Call, window: _Window, kind: str) -> str:
+    value = _padded(call, _powers(call) if kind == "lp" else call.x(), window.pads, window.more, 0)
+    count = call.constant(int(np.prod(window.kernel)))
+    total = call.add("Mul", call.add("AveragePool", value, **window.attributes), count)
     return total if kind == "sum" else _root(call, total)
+
+
+def _check_free(call: Call, kind: str, pads: Sequence[int]) -> None:
+    """Refuse what runtimes, which round up free lengths themselves, have fewer windows for, or divide by another number."""
+    sides = zip(call.whole("kernel"), call.whole("stride", [1] * len(pads)), pads, strict=True)
+    if kind in {"sum", "lp"} or any(pad + step > size for size, step, pad in sides):
+        message = f"expected fixed lengths for pool_type {kind} with pooling_convention full and this stride; state them as numbers"
+        raise call.refuse(message, str(list(call.shape())))
 
 
 def _more(call: Call, kernel: tuple[int, ...], strides: tuple[int, ...], pads: tuple[int, ...]) -> list[int] | None:
@@ -75,7 +134,7 @@ def _padded(call: Call, value: str, pads: tuple[int, ...] | list[int], more: lis
     return call.add("Pad", value, np.array([0, 0, *pads, 0, 0, *ends], np.int64), call.constant(number))
 
 
-def _average(call: Call, value: str, attributes: dict[str, Any], pads: list[int]) -> str:
+def _average(call: Call, value: str, attributes: Mapping[str, Any], pads: list[int]) -> str:
     return call.add("AveragePool", value, pads=pads, count_include_pad=0, **attributes)
 
 

@@ -12,7 +12,9 @@ WIDE = np.dtype(np.float64)
 
 def _half_down(call: Call, value: str) -> str:
     """Return the nearest whole number, the lower one of two (mshadow_op::rint)."""
-    return call.add("Ceil", call.add("Sub", value, call.constant(0.5, call.out.dtype)))
+    down = call.add("Floor", value)
+    is_up = call.add("Greater", call.add("Sub", value, down), call.constant(0.5, call.out.dtype))
+    return call.add("Add", down, call.graph.cast(is_up, call.out.dtype))
 
 
 def _half_away(call: Call, value: str) -> str:

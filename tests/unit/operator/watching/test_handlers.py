@@ -5,10 +5,13 @@ import asyncio
 import kopf
 import pytest
 
-from modelport_operator.controller import watches
 from modelport_operator.controller.controller import Controller, Key, Result
 from modelport_operator.controller.queue import WorkQueue
+from modelport_operator.kube.kinds import KINDS
+from modelport_operator.kube.watched import Watched
 from modelport_operator.peers import PeerIndex
+from modelport_operator.watching import handlers
+from modelport_operator.watching.listener import Listener
 
 RESOURCES = {
     "modelport.dev/v1alpha1/modelconversions": ("ModelConversion", True),
@@ -16,6 +19,8 @@ RESOURCES = {
     "apps/v1/deployments": ("Deployment", True),
     "v1/pods": ("Pod", True),
     "v1/services": ("Service", True),
+    "policy/v1/poddisruptionbudgets": ("PodDisruptionBudget", True),
+    "autoscaling/v2/horizontalpodautoscalers": ("HorizontalPodAutoscaler", True),
     "v1/namespaces": ("Namespace", False),
     "apiextensions.k8s.io/v1/customresourcedefinitions": ("CustomResourceDefinition", False),
 }
@@ -65,8 +70,9 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
     seen = Seen(Key("team", "net"), Key("team", "owner"))
     controller = Controller(seen, queue=WorkQueue(), workers=2, resync=600)
     registry, settings, peers = kopf.OperatorRegistry(), kopf.OperatorSettings(), PeerIndex()
-    watches.configure(settings)
-    watches.register(registry, controller, peers, stuck=300)
+    watched = Watched()
+    handlers.configure(settings)
+    handlers.register(registry, Listener(controller, peers, watched), str)
     registry._activities._handlers[:] = [each for each in registry._activities._handlers if each.id != "login"]
 
     @kopf.on.login(registry=registry)
@@ -85,28 +91,45 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
     await asyncio.gather(working, return_exceptions=True)
 
     assert {str(request.method).upper().rsplit(".", 1)[-1] for request in cluster._requests} <= {"GET"}
-    watched = [str(request.url) for request in cluster._requests if "/pods" in str(request.url)]
-    assert watched
-    assert all("modelport-operator" in url for url in watched), "only our own pods are asked for"
+    asked = [str(request.url) for request in cluster._requests if "/pods" in str(request.url)]
+    assert asked
+    assert all("modelport-operator" in url for url in asked), "only our own pods are asked for"
     assert peers.names("team", ["sha256:1"], besides="x") == ["net"]
+    assert (await watched.get("ModelConversion", "team", "net"))["status"] == {
+        "source": {"digests": {"source": "sha256:1"}}
+    }
+    assert [each["metadata"]["name"] for each in await watched.list_of("Pod", "team", "owner")] == ["pod"]
+
+
+def test_what_a_cluster_may_lack_is_not_kopfs_to_watch():
+    owned = {KINDS[kind].group_version_plural for kind in handlers.OWNED_KINDS}
+    assert owned == {
+        ("batch", "v1", "jobs"),
+        ("", "v1", "pods"),
+        ("apps", "v1", "deployments"),
+        ("", "v1", "services"),
+        ("policy", "v1", "poddisruptionbudgets"),
+        ("autoscaling", "v2", "horizontalpodautoscalers"),
+    }
 
 
 def test_settings_of_kopf():
     settings = kopf.OperatorSettings()
-    watches.configure(settings)
+    handlers.configure(settings)
     assert isinstance(settings.watching.server_timeout, int)
     assert not settings.posting.enabled
     assert settings.scanning.disabled
     assert settings.persistence.finalizer == "modelport.dev/kopf"
 
 
-async def test_the_probe_answers_and_complains(monkeypatch):
+async def test_the_probe_answers_and_complains():
+    told = [""]
     controller = Controller(Seen(), queue=WorkQueue(), workers=1, resync=600)
     registry = kopf.OperatorRegistry()
-    watches.register(registry, controller, PeerIndex(), stuck=300)
+    handlers.register(registry, Listener(controller, PeerIndex(), Watched()), lambda: told[0])
     probe = next(each for each in registry._activities._handlers if each.id == "alive")
     assert probe.errors == kopf.ErrorsMode.PERMANENT
     assert await probe.fn() == "alive"
-    monkeypatch.setattr(controller, "complaint", lambda *, stuck: f"stuck for more than {stuck} s")
-    with pytest.raises(kopf.PermanentError, match="stuck"):
+    told[0] = "a key has been worked on for 400 s"
+    with pytest.raises(kopf.PermanentError, match="400 s"):
         await probe.fn()

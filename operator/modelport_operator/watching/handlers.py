@@ -4,16 +4,19 @@ Beside `__main__` the only one that knows kopf. Only `on.event` is used: it writ
 other handler of kopf leaves annotations or a finalizer there.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
 
-from modelport.api.base import GROUP, PLURAL, VERSION
-from modelport_operator.controller.controller import Controller, Key
-from modelport_operator.names import OWNED_SELECTOR, RESOURCE_LABEL
-from modelport_operator.peers import PeerIndex
+from modelport.api.base import GROUP, KIND
+from modelport_operator.kube.kinds import KINDS
+from modelport_operator.names import OWNED_SELECTOR
+from modelport_operator.plan.serving.objects import OBJECTS
+from modelport_operator.watching.listener import Listener
 
-OWNED_KINDS = (("batch", "v1", "jobs"), ("", "v1", "pods"), ("apps", "v1", "deployments"), ("", "v1", "services"))
+OWNED_KINDS = ("Job", "Pod", *(each.kind for each in OBJECTS if not each.is_optional))
+"""What the operator owns and every cluster has."""
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
@@ -26,7 +29,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.client_timeout = 310
     settings.watching.chunk_size = 500  # not 10,000 objects in one response
     for kind in OWNED_KINDS:  # only our own children, filtered by the API server
-        settings.watching.label_selectors[kind] = OWNED_SELECTOR
+        settings.watching.label_selectors[KINDS[kind].group_version_plural] = OWNED_SELECTOR
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.persistence.finalizer = f"{GROUP}/kopf"  # never set by us, never shared with another operator either
@@ -35,30 +38,24 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # queueing.worker_limit stays None: kopf's limit is none of concurrency, the controller's workers are
 
 
-def register(registry: kopf.OperatorRegistry, controller: Controller, peers: PeerIndex, *, stuck: float) -> None:
-    """Register the only handlers of the operator."""
+def register(registry: kopf.OperatorRegistry, listener: Listener, complaint: Callable[[], str]) -> None:
+    """Register the only handlers of the operator; `complaint` says why the process should be restarted, or nothing."""
 
-    async def resource_changed(type: str | None, namespace: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
-        if type == "DELETED":
-            peers.forget(namespace or "", name)
-        else:
-            peers.note(namespace or "", name, body)
-        controller.stirred(Key(namespace or "", name))
+    def handler(kind: str) -> Callable[..., Awaitable[None]]:
+        async def changed(event: kopf.RawEvent, **_: Any) -> None:
+            listener.take(kind, event["type"], event["object"])
 
-    async def child_changed(namespace: str | None, meta: kopf.Meta, **_: Any) -> None:
-        name = meta.get("labels", {}).get(RESOURCE_LABEL)  # a pod's owner is a Job: only the label leads here
-        if name:
-            controller.stirred(Key(namespace or "", name))
+        return changed
 
     async def is_alive(**_: Any) -> str:
-        complaint = controller.complaint(stuck=stuck)
-        if complaint:
-            raise kopf.PermanentError(complaint)
+        found = complaint()
+        if found:
+            raise kopf.PermanentError(found)
         return "alive"
 
-    kopf.on.event(GROUP, VERSION, PLURAL, id="resource_changed", registry=registry)(resource_changed)
-    for group, version, plural in OWNED_KINDS:
-        kopf.on.event(group, version, plural, id=f"{plural}_changed", registry=registry)(child_changed)
+    for kind in (KIND, *OWNED_KINDS):
+        group, version, plural = KINDS[kind].group_version_plural
+        kopf.on.event(group, version, plural, id=f"{plural}_changed", registry=registry)(handler(kind))
     # PERMANENT: with the default kopf repeats a failing probe inside the request until the client times out
     kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=registry)(is_alive)
 

@@ -1,0 +1,80 @@
+"""What an autoscaler measures is no reason to look at its resource again; what it tells is."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+from modelport_operator.controller.controller import Key
+from modelport_operator.kube.watched import Watched
+from modelport_operator.peers import PeerIndex
+from modelport_operator.watching.listener import Listener
+
+BODY = {
+    "metadata": {
+        "name": "net",
+        "namespace": "team",
+        "uid": "u",
+        "resourceVersion": "1",
+        "labels": {"modelport.dev/resource": "net"},
+    },
+    "spec": {"maxReplicas": 5},
+    "status": {
+        "currentReplicas": 1,
+        "conditions": [{"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound", "message": "1"}],
+    },
+}
+
+
+@pytest.fixture
+def scene():
+    stirred = []
+    return Listener(SimpleNamespace(stirred=stirred.append), PeerIndex(), Watched()), stirred
+
+
+def changed(**parts):
+    body = copy.deepcopy(BODY)
+    for name, part in parts.items():
+        body[name] |= part
+    if parts:
+        body["metadata"]["resourceVersion"] = "2"
+    return body
+
+
+@pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "ScaledObject"])
+@pytest.mark.parametrize(
+    ("parts", "is_new"),
+    [
+        ({}, False),
+        ({"status": {"currentReplicas": 3}}, False),
+        ({"status": {"conditions": [BODY["status"]["conditions"][0] | {"message": "2"}]}}, False),
+        ({"status": {"conditions": [BODY["status"]["conditions"][0] | {"status": "False"}]}}, True),
+        ({"status": {"conditions": [BODY["status"]["conditions"][0] | {"reason": "ScalingDisabled"}]}}, True),
+        ({"status": {"conditions": None}}, True),
+        ({"spec": {"maxReplicas": 6}}, True),
+        ({"metadata": {"uid": "another"}}, True),
+        ({"metadata": {"deletionTimestamp": "now"}}, True),
+    ],
+)
+def test_what_is_new_of_an_autoscaler(scene, kind, parts, is_new):
+    listener, stirred = scene
+    listener.take(kind, None, BODY)
+    assert stirred.pop() == Key("team", "net")
+    listener.take(kind, "MODIFIED", changed(**parts))
+    assert bool(stirred) is is_new
+
+
+def test_another_autoscaler_is_another(scene):
+    listener, stirred = scene
+    for change, body in ((None, BODY), (None, changed(metadata={"name": "x"})), ("DELETED", BODY), ("ADDED", BODY)):
+        listener.take("ScaledObject", change, body)
+        assert stirred.pop() == Key("team", "net")
+
+
+def test_all_of_a_deployment_is_worth_telling_but_not_twice(scene):
+    listener, stirred = scene
+    listener.take("Deployment", None, BODY)
+    listener.take("Deployment", "MODIFIED", changed(metadata={"resourceVersion": "2"}))
+    assert len(stirred) == 2
+    listener.take("Deployment", None, changed(metadata={"resourceVersion": "2"}))
+    assert len(stirred) == 2
