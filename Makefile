@@ -102,9 +102,17 @@ kubeconfig: ## Print the path of the embedded cluster's kubeconfig (make -s kube
 images: cluster ## Build the images and load them into the cluster
 	$(devcluster) images build --cluster $(CLUSTER)
 
+.PHONY: engines
+engines: cluster ## Add metrics-server, KEDA and Prometheus to the embedded Kubernetes, or mend them
+	$(devcluster) engines up
+
+.PHONY: engines-down
+engines-down: ## Take metrics-server, KEDA and Prometheus away
+	$(devcluster) engines down
+
 .PHONY: deploy
 deploy: ## Bring the embedded Kubernetes up, build the images beside it, and install the chart [IMAGES="operator ..."]
-	$(devcluster) deploy --cluster $(CLUSTER) --namespace $(NAMESPACE) $(if $(IMAGES),--images $(IMAGES))
+	$(devcluster) deploy --cluster $(CLUSTER) --namespace $(NAMESPACE) $(if $(IMAGES),--images $(IMAGES)) $(with-engines)
 
 .PHONY: demo
 demo: ## Convert, verify and serve a real model on the cluster
@@ -126,6 +134,7 @@ $(compiled)/.compiled: $(shell find images/server/modelport_server operator/mode
 compiled: $(compiled)/.compiled ## Compile the server as its image does, into build/server
 
 .PHONY: test
+test: with-engines = $(if $(filter embedded,$(CLUSTER)),--engines)
 test: lint compiled deploy ## All tests, on a fresh machine too: units, converters, end to end on the embedded cluster
 	MODELPORT_SERVER_CODE=$(CURDIR)/$(compiled) $(run)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
@@ -172,6 +181,11 @@ bench-h2o: install ## Measure the JVM runtime beside H2O's own scorer called in 
 .PHONY: bench-serving
 bench-serving: cluster install ## Measure the inference server, from its image, beside MLServer and KServe [OPTIONS=--help]
 	PYTHONPATH=cluster:bench $(run)/python -m serving $(OPTIONS)
+
+.PHONY: bench-scaling
+bench-scaling: with-engines = --engines
+bench-scaling: deploy install ## Measure what scaling costs: requests lost, load to replica, waking from zero [OPTIONS="--minutes 1"]
+	PYTHONPATH=cluster:tests:bench $(run)/python bench/scaling.py $(OPTIONS)
 
 .PHONY: soak
 soak: cluster install ## Half an hour of load, faults and restarts for the inference server [OPTIONS="--minutes 5"]

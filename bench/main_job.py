@@ -139,23 +139,25 @@ def versions() -> dict[str, str]:
 
 
 def audited(offset: int) -> Counter[str]:
-    """Return the operator's calls since an offset of the audit log, without its watches and their renewals."""
+    """Return the operator's calls since an offset of the audit log, without its watches, their renewals, and those of its Lease."""
     calls: Counter[str] = Counter()
     with (PATHS.logs / "audit.log").open() as log:
         log.seek(offset)
         for line in log:
             event = json.loads(line)
             if event["user"]["username"] == SERVICE_ACCOUNT and event["verb"] != "watch":
+                if event["objectRef"]["resource"] == "leases":
+                    continue
                 calls[f"{event['verb']} {event['objectRef']['resource']}"] += 1
     return calls
 
 
 def operator_memory() -> float:
-    """Return the working set of the operator's pod in MiB, as the kubelet measures it."""
+    """Return the working set of the operator's largest pod, which works, in MiB, as the kubelet measures it."""
     stats = json.loads(kubectl("get", "--raw", "/api/v1/nodes/modelport/proxy/stats/summary"))
-    pods = {each["podRef"]["name"]: each for each in stats["pods"] if each["podRef"]["namespace"] == SYSTEM}
-    operator = next(pod for name, pod in pods.items() if name.startswith("modelport-operator"))
-    return float(operator["memory"]["workingSetBytes"]) / (1 << 20)
+    pods = [each for each in stats["pods"] if each["podRef"]["namespace"] == SYSTEM]
+    operators = [each for each in pods if each["podRef"]["name"].startswith("modelport-operator")]
+    return max(float(each["memory"]["workingSetBytes"]) for each in operators) / (1 << 20)
 
 
 def main() -> None:

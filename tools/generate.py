@@ -150,6 +150,34 @@ def formats_page() -> str:
     )
 
 
+def images_page() -> str:
+    """Return the list of images: all that a cluster pulls, and what each is for."""
+    own = {"operator": "the operator", "store": "the embedded store, with `store.enabled`"}
+    works = {each.image: f"conversions of {each.description}" for each in FRAMEWORKS.values()}
+    works[MOVER_IMAGE] += ", and the steps of every Job that move files"
+    serves = {each.image: f"verifying and serving by {each.description}" for each in RUNTIMES.values()}
+    told = own | works | serves
+    rows = [f"| `{name}` | {told[name]} | {_need(name)} |" for name in images()]
+    return "\n".join(
+        [
+            f"<!-- {NOTICE} -->",
+            "# Images",
+            "",
+            "All that a cluster pulls, by their names in the chart's `images`. How they get to a cluster without the internet",
+            "stands in [installing](../install.md#without-the-internet).",
+            "",
+            "| image | for | needed |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _need(name: str) -> str:
+    return "always" if name in {"operator", MOVER_IMAGE} else "where it is used"
+
+
 def readme() -> str:
     """Return README with the table of what leads from each framework to each runtime."""
     head = [
@@ -250,6 +278,7 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "docs/reference/conditions.md": conditions_page,
     "docs/reference/reasons.md": lambda: reason_pages.page(NOTICE),
     "docs/reference/formats.md": formats_page,
+    "docs/reference/images.md": images_page,
     "images/images.json": image_declarations,
     "charts/modelport/templates/rbac/_serving.tpl": chart_rules,
     VALUES: chart_values,

@@ -1,10 +1,11 @@
 """Programs built from Go modules, kept in the cache under the hash of what they are made of.
 
-All are one Go module, so that what they share is compiled once. go.sum locks every module, so the same key is the same
-program; a fresh machine downloads and builds, any later one finds it done.
+Those of one Go module of ours share what they compile. go.sum locks every module, so the same key is the same program; a
+fresh machine downloads and builds, any later one finds it done.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -18,33 +19,48 @@ from devcluster.machine.locks import locked
 from devcluster.machine.progress import step
 from devcluster.paths import SOURCE, Paths
 
-GO = SOURCE / "go"
 _FLAGS = ("-trimpath", "-buildvcs=false", "-tags=providerless", "-gcflags=all=-dwarf=false")  # linked without it anyway
+_ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
 _MEMORY = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}  # of each compiler: collecting garbage is a sixth of its work
-_VERSIONS = {
-    "k8s.io/component-base/version.gitVersion": "k8s.io/kubernetes",
-    "helm.sh/helm/v3/internal/version.version": "helm.sh/helm/v3",
-}
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """One go.mod of ours. Variables of packages are set to the versions that it pins of modules."""
+
+    name: str
+    folder: Path
+    versions: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class GoProgram:
-    """One binary: its package in the module under go/, and the names it is called by."""
+    """One binary: its package, seen from its module's folder, and the names it is called by."""
 
     name: str
+    module: GoModule
     package: str
     links: tuple[str, ...] = ()
 
 
+CLUSTER = GoModule(
+    "cluster",
+    SOURCE / "go",
+    (
+        ("k8s.io/component-base/version.gitVersion", "k8s.io/kubernetes"),
+        ("helm.sh/helm/v3/internal/version.version", "helm.sh/helm/v3"),
+    ),
+)
 KUBE = GoProgram(
     "kube",
+    CLUSTER,
     "./kube",
     ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
 )
-COREDNS = GoProgram("coredns", "./coredns")
-PAUSE = GoProgram("pause", "./pause")
-HELM = GoProgram("helm", "helm.sh/helm/v3/cmd/helm", ("helm",))
-HEALTH = GoProgram("health", "./health", ("health",))
+COREDNS = GoProgram("coredns", CLUSTER, "./coredns")
+PAUSE = GoProgram("pause", CLUSTER, "./pause")
+HELM = GoProgram("helm", CLUSTER, "helm.sh/helm/v3/cmd/helm", ("helm",))
+HEALTH = GoProgram("health", CLUSTER, "./health", ("health",))
 
 TOOLS = {"health": HEALTH, "helm": HELM, "kubectl": KUBE}
 
@@ -68,50 +84,63 @@ def pinned_version(module: str, text: str) -> str:
 
 def build(paths: Paths, *programs: GoProgram) -> list[Path]:
     """Return the built programs, building first what the cache lacks; set their symlinks."""
-    key = programs_key()
-    binaries = {program: paths.cache / "binaries" / f"{program.name}-{key}" for program in programs}
-    if not all(binary.exists() for binary in binaries.values()):
-        with locked(paths.cache / "locks" / "go", "Go programs"):
-            _compile({program: binary for program, binary in binaries.items() if not binary.exists()}, paths)
+    keys = {program.module: module_key(program.module) for program in programs}
+    binaries = {each: paths.cache / "binaries" / f"{each.name}-{keys[each.module]}" for each in programs}
+    for module in keys:
+        if any(not binary.exists() for program, binary in binaries.items() if program.module == module):
+            with locked(paths.cache / "locks" / f"go-{module.name}", f"the Go programs of {module.folder}"):
+                missing = {p: b for p, b in binaries.items() if p.module == module and not b.exists()}
+                _compile(module, missing, paths)
     for program, binary in binaries.items():
         for link in program.links:
             _point(paths.binaries / link, binary)
     return list(binaries.values())
 
 
-def programs_key() -> str:
-    """Return the hash of all that the programs follow from."""
-    files = [file for file in GO.rglob("*") if file.is_file()]
-    return content_key([(str(file.relative_to(GO)), file.read_bytes()) for file in files], _flags())
+def module_key(module: GoModule) -> str:
+    """Return the hash of all that a module's programs follow from."""
+    files = [file for file in module.folder.rglob("*") if file.is_file()]
+    return content_key([(str(file.relative_to(module.folder)), file.read_bytes()) for file in files], _flags(module))
 
 
-def _flags() -> tuple[str, ...]:
+def source_folder(module: GoModule, dependency: str) -> Path:
+    """Return the folder with the files of a module that ours requires, downloaded first if need be."""
+    _require_go()
+    download = run(["go", "mod", "download", "-json", dependency], cwd=module.folder, environment=_ENVIRONMENT)
+    return Path(json.loads(download)["Dir"])
+
+
+def _flags(module: GoModule) -> tuple[str, ...]:
     """Strip the binaries and tell them their versions."""
-    text = (GO / "go.mod").read_text()
-    versions = (f"-X {variable}={pinned_version(module, text)}" for variable, module in _VERSIONS.items())
+    text = (module.folder / "go.mod").read_text()
+    versions = (f"-X {variable}={pinned_version(required, text)}" for variable, required in module.versions)
     return (*_FLAGS, f"-ldflags=-s -w {' '.join(versions)}")
 
 
-def _compile(missing: dict[GoProgram, Path], paths: Paths) -> None:
+def _compile(module: GoModule, missing: dict[GoProgram, Path], paths: Paths) -> None:
     """Build by one command, which links one program while it compiles another; the steps beside it come first."""
     if not missing:
         return
-    if shutil.which("go") is None:
-        raise MissingPrerequisiteError(
-            "expected Go 1.24 or newer on PATH, found no `go`; install it from https://go.dev/dl"
-        )
-    unfinished = paths.cache / "binaries" / "unfinished"
+    _require_go()
+    unfinished = paths.cache / "binaries" / f"unfinished-{module.name}"
     unfinished.mkdir(parents=True, exist_ok=True)
     packages = [program.package for program in missing]
     with step(f"building {', '.join(program.name for program in missing)} from Go modules"):
         run(
-            ["nice", "go", "build", *_flags(), "-o", f"{unfinished}/", *packages],
-            cwd=GO,
-            environment={"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off", **_MEMORY},
-            log=paths.logs / "build-go.log",
+            ["nice", "go", "build", *_flags(module), "-o", f"{unfinished}/", *packages],
+            cwd=module.folder,
+            environment={**_ENVIRONMENT, **_MEMORY},
+            log=paths.logs / f"build-go-{module.name}.log",
         )
     for program, binary in missing.items():
-        (unfinished / program.name).rename(binary)
+        (unfinished / program.package.rpartition("/")[2]).rename(binary)
+
+
+def _require_go() -> None:
+    if shutil.which("go") is None:
+        raise MissingPrerequisiteError(
+            "expected Go 1.24 or newer on PATH, found no `go`; install it from https://go.dev/dl"
+        )
 
 
 def _point(link: Path, target: Path) -> None:

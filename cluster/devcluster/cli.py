@@ -1,4 +1,4 @@
-"""The command line: `up`, `down`, `kubeconfig`, `tool`, `images`, `deploy`."""
+"""The command line: `up`, `down`, `kubeconfig`, `tool`, `images`, `engines`, `deploy`."""
 
 import argparse
 import signal
@@ -67,6 +67,18 @@ def _build_images(options: argparse.Namespace, paths: Paths) -> None:
         options.catalog.write_text(render_catalogue(references))
 
 
+def _engines_up(_options: argparse.Namespace, paths: Paths) -> None:
+    from devcluster.engines import installation
+
+    installation.up(paths)
+
+
+def _engines_down(_options: argparse.Namespace, paths: Paths) -> None:
+    from devcluster.engines import installation
+
+    installation.down(paths)
+
+
 def _deploy(options: argparse.Namespace, paths: Paths) -> None:
     from devcluster.deployment import deploy
 
@@ -77,6 +89,7 @@ def _deploy(options: argparse.Namespace, paths: Paths) -> None:
         names=tuple(options.images),
         values=tuple(options.values),
         settings=tuple(options.set),
+        engines=options.engines,
     )
 
 
@@ -96,12 +109,14 @@ def _parser() -> argparse.ArgumentParser:
     tool.set_defaults(function=_tool)
     commands.add_parser("tools", help="print NAME=PATH for every program of `tool`").set_defaults(function=_tools)
     _add_images(commands.add_parser("images", help="build the images and load them into the cluster"))
+    _add_engines(commands.add_parser("engines", help="add metrics-server, KEDA and Prometheus to the embedded cluster"))
     deploy = commands.add_parser("deploy", help="build the images and install the chart")
     _add_cluster(deploy)
     deploy.add_argument("--namespace", default="modelport-system")
     deploy.add_argument("--images", nargs="*", default=[], metavar="NAME", help="images to build (all)")
     deploy.add_argument("--values", action="append", default=[], type=Path, metavar="FILE", help="further values")
     deploy.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="single values")
+    deploy.add_argument("--engines", action="store_true", help="add the engines of autoscaling (embedded cluster only)")
     deploy.set_defaults(function=_deploy)
     return parser
 
@@ -113,6 +128,12 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--catalog", type=Path, metavar="FILE", help="write the images' references there, as values")
     _add_cluster(build)
     build.set_defaults(function=_build_images)
+
+
+def _add_engines(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("up", help="start the engines, or mend them").set_defaults(function=_engines_up)
+    actions.add_parser("down", help="take the engines away").set_defaults(function=_engines_down)
 
 
 def _add_cluster(parser: argparse.ArgumentParser) -> None:

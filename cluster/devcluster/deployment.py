@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 from devcluster import binaries
-from devcluster.errors import ClusterNotRunningError, MissingPrerequisiteError
+from devcluster.engines import programs
+from devcluster.engines.installation import start_engines
+from devcluster.errors import ClusterNotRunningError, InvalidInputError, MissingPrerequisiteError
 from devcluster.images.builder import build_images, images_locked, is_recorded, start_images
 from devcluster.images.declarations import (
     Image,
@@ -59,14 +61,17 @@ def deploy(
     names: tuple[str, ...] = (),
     values: tuple[Path, ...] = (),
     settings: tuple[str, ...] = (),
+    engines: bool = False,
 ) -> None:
     """Build the images and install or upgrade the chart, waiting until the operator is ready.
 
     With names those alone are built; others are deployed if they are built already. The embedded cluster is brought up
-    beside the builds.
+    beside the builds, with the engines of autoscaling if they are wanted.
     """
+    if engines and cluster != "embedded":
+        raise InvalidInputError(f"expected --cluster embedded with --engines, found {cluster}; install yours there")
     if cluster == "embedded":
-        references = _provide_cluster(paths, names)
+        references = _provide_cluster(paths, names, engines=engines)
     else:
         references = provide_images(paths, cluster, list(names))
         binaries.build(paths, binaries.HELM)
@@ -87,14 +92,17 @@ def deploy(
     say("Modelport is installed")
 
 
-def _provide_cluster(paths: Paths, names: tuple[str, ...]) -> dict[str, str]:
+def _provide_cluster(paths: Paths, names: tuple[str, ...], *, engines: bool) -> dict[str, str]:
     """Bring the embedded cluster up and its images to it; return their references."""
     with lifecycle.changing(paths), images_locked(paths), side_by_side() as start:
         tasks = lifecycle.start_cluster(start, paths)
         wanted = declared_images(names)
         wanted += [each for each in declared_images() if each not in wanted and is_recorded(each, paths)]
-        images = start_images(start, paths, wanted, packages=[tasks.packages], containerd=[tasks.containerd])
-    return {name: task.result() for name, task in images.items()}
+        more = [programs.PROMETHEUS] if engines else []
+        images = start_images(start, paths, wanted + more, packages=[tasks.packages], containerd=[tasks.containerd])
+        if engines:
+            start_engines(start, paths, images[programs.PROMETHEUS.name], cluster=[tasks.cluster])
+    return {image.name: images[image.name].result() for image in wanted}
 
 
 def _write_catalogue(paths: Paths, cluster: str, references: dict[str, str]) -> None:

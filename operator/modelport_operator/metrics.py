@@ -1,4 +1,4 @@
-"""What Prometheus is told: reconciliations, their durations, the queue, resources by state, conversions by outcome."""
+"""What Prometheus is told: who leads, reconciliations, their durations, the queue, resources by state, conversions by outcome."""
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
@@ -45,6 +45,7 @@ class Metrics(Collector):
     """The metrics of one process."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.leads = False
         self.queue_depth: Callable[[], int] = lambda: 0
         self.jobs: Callable[[], tuple[int, int]] = lambda: (0, 0)
         """How many resources have a Job that runs, and wait for room for one."""
@@ -79,6 +80,9 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield what is counted at the time of asking."""
+        yield GaugeMetricFamily(
+            "modelport_leader", "Whether this process works: 1; or stands by: 0.", value=float(self.leads)
+        )
         yield GaugeMetricFamily("modelport_queue_depth", "Keys that wait.", value=self.queue_depth())
         jobs = GaugeMetricFamily("modelport_jobs", "Resources with a Job, by its state.", labels=["state"])
         for state, count in zip(("running", "waiting"), self.jobs(), strict=True):

@@ -12,6 +12,8 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     cluster_domain: str = "cluster.local"
     pull_secrets: tuple[str, ...] = ()
     """Names of the Secrets that Jobs' and servers' images are pulled with."""
+    pull_policy: str = "IfNotPresent"
+    """When nodes pull these images: `imagePullPolicy` of a container."""
     reverifications: int = 0
     """How many artifacts at once are verified by a newer server image, which then serves; 0: each keeps its own."""
     job_ttl: float = 3600.0

@@ -1,5 +1,7 @@
 """Settings of the process, read once from the environment; `Platform` is the part that decisions depend on."""
 
+import socket
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from modelport_operator.backoff import RECONCILES
+from modelport_operator.leading.lease import Terms
 from modelport_operator.platforms import Platform
 
 Count = Annotated[int, Meta(ge=0)]
@@ -22,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Names, separated by commas; empty: all namespaces."""
     image_pull_secrets: str = ""
     """Names, separated by commas, of Secrets in the resources' namespaces."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     otlp_endpoint: str = ""
     prometheus_address: str = ""
     cpu_level: str = "x86-64-v2"
@@ -39,11 +43,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_seconds: float = RECONCILES.first
     max_backoff_seconds: float = RECONCILES.longest
     metrics_port: int = 9090
-    liveness_port: int = 8080
+    probes_port: int = 8080
     stuck_seconds: float = 300.0
     """How long one key may be worked on before the process counts as stuck."""
+    leader_election: bool = False
+    """Whether this process works only while it holds the Lease, so that others may stand by."""
+    lease_name: str = "modelport-operator"
+    lease_namespace: str = ""
+    """The operator's own: releases in two namespaces are two operators."""
+    lease_duration_seconds: int = Terms().duration
+    renew_deadline_seconds: float = Terms().deadline
+    retry_period_seconds: float = Terms().retry
+    pod_name: str = ""
+    pod_uid: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
+
+    def __post_init__(self) -> None:
+        """Check what belongs together. Raises ValueError, which msgspec tells as a ValidationError."""
+        _ = self.terms
+        if self.leader_election and not self.lease_namespace:
+            raise ValueError("expected MODELPORT_LEASE_NAMESPACE with MODELPORT_LEADER_ELECTION, found none")
+
+    @property
+    def terms(self) -> Terms:
+        """How the Lease is kept."""
+        return Terms(
+            duration=self.lease_duration_seconds,
+            deadline=self.renew_deadline_seconds,
+            retry=self.retry_period_seconds,
+        )
+
+    def identity(self) -> str:
+        """Return the name by which this process holds the Lease: a container that is started again has its pod's."""
+        return f"{self.pod_name or socket.gethostname()}_{self.pod_uid or uuid.uuid4()}"
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -58,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             cpu_level=self.cpu_level,
             architecture=self.architecture,
             cluster_domain=self.cluster_domain,
+            pull_policy=self.image_pull_policy,
             pull_secrets=_names(self.image_pull_secrets),
             reverifications=self.reverifications,
             job_ttl=self.job_ttl_seconds,

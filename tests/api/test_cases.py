@@ -6,8 +6,6 @@ with a dry run.
 
 import copy
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ import msgspec
 import pytest
 import yaml
 
-from devcluster.paths import find_paths
 from modelport.api.base import API_VERSION, KIND
 from modelport.api.resource import parse
 from modelport.crd import RULES
@@ -46,16 +43,6 @@ def test_types_and_command_line_tell_the_same(name: str) -> None:
     if CASES[name].get("offline", True):
         with pytest.raises((msgspec.ValidationError, UsageError)):
             check_offline(CASES[name]["refused"])
-
-
-@pytest.fixture(scope="session")
-def kubectl() -> list[str]:
-    """Return the command that reaches the cluster that CLUSTER names."""
-    kind = os.environ.get("CLUSTER", "embedded")
-    if kind == "embedded":
-        paths = find_paths()
-        return [str(paths.binaries / "kubectl"), f"--kubeconfig={paths.admin_kubeconfig}"]
-    return [shutil.which("kubectl") or "kubectl", *(["--context=kind-modelport"] if kind == "kind" else [])]
 
 
 def create(kubectl: list[str], part: dict[str, Any]) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ import yaml
 
 from chart.rendering import CHART, DECLARED, IMAGES, NAMESPACE, STORE, Body, only, pods
 from modelport_operator import settings
+from modelport_operator.leading.lease import Terms
 from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.settings import Settings
 
@@ -34,6 +35,12 @@ RIGHTS = {
     ("events.k8s.io", "events"): {"get", "list", "watch", "create", "patch"},
 }
 """All that the operator may do: whoever adds a line here gives every cluster's operator that right."""
+WORKS_ALONE = {"replicas": 1, "leaderElection": {"enabled": False}}
+EDIT = {"get", "list", "watch", "create", "update", "patch", "delete"}
+USERS = {
+    "modelport-view": {("modelport.dev", "modelconversions"): {"get", "list", "watch"}},
+    "modelport-edit": {("modelport.dev", f"modelconversions{part}"): EDIT for part in ("", "/scale")},
+}
 
 
 def rights(role: Body) -> dict[tuple[str, str], set[str]]:
@@ -78,6 +85,15 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "fewer Jobs than none": ({"operator": {"maxJobs": -1}}, "maxJobs"),
     "half a Job": ({"operator": {"maxJobsPerNamespace": 0.5}}, "maxJobsPerNamespace"),
     "resync": ({"operator": {"resyncSeconds": 0}}, "resyncSeconds"),
+    "replicas without a Lease": ({"operator": {"leaderElection": {"enabled": False}}}, "expected 1 without"),
+    "Lease that outlives its leader by nothing": (
+        {"operator": {"leaderElection": {"renewDeadlineSeconds": 15}}},
+        "found 15, 15 and 2",
+    ),
+    "no time to renew": ({"operator": {"leaderElection": {"retryPeriodSeconds": 9}}}, "found 15, 10 and 9"),
+    "Lease of half a second": ({"operator": {"leaderElection": {"leaseDurationSeconds": 0.5}}}, "leaseDurationSeconds"),
+    "variable without a name": ({"operator": {"extraEnv": [{"value": "1"}]}}, "extraEnv"),
+    "label that is a number": ({"operator": {"podLabels": {"tier": 1}}}, "podLabels"),
     "size": ({"store": {"size": "20GB"}}, "size"),
     "pull secret without a name": ({"imagePullSecrets": [{}]}, "imagePullSecrets"),
     "pull secret that is two": ({"imagePullSecrets": [{"name": "a,b"}]}, "imagePullSecrets"),
@@ -122,17 +138,28 @@ def test_operator_may_touch_all_that_serving_consists_of(render: Render) -> None
 def test_users_get_no_right_to_write_the_status(render: Render) -> None:
     roles = [each for each in render() if each["kind"] == "ClusterRole" and "aggregate" in str(each["metadata"])]
     assert len(roles) == 2
-    assert all("status" not in resource for role in roles for _, resource in rights(role))
-    view = next(role for role in roles if "rbac.authorization.k8s.io/aggregate-to-view" in role["metadata"]["labels"])
-    assert rights(view) == {("modelport.dev", "modelconversions"): {"get", "list", "watch"}}
+    assert {role["metadata"]["name"]: rights(role) for role in roles} == USERS
+    for role in roles:
+        part = role["metadata"]["name"].removeprefix("modelport-")
+        assert role["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{part}"] == "true"
+
+
+def test_users_of_a_namespaced_install_get_roles_in_each_namespace(render: Render) -> None:
+    roles = [each for each in render(watchNamespaces=["ml", "vision"]) if each["kind"] == "Role"]
+    found = {(each["metadata"]["namespace"], each["metadata"]["name"]): rights(each) for each in roles}
+    for namespace in ("ml", "vision"):
+        assert {name: found[namespace, name] for name in USERS} == USERS
+    silent = render(watchNamespaces=["ml"], rbac={"userRoles": False})
+    assert not [each for each in silent if each["kind"] == "Role" and each["metadata"]["name"] in USERS]
 
 
 def test_namespaced_install_has_no_right_cluster_wide(render: Render) -> None:
     bodies = render(watchNamespaces=["ml", "vision"])
     assert not [each for each in bodies if each["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
-    roles = {each["metadata"]["namespace"]: each for each in bodies if each["kind"] == "Role"}
-    assert {name: rights(role) for name, role in roles.items()} == {"ml": RIGHTS, "vision": RIGHTS}
+    roles = [each for each in bodies if each["kind"] == "Role" and each["metadata"]["name"] == "modelport-operator"]
+    assert {each["metadata"]["namespace"]: rights(each) for each in roles} == {"ml": RIGHTS, "vision": RIGHTS}
     bindings = [each for each in bodies if each["kind"] == "RoleBinding"]
+    bindings = [each for each in bindings if each["roleRef"]["name"] == "modelport-operator"]
     assert {each["metadata"]["namespace"] for each in bindings} == {"ml", "vision"}
     assert all(each["subjects"][0]["namespace"] == NAMESPACE for each in bindings)
     assert environment(bodies)["MODELPORT_WATCH_NAMESPACES"] == "ml,vision"
@@ -147,7 +174,7 @@ def test_namespaced_install_has_no_right_cluster_wide(render: Render) -> None:
 
 def environment(bodies: list[Body]) -> dict[str, str]:
     (container,) = pods(bodies)["modelport-operator"]["spec"]["containers"]
-    return {each["name"]: each["value"] for each in container["env"]}
+    return {each["name"]: each.get("value", "") for each in container["env"]}
 
 
 def test_operator_knows_every_setting_that_it_is_given(render: Render) -> None:
@@ -156,7 +183,7 @@ def test_operator_knows_every_setting_that_it_is_given(render: Render) -> None:
     assert set(given) <= known
     (container,) = pods(render())["modelport-operator"]["spec"]["containers"]
     ports = {each["name"]: str(each["containerPort"]) for each in container["ports"]}
-    assert ports == {"metrics": given["MODELPORT_METRICS_PORT"], "liveness": given["MODELPORT_LIVENESS_PORT"]}
+    assert ports == {"metrics": given["MODELPORT_METRICS_PORT"], "probes": given["MODELPORT_PROBES_PORT"]}
 
 
 def test_operator_is_told_what_jobs_and_servers_need(render: Render) -> None:
@@ -164,7 +191,8 @@ def test_operator_is_told_what_jobs_and_servers_need(render: Render) -> None:
         "telemetry": {"otlpEndpoint": "http://collector.monitoring:4317"},
         "autoscaling": {"prometheusAddress": "http://prometheus.monitoring:9090"},
     }
-    bodies = render(imagePullSecrets=[{"name": "one"}, {"name": "two"}], serving=serving)
+    bodies = render(imagePullSecrets=[{"name": "one"}, {"name": "two"}], imagePullPolicy="Always", serving=serving)
+    assert environment(bodies)["MODELPORT_IMAGE_PULL_POLICY"] == "Always"
     assert environment(bodies)["MODELPORT_IMAGE_PULL_SECRETS"] == "one,two"
     assert environment(bodies)["MODELPORT_OTLP_ENDPOINT"] == "http://collector.monitoring:4317"
     assert environment(bodies)["MODELPORT_PROMETHEUS_ADDRESS"] == "http://prometheus.monitoring:9090"
@@ -207,9 +235,96 @@ def test_other_images_make_another_operator_pod(render: Render) -> None:
     assert annotations(IMAGES) != annotations({**IMAGES, "converter-onnx": f"registry.test/other@sha256:{'0' * 64}"})
 
 
-def test_there_is_never_a_second_operator(render: Render) -> None:
-    spec = only(render(), "Deployment")["spec"]
-    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+def test_one_of_two_operators_works_and_one_is_always_there(render: Render) -> None:
+    bodies = render()
+    spec = only(bodies, "Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]["rollingUpdate"]) == (2, {"maxUnavailable": 0, "maxSurge": 1})
+    budget = only(bodies, "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == spec["selector"]
+    (term,) = spec["template"]["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"]["labelSelector"] == spec["selector"]
+
+
+def test_operators_settings_of_the_lease_are_those_that_it_may_write(render: Render) -> None:
+    bodies = render(watchNamespaces=["ml"])
+    given = settings_of(bodies)
+    role, binding = (only(bodies, kind, "modelport-operator-lease") for kind in ("Role", "RoleBinding"))
+    assert given.leader_election
+    assert given.lease_namespace == role["metadata"]["namespace"] == binding["metadata"]["namespace"] == NAMESPACE
+    named, unnamed = role["rules"]
+    assert (named["resourceNames"], set(named["verbs"])) == ([given.lease_name], {"get", "update"})
+    assert unnamed["verbs"] == ["create"]
+    assert {each["apiGroups"][0] for each in role["rules"]} == {"coordination.k8s.io"}
+    assert given.terms == Terms()
+    (container,) = pods(bodies)["modelport-operator"]["spec"]["containers"]
+    fields = {
+        each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in container["env"] if "valueFrom" in each
+    }
+    assert fields == {"MODELPORT_POD_NAME": "metadata.name", "MODELPORT_POD_UID": "metadata.uid"}
+
+
+def settings_of(bodies: list[Body]) -> Settings:
+    return settings.read(environment(bodies))
+
+
+def test_one_that_works_without_a_lease_is_stopped_before_another_starts(render: Render) -> None:
+    # nil as `helm upgrade --reuse-values` leaves values that the release before did not know
+    for operator in (WORKS_ALONE, {"replicas": None, "leaderElection": None, "podDisruptionBudget": None}):
+        bodies = render(operator=operator)
+        spec = only(bodies, "Deployment")["spec"]
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+        assert not settings_of(bodies).leader_election
+        assert not [
+            each for each in bodies if each["kind"] == "PodDisruptionBudget" or "lease" in each["metadata"]["name"]
+        ]
+
+
+def test_one_operator_with_a_lease_has_no_budget_that_would_keep_a_node(render: Render) -> None:
+    bodies = render(operator={"replicas": 1})
+    assert settings_of(bodies).leader_election
+    assert not [each for each in bodies if each["kind"] == "PodDisruptionBudget"]
+
+
+def test_operator_pods_are_placed_and_marked_as_values_say(render: Render) -> None:
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+    spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]
+    bodies = render(
+        operator={
+            "podLabels": {"team": "ml", "app.kubernetes.io/name": "other"},
+            "podAnnotations": {"note": "x"},
+            "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+            "priorityClassName": "high",
+            "nodeSelector": {"pool": "system"},
+            "tolerations": [{"operator": "Exists"}],
+            "affinity": affinity,
+            "topologySpreadConstraints": spread,
+        }
+    )
+    template = pods(bodies)["modelport-operator"]
+    selector = only(bodies, "Deployment")["spec"]["selector"]["matchLabels"]
+    assert template["metadata"]["labels"].items() >= selector.items() | {("team", "ml")}
+    assert template["metadata"]["annotations"]["note"] == "x"
+    assert environment(bodies)["HTTPS_PROXY"] == "http://proxy:3128"
+    spec = template["spec"]
+    assert (spec["priorityClassName"], spec["nodeSelector"], spec["affinity"]) == ("high", {"pool": "system"}, affinity)
+    assert (spec["tolerations"], spec["topologySpreadConstraints"]) == ([{"operator": "Exists"}], spread)
+
+
+def test_every_value_is_in_the_schema_and_no_other() -> None:
+    properties = json.loads((CHART / "values.schema.json").read_text())["properties"]
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    open_ = {"images", "resources", "nodeSelector", "podLabels", "podAnnotations", "affinity", "labels"}
+
+    def compare(values: Body, schema: Body, path: str) -> None:
+        assert set(values) == set(schema), path
+        for name, value in values.items():
+            inner = schema[name].get("properties")
+            if isinstance(value, dict) and name not in open_:
+                assert schema[name]["additionalProperties"] is False, f"{path}.{name}"
+                compare(value, inner, f"{path}.{name}")
+
+    compare(values, {name: schema for name, schema in properties.items() if name != "global"}, "")
 
 
 def containers(template: Body) -> Iterator[Body]:

@@ -38,11 +38,13 @@ def test_upgrade_leaves_serving_pods_untouched(name: str, a: Tenant) -> None:
         release.helm(
             a.cluster, "upgrade", installed, str(CHART), "--reuse-values", *OTHER_SETTINGS, "--wait", "--timeout=2m"
         )
-        assert not operators & release.operator_pods(a.cluster), "the settings made a new operator"
+        assert not operators.keys() & release.operator_pods(a.cluster).keys(), "the settings made a new operator"
+        release.wait_leader(a.cluster)
         a.look_again(name)
         a.apply(f"{name[:40]}-2", a.source(onnx_mlp(98)))
         a.ready(f"{name[:40]}-2")  # the new operator works, and has looked at everything
         release.helm(a.cluster, "rollback", installed, "--wait", "--timeout=2m")
+        release.wait_leader(a.cluster)
     assert _server_pods(a, name) == pods
     assert is_ready(a.resource(name))
     check_unbroken(seen[name], MODEL)

@@ -13,6 +13,11 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
+{{/* Name of the Lease that the operator that works holds. */}}
+{{- define "modelport.lease" -}}
+modelport-operator
+{{- end }}
+
 {{/* Security contexts that pass Pod Security "restricted". */}}
 {{- define "modelport.podSecurity" -}}
 runAsNonRoot: true

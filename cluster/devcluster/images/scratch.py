@@ -1,6 +1,6 @@
 """OCI archives of images that are one static binary, written without any image builder.
 
-The cluster's own two images (pause and CoreDNS) are made this way, so that `up` neither waits for
+The cluster's own images (pause and CoreDNS), and those of the engines, are made this way, so that `up` neither waits for
 buildah nor needs a Dockerfile. The bytes depend on the binary alone, so its digest is stable.
 """
 
@@ -9,12 +9,26 @@ import io
 import json
 import platform
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from devcluster.images.containers import image_names, import_archive, pin_image
+from devcluster.paths import Paths
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+def provide_scratch_image(binary: Path, reference: str, paths: Paths) -> None:
+    """Make sure that containerd has the binary as an image, and that the kubelet leaves it where the disk runs full."""
+    if reference not in image_names(paths):
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "image.tar"
+            write_scratch_image(binary, reference, archive)
+            import_archive(paths, archive)
+    pin_image(paths, reference)  # no registry has it
 
 
 def write_scratch_image(binary: Path, reference: str, archive: Path) -> None:

@@ -1,13 +1,10 @@
 """What a cluster needs in itself before anybody uses it: DNS and a default StorageClass."""
 
 import hashlib
-import tempfile
-from pathlib import Path
 from string import Template
 
 from devcluster import binaries
-from devcluster.images.containers import image_names, import_archive, pin_image
-from devcluster.images.scratch import write_scratch_image
+from devcluster.images.scratch import provide_scratch_image
 from devcluster.kubernetes.api import Api
 from devcluster.kubernetes.configuration import PAUSE_IMAGE, resolver_file
 from devcluster.kubernetes.volumes import PROVISIONER
@@ -19,22 +16,15 @@ from devcluster.paths import SOURCE, Paths
 def import_own_images(paths: Paths) -> str:
     """Make sure that containerd has the pause image and CoreDNS; return CoreDNS's name."""
     coredns, pause = binaries.build(paths, binaries.COREDNS, binaries.PAUSE)
-    tag = coredns.name.rpartition("-")[2]
-    coredns_image = f"localhost/modelport-cluster/coredns:{tag}"
-    present = image_names(paths)
-    for binary, image in ((pause, PAUSE_IMAGE), (coredns, coredns_image)):
-        if image not in present:
-            with tempfile.TemporaryDirectory() as folder:
-                archive = Path(folder) / "image.tar"
-                write_scratch_image(binary, image, archive)
-                import_archive(paths, archive)
-        pin_image(paths, image)  # no pod starts without it, and no registry has it
+    coredns_image = f"localhost/modelport-cluster/coredns:{coredns.name.rpartition('-')[2]}"
+    provide_scratch_image(pause, PAUSE_IMAGE, paths)
+    provide_scratch_image(coredns, coredns_image, paths)
     return coredns_image
 
 
 def manifests_mark() -> str:
     """Return a value that changes when the manifests or CoreDNS do."""
-    digest = hashlib.sha256(resolver_file().read_bytes() + binaries.programs_key().encode())
+    digest = hashlib.sha256(resolver_file().read_bytes() + binaries.module_key(binaries.CLUSTER).encode())
     for file in sorted((SOURCE / "manifests").glob("*.yaml")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

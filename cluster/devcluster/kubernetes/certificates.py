@@ -64,10 +64,15 @@ def make_certificates(paths: Paths) -> None:
         if not (paths.pki / "service-accounts.key").exists():
             run(["openssl", "genrsa", "-out", str(paths.pki / "service-accounts.key"), "2048"])
         for certificate in (*CLIENTS, *_OTHERS):
-            if not (paths.pki / f"{certificate.name}.crt").exists():
-                _sign(certificate, paths.pki)
+            make_certificate(certificate, paths)
         for client in CLIENTS:
             _write_kubeconfig(client.name, paths)
+
+
+def make_certificate(certificate: Certificate, paths: Paths) -> None:
+    """Create a certificate of the cluster's authority if it is missing: NAME.crt and NAME.key."""
+    if not (paths.pki / f"{certificate.name}.crt").exists():
+        _sign(certificate, paths.pki)
 
 
 def _make_authority(pki: Path) -> None:

@@ -132,6 +132,7 @@ def _controller_manager(paths: Paths) -> Component:
         f"--root-ca-file={pki}/ca.crt",
         f"--cluster-signing-cert-file={pki}/ca.crt",
         f"--cluster-signing-key-file={pki}/ca.key",
+        "--horizontal-pod-autoscaler-sync-period=5s",  # 15 s by default: tests of it wait for several
     )
     return Component("kube-controller-manager", command, lambda: health.says_ok("https://127.0.0.1:10257/healthz"))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -49,8 +49,9 @@ _MAX_MESSAGE = 600
 class Kube:
     """The calls that the operator makes."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = DynamicClient(client)
+    def __init__(self, client: ApiClient, *, may_write: Callable[[], bool] = lambda: True) -> None:
+        """Take the client, and what says whether this process still leads: one that was paused must write nothing."""
+        self._client, self._may_write = DynamicClient(client), may_write
 
     async def get(self, kind: str, namespace: str, name: str) -> Object:
         """Return an object. Raises NotFoundError."""
@@ -116,6 +117,10 @@ class Kube:
         )
         return _object(applied)
 
+    async def replace(self, kind: str, namespace: str, name: str, body: Object, *, manager: str) -> Object:
+        """Write an object whole. Raises ConflictError if `metadata.resourceVersion` is not the live one."""
+        return _object(await self._call("put", KINDS[kind].path(namespace, name), body=body, field_manager=manager))
+
     async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
         """Change an object by a JSON patch."""
         path = KINDS[kind].path(namespace, name)
@@ -168,6 +173,8 @@ class Kube:
         return any(each["name"] == kind.plural for each in served.get("resources", []))
 
     async def _call(self, method: str, path: str, *, text: bool = False, **parameters: Any) -> Any:
+        if method != "get" and not self._may_write():
+            raise UnavailableError(f"{method} {path}: not sent, because this process leads no more")
         with _translating(method, path):
             response = await self._client.request(method, path, serialize=False, _request_timeout=TIMEOUT, **parameters)
             content = await response.read()
@@ -222,7 +229,7 @@ def _capped(text: str) -> str:
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Kube]:
+async def connect(*, may_write: Callable[[], bool] = lambda: True) -> AsyncIterator[Kube]:
     """Connect as the pod's service account, which is refreshed, or as the kubeconfig says."""
     configuration = Configuration()
     try:
@@ -230,4 +237,4 @@ async def connect() -> AsyncIterator[Kube]:
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration)
     async with ApiClient(configuration) as client:
-        yield Kube(client)
+        yield Kube(client, may_write=may_write)

@@ -30,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "Job": Kind("batch/v1", "jobs"),
     "Pod": Kind("v1", "pods"),
     "CoreEvent": Kind("v1", "events"),
+    "Lease": Kind("coordination.k8s.io/v1", "leases"),
     "Event": Kind("events.k8s.io/v1", "events"),
     **{each.kind: Kind(each.api_version, each.plural) for each in OBJECTS},
 }

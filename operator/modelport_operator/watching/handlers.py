@@ -23,7 +23,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     """Set kopf up; each line is a decision."""
     settings.posting.enabled = False  # Events are posted after the status, by kube.events
     settings.scanning.disabled = True  # no cluster-wide watch of CRDs and namespaces
-    settings.peering.standalone = True  # one replica, no KopfPeering
+    settings.peering.standalone = True  # a Lease says who works (leading/), no KopfPeering
     settings.watching.connect_timeout = 10
     settings.watching.server_timeout = 290  # an int: it is sent as text
     settings.watching.client_timeout = 310
@@ -38,8 +38,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # queueing.worker_limit stays None: kopf's limit is none of concurrency, the controller's workers are
 
 
-def register(registry: kopf.OperatorRegistry, listener: Listener, complaint: Callable[[], str]) -> None:
-    """Register the only handlers of the operator; `complaint` says why the process should be restarted, or nothing."""
+def register(registry: kopf.OperatorRegistry, listener: Listener) -> None:
+    """Register the only handlers of the operator."""
 
     def handler(kind: str) -> Callable[..., Awaitable[None]]:
         async def changed(event: kopf.RawEvent, **_: Any) -> None:
@@ -47,17 +47,9 @@ def register(registry: kopf.OperatorRegistry, listener: Listener, complaint: Cal
 
         return changed
 
-    async def is_alive(**_: Any) -> str:
-        found = complaint()
-        if found:
-            raise kopf.PermanentError(found)
-        return "alive"
-
     for kind in (KIND, *OWNED_KINDS):
         group, version, plural = KINDS[kind].group_version_plural
         kopf.on.event(group, version, plural, id=f"{plural}_changed", registry=registry)(handler(kind))
-    # PERMANENT: with the default kopf repeats a failing probe inside the request until the client times out
-    kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=registry)(is_alive)
 
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         # not kopf's own choice, which would load the whole synchronous client

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from e2e.sources import models
 from e2e.tenants.conversions import Body
 from e2e.tenants.stores import NamespaceStore, Uploaded
+from e2e.tenants.tenant import ONE, Tenant
 from modelport.api.reasons import Reason
 
 WRONG_DIGEST = "sha256:" + "ab" * 32
@@ -35,6 +36,14 @@ class Given(NamedTuple):
     def archive(self, name: str, content: bytes) -> Body:
         """Return a PyTorch source whose code is this archive."""
         return self.with_code(self.store.upload(name, content).location(factory="mlp:build"))
+
+
+def apply_slow(name: str, tenant: Tenant, seed: int) -> models.Model:
+    """Apply a model that takes some seconds to convert and to verify; `seed` makes it one that no other test has."""
+    model = models.torch_mlp(seed)
+    source = Given(tenant.store, tenant.factories).torch("slow:build", model.content)
+    tenant.apply(name, source, serving=ONE)
+    return model
 
 
 class Case(NamedTuple):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from devcluster.paths import REPOSITORY, find_paths
-from e2e.failures.failure_cases import Given
+from e2e.failures.failure_cases import apply_slow
 from e2e.kube import release
 from e2e.kube.cluster import CHILD_KINDS
 from e2e.pods.loops import check_unbroken
-from e2e.sources.models import Model, onnx_mlp, torch_mlp
+from e2e.sources.models import Model, onnx_mlp
 from e2e.tenants.conversions import condition, is_at, is_ready, jobs_selector
 from e2e.tenants.tenant import ONE, Tenant
 from modelport.api.reasons import Reason
@@ -35,17 +35,10 @@ def _apply(name: str, a: Tenant) -> Model:
     return model
 
 
-def _apply_slow(name: str, a: Tenant) -> Model:
-    """Apply a model that takes some seconds to convert and to verify."""
-    model = torch_mlp(next(SEEDS))
-    a.apply(name, Given(a.store, a.factories).torch("slow:build", model.content), serving=ONE)
-    return model
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_operator_killed_at_a_stage_finishes_without_a_second_job(stage: str, name: str, a: Tenant) -> None:
     with a.recording_jobs(name) as jobs:
-        model = _apply_slow(name, a) if stage in SLOW else _apply(name, a)
+        model = apply_slow(name, a, next(SEEDS)) if stage in SLOW else _apply(name, a)
         a.wait(name, is_at(stage), what=stage)
         release.kill_operator(a.cluster)
         a.ready(name)
@@ -59,7 +52,10 @@ def test_operator_killed_at_a_stage_finishes_without_a_second_job(stage: str, na
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_resource_deleted_at_a_stage_leaves_no_child(stage: str, name: str, a: Tenant) -> None:
-    (_apply_slow if stage in SLOW else _apply)(name, a)
+    if stage in SLOW:
+        apply_slow(name, a, next(SEEDS))
+    else:
+        _apply(name, a)
     a.wait(name, is_at(stage), what=stage)
     a.delete(name)
 
@@ -67,7 +63,7 @@ def test_resource_deleted_at_a_stage_leaves_no_child(stage: str, name: str, a: T
 def test_api_server_killed_during_a_conversion(name: str, a: Tenant) -> None:
     if os.environ.get("CLUSTER", "embedded") != "embedded":
         pytest.skip("only the embedded cluster's API server may be killed")
-    model = _apply_slow(name, a)
+    model = apply_slow(name, a, next(SEEDS))
     a.wait(name, is_at("Converting"), what="Converting")
     os.kill(_recorded_pid(find_paths().run / "processes"), signal.SIGKILL)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "cluster")}

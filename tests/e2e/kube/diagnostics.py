@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 SYSTEM = "modelport-system"
 OPERATOR = "app.kubernetes.io/name=modelport,app.kubernetes.io/component=operator"
-CHILD_KINDS = ("Job", "Deployment", "Service", "Pod")
+CHILD_KINDS = ("Job", "Deployment", "HorizontalPodAutoscaler", "Service", "Pod")
 LOG_LINES = "40"
 
 
@@ -33,6 +33,7 @@ def operator_log(cluster: "Cluster", name: str) -> str:
     """Return what the operator logged about a resource last."""
     try:
         lines = cluster.kubectl("logs", "-n", SYSTEM, "-l", OPERATOR, "--tail=2000").splitlines()
+        lines.sort()  # by time, which each begins with: several pods are told one after the other
     except (OSError, AssertionError) as error:
         return f"(none: {error})"
     return "\n".join(_shortened(line) for line in [line for line in lines if name in line][-30:])

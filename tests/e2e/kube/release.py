@@ -9,6 +9,7 @@ from e2e.kube.cluster import Body, Cluster
 from e2e.kube.diagnostics import OPERATOR, SYSTEM
 
 STORE = "app.kubernetes.io/name=modelport,app.kubernetes.io/component=store"
+LEASE = "modelport-operator"
 RECONCILED = '"message": "reconciled"'
 """In the line that the operator logs, at level DEBUG, for each reconciliation."""
 
@@ -28,9 +29,49 @@ def kill_operator(cluster: Cluster) -> None:
         cluster.delete("Pod", pod["metadata"]["name"], SYSTEM, grace=0)
 
 
-def operator_pods(cluster: Cluster) -> set[str]:
-    """Return the uids of the operator's pods."""
-    return {pod["metadata"]["uid"] for pod in cluster.find("Pod", SYSTEM, selector=OPERATOR)}
+def kill_leader(cluster: Cluster) -> str:
+    """Kill the operator that works without a farewell, and return the name of its pod."""
+    pod = wait_leader(cluster)
+    cluster.delete("Pod", pod, SYSTEM, grace=0)
+    return pod
+
+
+def operator_pods(cluster: Cluster) -> dict[str, str]:
+    """Return uid and name of the operator's pods that stay: those that end may still be there for some seconds."""
+    pods = [pod["metadata"] for pod in cluster.find("Pod", SYSTEM, selector=OPERATOR)]
+    return {each["uid"]: each["name"] for each in pods if "deletionTimestamp" not in each}
+
+
+def wait_leader(cluster: Cluster) -> str:
+    """Return the name of the operator's pod that works, as soon as it is one that stays."""
+
+    def stays(lease: Body | None) -> bool:
+        return _holder(lease) in operator_pods(cluster).values()
+
+    return _holder(cluster.wait_for("Lease", LEASE, SYSTEM, stays, what="that an operator works which stays"))
+
+
+def _holder(lease: Body | None) -> str:
+    """Return the name of the pod that holds the Lease, or nothing."""
+    return str((lease or {}).get("spec", {}).get("holderIdentity") or "").partition("_")[0]
+
+
+@contextmanager
+def operators(cluster: Cluster, count: int) -> Iterator[None]:
+    """Let so many operators run while the block does."""
+    deployment = operator_deployment(cluster)
+    body = cluster.get("Deployment", deployment, SYSTEM)
+    assert body
+    try:
+        _scale(cluster, deployment, count)
+        yield
+    finally:
+        _scale(cluster, deployment, body["spec"]["replicas"])
+
+
+def _scale(cluster: Cluster, deployment: str, count: int) -> None:
+    cluster.kubectl("scale", "-n", SYSTEM, f"deployment/{deployment}", f"--replicas={count}")
+    wait_rollout(cluster, deployment)
 
 
 def operator_deployment(cluster: Cluster) -> str:
@@ -88,13 +129,14 @@ def _set_reverifications(cluster: Cluster, deployment: str, at_once: int) -> Non
 
 
 def wait_rollout(cluster: Cluster, deployment: str) -> None:
-    """Wait until the newest template of the operator runs."""
+    """Wait until the newest template of the operator runs, and works: the one before may do so while it ends."""
     cluster.kubectl("rollout", "status", "-n", SYSTEM, f"deployment/{deployment}", "--timeout=90s", seconds=100)
+    wait_leader(cluster)
 
 
 def wait_reconciles(cluster: Cluster, name: str, times: int) -> None:
     """Follow the operator's log until it has looked at a resource so many times more."""
-    target = f"deployment/{operator_deployment(cluster)}"
+    target = f"pod/{wait_leader(cluster)}"
     command = cluster.kubectl_command("logs", "-f", "--tail=0", "-n", SYSTEM, target)
     seen = 0
     with subprocess.Popen(command, env=cluster.access.environment, stdout=subprocess.PIPE, text=True) as process:

@@ -38,6 +38,21 @@ for attempt in range(50):
         time.sleep(0.1)
 print(json.dumps({"status": status, "text": text}))
 """
+WAIT = """
+import json, sys, time, urllib.request
+job = json.load(sys.stdin)
+started = time.monotonic()
+request = urllib.request.Request(job["url"], json.dumps(job["body"]).encode(), {"Content-Type": "application/json"})
+while True:
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:
+            response.read()
+        break
+    except OSError as error:  # nobody is there to answer yet
+        if time.monotonic() - started > job["seconds"]:
+            sys.exit(f"no answer within {job['seconds']} s: {error}")
+        time.sleep(0.05)
+"""
 
 
 class Answer(NamedTuple):
@@ -69,6 +84,11 @@ class Client:
         """Assert that resource `name` answers as the model does."""
         check_answers(self.infer(name, model, namespace=namespace), model)
 
+    def wait_answer(self, name: str, model: Model, *, seconds: int) -> None:
+        """Ask the Service of a resource until it answers for the first time."""
+        job = {"url": _url(name, self.namespace, f"v2/models/{name}/infer"), "body": _body(model), "seconds": seconds}
+        self._run(WAIT, text=json.dumps(job), seconds=seconds + 30)
+
     @contextmanager
     def asking(self, models: dict[str, Model], *, together: int = 1) -> Iterator[dict[str, Seen]]:
         """Ask the Services of resources without end while the block runs; what was seen is filled in afterwards.
@@ -93,10 +113,10 @@ class Client:
             for job, found in zip(jobs, json.loads(self._run(STOP, folder)), strict=True):
                 seen[job["model"]].append(Loop(job["protocol"], **found))
 
-    def _run(self, program: str, *arguments: str, text: str = "") -> str:
+    def _run(self, program: str, *arguments: str, text: str = "", seconds: float = 45) -> str:
         """Run a Python program in the client's pod and return what it prints."""
         command = ("exec", "-i", "-n", self.namespace, POD, "--", "python3", "-c", program, *arguments)
-        return self.cluster.kubectl(*command, text=text, seconds=45)
+        return self.cluster.kubectl(*command, text=text, seconds=seconds)
 
     def _job(self, protocol: str, name: str, model: Model) -> Body:
         rest = _url(name, self.namespace, f"v2/models/{name}/infer")

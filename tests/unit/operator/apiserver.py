@@ -163,6 +163,18 @@ class MemoryKube:
         self._stamp(live)
         return copy.deepcopy(live)
 
+    async def replace(self, kind: str, namespace: str, name: str, body: Object, *, manager: str) -> Object:
+        live = self.objects.get((kind, namespace, name))
+        if live is None:
+            raise NotFoundError(f"{kind} {name} not found", status=404)
+        if live["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+            raise ConflictError(f"{kind} {name}: the object has been modified", status=409)
+        self.writes.append(("replace", kind, name))
+        stored = copy.deepcopy(body)
+        stored["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self.objects[kind, namespace, name] = stored
+        return copy.deepcopy(stored)
+
     async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
         self.writes.append(("patch", kind, name))
         live = self.objects[kind, namespace, name]

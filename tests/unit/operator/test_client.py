@@ -122,6 +122,30 @@ async def test_an_apply_without_a_uid_is_never_sent(server):
     assert server.asked == []
 
 
+async def test_what_a_replacement_sends(server):
+    body = {"metadata": {"name": "operator", "resourceVersion": "7"}, "spec": {"holderIdentity": "a"}}
+    await server.kube.replace("Lease", "ns", "operator", body, manager="m")
+    method, path, query, _kind, sent = server.asked[0]
+    assert (method, path) == ("PUT", "/apis/coordination.k8s.io/v1/namespaces/ns/leases/operator")
+    assert (query["fieldManager"], json.loads(sent)) == ("m", body)
+
+
+async def test_a_process_that_leads_no_more_reads_and_writes_nothing(server):
+    server.kube._may_write = lambda: False
+    apply = {"metadata": {"name": "net", "uid": "u"}}
+    for write in (
+        server.kube.create("Job", "team", {}, manager="m"),
+        server.kube.apply("Service", "team", apply, manager="m"),
+        server.kube.replace("Lease", "team", "net", {}, manager="m"),
+        server.kube.patch("Service", "team", "net", []),
+        server.kube.delete("Job", "team", "net", uid="u"),
+    ):
+        with pytest.raises(errors.UnavailableError, match="leads no more"):
+            await write
+    assert server.asked == []
+    await server.kube.get("Job", "team", "net")
+
+
 async def test_what_a_delete_sends(server):
     await server.kube.delete("Job", "team", "net", uid="u")
     method, path, _query, _kind, sent = server.asked[0]

@@ -1,8 +1,13 @@
 """The edges: settings, logs, metrics, the index of peers, and reading Kubernetes objects."""
 
+import asyncio
 import json
 import logging
+import os
+import signal
+from functools import partial
 
+import kopf
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -10,8 +15,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from modelport.api.status import Condition, Failure, Status
 from modelport_operator import __main__ as program
 from modelport_operator import logs, reading, settings
+from modelport_operator.backoff import Backoff
+from modelport_operator.controller.controller import Controller
+from modelport_operator.controller.queue import WorkQueue
+from modelport_operator.kube.errors import UnavailableError
 from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
 from modelport_operator.peers import PeerIndex, useful_digests
+from modelport_operator.platforms import Platform
 from unit.operator.scenes import DIGEST, converted, import_steps, imported, job_of, plan_for, pod, resource
 
 
@@ -30,6 +40,19 @@ def test_wrong_settings_are_refused(name, value):
         settings.read({name: value})
 
 
+def test_terms_of_the_lease_are_checked_together():
+    with pytest.raises(msgspec.ValidationError, match="found 5, 10 and 2 s"):
+        settings.read({"MODELPORT_LEASE_DURATION_SECONDS": "5"})
+    with pytest.raises(msgspec.ValidationError, match="MODELPORT_LEASE_NAMESPACE"):
+        settings.read({"MODELPORT_LEADER_ELECTION": "true"})
+
+
+def test_a_process_has_its_pods_name_or_one_of_its_own():
+    pod = {"MODELPORT_POD_NAME": "operator-x", "MODELPORT_POD_UID": "1"}
+    assert settings.read(pod).identity() == "operator-x_1"
+    assert settings.read({}).identity() != settings.read({}).identity()
+
+
 def test_the_catalogue_is_read_and_checked(tmp_path):
     file = tmp_path / "images.json"
     images = {"converter-onnx": "a", "converter-pytorch": "", "server-onnxruntime": "b"}
@@ -38,16 +61,87 @@ def test_the_catalogue_is_read_and_checked(tmp_path):
         {
             "MODELPORT_IMAGES_FILE": str(file),
             "MODELPORT_IMAGE_PULL_SECRETS": "a,b",
+            "MODELPORT_IMAGE_PULL_POLICY": "Never",
             "MODELPORT_OTLP_ENDPOINT": "http://o",
             "MODELPORT_PROMETHEUS_ADDRESS": "http://p",
         }
     ).platform()
-    assert (platform.pull_secrets, platform.otlp_endpoint) == (("a", "b"), "http://o")
-    assert platform.prometheus_address == "http://p"
+    assert (platform.pull_secrets, platform.pull_policy) == (("a", "b"), "Never")
+    assert (platform.otlp_endpoint, platform.prometheus_address) == ("http://o", "http://p")
     assert platform.images == {"converter-onnx": "a", "server-onnxruntime": "b"}, "one that nobody named is not there"
     program._check_catalogue(platform)
     with pytest.raises(LookupError, match="lacks converter-onnx; it has server-onnxruntime"):
         program._check_catalogue(msgspec.structs.replace(platform, images={"server-onnxruntime": "b"}))
+
+
+class Answers:
+    """An API server that says, one after the other, whether it has the kind that it is asked for."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    async def serves(self, _kind):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_an_api_server_that_is_away_at_the_start_is_waited_for(monkeypatch):
+    monkeypatch.setattr(program, "_STARTS", Backoff(0.001, 0.001))
+    away = Answers(UnavailableError("no route"), UnavailableError("no route"), True)
+    await program._patiently(partial(program._check_served, away))
+    assert away.answers == []
+
+
+async def test_a_cluster_without_the_crd_is_told_of():
+    with pytest.raises(LookupError, match="install the CRD first"):
+        await program._check_served(Answers(False))
+
+
+async def test_work_begins_once_it_is_known_what_the_cluster_lacks(monkeypatch):
+    monkeypatch.setattr(program, "_STARTS", Backoff(0.001, 0.001))
+    metrics, begun = Metrics(CollectorRegistry()), []
+    process = program._Process(settings.Settings(), Platform(images={}), asyncio.Event(), metrics=metrics)
+    away = Answers(UnavailableError("no route"), False)
+
+    async def serve(_process, _registry, work):
+        assert away.answers == []
+        begun.extend(work)
+        for each in work.values():
+            each.close()
+
+    monkeypatch.setattr(program._Process, "_serve", serve)
+    await process._work(away)
+    assert begun == ["controller", "optional", "auditor"]
+    assert metrics.leads
+    assert process.probes.complaint() == ""
+    monkeypatch.setattr(program.Auditor, "complaint", lambda _auditor: "a watch is dead")
+    assert process.probes.complaint() == "a watch is dead"
+    monkeypatch.setattr(program.Controller, "complaint", lambda _controller, *, stuck: f"stuck for {stuck:g} s")
+    assert process.probes.complaint() == "stuck for 300 s"
+
+
+async def test_kopf_waits_at_its_end_for_none_of_our_tasks_and_signals_are_ours(monkeypatch):
+    metrics = Metrics(CollectorRegistry())
+    process = program._Process(settings.Settings(), Platform(images={}), asyncio.Event(), metrics=metrics)
+    controller = Controller(Answers().serves, queue=WorkQueue(), workers=2, resync=600)
+    spared = set()
+
+    async def spawn(**_named):
+        return []
+
+    async def run(_tasks, *, ignored):
+        spared.update(task.get_name() for task in ignored)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(process.stop.wait(), 60)
+
+    monkeypatch.setattr(program.kopf, "spawn_tasks", spawn)
+    monkeypatch.setattr(program.kopf, "run_tasks", run)
+    work = {"controller": controller.run(), "auditor": asyncio.Event().wait()}
+    await process._serve(kopf.OperatorRegistry(), work)
+    assert spared >= {"controller", "worker-0", "worker-1", "auditor"}
+    assert all(task.done() for task in controller._tasks)
 
 
 def test_a_wrong_catalogue_ends_the_process(tmp_path, monkeypatch, capsys):
@@ -114,6 +208,9 @@ def test_metrics_are_told():
     metrics.reported("team", "b", status(), status(("Ready", "True", "Serving")))
     metrics.forget("team", "b")
     text = generate_latest(registry).decode()
+    assert "modelport_leader 0.0" in text
+    metrics.leads = True
+    assert "modelport_leader 1.0" in generate_latest(registry).decode()
     for line in (
         'modelport_reconciles_total{result="done"} 1.0',
         "modelport_queue_depth 3.0",

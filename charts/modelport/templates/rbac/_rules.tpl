@@ -23,3 +23,16 @@
   resources: [events]
   verbs: [get, list, watch, create, patch]
 {{- end }}
+
+{{/* What those may do who look at models, and those who make them. */}}
+{{- define "modelport.viewRules" -}}
+- apiGroups: [modelport.dev]
+  resources: [modelconversions]
+  verbs: [get, list, watch]
+{{- end }}
+
+{{- define "modelport.editRules" -}}
+- apiGroups: [modelport.dev]
+  resources: [modelconversions, modelconversions/scale]
+  verbs: [get, list, watch, create, update, patch, delete]
+{{- end }}

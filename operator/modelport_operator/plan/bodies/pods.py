@@ -46,7 +46,7 @@ def job_pod(work: Work, resource: ModelConversion, platform: Platform) -> dict[s
             "restartPolicy": "Never",
             "activeDeadlineSeconds": conversion.timeout_seconds,
             "terminationGracePeriodSeconds": 5,  # there is nothing to save: a step that is stopped left no result
-            "containers": [_container(each, conversion, request, known.keys()) for each in containers],
+            "containers": [_container(each, conversion, request, known.keys(), platform) for each in containers],
             "volumes": [
                 {"name": f"step-{step}", "emptyDir": {"sizeLimit": size}} for each in containers for step in each.steps
             ]
@@ -75,6 +75,12 @@ def pod_spec(platform: Platform) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
+
+
+def image(reference: str, platform: Platform) -> dict[str, str]:
+    """Return which image a container has, and when it is pulled where that is not as Kubernetes has it by itself."""
+    policy = platform.pull_policy
+    return {"image": reference} | ({"imagePullPolicy": policy} if policy != "IfNotPresent" else {})
 
 
 def security_context() -> dict[str, Any]:
@@ -113,12 +119,14 @@ def _storage(conversion: Conversion) -> str:
     return str(conversion.storage.size) if conversion.storage else DEFAULT_STORAGE
 
 
-def _container(each: Container, conversion: Conversion, request: str, secrets: Collection[str]) -> dict[str, Any]:
+def _container(
+    each: Container, conversion: Conversion, request: str, secrets: Collection[str], platform: Platform
+) -> dict[str, Any]:
     defaults: Defaults = MODEL if each.computes else MOVER
     given = conversion.resources if each.computes else None
     return {
         "name": each.name,
-        "image": each.image,
+        **image(each.image, platform),
         "command": ["python", "-m", each.module, *each.steps],
         "env": environment(each.name, request),
         # the sum of these limits also bounds the volumes

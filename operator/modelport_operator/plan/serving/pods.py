@@ -13,6 +13,7 @@ from modelport_operator.plan.bodies.nodes import affinity
 from modelport_operator.plan.bodies.pods import (
     credentials_mount,
     environment,
+    image,
     pod_spec,
     secret_volume,
     security_context,
@@ -36,7 +37,7 @@ def server_pod(served: Served, rollout: Rollout) -> Body:
     """Return the spec of a server's pod."""
     fetch = {
         "name": "fetch",
-        "image": rollout.image,
+        **image(rollout.image, served.platform),
         "command": ["python", "-m", "modelport_server", "fetch"],
         "env": environment("fetch", request_of(rollout)),
         "resources": resources(MOVER, None, storage=rollout.storage),
@@ -86,7 +87,7 @@ def _server(served: Served, rollout: Rollout) -> Body:
     artifact = f"{DEFAULT_WORK}/fetch/out/artifact"
     return {
         "name": SERVER_CONTAINER,
-        "image": rollout.image,
+        **image(rollout.image, served.platform),
         "command": ["python", "-m", "modelport_server", "serve", artifact, *_options(served)],
         "env": environment("serve", "")[1:] + _telemetry(served),
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in PORTS.items()],

@@ -113,6 +113,16 @@ def test_children_are_as_written_down(name):
     assert found == file.read_text()
 
 
+def test_every_container_is_pulled_as_the_chart_says():
+    platform = msgspec.structs.replace(PLATFORM, pull_policy="Always")
+    done, jobs = converted(resource(PYTORCH))
+    plans = (plan_for(resource(PYTORCH), platform=platform), plan_for(done, *jobs, platform=platform))
+    pods = [body["spec"]["template"]["spec"] for plan in plans for body in _bodies(plan, "Job", "Deployment")]
+    assert len(pods) == 2
+    for pod in pods:
+        assert {each["imagePullPolicy"] for each in [*pod["containers"], *pod.get("initContainers", [])]} == {"Always"}
+
+
 def _pods():
     return list(_templates())
 

@@ -72,7 +72,7 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
     registry, settings, peers = kopf.OperatorRegistry(), kopf.OperatorSettings(), PeerIndex()
     watched = Watched()
     handlers.configure(settings)
-    handlers.register(registry, Listener(controller, peers, watched), str)
+    handlers.register(registry, Listener(controller, peers, watched))
     registry._activities._handlers[:] = [each for each in registry._activities._handlers if each.id != "login"]
 
     @kopf.on.login(registry=registry)
@@ -120,16 +120,3 @@ def test_settings_of_kopf():
     assert not settings.posting.enabled
     assert settings.scanning.disabled
     assert settings.persistence.finalizer == "modelport.dev/kopf"
-
-
-async def test_the_probe_answers_and_complains():
-    told = [""]
-    controller = Controller(Seen(), queue=WorkQueue(), workers=1, resync=600)
-    registry = kopf.OperatorRegistry()
-    handlers.register(registry, Listener(controller, PeerIndex(), Watched()), lambda: told[0])
-    probe = next(each for each in registry._activities._handlers if each.id == "alive")
-    assert probe.errors == kopf.ErrorsMode.PERMANENT
-    assert await probe.fn() == "alive"
-    told[0] = "a key has been worked on for 400 s"
-    with pytest.raises(kopf.PermanentError, match="400 s"):
-        await probe.fn()
