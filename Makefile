@@ -24,7 +24,7 @@ demo-images := operator store converter-onnx converter-pytorch server-onnxruntim
 .PHONY: help
 help: ## Show this help
 	@echo "make TARGET [CLUSTER=embedded|kind|current]"; echo
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1 — \2/p' $(MAKEFILE_LIST)
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 — \2/p' $(MAKEFILE_LIST)
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -59,9 +59,17 @@ lint: install verify ## Lint, types, import rules, spelling, freshness of genera
 
 .PHONY: check
 check: export PYTHONDONTWRITEBYTECODE := # some images set it; these tests start hundreds of processes of the same code
-check: lint ## Lint and all tests that need neither cluster nor frameworks, side by side (under two minutes)
+check: lint docs ## Lint, the documentation, and all tests that need neither cluster nor frameworks, side by side (under two minutes)
 	$(run)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --hypothesis-profile quick \
 	  -m "not cluster and not converters and not clients and not processes and not packages"
+
+site := build/site
+$(site)/.built: mkdocs.yml tools/site_pages.py $(shell find docs examples -type f) charts/modelport/values.yaml $(venv)/.installed
+	NO_MKDOCS_2_WARNING=1 $(run)/mkdocs build --quiet --strict --clean
+	touch $@
+
+.PHONY: docs
+docs: install $(site)/.built ## Build the documentation's site into build/site; a warning fails it
 
 .PHONY: format
 format: install ## Format the code and mend what the linter can

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import conversion_matrix
+import reason_pages
 import yaml
 from grpc_tools import protoc
 from image_list import images
 
 from modelport.api.base import API_VERSION, KIND
-from modelport.api.reasons import ADVICE
 from modelport.conversion.base import Framework, Runtime
 from modelport.conversion.left_out import LEFT_OUT
 from modelport.crd import resource_definition, root_schema
@@ -106,27 +106,6 @@ def conditions_page() -> str:
             "| condition | True when | reason |",
             "|---|---|---|",
             *facts,
-            "",
-        ]
-    )
-
-
-def reasons_page() -> str:
-    """Return the reference of failure reasons."""
-    rows = [
-        f"| `{reason}` | {'yes' if advice.retryable else 'no'} | {advice.hint} |" for reason, advice in ADVICE.items()
-    ]
-    return "\n".join(
-        [
-            f"<!-- {NOTICE} -->",
-            "# Failure reasons",
-            "",
-            "A reason stands in the conditions, in Events, in `status.failure.reason` and in metrics. Where the operator",
-            "tries again by itself, the resource is Reconciling with reason ProgressingWithRetry; otherwise it is Stalled.",
-            "",
-            "| reason | tried again | what to do |",
-            "|---|---|---|",
-            *rows,
             "",
         ]
     )
@@ -297,7 +276,7 @@ FILES: dict[str, Callable[[], str | bytes]] = {
     "charts/modelport/templates/crd.yaml": chart_crd,
     "docs/reference/modelconversion.md": resource_page,
     "docs/reference/conditions.md": conditions_page,
-    "docs/reference/reasons.md": reasons_page,
+    "docs/reference/reasons.md": lambda: reason_pages.page(NOTICE),
     "docs/reference/formats.md": formats_page,
     "docs/reference/images.md": images_page,
     "images/images.json": image_declarations,

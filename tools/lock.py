@@ -21,7 +21,7 @@ TORCH_CPU_HASH = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa
 APART = "--no-deps"
 """Of a part of an image, `NAME.PART.in`, which uses what the rest of the image has."""
 IMAGE = ("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28")
-DEVELOPMENT = ("--universal", "--python-version", "3.11", "--all-extras", "--group", "dev")
+DEVELOPMENT = ("--universal", "--python-version", "3.11", "--all-extras", "--group", "dev", "--group", "docs")
 HEADER = "# Made by `make lock` from {source}. Do not edit.\n"
 
 

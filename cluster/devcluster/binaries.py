@@ -60,8 +60,9 @@ KUBE = GoProgram(
 COREDNS = GoProgram("coredns", CLUSTER, "./coredns")
 PAUSE = GoProgram("pause", CLUSTER, "./pause")
 HELM = GoProgram("helm", CLUSTER, "helm.sh/helm/v3/cmd/helm", ("helm",))
+HEALTH = GoProgram("health", CLUSTER, "./health", ("health",))
 
-TOOLS = {"helm": HELM, "kubectl": KUBE}
+TOOLS = {"health": HEALTH, "helm": HELM, "kubectl": KUBE}
 
 
 def content_key(files: Iterable[tuple[str, bytes]], flags: Iterable[str]) -> str:

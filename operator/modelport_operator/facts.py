@@ -218,6 +218,8 @@ class Observed(Facts, frozen=True, kw_only=True):
     """What serving consists of beside the Deployment."""
     foreign: tuple[str, ...] = ()
     """Objects, such as 'Service web', that have a child's name and are not ours."""
+    leaving: tuple[str, ...] = ()
+    """Objects that have a child's name until they are collected: who owns them had the resource's name, or they are being deleted."""
     lacking: frozenset[str] = frozenset()
     """Kinds that the cluster has not."""
     peers: tuple[Peer, ...] = ()

@@ -14,7 +14,7 @@ from modelport_operator import facts, reading
 from modelport_operator.kube.api import Api, find
 from modelport_operator.kube.client import Kube, Object
 from modelport_operator.kube.discovery import Discovery
-from modelport_operator.kube.errors import KubeError, NotServedError
+from modelport_operator.kube.errors import KubeError, NotFoundError, NotServedError
 from modelport_operator.peers import PeerIndex, useful_digests
 from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.plan.troubles import MAX_LOG, clean
@@ -43,7 +43,10 @@ class Observer(NamedTuple):
         pods_seen = await asyncio.gather(*(self._pod(meta.namespace, pod) for pod in _newest_first(pods)))
         owned = [job for job in jobs if reading.is_controlled_by(job, meta.uid)]
         read_jobs = await asyncio.gather(*(self._job(meta.namespace, job, pods_seen) for job in owned))
-        own = {kind: body for kind, body in named.items() if reading.is_controlled_by(body, meta.uid)}
+        controlled = {kind: body for kind, body in named.items() if reading.is_controlled_by(body, meta.uid)}
+        others = {f"{kind} {meta.name}": body for kind, body in named.items() if kind not in controlled}
+        in_the_way = {f"Job {job['metadata']['name']}": job for job in jobs if job not in owned} | others
+        own = {kind: body for kind, body in controlled.items() if "deletionTimestamp" not in body["metadata"]}
         deployment = own.pop("Deployment", None)
         server_pods = [pod for owner, pod in pods_seen if owner == ""]
         return facts.Observed(
@@ -51,9 +54,8 @@ class Observer(NamedTuple):
             jobs=tuple(read_jobs),
             deployment=reading.deployment(deployment, server_pods) if deployment else None,
             objects=tuple(reading.live_object(kind, body) for kind, body in own.items()),
-            foreign=tuple(
-                f"{kind} {meta.name}" for kind, body in named.items() if not reading.is_controlled_by(body, meta.uid)
-            ),
+            foreign=tuple(name for name, body in others.items() if not reading.is_leaving(body, meta)),
+            leaving=tuple(name for name, body in in_the_way.items() if reading.is_leaving(body, meta)),
             lacking=self.discovery.lacking,
             peers=await self._useful_peers(resource, read_jobs, first, api),
         )
@@ -66,10 +68,12 @@ class Observer(NamedTuple):
 
     async def _find(self, api: Api, kind: str, namespace: str, name: str) -> Object | None:
         try:
-            return await find(api, kind, namespace, name)
+            return await api.get(kind, namespace, name)
         except NotServedError:
             self.discovery.note_lost(kind)
-            return None
+        except NotFoundError:
+            pass
+        return None
 
     async def _pod(self, namespace: str, body: Object) -> tuple[str, facts.Pod]:
         """Return a pod with the uid of the Job that owns it (none for a server's), its Events and its log."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from modelport.api.base import GROUP, KIND
+from modelport.api.resource import Metadata
 from modelport.api.status import Status, read_status
 from modelport.jobs.containers import TRY
 from modelport.jobs.environment import REQUEST_VARIABLE
@@ -26,6 +28,21 @@ def is_controlled_by(body: Object, uid: str) -> bool:
     """Return whether the object with this uid controls `body`."""
     owners = body["metadata"].get("ownerReferences", [])
     return any(owner.get("controller") and owner["uid"] == uid for owner in owners)
+
+
+def is_leaving(body: Object, resource: Metadata) -> bool:
+    """Return whether an object that is not the resource's goes by itself.
+
+    It is being deleted, or a resource controls it that had the same name before, and garbage collection comes for it.
+    """
+    meta = body["metadata"]
+    before = (GROUP, KIND, resource.name)
+    owners = (
+        (each["apiVersion"].partition("/")[0], each["kind"], each["name"])
+        for each in meta.get("ownerReferences", [])
+        if each.get("controller") and each["uid"] != resource.uid
+    )
+    return "deletionTimestamp" in meta or before in owners
 
 
 def job_of(body: Object) -> str:

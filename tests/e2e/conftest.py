@@ -35,6 +35,7 @@ ORDER = (
     "manifests",
     "failures",
     "isolation",
+    "gitops",
     "disruption",
     "leader",
     "images",

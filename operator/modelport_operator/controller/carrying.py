@@ -78,6 +78,8 @@ class Carrier(NamedTuple):
             found = await self.kube.get(kind, namespace, name)
             if reading.is_controlled_by(found, resource.metadata.uid):
                 return found
+            if reading.is_leaving(found, resource.metadata):
+                raise ConflictError(f"{kind} {name} is about to go") from error
             raise NameTaken(kind, name) from error
 
     async def _apply(self, resource: ModelConversion, apply: Apply) -> Object:

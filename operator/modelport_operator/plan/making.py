@@ -42,6 +42,11 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
     replaces: Child | None = None
 
+    @property
+    def name(self) -> str:
+        """Kind and name, such as 'Service web'."""
+        return f"{self.body['kind']} {self.body['metadata']['name']}"
+
 
 class Apply(msgspec.Struct, frozen=True, kw_only=True):
     """A child of ours to change."""
@@ -65,6 +70,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     autoscaled: Autoscaled | None = None
     """What the autoscaler says, where one is asked for."""
     look_again: float | None = None
+    waits_for: tuple[str, ...] = ()
+    """Objects that have the names of those to be created, and are about to go."""
     trouble: Trouble | None = None
     """What keeps pods from answering that the Deployment has beside those that do."""
     handled_retry: str = ""
@@ -99,8 +106,11 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     )
     if resource.spec.suspend:
         return plan
-    ended, wanted = (*_superseded_jobs(progress, observed), *_spent_jobs(case, progress)), _wanted_jobs(case, progress)
+    ended = (*_superseded_jobs(progress, observed), *_spent_jobs(case, progress))
     changed = tuple(differences(served, observed))
+    wanted = (*_wanted_jobs(case, progress), *_created(changed))
+    create = tuple(each for each in wanted if each.name not in observed.leaving)
+    waits_for = tuple(each.name for each in wanted if each.name in observed.leaving)
     unwanted = (
         Child(kind=each.of.kind, name=resource.metadata.name, uid=each.live.uid)
         for each in changed
@@ -109,10 +119,12 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     return msgspec.structs.replace(
         plan,
         delete=(*ended, *unwanted),
-        create=(*wanted, *_created(changed)),
+        create=create,
         apply=tuple(_applied(changed)),
         replicas=wanted_replicas(served) if served else None,
-        demand=demand_of(case, progress, _told_of(wanted, ended)),
+        waits_for=waits_for,
+        look_again=LOOK_AGAIN if waits_for and plan.look_again is None else plan.look_again,
+        demand=demand_of(case, progress, _told_of(create, ended)),
     )
 
 
@@ -146,7 +158,7 @@ def _failure(served: Served | None, trouble: Trouble | None, scaled: Autoscaled 
 
 def _told_of(created: Iterable[Create], deleted: Iterable[Child]) -> Jobs:
     replaced = [create.replaces.uid for create in created if create.replaces]
-    names = [create.body["metadata"]["name"] for create in created]
+    names = [create.body["metadata"]["name"] for create in created if create.body["kind"] == "Job"]
     return Jobs(created=names, deleted=[*replaced, *(child.uid for child in deleted)])
 
 

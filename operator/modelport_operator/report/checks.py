@@ -58,7 +58,7 @@ def is_queued(case: Situation) -> Summary | None:
     if not case.queued or case.refused:
         return None
     before = f"; the last attempt: {case.failure.reason}: {case.failure.message}" if case.failure else ""
-    return Summary(QUEUED, f"Queued: {case.queued}{before}{case.old_serves}", abnormal="Reconciling")
+    return Summary(QUEUED, f"Queued: {case.queued}{before}{case.waits}{case.old_serves}", abnormal="Reconciling")
 
 
 def is_retrying(case: Situation) -> Summary | None:
@@ -82,7 +82,9 @@ def job_is_under_way(case: Situation) -> Summary | None:
     reason = _UNDER_WAY[Stage.VERIFY if verifying else work.stage]
     step = f": step {state.step}" if state and state.step else ""
     step += f": {state.progress}" if state and state.progress else ""
-    return Summary(reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.old_serves}", abnormal="Reconciling")
+    return Summary(
+        reason, f"{reason} {_PURPOSE[work.stage]}{step}{case.waits}{case.old_serves}", abnormal="Reconciling"
+    )
 
 
 def is_scaled_to_zero(case: Situation) -> Summary | None:
@@ -115,8 +117,8 @@ def deployment_is_rolling(case: Situation) -> Summary | None:
     if case.resource.spec.serving is None:
         return Summary("Deploying", "serving is being taken down", abnormal="Reconciling")
     scaled = case.plan.autoscaled
-    waits = f"; {scaled.message}" if scaled and scaled.holds is None and not case.wanted else ""
-    return Summary("Deploying", f"Deploying: {told_of_pods(case)}{waits}", abnormal="Reconciling")
+    scales = f"; {scaled.message}" if scaled and scaled.holds is None and not case.wanted else ""
+    return Summary("Deploying", f"Deploying: {told_of_pods(case)}{scales}{case.waits}", abnormal="Reconciling")
 
 
 def told_of_pods(case: Situation) -> str:

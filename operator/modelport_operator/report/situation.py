@@ -80,6 +80,12 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         return self.serves or self.is_at_zero if self.resource.spec.serving else self.deployment is None
 
     @property
+    def waits(self) -> str:
+        """The end of a message, where something that is about to go has the name of what is to be created."""
+        names = " and ".join(self.plan.waits_for)
+        return f"; waits until {names}, about to be deleted, is gone" if names else ""
+
+    @property
     def old_serves(self) -> str:
         """The end of a message, where the artifact before this one answers meanwhile."""
         live, artifact = self.deployment, self.progress.artifact

@@ -81,6 +81,23 @@ def operator_deployment(cluster: Cluster) -> str:
 
 
 @contextmanager
+def operator_down(cluster: Cluster) -> Iterator[None]:
+    """Stop the operator while the block runs."""
+    deployment = operator_deployment(cluster)
+    found = cluster.get("Deployment", deployment, SYSTEM)
+    assert found
+    pods = [pod["metadata"]["name"] for pod in cluster.find("Pod", SYSTEM, selector=OPERATOR)]
+    try:
+        cluster.patch("Deployment", deployment, SYSTEM, {"spec": {"replicas": 0}})
+        for pod in pods:
+            cluster.wait_gone("Pod", pod, SYSTEM)
+        yield
+    finally:
+        cluster.patch("Deployment", deployment, SYSTEM, {"spec": {"replicas": found["spec"]["replicas"]}})
+        wait_rollout(cluster, deployment)
+
+
+@contextmanager
 def resync(cluster: Cluster, seconds: str) -> Iterator[None]:
     """Let the operator look again every few seconds, and say so, while the block runs."""
     deployment = operator_deployment(cluster)

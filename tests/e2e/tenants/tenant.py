@@ -1,5 +1,6 @@
 """A namespace with all that a test needs in it: resources, store, and a client inside the cluster."""
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -34,6 +35,11 @@ class Tenant:
         """Apply a resource."""
         self._applied[name] = None
         return self.cluster.apply(conversion(name, self.namespace, source, **spec))
+
+    def apply_by_kubectl(self, body: Body, *options: str) -> str:
+        """Apply a resource as a user or a GitOps tool does, and return what kubectl prints."""
+        self._applied[body["metadata"]["name"]] = None
+        return self.cluster.kubectl("apply", *options, "--filename=-", text=json.dumps(body))
 
     def source(self, model: Model, **fields: Any) -> Body:
         """Upload an ONNX model and return where it is."""

@@ -79,9 +79,11 @@ class Scene:
             await self.reconcile(key)
 
     def ready(self, key=KEY):
-        status = self.kube.objects[(KIND, *key)]["status"]
-        found = next(each for each in status["conditions"] if each["type"] == "Ready")
+        found = self.conditions(key)["Ready"]
         return found["status"], found["reason"]
+
+    def conditions(self, key=KEY):
+        return {each["type"]: each for each in self.kube.objects[(KIND, *key)]["status"]["conditions"]}
 
     def kinds(self, verb):
         return [kind for done, kind, _name in self.kube.writes if done == verb]

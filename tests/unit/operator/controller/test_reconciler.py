@@ -2,12 +2,17 @@
 
 import pytest
 
-from modelport.api.base import KIND
+from modelport.api.base import API_VERSION, KIND
+from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
+from modelport_operator.facts import Observed
 from modelport_operator.kube.client import Address
 from modelport_operator.kube.errors import ConflictError, RefusedError, UnavailableError
 from unit.operator.operating import KEY, Scene
-from unit.operator.scenes import ONNX, PLATFORM, SERVED, UPGRADED
+from unit.operator.scenes import NOW, ONNX, PLATFORM, SERVED, UPGRADED, plan_for, resource
+
+OWNER = {"apiVersion": API_VERSION, "kind": KIND, "name": "net", "uid": "uid-before", "controller": True}
+"""Who owns what a resource of the same name left that was deleted."""
 
 
 @pytest.fixture
@@ -218,6 +223,76 @@ async def test_a_foreign_job_in_the_way_is_not_touched(scene):
     assert scene.ready() == ("False", "NameConflict")
     assert scene.kinds("create") == ["Event"]
     assert (result.look_again, result.refused) == (60, False), "as the hint says, however it was found"
+
+
+async def test_what_a_deleted_resource_of_the_same_name_left_is_waited_for(scene):
+    await scene.serve()
+    del scene.kube.objects[KIND, *KEY]
+    scene.kube.apply_resource(SERVED)  # at once: garbage collection has not come yet
+    await scene.reconcile()
+    assert (scene.ready(), scene.kinds("create")) == (("False", "Importing"), ["Event"])
+    told = scene.conditions()["Ready"]["message"]
+    assert "waits until Job net-import-" in told
+    assert told.endswith(", about to be deleted, is gone")
+    await scene.reconcile()
+    assert (scene.kube.reads, scene.kube.writes) == ([], []), "the watches show that it waits on"
+    for job in scene.kube.named("Job"):
+        del scene.kube.objects["Job", "team", job["metadata"]["name"]]
+    await scene.reconcile()
+    assert scene.kinds("create") == ["Job"]
+    for name in ("net-import", "net-convert"):
+        scene.kube.run_job(name)
+        await scene.reconcile()
+    assert scene.ready() == ("False", "Deploying")
+    assert "Deployment net and Service net" in scene.conditions()["Ready"]["message"]
+    for kind in ("Deployment", "Service"):
+        del scene.kube.objects[kind, "team", "net"]
+    await scene.reconcile()
+    scene.kube.roll_out()
+    await scene.reconcile()
+    assert scene.ready() == ("True", "Serving")
+
+
+@pytest.mark.parametrize("leaves", [{"ownerReferences": [OWNER]}, {"deletionTimestamp": "2027-01-15T08:00:00Z"}])
+async def test_what_is_left_is_waited_for_where_no_watch_brings_it(scene, leaves):
+    left = {"metadata": {"name": "net", "namespace": "team"} | leaves}
+    for kind in ("Deployment", "Service", "HorizontalPodAutoscaler"):  # without labels, as none of ours is
+        scene.kube.put(kind, left)
+    scaling = {"maxReplicas": 3, "cpuUtilization": 70}
+    serving = {"autoscaling": scaling, "resources": {"requests": {"cpu": "1"}}}
+    scene.kube.apply_resource(ONNX | {"serving": serving})
+    await scene.reconcile(watches=False)
+    for name in ("net-import", "net-convert"):
+        scene.kube.run_job(name)
+        result = await scene.reconcile(watches=False)
+    assert result.look_again, "no watch tells when it is gone"
+    assert scene.ready() == ("False", "Deploying")
+    told = scene.conditions()["Ready"]["message"]
+    assert "Deployment net and Service net and HorizontalPodAutoscaler net, about to be deleted" in told
+    assert not {"Deployment", "Service", "HorizontalPodAutoscaler"} & set(scene.kinds("create"))
+
+
+@pytest.mark.parametrize(
+    ("change", "leaves"),
+    [
+        ({"ownerReferences": [OWNER]}, True),
+        ({"deletionTimestamp": "2027-01-15T08:00:00Z"}, True),
+        ({"ownerReferences": [OWNER | {"name": "other"}]}, False),
+        ({"ownerReferences": [OWNER | {"apiVersion": "example.org/v1"}]}, False),
+        ({}, False),
+    ],
+)
+async def test_what_is_found_in_the_way_at_the_last_moment_is_a_conflict_only_if_it_stays(scene, change, leaves):
+    case = resource(ONNX)
+    plan = plan_for(case)
+    (create,) = plan.create
+    scene.kube.put("Job", {"metadata": {"name": create.body["metadata"]["name"], "namespace": "team"} | change})
+    carried = Carrier(scene.kube).carry_out(plan, case, Observed(now=NOW))
+    if leaves:
+        with pytest.raises(ConflictError, match=r"Job net-import-\w+ is about to go"):
+            await carried
+    else:
+        assert (await carried).refused.reason == "NameConflict"
 
 
 async def test_a_refused_job_is_told_and_tried_again(scene):

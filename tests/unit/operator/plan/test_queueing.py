@@ -157,3 +157,12 @@ def test_whose_artifact_is_waited_for(makers, behind):
     assert plan.look_again is None or not behind, "who is waited for wakes it"
     own = job_of(plan_for(case, job))
     assert plan_for(case, job, own, makers={key: "a"}).demand.behind == "", "whose Job runs waits for nobody"
+
+
+def test_a_job_whose_name_is_not_free_yet_has_no_room_and_makes_nothing():
+    case, first = imported(resource(ONNX))
+    (create,) = plan_for(case, first).create
+    plan = plan_for(case, first, leaving=(create.name,))
+    assert (plan.create, plan.waits_for) == ((), (create.name,))
+    assert (plan.demand.runs, plan.demand.waits, plan.demand.makes) == (False, False, "")
+    assert plan.look_again, "it is looked for again, whatever the watches miss"
