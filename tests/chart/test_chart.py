@@ -156,6 +156,7 @@ def test_users_of_a_namespaced_install_get_roles_in_each_namespace(render: Rende
 
 def test_the_command_line_reads_values_as_the_chart_does(render: Render) -> None:
     given: Body = {
+        "imagePullPolicy": "Always",
         "imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}],
         "operator": {"cpuLevel": "x86-64-v3", "jobTTLSeconds": 60, "clusterDomain": "corp.example"},
         "serving": {
@@ -164,7 +165,7 @@ def test_the_command_line_reads_values_as_the_chart_does(render: Render) -> None
         },
     }
     container = only(render(**given), "Deployment", "modelport-operator")["spec"]["template"]["spec"]["containers"][0]
-    variables = {each["name"]: each["value"] for each in container["env"]}
+    variables = {each["name"]: each.get("value", "") for each in container["env"]}
     assert environment_of(given).items() <= variables.items()
     assert environment_of(given).keys() == {*VARIABLES, "MODELPORT_IMAGE_PULL_SECRETS"}
 

@@ -16,6 +16,7 @@ from modelport_operator.settings import Settings, read
 NOT_OF_OPERATOR = frozenset({"operator", "store"})
 """Images in the chart's values that no plan names."""
 VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "MODELPORT_IMAGE_PULL_POLICY": ("imagePullPolicy",),
     "MODELPORT_OTLP_ENDPOINT": ("serving", "telemetry", "otlpEndpoint"),
     "MODELPORT_PROMETHEUS_ADDRESS": ("serving", "autoscaling", "prometheusAddress"),
     "MODELPORT_JOB_TTL_SECONDS": ("operator", "jobTTLSeconds"),
