@@ -161,7 +161,20 @@ def misnamed(folder):
     path.write_bytes(content.replace(b"amount", b"amoun\xff"))
 
 
+def endless(folder):
+    """Write a model one of whose leaves is no number."""
+    folder.mkdir(parents=True)
+    path = folder / "model.cbm"
+    model = CatBoostRegressor(iterations=3, depth=1, verbose=0).fit(models.NUMBERS, models.SCORE)
+    leaf = np.float64(model.get_leaf_values()[0]).tobytes()
+    model.save_model(str(path))
+    content = path.read_bytes()
+    assert leaf in content
+    path.write_bytes(content.replace(leaf, np.float64(np.nan).tobytes()))
+
+
 OTHERS = {
+    "catboost-endless": (endless, "catboost", {}),
     "catboost-misnamed": (misnamed, "catboost", {}),
     "lightgbm-unended": (unended, "lightgbm", {}),
     "sklearn-keyed": (keyed, "sklearn", {"key": "models.0"}),

@@ -126,6 +126,7 @@ def test_numbers_are_asked_where_a_scaler_saw_some(converted):
         ("sklearn-unfitted", "SourceCorrupt", "expected a fitted estimator"),
         ("skops-foreign", "UntrustedSource", "Foreign"),
         ("catboost-misnamed", "SourceCorrupt", "expected features as CatBoost exports them"),
+        ("catboost-endless", "SourceCorrupt", "expected features as CatBoost exports them"),
     ],
 )
 def test_what_is_not_opened_is_refused_with_what_to_do(converted, name, reason, told):

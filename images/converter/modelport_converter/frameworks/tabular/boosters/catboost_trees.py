@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
-from catboost import CatBoost, CatBoostClassifier, CatBoostRegressor, Pool
+from catboost import CatBoost, CatBoostClassifier, CatBoostError, CatBoostRegressor, Pool
 
 from modelport.api.reasons import Reason
 from modelport.errors import ModelportError, lacks_memory
@@ -93,9 +93,13 @@ def describe(model: Any) -> list[Column]:
 
 
 def _exported(model: Any, pool: Any) -> dict[str, Any]:
+    """Return the model as CatBoost writes it in JSON. Raises ValueError, msgspec.MsgspecError."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
-        model.save_model(str(path), format="json", pool=pool)
+        try:
+            model.save_model(str(path), format="json", pool=pool)
+        except CatBoostError as error:  # such as numbers that JSON has no word for
+            raise ValueError(last_line(error)) from error
         found: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict)
         return found
 
