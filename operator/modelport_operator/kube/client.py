@@ -76,7 +76,7 @@ class Kube:
                 _continue=rest,
                 header_params={"Accept": accept},
             )
-            yield cast("list[Object]", found.get("items", []))
+            yield cast("list[Object]", found.get("items") or [])  # null in a list of metadata that is empty
             rest = found.get("metadata", {}).get("continue")
             if not rest:
                 return
