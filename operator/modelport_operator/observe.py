@@ -70,7 +70,8 @@ class Observer(NamedTuple):
         try:
             return await api.get(kind, namespace, name)
         except NotServedError:
-            self.discovery.note_lost(kind)
+            if not self.discovery.note_lost(kind):
+                raise
         except NotFoundError:
             pass
         return None

@@ -122,7 +122,7 @@ def job(body: Object, pods: Iterable[facts.Pod]) -> facts.Job:
         request=_request(template["containers"]),
         server_image=next((each["image"] for each in template["containers"] if each["name"] == TRY), ""),
         created=seconds(meta["creationTimestamp"]) or 0.0,
-        attempt=int(notes.get(names.ATTEMPT_ANNOTATION, "1")),
+        attempt=_attempt(notes.get(names.ATTEMPT_ANNOTATION, "")),
         suspended=body["spec"].get("suspend", False),
         queue=meta["labels"].get(names.QUEUE_LABEL, ""),
         complete="Complete" in held,
@@ -232,6 +232,11 @@ def _termination(state: Object | None) -> facts.Termination | None:
         message=state.get("message", ""),
         finished=seconds(state.get("finishedAt")),
     )
+
+
+def _attempt(told: str) -> int:
+    """Return a Job's attempt; whoever may write Jobs may write anything there, which is to stop no other's work."""
+    return int(told) if re.fullmatch("[1-9][0-9]{0,8}", told) else 1
 
 
 def _request(containers: list[Object]) -> str:

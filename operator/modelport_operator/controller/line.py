@@ -86,6 +86,8 @@ class Line:
         if key in self._holders:
             self._holders.remove(key)
             self._running[key.namespace] -= 1
+            if not self._running[key.namespace]:
+                del self._running[key.namespace]
 
     def turn(self, key: Key) -> Turn:
         """Return whether a resource, which has room or waits for some, may begin a Job."""

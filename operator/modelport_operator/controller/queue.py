@@ -40,8 +40,8 @@ class WorkQueue(Generic[K]):
             self._timers[key] = asyncio.get_running_loop().call_later(seconds, self.add, key)
 
     def add_scheduled(self) -> None:
-        """Ask for all keys that wait for their time to be processed now."""
-        for key in tuple(self._timers):
+        """Ask for all keys that wait for their time to be processed now, and those in work once more."""
+        for key in (*self._timers, *self._active):
             self.add(key)
 
     def retry(self, key: K, *, at_least: float = 0.0) -> float:

@@ -58,6 +58,13 @@ class Reconciler:
         await self.slots.read()
         first = self.slots.waited_for(key)
         try:
+            return await self._reconcile_seen_or_live(key, first)
+        except KubeError as error:
+            self.slots.fail(key, passes=not isinstance(error, RefusedError))
+            raise
+
+    async def _reconcile_seen_or_live(self, key: Key, first: str) -> Result | None:
+        try:
             return await self._reconcile_by(self.watched, key, first)
         except UnsureError:
             return await self._reconcile_by(self.kube, key, first)
@@ -74,17 +81,16 @@ class Reconciler:
         try:
             resource = parse(body)
         except msgspec.ValidationError as error:
-            self.slots.fail(key, passes=False)
+            await self._give_up(api, key)
             return await self._tell_unreadable(api, body, error)
         try:
             return await self._reconcile(api, key, resource, first)
-        except UnsureError:
-            raise
-        except KubeError as error:
-            self.slots.fail(key, passes=not isinstance(error, RefusedError))
+        except KubeError:
             raise
         except Exception as error:
-            self.slots.fail(key, passes=False)
+            if api is self.watched:
+                raise UnsureError(f"nothing could be decided by what was seen: {type(error).__name__}") from error
+            await self._give_up(api, key)
             generation = resource.metadata.generation
             fault = report_fault(resource.status, error, generation=generation, now=self._now())
             await self._publish(api, resource.metadata, resource.status, fault)
@@ -95,6 +101,8 @@ class Reconciler:
         # nothing is awaited between the questions and the notes: no other worker gets the same place
         observed = self._with_shared(key, resource, observed)
         plan = make_plan(resource, observed, self.platform)
+        if api is self.watched and self.slots.gives_back(key, plan.demand):
+            raise UnsureError("what is given back, another resource takes at once")
         self.reverifications.note(key, runs=plan.progress.renewal is not None)
         self.slots.take(key, plan.demand)
         outcome = await Carrier(api).carry_out(plan, resource, observed)
@@ -109,6 +117,12 @@ class Reconciler:
         if outcome.refused and not outcome.refused.retryable:
             return Result(look_again=CONFLICT_LOOK_AGAIN, reason=reason)  # a name that is taken, whenever that is found
         return Result(look_again=plan.look_again, refused=outcome.refused is not None, reason=reason)
+
+    async def _give_up(self, api: Api, key: Key) -> None:
+        """Keep back nobody by a resource of which nothing can be decided; what runs has its room until it ends."""
+        jobs = await api.list_of("Job", *key)
+        self.reverifications.note(key, runs=False)
+        self.slots.fail(key, passes=False, runs=any(reading.job(body, ()).runs for body in jobs))
 
     def _with_shared(self, key: Key, resource: ModelConversion, observed: Observed) -> Observed:
         """Return what was observed with what other resources have and wait for."""

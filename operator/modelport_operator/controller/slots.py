@@ -95,7 +95,7 @@ class Slots:
         A Job in one of Kueue's queues is waited for only by what would stand behind it there.
         """
         found = {}
-        for artifact, makers in self._makers[key.namespace].items():
+        for artifact, makers in self._makers.get(key.namespace, {}).items():
             others = (each for each, held in makers.items() if held in {"", queue} and self._is_before(each, key))
             if maker := next(others, None):
                 found[artifact] = maker.name
@@ -120,6 +120,11 @@ class Slots:
         if demand.makes:
             self._make(key, demand)
 
+    def gives_back(self, key: Key, demand: Demand) -> bool:
+        """Return whether a resource has something that it would have no more."""
+        made = self._made.get(key, demand.makes)
+        return made != demand.makes or (self.line.holds(key) and not demand.runs)
+
     def settle(self, key: Key, demand: Demand) -> None:
         """Give back what a resource has no more, now that its status says what it has instead, and wake who waits for it."""
         if not demand.runs:
@@ -128,13 +133,17 @@ class Slots:
             self._unmake(key)
         self._call_next()
 
-    def fail(self, key: Key, *, passes: bool) -> None:
+    def fail(self, key: Key, *, passes: bool, runs: bool = True) -> None:
         """Keep back nobody by a resource that could not be worked on.
 
-        Its place it finds again by its status; its Job, if it has one, goes on, which others wait for while that `passes`.
+        Its place it finds again by its status; its Job, if it has one that `runs`, goes on, which others wait for while
+        that `passes`.
         """
         self._called.discard(key)
+        self._told.pop(key, None)
         self.line.leave(key)
+        if not runs:
+            self.line.release(key)
         if not passes:
             self._unmake(key)
         self._call_next()
@@ -184,6 +193,8 @@ class Slots:
         del by_artifact[artifact][key]
         if not by_artifact[artifact]:
             del by_artifact[artifact]
+        if not by_artifact:
+            del self._makers[key.namespace]
         self._wake_behind(key)
 
     def _wake_behind(self, key: Key) -> None:

@@ -29,9 +29,10 @@ class Discovery:
         served = await asyncio.gather(*(self._kube.serves(KINDS[kind]) for kind in self._kinds))
         self.lacking = frozenset(kind for kind, is_there in zip(self._kinds, served, strict=True) if not is_there)
 
-    def note_lost(self, kind: str) -> None:
-        """Take note of a kind that was there, and is not any more."""
-        self.lacking |= {kind}
+    def note_lost(self, kind: str) -> bool:
+        """Take note of a kind that was there, and is not any more; return whether a cluster may lack it at all."""
+        self.lacking |= {kind} & {*self._kinds}
+        return kind in self._kinds
 
     async def found(self, kind: str) -> None:
         """Return once the API server has a kind."""

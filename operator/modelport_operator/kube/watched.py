@@ -21,6 +21,8 @@ class UnsureError(KubeError):
 
 
 class _Entry(NamedTuple):
+    uid: str
+    created: str
     version: Version
     content: bytes
 
@@ -45,9 +47,22 @@ class Watched:
         if before and before.version == version and version.resource_version:
             return False
         self.forget(kind, address)
-        self._entries[kind][address] = _Entry(version, zlib.compress(msgspec.json.encode(body), level=1))
+        content = zlib.compress(msgspec.json.encode(body), level=1)
+        entry = _Entry(meta.get("uid", ""), meta.get("creationTimestamp", ""), version, content)
+        self._entries[kind][address] = entry
         self._by_resource[kind, Address(address.namespace, resource)].add(address)
         return True
+
+    def has_successor(self, kind: str, body: Any, *, gone: bool) -> bool:
+        """Return whether an event is about an object that another one with its name was seen after.
+
+        Events of one object come in their order; those of two that have a name one after the other come in any.
+        """
+        meta = body["metadata"]
+        entry = self._entries[kind].get(Address(meta.get("namespace", ""), meta["name"]))
+        if entry is None or entry.uid == meta.get("uid", ""):
+            return False
+        return gone or entry.created > meta.get("creationTimestamp", "")
 
     def forget(self, kind: str, address: Address) -> None:
         """Drop an object that is gone."""

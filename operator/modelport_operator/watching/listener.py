@@ -28,6 +28,8 @@ class Listener(NamedTuple):
         # a pod's owner is a Job: only the label leads to its resource
         resource = address.name if kind == KIND else meta.get("labels", {}).get(RESOURCE_LABEL, "")
         gone = change == "DELETED"
+        if self.watched.has_successor(kind, body, gone=gone):
+            return
         if kind == KIND:
             self.peers.forget(*address) if gone else self.peers.note(*address, body)
         is_news = self._is_news(kind, address, body, gone=gone)
@@ -37,6 +39,8 @@ class Listener(NamedTuple):
     def missed(self, kind: str, address: Address, resource: str) -> None:
         """Drop an object of which no event told how it is, and have its resource looked at again, by a live read."""
         self.watched.forget(kind, address)
+        if kind == KIND:
+            self.peers.forget(*address)
         self.controller.stirred(Key(address.namespace, resource))
 
     def _is_news(self, kind: str, address: Address, body: Mapping[str, Any], *, gone: bool) -> bool:

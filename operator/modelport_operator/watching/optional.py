@@ -49,6 +49,7 @@ class OptionalWatches(NamedTuple):
             except NotServedError:
                 self.discovery.note_lost(kind)
                 self.listener.watched.forget_all(kind)
+                self.listener.controller.stir_all()  # whose objects are gone
             except GoneError:
                 since = ""
             except KubeError as error:

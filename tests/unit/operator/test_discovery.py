@@ -47,10 +47,17 @@ async def test_what_is_there_is_asked_for_no_more_until_it_is_lost():
     kube.serves = serves
     await known.found("ScaledObject")
     assert asked == []
-    known.note_lost("ScaledObject")
+    assert known.note_lost("ScaledObject")
     assert known.lacking == {"ScaledObject"}
     await asyncio.wait_for(known.found("ScaledObject"), 5)
     assert len(asked) == 1
+
+
+async def test_what_every_cluster_has_is_never_lacking():
+    _, known = discovery()
+    await known.look()
+    assert not known.note_lost("Deployment")
+    assert known.lacking == frozenset()
 
 
 async def test_an_api_server_that_does_not_answer_changes_nothing():

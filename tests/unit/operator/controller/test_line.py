@@ -1,7 +1,7 @@
 """The line for Jobs: its order, its places, and who may begin; checked against a plain sort of who would come when."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelport_operator.controller.controller import Key
@@ -104,6 +104,7 @@ def test_what_waits_in_no_line_gets_room_that_nobody_waits_for(waiting, running,
 NAMES = st.sampled_from([f"{namespace}/{number}" for namespace in "abc" for number in range(6)])
 
 
+@settings(deadline=None)
 @given(
     waiting=st.lists(NAMES, unique=True, max_size=14),
     running=st.sets(st.sampled_from([f"{namespace}/r{number}" for namespace in "abc" for number in range(3)])),

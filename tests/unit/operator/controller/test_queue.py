@@ -58,6 +58,15 @@ async def test_all_that_waits_for_its_time_is_processed_now(queue, timers):
     queue.retry(B)
     queue.add_scheduled()
     assert {await queue.get(), await queue.get()} == {A, B}
+
+
+async def test_what_is_in_work_is_processed_once_more_by_what_is_known_now(queue, timers):
+    queue.add(A)
+    assert await queue.get() == A
+    queue.add_scheduled()
+    queue.add_after(A, 600)
+    queue.done(A)
+    assert await queue.get() == A
     assert queue.scheduled == 0
     timers.advance(1000)
     assert len(queue) == 0

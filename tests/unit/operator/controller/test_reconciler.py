@@ -7,7 +7,7 @@ from modelport_operator.controller.carrying import Carrier
 from modelport_operator.controller.controller import Key
 from modelport_operator.facts import Observed
 from modelport_operator.kube.client import Address
-from modelport_operator.kube.errors import ConflictError, RefusedError, UnavailableError
+from modelport_operator.kube.errors import ConflictError, NotServedError, RefusedError, UnavailableError
 from unit.operator.operating import KEY, Scene
 from unit.operator.scenes import NOW, ONNX, PLATFORM, SERVED, UPGRADED, plan_for, resource
 
@@ -337,6 +337,27 @@ async def test_what_an_admission_rule_says_of_a_change_is_a_refusal(scene, monke
     assert result.refused
     failure = scene.kube.objects[(KIND, *KEY)]["status"]["failure"]
     assert (failure["reason"], failure["message"]) == ("PodRefused", "admission webhook says no")
+
+
+async def test_a_kind_that_every_cluster_has_is_asked_for_again(scene):
+    await scene.serve()
+    scene.kube.lacking = {"Deployment"}
+    scene.watch()
+    scene.watched.forget("Deployment", Address(*KEY))
+    with pytest.raises(NotServedError):
+        await scene.reconcile(watches=False)
+    scene.kube.lacking.clear()
+    await scene.reconcile()
+    assert (scene.ready(), scene.kube.writes) == (("True", "Serving"), [])
+
+
+async def test_what_was_seen_is_no_reason_for_a_fault(scene):
+    await scene.serve()
+    scene.watch()
+    live = scene.kube.objects["Deployment", *KEY]
+    scene.watched.note("Deployment", {**live, "spec": None, "metadata": live["metadata"] | {"resourceVersion": "0"}})
+    assert await scene.reconcile(watches=False)
+    assert (scene.ready(), scene.kube.writes) == (("True", "Serving"), [])
 
 
 async def test_a_failing_api_server_reaches_the_queue(scene):

@@ -1,5 +1,6 @@
 """Room for Jobs and shared conversions, by whole reconciliations: who waits, who is woken, and what a restart changes."""
 
+import copy
 import random
 from collections import Counter
 
@@ -10,6 +11,7 @@ from modelport.api.base import KIND, RETRY_ANNOTATION
 from modelport_operator.controller.controller import Key
 from modelport_operator.controller.line import Limits
 from modelport_operator.kube.errors import RefusedError, UnavailableError
+from modelport_operator.kube.kinds import KINDS
 from unit.operator.operating import Scene
 from unit.operator.scenes import ONNX, PLATFORM, SERVED, TODAY, UPGRADED
 
@@ -328,6 +330,67 @@ async def test_who_cannot_be_worked_on_holds_up_nobody_and_finds_its_place_again
     await scene.later(C)
     assert scene.told(B).startswith("Queued: place 1 of 2")
     assert scene.told(C).startswith("Queued: place 2 of 2")
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "fault"])
+async def test_who_cannot_be_worked_on_keeps_its_room_while_its_job_runs(scene, monkeypatch, kind):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    async def look():
+        if kind == "unreadable":
+            await scene.reconcile(A)
+            return
+        with monkeypatch.context() as patch:
+            patch.setattr("modelport_operator.controller.reconciler.make_plan", broken)
+            with pytest.raises(ZeroDivisionError):
+                await scene.reconcile(A)
+
+    await scene.begin(A, B)
+    if kind == "unreadable":
+        scene.kube.apply_resource(spec("a") | {"source": {"uri": "s3://models/a.onnx", "newer": True}}, "a")
+    await look()
+    assert await scene.wake() == []
+    scene.end_job("a-import")
+    await look()
+    assert await scene.wake() == [B]
+    assert "b-import" in scene.jobs()
+
+
+async def test_room_is_given_back_by_a_live_read_alone(scene):
+    await scene.begin(A)
+    for stage in ("import", "convert"):
+        scene.end_job(f"a-{stage}")
+        await scene.reconcile(A)
+    before = copy.deepcopy(scene.kube.objects)
+    scene.kube.apply_resource(spec("changed"), "a")
+    await scene.reconcile(A)
+    await scene.begin(B)
+    assert scene.told(B).startswith("Queued: place 1 of 1")
+    for of in KINDS:
+        scene.watched.forget_all(of)
+    for (of, *_), body in before.items():  # the watches are behind: all is done, as far as they tell
+        scene.watched.note(of, body)
+    await scene.reconcile(A, watches=False)
+    assert scene.reconciler.slots.line.holds(A)
+    assert await scene.wake() == []
+
+
+async def test_nothing_is_kept_of_namespaces_without_resources(scene):
+    await scene.begin(A, ELSEWHERE)
+    for key in (A, ELSEWHERE):
+        scene.delete(key)
+        await scene.reconcile(key)
+    slots = scene.reconciler.slots
+    assert (dict(slots._makers), dict(slots.line._running)) == ({}, {})
+
+
+async def test_a_job_whose_attempt_nobody_can_count_stops_no_others(scene):
+    await scene.begin(A)
+    scene.job("a-import")["metadata"]["annotations"]["modelport.dev/attempt"] = "many"
+    scene.restart()
+    await scene.begin(B)
+    assert scene.ready(B) == ("False", "Queued")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from modelport.api.base import KIND
 from modelport_operator.controller.controller import Key
+from modelport_operator.kube.client import Address
 from modelport_operator.kube.watched import Watched
 from modelport_operator.peers import PeerIndex
 from modelport_operator.watching.listener import Listener
@@ -78,3 +80,43 @@ def test_all_of_a_deployment_is_worth_telling_but_not_twice(scene):
     assert len(stirred) == 2
     listener.take("Deployment", None, changed(metadata={"resourceVersion": "2"}))
     assert len(stirred) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "created"), [("DELETED", "2027-01-15T08:00:00Z"), ("MODIFIED", "2027-01-15T07:00:00Z")]
+)
+def test_what_comes_late_of_a_predecessor_says_nothing_of_who_has_the_name_now(scene, change, created):
+    listener, stirred = scene
+    source = {"digests": {"source": "sha256:a"}}
+    now = changed(metadata={"uid": "now", "creationTimestamp": "2027-01-15T08:00:00Z"}, status={"source": source})
+    before = changed(metadata={"uid": "before", "creationTimestamp": created})
+    before["metadata"]["resourceVersion"] = "1"
+    address = Address("team", "net")
+    for kind in ("Deployment", KIND):
+        listener.take(kind, "ADDED", now)
+        listener.take(kind, change, before)
+        assert listener.watched.seen(kind, address) == now
+        assert stirred == [Key("team", "net")]
+        stirred.clear()
+    assert listener.peers.names("team", ["sha256:a"], besides="") == ["net"]
+    listener.take(KIND, "DELETED", now)
+    assert listener.watched.seen(KIND, address) is None
+    assert listener.peers.names("team", ["sha256:a"], besides="") == []
+
+
+def test_who_comes_after_takes_the_place_of_a_predecessor_whose_deletion_was_missed(scene):
+    listener, _ = scene
+    listener.take(
+        "Deployment", "ADDED", changed(metadata={"uid": "before", "creationTimestamp": "2027-01-15T07:00:00Z"})
+    )
+    now = changed(metadata={"uid": "now", "creationTimestamp": "2027-01-15T07:00:00Z"})
+    now["metadata"]["resourceVersion"] = "3"
+    listener.take("Deployment", "ADDED", now)
+    assert listener.watched.seen("Deployment", Address("team", "net")) == now
+
+
+def test_a_resource_that_was_missed_is_no_hint_any_more(scene):
+    listener, _ = scene
+    listener.take(KIND, "ADDED", changed(status={"source": {"digests": {"source": "sha256:a"}}}))
+    listener.missed(KIND, Address("team", "net"), "net")
+    assert listener.peers.names("team", ["sha256:a"], besides="") == []

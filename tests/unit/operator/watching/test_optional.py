@@ -161,6 +161,9 @@ async def test_a_kind_that_came_is_watched_and_every_resource_looked_at(scene):
     assert scene.asked[0][0] == "/apis/keda.sh/v1alpha1/namespaces/team/scaledobjects"
     scene.has_kind = False  # and gone again
     scene.sent.put_nowait(None)
+    left = {Key("team", "lacks"), Key("team", "net")}  # what they have of it is gone, too
+    while left:
+        left -= {*await scene.wait()}
     await asyncio.sleep(0.1)
     assert (scene.discovery.lacking, running.done()) == (set(OPTIONAL_KINDS), False)
     running.cancel()
