@@ -1,8 +1,7 @@
 """Find what the watches did not bring: now and then the versions that the API server has are held against those seen.
 
-A watch that is cut can miss a deletion, and one that died brings nothing more, without an error. What was missed is
-dropped from what is known and looked at again by a live read; a watch that misses things twice in a row is a reason to
-start the process anew.
+A watch that is cut can miss a deletion, and one that died brings nothing more, without an error. What was missed is read
+and looked at again; a watch that misses things twice in a row is a reason to start the process anew.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from modelport.api.base import KIND
 from modelport_operator.kube.client import Address, Kube, Version
-from modelport_operator.kube.errors import KubeError
+from modelport_operator.kube.errors import KubeError, NotFoundError
 from modelport_operator.watching.listener import Listener
 
 logger = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class Auditor:
                 logger.warning("what the watches brought could not be checked", extra={"error": error.message})
 
     async def audit(self) -> None:
-        """Drop what the watches missed, and have it looked at again."""
+        """Take what the watches missed from the API server, and have it looked at again."""
         watched = self._listener.watched
         streams = [stream for stream in self._streams if stream[0] not in self._lacking()]
         before = {stream: watched.versions(*stream) for stream in streams}
@@ -75,12 +74,20 @@ class Auditor:
             found = missed(before[stream], listed[stream], watched.versions(*stream))
             self._in_a_row[stream] = self._in_a_row[stream] + 1 if found else 0
             for each in found:
-                self._listener.missed(stream[0], each.address, each.resource)
+                await self._make_good(stream[0], each)
             if found:
                 names = ", ".join(each.address.name for each in found[:5])
                 logger.warning(
                     "a watch missed changes", extra={"kind": stream[0], "number": len(found), "objects": names}
                 )
+
+    async def _make_good(self, kind: str, each: Missed) -> None:
+        try:
+            body = await self._kube.get(kind, *each.address)
+        except NotFoundError:
+            self._listener.missed(kind, each.address, each.resource)
+        else:
+            self._listener.take(kind, None, body)
 
     def complaint(self) -> str:
         """Return which watch missed changes again and again, or nothing."""

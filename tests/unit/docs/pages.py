@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ _FENCE = re.compile(r"^(?P<fence> *```)(?P<language>\w*)\n(?P<text>.*?)^(?P=fenc
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _PROMPT = "$ "
+_BETWEEN = frozenset({"|", "&&", "||", ";"})
+"""What stands between the commands of a line."""
 
 
 class Block(NamedTuple):
@@ -59,5 +62,6 @@ def command_lines(block: Block) -> Iterator[list[str]]:
             words = shlex.split(line.removeprefix(_PROMPT), comments=True)
         except ValueError:
             continue  # a part of a quoted text over several lines
-        if words:
-            yield words
+        for is_between, command in groupby(words, _BETWEEN.__contains__):
+            if not is_between:
+                yield list(command)

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from modelport_operator.kube import errors
-from modelport_operator.kube.client import Kube
+from modelport_operator.kube.client import Address, Kube, Version
 from modelport_operator.kube.kinds import KINDS
 
 
@@ -114,6 +114,16 @@ async def test_what_an_apply_sends(server):
     assert (query["fieldManager"], query["force"].lower()) == ("m", "true")
     assert kind == "application/apply-patch+yaml"
     assert json.loads(sent) == body
+
+
+async def test_versions_are_of_metadata_alone_and_an_empty_list_may_be_null(server):
+    metadata = {"name": "net", "namespace": "team", "resourceVersion": "7", "labels": {"modelport.dev/resource": "net"}}
+    pages = iter(
+        [{"items": [{"metadata": metadata}], "metadata": {"continue": "more"}}, {"items": None, "metadata": {}}]
+    )
+    server.answer = lambda _request: web.json_response(next(pages))
+    assert await server.kube.versions("Job") == {Address("team", "net"): Version("7", "net")}
+    assert server.asked[0][2]["labelSelector"] == "app.kubernetes.io/managed-by=modelport-operator"
 
 
 async def test_an_apply_without_a_uid_is_never_sent(server):

@@ -70,6 +70,16 @@ async def test_a_deletion_that_no_event_told_is_found(scene):
     assert auditor.complaint() == ""
 
 
+async def test_a_change_that_no_event_told_is_found_once(scene):
+    kube, watched, stirred, auditor = scene
+    kube.apply_resource(ONNX | {"suspend": True})
+    await auditor.audit()
+    assert stirred == [Key("team", "net")]
+    assert (await watched.get(KIND, "team", "net"))["spec"]["suspend"]
+    await auditor.audit()
+    assert (len(stirred), auditor.complaint()) == (1, "")
+
+
 async def test_a_watch_that_brings_nothing_any_more_is_told(scene):
     kube, _, stirred, auditor = scene
     for _ in range(2):
