@@ -55,6 +55,7 @@ STALE = {
     "charts/modelport/values.yaml",
     "crds/modelconversions.modelport.dev.yaml",
     "docs/reference/formats.md",
+    "docs/reference/images.md",
     "docs/reference/modelconversion.md",
     "images/images.json",
 }

@@ -84,5 +84,5 @@ def uninstalled(cluster: Cluster) -> Iterator[None]:
 
 
 def _is_established(definition: Body | None) -> bool:
-    conditions = (definition or {}).get("status", {}).get("conditions", [])
+    conditions = (definition or {}).get("status", {}).get("conditions") or []  # null just after it was made
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

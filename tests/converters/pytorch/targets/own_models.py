@@ -102,8 +102,12 @@ def main():
                 asked = graph if form == "torchscript" else Called(graph)
                 told = [] if not exported.is_doubtful else ["doubtful"]
                 for x in questions:
-                    with torch.inference_mode():
-                        right, answer = (name_outputs(each(x.clone())) for each in (model, asked))
+                    try:
+                        with torch.inference_mode():
+                            right, answer = (name_outputs(each(x.clone())) for each in (model, asked))
+                    except RuntimeError as error:
+                        told.append(f"raised: {error}")
+                        continue
                     told += [
                         difference(one, np.asarray(two))
                         for one, two in zip(answer.values(), right.values(), strict=True)

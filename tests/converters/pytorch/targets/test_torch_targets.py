@@ -73,7 +73,8 @@ def test_models_of_pytorch_keep_their_lengths_free_or_are_refused():
     found = printed_by(HERE / "own_models.py")
     assert found.pop("values: torchscript").startswith("doubtful")  # the hop refuses it, or tells of it
     assert "GuardOnDataDependentSymNode" in found.pop("values: program")
-    assert found.pop("looping: torchscript")  # a trace has the loop of its example, which the gate sees
+    # a trace has the loop of its example, which the gate sees by other lengths
+    assert "raised: " in found.pop("looping: torchscript")
     told = found.pop("looping: program")
     assert "spec.target.shapes: expected fixed lengths, because torch.export cannot keep these free (it fixes" in told
     assert "state for example shapes: {x: [1, 7, 4]}" in told
