@@ -118,7 +118,7 @@ def test_what_is_stale_is_named_and_made(tmp_path):
     assert images["converter-toy"]["args"] == {"FRAMEWORK": "toy"}
     assert '  server-toyruntime: ""\n' in (folder / "charts/modelport/values.yaml").read_text()
     known = json.loads((folder / "charts/modelport/values.schema.json").read_text())["properties"]["images"]
-    assert known["properties"]["server-toyruntime"] == {"type": "string"}
+    assert known["properties"]["server-toyruntime"] == {"$ref": "#/definitions/imageOrNone"}
 
 
 @pytest.mark.converters
