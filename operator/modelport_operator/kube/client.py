@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -28,12 +28,25 @@ class Address(NamedTuple):
     namespace: str
     name: str
 
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "Address":
+        """Return where an object says that it is."""
+        meta = body["metadata"]
+        return cls(meta.get("namespace", ""), meta["name"])
+
 
 class Version(NamedTuple):
     """Which version of an object, and which resource the object is about."""
 
     resource_version: str
     resource: str
+
+    @classmethod
+    def of(cls, kind: str, body: Mapping[str, Any]) -> "Version":
+        """Return the version of an object. A pod's owner is a Job: only the label leads to its resource."""
+        meta = body["metadata"]
+        resource = meta["name"] if kind == KIND else meta.get("labels", {}).get(RESOURCE_LABEL, "")
+        return cls(meta.get("resourceVersion", ""), resource)
 
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -87,14 +100,8 @@ class Kube:
 
     async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
         """Return the versions of the objects of ours of a kind, in one namespace or in all; their content is not read."""
-        found: dict[Address, Version] = {}
-        labels = "" if kind == KIND else OWNED_SELECTOR
-        async for page in self.pages(kind, namespace, labels=labels, accept=METADATA_ONLY):
-            for item in page:
-                meta = item["metadata"]
-                resource = meta["name"] if kind == KIND else meta["labels"].get(RESOURCE_LABEL, "")
-                found[Address(meta["namespace"], meta["name"])] = Version(meta["resourceVersion"], resource)
-        return found
+        pages = self.pages(kind, namespace, labels="" if kind == KIND else OWNED_SELECTOR, accept=METADATA_ONLY)
+        return {Address.of(each): Version.of(kind, each) async for page in pages for each in page}
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:
         """Create an object, and return it. Raises AlreadyExistsError."""

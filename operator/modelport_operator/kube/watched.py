@@ -10,10 +10,8 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 import msgspec
 
-from modelport.api.base import KIND
 from modelport_operator.kube.client import Address, Object, Version
 from modelport_operator.kube.errors import KubeError, NotFoundError
-from modelport_operator.names import RESOURCE_LABEL
 
 
 class UnsureError(KubeError):
@@ -40,17 +38,15 @@ class Watched:
 
     def note(self, kind: str, body: Any) -> bool:
         """Keep an object as an event brought it; return whether that is news (a new listing brings what is known)."""
-        meta = body["metadata"]
-        address = Address(meta.get("namespace", ""), meta["name"])
-        resource = meta["name"] if kind == KIND else meta.get("labels", {}).get(RESOURCE_LABEL, "")
-        version, before = Version(meta.get("resourceVersion", ""), resource), self._entries[kind].get(address)
+        meta, address, version = body["metadata"], Address.of(body), Version.of(kind, body)
+        before = self._entries[kind].get(address)
         if before and before.version == version and version.resource_version:
             return False
         self.forget(kind, address)
         content = zlib.compress(msgspec.json.encode(body), level=1)
         entry = _Entry(meta.get("uid", ""), meta.get("creationTimestamp", ""), version, content)
         self._entries[kind][address] = entry
-        self._by_resource[kind, Address(address.namespace, resource)].add(address)
+        self._by_resource[kind, Address(address.namespace, version.resource)].add(address)
         return True
 
     def has_successor(self, kind: str, body: Any, *, gone: bool) -> bool:
@@ -58,8 +54,7 @@ class Watched:
 
         Events of one object come in their order; those of two that have a name one after the other come in any.
         """
-        meta = body["metadata"]
-        entry = self._entries[kind].get(Address(meta.get("namespace", ""), meta["name"]))
+        meta, entry = body["metadata"], self._entries[kind].get(Address.of(body))
         if entry is None or entry.uid == meta.get("uid", ""):
             return False
         return gone or entry.created > meta.get("creationTimestamp", "")

@@ -102,10 +102,9 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
         look_again=_look_again(progress, rollout, observed),
         trouble=trouble,
         handled_retry=_handled_retry(case, progress),
-        demand=demand_of(case, progress, Jobs()),
     )
     if resource.spec.suspend:
-        return plan
+        return msgspec.structs.replace(plan, demand=demand_of(case, progress, Jobs()))
     ended = (*_superseded_jobs(progress, observed), *_spent_jobs(case, progress))
     changed = tuple(differences(served, observed))
     wanted = (*_wanted_jobs(case, progress), *_created(changed))

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from modelport.api.base import KIND
 from modelport_operator.controller.controller import Controller, Key
-from modelport_operator.kube.client import Address
+from modelport_operator.kube.client import Address, Version
 from modelport_operator.kube.watched import Watched
-from modelport_operator.names import RESOURCE_LABEL
 from modelport_operator.peers import PeerIndex
 from modelport_operator.plan.serving.objects import OBJECTS
 
@@ -23,10 +22,7 @@ class Listener(NamedTuple):
 
     def take(self, kind: str, change: str | None, body: Mapping[str, Any]) -> None:
         """Keep an object, and have its resource looked at again if there is news; `change` is None in a listing."""
-        meta = body["metadata"]
-        address = Address(meta.get("namespace", ""), meta["name"])
-        # a pod's owner is a Job: only the label leads to its resource
-        resource = address.name if kind == KIND else meta.get("labels", {}).get(RESOURCE_LABEL, "")
+        address, resource = Address.of(body), Version.of(kind, body).resource
         gone = change == "DELETED"
         if self.watched.has_successor(kind, body, gone=gone):
             return

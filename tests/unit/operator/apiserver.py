@@ -118,11 +118,8 @@ class MemoryKube:
 
     async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
         return {
-            Address(where, name): Version(
-                body["metadata"]["resourceVersion"],
-                name if kind == KIND else body["metadata"]["labels"].get(RESOURCE_LABEL, ""),
-            )
-            for (of, where, name), body in self.objects.items()
+            Address.of(body): Version.of(kind, body)
+            for (of, where, _), body in self.objects.items()
             if of == kind and namespace in {"", where}
         }
 
