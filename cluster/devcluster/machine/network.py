@@ -22,11 +22,16 @@ DOMAIN = "cluster.local"
 BRIDGE = "modelport0"
 
 _COMMENT = ("-m", "comment", "--comment", "modelport cluster")
+# A Service's address that kube-proxy does not know (yet) leads out of the machine, where anything may answer, and
+# the API server keeps that connection for good. The last rule of a chain is put in front of those before it.
+_REFUSE_SERVICES = ("-d", SERVICES, *_COMMENT, "-j", "REJECT")
 # Forwarding is accepted by rules of our own, because docker sets the chain's policy to DROP.
 _RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("nat", "POSTROUTING", ("-s", PODS, "!", "-d", PODS, "!", "-o", BRIDGE, *_COMMENT, "-j", "MASQUERADE")),
     ("filter", "FORWARD", ("-i", BRIDGE, *_COMMENT, "-j", "ACCEPT")),
     ("filter", "FORWARD", ("-o", BRIDGE, *_COMMENT, "-j", "ACCEPT")),
+    ("filter", "FORWARD", _REFUSE_SERVICES),
+    ("filter", "OUTPUT", _REFUSE_SERVICES),
 )
 # The kubelet never takes these away; one of another Kubernetes would put them back within a minute.
 _KUBELET_CLEANUP = tuple(
