@@ -187,6 +187,10 @@ bench-scaling: with-engines = --engines
 bench-scaling: deploy install ## Measure what scaling costs: requests lost, load to replica, waking from zero [OPTIONS="--minutes 1"]
 	PYTHONPATH=cluster:tests:bench $(run)/python bench/scaling.py $(OPTIONS)
 
+.PHONY: bench-scale
+bench-scale: deploy install ## Measure the operator with thousands of resources, whose Jobs are played [OPTIONS="--resources 1000 --steady 5000"]
+	KUBECONFIG="$$($(devcluster) kubeconfig)" PYTHONPATH=cluster:bench $(run)/python -m scale $(OPTIONS)
+
 .PHONY: soak
 soak: cluster install ## Half an hour of load, faults and restarts for the inference server [OPTIONS="--minutes 5"]
 	PYTHONPATH=cluster:bench $(run)/python -m serving.soak $(OPTIONS)

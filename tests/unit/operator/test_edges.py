@@ -235,6 +235,26 @@ def test_the_index_of_peers():
     assert index.names("team", ["2"], besides="a") == []
 
 
+def test_two_of_the_peers_that_have_the_same_are_named():
+    index = PeerIndex()
+    source = {"digests": {"source": "1"}}
+    made = {"source": source, "artifact": {"key": "k"}, "verification": {"key": "v", "judged": "j"}}
+    evidence = made["verification"]
+    for number in range(5):
+        index.note("team", f"imported-{number}", {"status": {"source": source}})
+        index.note("team", f"made-{number}", {"status": made})
+        index.note("team", f"other-{number}", {"status": made | {"artifact": {"key": "another"}}})
+        judged = made | {"verification": evidence | {"judged": str(number)}}
+        index.note("team", f"tolerant-{number}", {"status": judged})  # that is judged anew: nobody needs them all
+        cut = made | {"verification": evidence | {"judged": str(number), "truncated": True}}
+        index.note("team", f"cut-{number}", {"status": cut})
+    named = ["cut-0", "cut-1", "cut-2", "cut-3", "cut-4", "imported-1", "imported-2", "made-0"]
+    assert index.names("team", ["1"], besides="imported-0") == [*named, "other-0", "other-1", "tolerant-0"]
+    for number in range(5):
+        index.forget("team", f"made-{number}")
+    assert index.names("team", ["1"], besides="")[-4:] == ["other-0", "other-1", "tolerant-0", "tolerant-1"]
+
+
 def test_which_peers_could_help():
     case, job = imported(resource())
     assert useful_digests(case, [job]) == {DIGEST}
