@@ -78,7 +78,7 @@ def push(path: Path) -> Object:
 
 def push_pnet() -> dict[str, Object]:
     """Upload weights and code, fetched once."""
-    from prepare_pnet import prepare
+    from prepare_pnet import prepare  # type: ignore[import-not-found]  # in examples/, which is no package
 
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "modelport" / "examples"
     weights, code = prepare(cache / "pnet")

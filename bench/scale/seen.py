@@ -16,11 +16,11 @@ _LOOK_SECONDS = 0.1
 
 
 class Made(NamedTuple):
-    """How many Jobs there were, those included that are gone,"""
+    """How many Jobs there were, those included that are gone."""
 
     jobs: int
     duplicates: int
-    """and how many beside the first of a resource and stage."""
+    """Beside the first of each resource and stage."""
 
 
 class Seen:
