@@ -66,14 +66,14 @@ async def _run(wanted: dict[str, Measure], file: Path, options: argparse.Namespa
     async with connect() as kube:
         await _clear()
         kubectl("create", "namespace", NAMESPACE)
-        async with node(kube):
-            try:
+        try:
+            async with node(kube):
                 for name, measure in wanted.items():
                     if name in _ANEW:
                         await _clear_resources()
                     await _measure_one(name, measure, Bench(kube, Seen(), Memory()), file, options)
-            finally:
-                await _clear()
+        finally:
+            await _clear()  # after the Node: pods that nobody ends any more are then collected
 
 
 async def _measure_one(name: str, measure: Measure, bench: Bench, file: Path, options: argparse.Namespace) -> None:
