@@ -95,8 +95,15 @@ class Kube:
                 return
 
     async def list_of(self, kind: str, namespace: str, resource: str) -> list[Object]:
-        """Return the objects of a kind that the operator made for a resource."""
-        return await self.list_all(kind, namespace, labels=f"{OWNED_SELECTOR},{RESOURCE_LABEL}={resource}")
+        """Return the objects of a kind that the operator made for a resource, as the API server's watches have them.
+
+        Asked for anything newer, an API server with an etcd before 3.5.13 reads all objects of the namespace from there.
+        What is a moment late does no harm: a Job that is there is not made again, as its name says what it does, and what
+        is deleted is so by its uid.
+        """
+        labels = f"{OWNED_SELECTOR},{RESOURCE_LABEL}={resource}"
+        found = await self._call("get", KINDS[kind].path(namespace), label_selector=labels, resource_version="0")
+        return cast("list[Object]", found["items"])
 
     async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
         """Return the versions of the objects of ours of a kind, in one namespace or in all; their content is not read."""
