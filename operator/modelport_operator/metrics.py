@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from modelport.api.reasons import ADVICE
 from modelport.api.status import Status
 from modelport_operator.names import STAGE_LABEL
 
@@ -93,6 +94,8 @@ class Metrics(Collector):
         self._conversions = Counter(
             "modelport_conversions", "Conversions by outcome and reason.", ["outcome", "reason"], registry=registry
         )
+        for reason, advice in ADVICE.items():  # a counter that begins at 1 has not increased, for Prometheus
+            self._conversions.labels("retried" if advice.retryable else "failed", reason)
         self._stages = Histogram(
             "modelport_stage_seconds",
             "Duration of the Jobs that ended, by stage and result.",
