@@ -50,8 +50,8 @@ class Version(NamedTuple):
 
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-PAGE = 500
-"""Objects in one response."""
+PAGE, METADATA_PAGE = 100, 500
+"""Objects in one response, whole and of metadata alone: a pod of a Job, decoded, takes 50 KiB and more."""
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _WATCH_SECONDS = 290
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=310)
@@ -75,7 +75,14 @@ class Kube:
         return [body async for page in self.pages(kind, namespace, labels=labels, fields=fields) for body in page]
 
     async def pages(
-        self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "", accept: str = "application/json"
+        self,
+        kind: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        accept: str = "application/json",
+        limit: int = PAGE,
     ) -> AsyncIterator[list[Object]]:
         """Yield the objects of a namespace, or of all, so many at a time. Raises GoneError where that takes too long."""
         path, rest = KINDS[kind].path(namespace), None
@@ -85,7 +92,7 @@ class Kube:
                 path,
                 label_selector=labels or None,
                 field_selector=fields or None,
-                limit=PAGE,
+                limit=limit,
                 _continue=rest,
                 header_params={"Accept": accept},
             )
@@ -107,7 +114,8 @@ class Kube:
 
     async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
         """Return the versions of the objects of ours of a kind, in one namespace or in all; their content is not read."""
-        pages = self.pages(kind, namespace, labels="" if kind == KIND else OWNED_SELECTOR, accept=METADATA_ONLY)
+        labels = "" if kind == KIND else OWNED_SELECTOR
+        pages = self.pages(kind, namespace, labels=labels, accept=METADATA_ONLY, limit=METADATA_PAGE)
         return {Address.of(each): Version.of(kind, each) async for page in pages for each in page}
 
     async def create(self, kind: str, namespace: str, body: Object, *, manager: str) -> Object:

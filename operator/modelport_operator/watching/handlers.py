@@ -10,6 +10,7 @@ from typing import Any
 import kopf
 
 from modelport.api.base import GROUP, KIND
+from modelport_operator.kube.client import PAGE
 from modelport_operator.kube.kinds import KINDS
 from modelport_operator.names import OWNED_SELECTOR
 from modelport_operator.plan.serving.objects import OBJECTS
@@ -27,7 +28,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.connect_timeout = 10
     settings.watching.server_timeout = 290  # an int: it is sent as text
     settings.watching.client_timeout = 310
-    settings.watching.chunk_size = 500  # not 10,000 objects in one response
+    settings.watching.chunk_size = PAGE  # not 10,000 objects in one response
     for kind in OWNED_KINDS:  # only our own children, filtered by the API server
         settings.watching.label_selectors[KINDS[kind].group_version_plural] = OWNED_SELECTOR
     settings.networking.request_timeout = 30

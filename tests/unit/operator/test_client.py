@@ -124,6 +124,7 @@ async def test_versions_are_of_metadata_alone_and_an_empty_list_may_be_null(serv
     server.answer = lambda _request: web.json_response(next(pages))
     assert await server.kube.versions("Job") == {Address("team", "net"): Version("7", "net")}
     assert server.asked[0][2]["labelSelector"] == "app.kubernetes.io/managed-by=modelport-operator"
+    assert [asked[2]["limit"] for asked in server.asked] == ["500", "500"], "of metadata more fit into one response"
 
 
 async def test_an_apply_without_a_uid_is_never_sent(server):
@@ -166,7 +167,7 @@ async def test_what_a_delete_sends(server):
 async def test_lists_and_logs(server):
     server.answer = lambda _request: web.json_response({"items": [{"a": 1}]})
     assert await server.kube.list_all("Pod", "team", labels="x=y") == [{"a": 1}]
-    assert server.asked[0][2] == {"labelSelector": "x=y", "limit": "500"}
+    assert server.asked[0][2] == {"labelSelector": "x=y", "limit": "100"}
     server.answer = lambda _request: web.Response(body=b"caf\xc3\xa9 \xff")
     assert await server.kube.log("team", "pod", "fetch", previous=True) == "café \ufffd"
     assert server.asked[1][2]["previous"] == "true"
@@ -202,6 +203,6 @@ async def test_long_lists_come_in_pages_and_of_all_namespaces_where_none_is_said
     server.answer = answer
     assert [page async for page in server.kube.pages("Job", labels="x=y")] == [[1], [2]]
     assert [asked[1] for asked in server.asked] == ["/apis/batch/v1/jobs"] * 2
-    assert server.asked[1][2] == {"labelSelector": "x=y", "limit": "500", "continue": "more"}
+    assert server.asked[1][2] == {"labelSelector": "x=y", "limit": "100", "continue": "more"}
     assert await server.kube.list_all("Job", "team") == [3, 4]
     assert server.asked[2][1] == "/apis/batch/v1/namespaces/team/jobs"
