@@ -17,10 +17,10 @@ def rows(result: Result) -> Iterator[str]:
         if found := result.get(name):
             yield f"| {found['resources']:,} resources {what} | {goal} | {_created(found)} |"
     if found := result.get("steady"):
-        calls, told = found["callsPerResourceAndHour"], f"over {found['seconds'] / 60:.1f} minutes"
+        calls, told = found["callsPerResourceAndHour"], f"seen over {found['seconds'] / 60:.1f} minutes"
         yield (
             f"| {found['resources']:,} resources, nothing changes | ≤ 2 calls per resource and hour beside watches; ≤ 300 MiB; "
-            f"liveness never fails | {calls:.2f} calls {told}; {found['memoryMiB']:.0f} MiB (RSS); "
+            f"liveness never fails | {calls:.2f} calls, {told}; {found['memoryMiB']:.0f} MiB (RSS); "
             f"{found['failedLivenessProbes']} probes failed, {found['restarts']} restarts |"
         )
     if found := result.get("changes"):
