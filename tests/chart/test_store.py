@@ -215,8 +215,9 @@ def test_store_keeps_namespaces_apart_and_hides_its_other_ports(kubectl: Kubectl
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "e2e-a"}, "spec": spec}
-    kubectl("create", "-f", "-", body=pod)
+    labels = {"app.kubernetes.io/managed-by": "modelport-operator"}  # by which the store's network policy lets it in
+    metadata = {"name": name, "namespace": "e2e-a", "labels": labels}
+    kubectl("create", "-f", "-", body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     try:
         kubectl(
             "wait",
