@@ -2,7 +2,7 @@
 
 The CRD comes from the types, the chart's copy from the CRD, the reference pages from the types, reasons and formats,
 the images and the chart's values for them from frameworks and runtimes, the descriptors of gRPC from its messages'
-definitions, the conversion matrix from what was measured (rows of an older converter are told, and fail nothing).
+definitions, Grafana's dashboards from what they show, the conversion matrix from what was measured (rows of an older converter are told, and fail nothing).
 """
 
 import argparse
@@ -12,10 +12,12 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import conversion_matrix
+import dashboards
 import reason_pages
 import yaml
 from grpc_tools import protoc
@@ -274,6 +276,10 @@ PROTOS = ("health.proto", "inference.proto")
 FILES: dict[str, Callable[[], str | bytes]] = {
     "crds/modelconversions.modelport.dev.yaml": crd,
     "charts/modelport/templates/crd.yaml": chart_crd,
+    **{
+        f"charts/modelport/monitoring/dashboards/{name}.json": partial(dashboards.dashboard_json, name)
+        for name in dashboards.DASHBOARDS
+    },
     "docs/reference/modelconversion.md": resource_page,
     "docs/reference/conditions.md": conditions_page,
     "docs/reference/reasons.md": lambda: reason_pages.page(NOTICE),

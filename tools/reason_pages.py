@@ -118,8 +118,10 @@ def _again(reason: Reason) -> str:
 def _expression(reason: Reason) -> str:
     """Return what is above 0 when it happens, in Prometheus."""
     outcome = "retried" if ADVICE[reason].retryable else "failed"
+    if reason in SERVING and ADVICE[reason].retryable:
+        return 'modelport_resources{state="Reconciling"}'
     if reason in SERVING:
-        return f'modelport_resources{{state="{"Reconciling" if ADVICE[reason].retryable else "Stalled"}"}}'
+        return f'modelport_resource_stalled{{reason="{reason}"}}'
     return f'increase(modelport_conversions_total{{outcome="{outcome}",reason="{reason}"}}[15m])'
 
 

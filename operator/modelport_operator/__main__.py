@@ -124,7 +124,7 @@ class _Process:
         )
         metrics.leads, metrics.queue_depth = True, lambda: len(queue)
         metrics.jobs = lambda: (slots.line.running, slots.line.waiting)
-        listener = Listener(controller, peers, watched)
+        listener = Listener(controller, peers, watched, metrics)
         auditor = Auditor(
             kube,
             listener,

@@ -1,16 +1,23 @@
-"""What Prometheus is told: who leads, reconciliations, their durations, the queue, resources by state, conversions by outcome."""
+"""What Prometheus is told: who leads, reconciliations, the queue, Jobs, watches, resources by state, conversions by outcome."""
 
+import itertools
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from modelport.api.reasons import ADVICE
 from modelport.api.status import Status
+from modelport_operator.names import STAGE_LABEL
 
 STATES = ("Ready", "Reconciling", "Stalled", "Suspended", "Unknown")
+MAX_STALLED = 200
+"""So many Stalled resources are told by name, each of which is a time series."""
+_RESULTS = {"Complete": "succeeded", "Failed": "failed"}
 
 
 def state_of(status: Status) -> str:
@@ -41,6 +48,33 @@ def conversion_between(old: Status, new: Status) -> Conversion | None:
     return None if same else Conversion("retried" if failure.retryable else "failed", failure.reason)
 
 
+class StageRun(NamedTuple):
+    """How long a Job took from its start, its image and its wait for a node included."""
+
+    stage: str
+    result: str
+    seconds: float
+
+
+def stage_between(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> StageRun | None:
+    """Return what a Job did that ended between two looks at it, or None; one never seen before may have ended long ago."""
+    ended = _ended(new)
+    started = new.get("status", {}).get("startTime")
+    if ended is None or started is None or old is None or _ended(old):
+        return None
+    seconds = _time(ended["lastTransitionTime"]) - _time(started)
+    return StageRun(new["metadata"]["labels"][STAGE_LABEL], _RESULTS[ended["type"]], seconds)
+
+
+def _ended(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    conditions = job.get("status", {}).get("conditions") or ()
+    return next((each for each in conditions if each["type"] in _RESULTS and each["status"] == "True"), None)
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
 class Metrics(Collector):
     """The metrics of one process."""
 
@@ -49,7 +83,7 @@ class Metrics(Collector):
         self.queue_depth: Callable[[], int] = lambda: 0
         self.jobs: Callable[[], tuple[int, int]] = lambda: (0, 0)
         """How many resources have a Job that runs, and wait for room for one."""
-        self._states: dict[tuple[str, str], str] = {}
+        self._states: dict[tuple[str, str], tuple[str, str]] = {}
         self._reconciles = Counter("modelport_reconciles", "Reconciliations by result.", ["result"], registry=registry)
         self._seconds = Histogram(
             "modelport_reconcile_seconds",
@@ -60,6 +94,27 @@ class Metrics(Collector):
         self._conversions = Counter(
             "modelport_conversions", "Conversions by outcome and reason.", ["outcome", "reason"], registry=registry
         )
+        for reason, advice in ADVICE.items():  # a counter that begins at 1 has not increased, for Prometheus
+            self._conversions.labels("retried" if advice.retryable else "failed", reason)
+        self._stages = Histogram(
+            "modelport_stage_seconds",
+            "Duration of the Jobs that ended, by stage and result.",
+            ["stage", "result"],
+            buckets=(5, 10, 20, 40, 60, 120, 300, 600, 1200, 1800, 3600, 7200),
+            registry=registry,
+        )
+        self._heard = Gauge(
+            "modelport_watch_last_event_timestamp_seconds",
+            "When a watch brought a change for the last time, as Unix time.",
+            ["kind"],
+            registry=registry,
+        )
+        self._missed = Counter(
+            "modelport_watch_missed",
+            "Changes that a watch did not bring, and an audit found.",
+            ["kind"],
+            registry=registry,
+        )
         registry.register(self)
 
     def reconciled(self, result: str, seconds: float) -> None:
@@ -69,10 +124,23 @@ class Metrics(Collector):
 
     def reported(self, namespace: str, name: str, old: Status, new: Status) -> None:
         """Note the state of a resource, and count the conversion that ended."""
-        self._states[namespace, name] = state_of(new)
+        state = state_of(new)
+        reason = next((each.reason for each in new.conditions if each.type == "Stalled"), "")
+        self._states[namespace, name] = state, reason
         ended = conversion_between(old, new)
         if ended:
             self._conversions.labels(*ended).inc()
+
+    def changed(self, kind: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> None:
+        """Note that a watch brought a change, of an object that was as `old` when it was last seen."""
+        self._heard.labels(kind).set_to_current_time()
+        run = stage_between(old, new) if kind == "Job" else None
+        if run:
+            self._stages.labels(run.stage, run.result).observe(run.seconds)
+
+    def missed(self, kind: str, changes: int) -> None:
+        """Count changes that a watch did not bring."""
+        self._missed.labels(kind).inc(changes)
 
     def forget(self, namespace: str, name: str) -> None:
         """Keep nothing about a resource that is gone."""
@@ -89,7 +157,16 @@ class Metrics(Collector):
             jobs.add_metric([state], count)
         yield jobs
         resources = GaugeMetricFamily("modelport_resources", "Resources by state.", labels=["state"])
-        tally = Tally(self._states.values())
+        tally = Tally(state for state, _ in self._states.values())
         for state in STATES:
             resources.add_metric([state], tally[state])
         yield resources
+        # `namespace` is the label that a scrape gives to the operator's own
+        names = ("resource_namespace", "resource", "reason")
+        stalled = GaugeMetricFamily(
+            "modelport_resource_stalled", f"Resources that wait for people, {MAX_STALLED} at most.", labels=names
+        )
+        found = ((key, reason) for key, (state, reason) in sorted(self._states.items()) if state == "Stalled")
+        for key, reason in itertools.islice(found, MAX_STALLED):
+            stalled.add_metric([*key, reason], 1)
+        yield stalled

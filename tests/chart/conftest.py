@@ -1,4 +1,4 @@
-"""Helm for these tests: HELM names it, or the one that `make deploy` uses is built."""
+"""Programs of these tests: HELM and PROMTOOL name them, or Helm is the one of `make deploy`, and promtool Debian's."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import yaml
 
 from chart.rendering import CHART, IMAGES, NAMESPACE, Body
 from devcluster import binaries
+from devcluster.machine.packages import file_of_package
 from devcluster.paths import find_paths
 
 
@@ -29,6 +30,21 @@ def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str, values: Body | None = None) -> subprocess.CompletedProcess[str]:
         command = [program, f"--namespace={NAMESPACE}", *arguments, "--values=-"]  # the last one counts
         return subprocess.run(command, input=json.dumps(values or {}), capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Callable[..., str]:
+    """Return what runs promtool on a file and returns what it prints."""
+    program = os.environ.get("PROMTOOL") or shutil.which("promtool")
+    if not program:
+        program = str(file_of_package("prometheus", "usr/bin/promtool", find_paths().cache / "binaries"))
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     return run
 

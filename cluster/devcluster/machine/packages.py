@@ -1,4 +1,9 @@
-"""The Debian packages that the cluster and the image builder stand on."""
+"""The Debian packages that the cluster and the image builder stand on, and single files of others."""
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from devcluster.errors import CommandFailedError
 from devcluster.machine.commands import run
@@ -45,3 +50,27 @@ def _installed() -> str:
         return run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES])
     except CommandFailedError as error:  # dpkg-query fails when it does not know one of the names
         return error.output
+
+
+def file_of_package(package: str, file: str, folder: Path) -> Path:
+    """Return a file of a Debian package that is not installed, kept in `folder`; its package is downloaded once.
+
+    `file` is its path in the package, such as `usr/bin/promtool`.
+    """
+    kept = folder / Path(file).name
+    if kept.exists():
+        return kept
+    with step(f"fetching {file} of Debian package {package}"), TemporaryDirectory() as unpacked:
+        download = ["apt-get", "download", package]
+        try:
+            run(download, cwd=Path(unpacked))
+        except CommandFailedError:
+            run(["apt-get", "update"], environment=_QUIET)
+            run(download, cwd=Path(unpacked))
+        (archive,) = Path(unpacked).glob("*.deb")
+        run(["dpkg-deb", "--extract", str(archive), unpacked])
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f".{kept.name}.{os.getpid()}"  # several processes may want it at the same time
+        shutil.copy(Path(unpacked) / file, unfinished)
+        unfinished.rename(kept)
+    return kept

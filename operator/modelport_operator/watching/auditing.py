@@ -76,6 +76,7 @@ class Auditor:
             for each in found:
                 await self._make_good(stream[0], each)
             if found:
+                self._listener.metrics.missed(stream[0], len(found))
                 names = ", ".join(each.address.name for each in found[:5])
                 logger.warning(
                     "a watch missed changes", extra={"kind": stream[0], "number": len(found), "objects": names}

@@ -7,6 +7,7 @@ from modelport.api.base import KIND
 from modelport_operator.controller.controller import Controller, Key
 from modelport_operator.kube.client import Address, Version
 from modelport_operator.kube.watched import Watched
+from modelport_operator.metrics import Metrics
 from modelport_operator.peers import PeerIndex
 from modelport_operator.plan.serving.objects import OBJECTS
 
@@ -19,6 +20,7 @@ class Listener(NamedTuple):
     controller: Controller
     peers: PeerIndex
     watched: Watched
+    metrics: Metrics
 
     def take(self, kind: str, change: str | None, body: Mapping[str, Any]) -> None:
         """Keep an object, and have its resource looked at again if there is news; `change` is None in a listing."""
@@ -26,6 +28,8 @@ class Listener(NamedTuple):
         gone = change == "DELETED"
         if self.watched.has_successor(kind, body, gone=gone):
             return
+        if change:
+            self.metrics.changed(kind, self.watched.seen(kind, address) if kind == "Job" else None, body)
         if kind == KIND:
             self.peers.forget(*address) if gone else self.peers.note(*address, body)
         is_news = self._is_news(kind, address, body, gone=gone)

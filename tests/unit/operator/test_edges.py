@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+import time
 from functools import partial
 
 import kopf
@@ -19,7 +20,15 @@ from modelport_operator.backoff import Backoff
 from modelport_operator.controller.controller import Controller
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.errors import UnavailableError
-from modelport_operator.metrics import Conversion, Metrics, conversion_between, state_of
+from modelport_operator.metrics import (
+    MAX_STALLED,
+    Conversion,
+    Metrics,
+    StageRun,
+    conversion_between,
+    stage_between,
+    state_of,
+)
 from modelport_operator.peers import PeerIndex, useful_digests
 from modelport_operator.platforms import Platform
 from unit.operator.scenes import DIGEST, converted, import_steps, imported, job_of, plan_for, pod, resource
@@ -219,6 +228,57 @@ def test_metrics_are_told():
         'modelport_resources{state="Ready"} 1.0',
     ):
         assert line in text
+
+
+def test_stalled_resources_are_told_by_name_and_no_more_than_some():
+    registry = CollectorRegistry()
+    metrics, stalled = Metrics(registry), status(("Ready", "False", "X"), ("Stalled", "True", "SourceNotFound"))
+    line = 'modelport_resource_stalled{reason="SourceNotFound",resource="net-1",resource_namespace="team"} 1.0'
+    for number in range(MAX_STALLED + 1):
+        metrics.reported("team", f"net-{number}", status(), stalled)
+    text = generate_latest(registry).decode()
+    assert line in text
+    assert text.count("modelport_resource_stalled{") == MAX_STALLED
+    metrics.reported("team", "net-1", stalled, status(("Ready", "True", "Serving")))
+    assert line not in generate_latest(registry).decode()
+
+
+def job(condition=None, *, value="True", started="2026-01-01T00:00:00Z", ended="2026-01-01T00:01:30Z"):
+    conditions = [{"type": condition, "status": value, "lastTransitionTime": ended}] if condition else None
+    body = {"metadata": {"labels": {"modelport.dev/stage": "convert"}}, "status": {"conditions": conditions}}
+    if started:
+        body["status"]["startTime"] = started
+    return body
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "run"),
+    [
+        (job(), job("Complete"), StageRun("convert", "succeeded", 90)),
+        (job(), job("Failed"), StageRun("convert", "failed", 90)),
+        (job("Suspended"), job("Complete"), StageRun("convert", "succeeded", 90)),
+        (job(), job("FailureTarget"), None),
+        (job(), job("Complete", value="False"), None),
+        (job(started=None), job("Failed", started=None), None),  # suspended, and never started
+        (job("Complete"), job("Complete"), None),
+        (None, job("Complete"), None),
+        (job(), job(), None),
+        (None, {"metadata": {}}, None),
+    ],
+)
+def test_how_long_a_job_took(old, new, run):
+    assert stage_between(old, new) == run
+
+
+def test_what_watches_bring_is_told():
+    registry = CollectorRegistry()
+    metrics, before = Metrics(registry), time.time()
+    metrics.changed("Job", job(), job("Complete"))
+    metrics.missed("Pod", 3)
+    text = generate_latest(registry).decode()
+    assert 'modelport_stage_seconds_sum{result="succeeded",stage="convert"} 90.0' in text
+    assert 'modelport_watch_missed_total{kind="Pod"} 3.0' in text
+    assert registry.get_sample_value("modelport_watch_last_event_timestamp_seconds", {"kind": "Job"}) >= before
 
 
 def test_the_index_of_peers():

@@ -3,12 +3,14 @@
 from types import SimpleNamespace
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from modelport.api.base import KIND
 from modelport_operator.controller.controller import Key
 from modelport_operator.kube.client import Address, Version
 from modelport_operator.kube.errors import NotFoundError
 from modelport_operator.kube.watched import UnsureError, Watched
+from modelport_operator.metrics import Metrics
 from modelport_operator.peers import PeerIndex
 from modelport_operator.watching.auditing import Auditor, Missed, missed
 from modelport_operator.watching.listener import Listener
@@ -40,7 +42,7 @@ def test_missed_is_what_differs_and_still_does(before, listed, after, found):
 @pytest.fixture
 def scene():
     kube, watched, stirred = MemoryKube(), Watched(), []
-    listener = Listener(SimpleNamespace(stirred=stirred.append), PeerIndex(), watched)
+    listener = Listener(SimpleNamespace(stirred=stirred.append), PeerIndex(), watched, Metrics(CollectorRegistry()))
     kube.apply_resource(ONNX)
     labels = {"modelport.dev/resource": "net"}
     for name in ("net", "other"):

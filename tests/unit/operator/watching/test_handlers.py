@@ -4,11 +4,13 @@ import asyncio
 
 import kopf
 import pytest
+from prometheus_client import CollectorRegistry
 
 from modelport_operator.controller.controller import Controller, Key, Result
 from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.kinds import KINDS
 from modelport_operator.kube.watched import Watched
+from modelport_operator.metrics import Metrics
 from modelport_operator.peers import PeerIndex
 from modelport_operator.watching import handlers
 from modelport_operator.watching.listener import Listener
@@ -72,7 +74,7 @@ async def test_events_become_keys_and_kopf_writes_nothing(cluster):
     registry, settings, peers = kopf.OperatorRegistry(), kopf.OperatorSettings(), PeerIndex()
     watched = Watched()
     handlers.configure(settings)
-    handlers.register(registry, Listener(controller, peers, watched))
+    handlers.register(registry, Listener(controller, peers, watched, Metrics(CollectorRegistry())))
     registry._activities._handlers[:] = [each for each in registry._activities._handlers if each.id != "login"]
 
     @kopf.on.login(registry=registry)

@@ -4,11 +4,13 @@ import copy
 from types import SimpleNamespace
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from modelport.api.base import KIND
 from modelport_operator.controller.controller import Key
 from modelport_operator.kube.client import Address
 from modelport_operator.kube.watched import Watched
+from modelport_operator.metrics import Metrics
 from modelport_operator.peers import PeerIndex
 from modelport_operator.watching.listener import Listener
 
@@ -31,7 +33,9 @@ BODY = {
 @pytest.fixture
 def scene():
     stirred = []
-    return Listener(SimpleNamespace(stirred=stirred.append), PeerIndex(), Watched()), stirred
+    return Listener(
+        SimpleNamespace(stirred=stirred.append), PeerIndex(), Watched(), Metrics(CollectorRegistry())
+    ), stirred
 
 
 def changed(**parts):
@@ -120,3 +124,14 @@ def test_a_resource_that_was_missed_is_no_hint_any_more(scene):
     listener.take(KIND, "ADDED", changed(status={"source": {"digests": {"source": "sha256:a"}}}))
     listener.missed(KIND, Address("team", "net"), "net")
     assert listener.peers.names("team", ["sha256:a"], besides="") == []
+
+
+def test_a_watch_that_brings_something_is_told_and_a_listing_is_not(scene):
+    listener, _ = scene
+    told = []
+    listener = listener._replace(metrics=SimpleNamespace(changed=lambda *words: told.append(words)))
+    job = changed(status={"startTime": "2026-01-01T00:00:00Z"})
+    listener.take("Job", None, BODY)
+    listener.take("Pod", "ADDED", BODY)
+    listener.take("Job", "MODIFIED", job)
+    assert told == [("Pod", None, BODY), ("Job", BODY, job)]

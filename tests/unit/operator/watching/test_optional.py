@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
+from prometheus_client import CollectorRegistry
 
 from modelport_operator.backoff import Backoff
 from modelport_operator.controller.controller import Controller, Key, Result
@@ -14,6 +15,7 @@ from modelport_operator.controller.queue import WorkQueue
 from modelport_operator.kube.client import Kube
 from modelport_operator.kube.discovery import OPTIONAL_KINDS, Discovery
 from modelport_operator.kube.watched import Watched
+from modelport_operator.metrics import Metrics
 from modelport_operator.peers import PeerIndex
 from modelport_operator.watching import optional
 from modelport_operator.watching.listener import Listener
@@ -80,7 +82,7 @@ async def scene(monkeypatch):
             kube = Kube(client)
             scene.discovery = Discovery(kube, OPTIONAL_KINDS, asked=Backoff(0.01, 0.02))
             scene.controller = Controller(scene.reconcile, queue=WorkQueue(), workers=1, resync=600)
-            listener = Listener(scene.controller, PeerIndex(), Watched())
+            listener = Listener(scene.controller, PeerIndex(), Watched(), Metrics(CollectorRegistry()))
             scene.watches = optional.OptionalWatches(kube, scene.discovery, listener)
             working = asyncio.create_task(scene.controller.run())
             yield scene
