@@ -93,7 +93,12 @@ ALL: Body = {
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"podAntiAffinity": {}},
     },
-    "monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s"},
+        "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}, "docsURL": "https://docs.example"},
+        "dashboards": {"enabled": True, "labels": {"grafana_dashboard": "yes"}},
+    },
 }
 STAYS_ON = {
     *("operator.leaderElection.enabled", "operator.podDisruptionBudget.enabled"),
