@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_TESTS = 3
 CAUSES: dict[Reason, str] = {
     Reason.INVALID_SPEC: "The spec asks for what the schema cannot rule out, such as an option that no converter has.",
-    Reason.NAME_CONFLICT: "An object of somebody else has the name of a Deployment, Service or Job that is needed.",
+    Reason.NAME_CONFLICT: "An object of somebody else has the name of a Deployment, Service, NetworkPolicy or Job that is needed.",
     Reason.OPERATOR_FAILED: "The operator itself has a fault that this resource brings out.",
     Reason.INPUTS_NEEDED: "The file does not say which inputs the model takes.",
     Reason.SAMPLES_NEEDED: "No samples can be made for an input from what is known of it.",

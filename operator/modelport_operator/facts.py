@@ -216,6 +216,10 @@ class Observed(Facts, frozen=True, kw_only=True):
     deployment: Deployment | None = None
     objects: tuple[LiveObject, ...] = ()
     """What serving consists of beside the Deployment."""
+    job_policies: tuple[LiveObject, ...] = ()
+    """NetworkPolicies of the pods of Jobs."""
+    stages: frozenset[str] = frozenset()
+    """Stages, as labels name them, that there are Jobs or pods of."""
     foreign: tuple[str, ...] = ()
     """Objects, such as 'Service web', that have a child's name and are not ours."""
     leaving: tuple[str, ...] = ()

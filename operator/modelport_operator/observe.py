@@ -35,9 +35,10 @@ class Observer(NamedTuple):
     async def observe(self, resource: ModelConversion, api: Api, *, first: str = "") -> facts.Observed:
         """Return what `api` has for `resource`, and of other resources; `first` is known to have what it waits for."""
         meta = resource.metadata
-        jobs, pods, named = await asyncio.gather(
+        jobs, pods, policies, named = await asyncio.gather(
             api.list_of("Job", meta.namespace, meta.name),
             api.list_of("Pod", meta.namespace, meta.name),
+            api.list_of("NetworkPolicy", meta.namespace, meta.name),
             self._named(api, meta.namespace, meta.name),
         )
         pods_seen = await asyncio.gather(*(self._pod(meta.namespace, pod) for pod in _newest_first(pods)))
@@ -45,7 +46,13 @@ class Observer(NamedTuple):
         read_jobs = await asyncio.gather(*(self._job(meta.namespace, job, pods_seen) for job in owned))
         controlled = {kind: body for kind, body in named.items() if reading.is_controlled_by(body, meta.uid)}
         others = {f"{kind} {meta.name}": body for kind, body in named.items() if kind not in controlled}
-        in_the_way = {f"Job {job['metadata']['name']}": job for job in jobs if job not in owned} | others
+        listed = {"Job": jobs, "NetworkPolicy": policies}
+        in_the_way = others | {
+            f"{kind} {body['metadata']['name']}": body
+            for kind, bodies in listed.items()
+            for body in bodies
+            if not reading.is_controlled_by(body, meta.uid)
+        }
         own = {kind: body for kind, body in controlled.items() if "deletionTimestamp" not in body["metadata"]}
         deployment = own.pop("Deployment", None)
         server_pods = [pod for owner, pod in pods_seen if owner == ""]
@@ -54,6 +61,8 @@ class Observer(NamedTuple):
             jobs=tuple(read_jobs),
             deployment=reading.deployment(deployment, server_pods) if deployment else None,
             objects=tuple(reading.live_object(kind, body) for kind, body in own.items()),
+            job_policies=tuple(reading.job_policies(policies, meta)),
+            stages=frozenset(reading.stage_of(body) for body in (*jobs, *pods)),
             foreign=tuple(name for name, body in others.items() if not reading.is_leaving(body, meta)),
             leaving=tuple(name for name, body in in_the_way.items() if reading.is_leaving(body, meta)),
             lacking=self.discovery.lacking,

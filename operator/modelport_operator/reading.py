@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -173,6 +173,19 @@ def live_object(kind: str, body: Object) -> facts.LiveObject:
     """Return one of the objects that serving consists of."""
     meta = body["metadata"]
     return facts.LiveObject(kind=kind, uid=meta["uid"], body=body, owns_by_update=_owns_by_update(meta))
+
+
+def stage_of(body: Object) -> str:
+    """Return the stage that a child is of, as its label says."""
+    return str(body["metadata"].get("labels", {}).get(names.STAGE_LABEL, ""))
+
+
+def job_policies(bodies: Iterable[Object], resource: Metadata) -> Iterator[facts.LiveObject]:
+    """Yield the NetworkPolicies that a resource has for its Jobs; that of its servers has its name."""
+    for body in bodies:
+        meta = body["metadata"]
+        if is_controlled_by(body, resource.uid) and meta["name"] != resource.name and "deletionTimestamp" not in meta:
+            yield live_object("NetworkPolicy", body)
 
 
 def peer(body: Object) -> facts.Peer:

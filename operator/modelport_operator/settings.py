@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from modelport_operator.backoff import RECONCILES
 from modelport_operator.leading.lease import Terms
-from modelport_operator.platforms import Platform
+from modelport_operator.platforms import Network, Platform
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -28,6 +28,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     otlp_endpoint: str = ""
     prometheus_address: str = ""
+    network_policies: str = "{}"
+    """JSON object with the values `networkPolicies` of the chart."""
+    namespace: str = "modelport-system"
+    """The operator's own, where the chart's store is, too."""
+    store_namespaces: str = ""
+    """Names, separated by commas, of the namespaces whose store is the chart's."""
     cpu_level: str = "x86-64-v2"
     architecture: str = "amd64"
     cluster_domain: str = "cluster.local"
@@ -86,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def platform(self, images: Mapping[str, str] | None = None) -> Platform:
         """Return what plans depend on, with the images of the catalogue if not given.
 
-        Raises OSError or msgspec.DecodeError for a wrong catalogue.
+        Raises OSError or msgspec.DecodeError for a wrong catalogue, or for wrong network policies.
         """
         if images is None:
             images = msgspec.json.decode(Path(self.images_file).read_bytes(), type=dict[str, str])
@@ -100,8 +106,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             reverifications=self.reverifications,
             job_ttl=self.job_ttl_seconds,
             otlp_endpoint=self.otlp_endpoint,
+            network=self._network(),
             prometheus_address=self.prometheus_address,
         )
+
+    def _network(self) -> Network | None:
+        found = msgspec.json.decode(self.network_policies, type=Network)
+        if not found.enabled:
+            return None
+        own = {"namespace": self.namespace, "store_namespaces": _names(self.store_namespaces)}
+        return msgspec.structs.replace(found, **own)
 
 
 def read(environment: Mapping[str, str]) -> Settings:

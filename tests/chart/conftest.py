@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,9 +53,9 @@ def promtool() -> Callable[..., str]:
 def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., list[Body]]:
     """Return what renders the chart with values beside the images; no cluster is asked."""
 
-    def run(*options: str, **values: Any) -> list[Body]:
+    def run(*options: str, chart: Path = CHART, **values: Any) -> list[Body]:
         values = {"images": IMAGES, **values}
-        done = helm("template", "modelport", str(CHART), "--kube-version=1.34.0", *options, values=values)
+        done = helm("template", "modelport", str(chart), "--kube-version=1.34.0", *options, values=values)
         assert done.returncode == 0, done.stderr
         return [body for body in yaml.load_all(done.stdout, yaml.CSafeLoader) if body]
 

@@ -27,6 +27,7 @@ RIGHTS = {
     ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
     ("apps", "deployments"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "services"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("networking.k8s.io", "networkpolicies"): {"get", "list", "watch", "create", "patch", "delete"},
     ("policy", "poddisruptionbudgets"): {"get", "list", "watch", "create", "patch", "delete"},
     ("autoscaling", "horizontalpodautoscalers"): {"get", "list", "watch", "create", "patch", "delete"},
     ("keda.sh", "scaledobjects"): {"get", "list", "watch", "create", "patch", "delete"},
@@ -103,6 +104,10 @@ REFUSED: dict[str, tuple[Body, str]] = {
         {"serving": {"autoscaling": {"prometheusAddress": "prometheus:9090"}}},
         "prometheusAddress",
     ),
+    "block without a mask": ({"networkPolicies": {"except": ["10.0.0.1"]}}, "networkPolicies"),
+    "peer that is everybody": ({"networkPolicies": {"sources": [{}]}}, "networkPolicies"),
+    "rule as a peer": ({"networkPolicies": {"egress": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}}, "networkPolicies"),
+    "no way to the API server": ({"networkPolicies": {"apiServerPorts": []}}, "apiServerPorts"),
     "namespace": ({"watchNamespaces": ["Team_A"]}, "watchNamespaces"),
     "namespace twice": ({"store": {"namespaces": ["a", "a"]}}, "namespaces"),
     "namespaces as text": ({"watchNamespaces": "a,b"}, "watchNamespaces"),
@@ -163,11 +168,14 @@ def test_the_command_line_reads_values_as_the_chart_does(render: Render) -> None
             "telemetry": {"otlpEndpoint": "http://collector:4317"},
             "autoscaling": {"prometheusAddress": "http://prometheus:9090"},
         },
+        "networkPolicies": yaml.safe_load((CHART / "values.yaml").read_text())["networkPolicies"] | {"enabled": False},
+        "store": STORE,
     }
     container = only(render(**given), "Deployment", "modelport-operator")["spec"]["template"]["spec"]["containers"][0]
     variables = {each["name"]: each.get("value", "") for each in container["env"]}
     assert environment_of(given).items() <= variables.items()
-    assert environment_of(given).keys() == {*VARIABLES, "MODELPORT_IMAGE_PULL_SECRETS"}
+    listed = {f"MODELPORT_{name}" for name in ("IMAGE_PULL_SECRETS", "STORE_NAMESPACES", "NETWORK_POLICIES")}
+    assert environment_of(given).keys() == {*VARIABLES, *listed}
 
 
 def test_namespaced_install_has_no_right_cluster_wide(render: Render) -> None:

@@ -3,7 +3,9 @@
 import base64
 import json
 import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +83,17 @@ def test_another_namespace_restarts_the_store(render: Render) -> None:
 
     assert annotations("a") == annotations("a")
     assert annotations("a") != annotations("a", "b")
+
+
+def test_an_upgrade_that_changes_nothing_of_the_store_does_not_restart_it(render: Render, tmp_path: Path) -> None:
+    def template(chart: Path) -> Body:
+        return pods(render(store=STORE, chart=chart))["modelport-store"]
+
+    newer = shutil.copytree(CHART, tmp_path / "chart")
+    about = yaml.safe_load((newer / "Chart.yaml").read_text())
+    (newer / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "9.9.9", "appVersion": "9.9.9"}))
+    assert template(newer) == template(CHART)
+    assert pods(render(chart=newer))["modelport-operator"] != pods(render())["modelport-operator"]
 
 
 def test_a_broken_store_pod_is_replaced_by_an_upgrade(render: Render) -> None:
@@ -215,8 +228,9 @@ def test_store_keeps_namespaces_apart_and_hides_its_other_ports(kubectl: Kubectl
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "e2e-a"}, "spec": spec}
-    kubectl("create", "-f", "-", body=pod)
+    labels = {"app.kubernetes.io/managed-by": "modelport-operator"}  # by which the store's network policy lets it in
+    metadata = {"name": name, "namespace": "e2e-a", "labels": labels}
+    kubectl("create", "-f", "-", body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     try:
         kubectl(
             "wait",

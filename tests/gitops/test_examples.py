@@ -11,7 +11,7 @@ from modelport.api.base import KIND
 from modelport_cli.manifest import load_resource
 from modelport_cli.rules import check_rules
 from modelport_operator.plan import Plan
-from unit.operator.scenes import converted, imported, plan_for, resource
+from unit.operator.scenes import ISOLATING, converted, imported, plan_for, resource
 
 TOOLS = ("argocd", "flux")
 CONVERSIONS = [path for tool in TOOLS for path in sorted((EXAMPLES / tool / "models").glob("minilm.yaml"))]
@@ -94,18 +94,18 @@ def test_the_secret_that_is_shown_is_made_up_and_nothing_of_it_is_plain() -> Non
 
 def _children() -> Iterator[Body]:
     """Yield a child of each kind, as it is created."""
-    plans: list[Plan] = [plan_for(resource())]
+    plans: list[Plan] = [plan_for(resource(), platform=ISOLATING)]
     case, first = imported(resource())
-    plans.append(plan_for(case, first))
+    plans.append(plan_for(case, first, platform=ISOLATING))
     case, jobs = converted(resource())
-    plans.append(plan_for(case, *jobs))
+    plans.append(plan_for(case, *jobs, platform=ISOLATING))
     for plan in plans:
         yield from (create.body for create in plan.create)
 
 
 def test_children_are_found_by_their_owner_and_taken_for_no_part_of_an_application() -> None:
     found = list(_children())
-    assert {each["kind"] for each in found} == {"Job", "Deployment", "Service"}
+    assert {each["kind"] for each in found} == {"Job", "Deployment", "Service", "NetworkPolicy"}
     for child in found:
         (owner,) = child["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["name"], owner["controller"]) == (KIND, "net", True)

@@ -18,6 +18,11 @@ app.kubernetes.io/component: {{ .component }}
 modelport-operator
 {{- end }}
 
+{{/* Whether there are network policies; nil as `helm upgrade --reuse-values` leaves them. */}}
+{{- define "modelport.isolates" -}}
+{{- if dig "enabled" true (.Values.networkPolicies | default dict) }}true{{ end }}
+{{- end }}
+
 {{/* Security contexts that pass Pod Security "restricted". */}}
 {{- define "modelport.podSecurity" -}}
 runAsNonRoot: true

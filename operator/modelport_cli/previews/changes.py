@@ -15,6 +15,7 @@ from modelport_operator.facts import Observed
 from modelport_operator.plan.progress import Stage
 from modelport_operator.plan.rollout import Rollout
 from modelport_operator.platforms import Platform
+from modelport_operator.reading import stage_of
 
 
 class Act(StrEnum):
@@ -223,7 +224,7 @@ def _differs(edit: Edit, had: Rollout | None, wanted: Rollout) -> bool:
 def _served(foreseen: Foreseen | None) -> dict[str, dict[str, Any]]:
     """Return the objects that serve, by kind and name."""
     bodies = [create.body for create in foreseen.plan.create] if foreseen else []
-    return {f"{body['kind']} {body['metadata']['name']}": body for body in bodies if body["kind"] != "Job"}
+    return {f"{body['kind']} {body['metadata']['name']}": body for body in bodies if stage_of(body) == "serve"}
 
 
 def _fields(live: ModelConversion, edited: ModelConversion) -> Iterator[str]:

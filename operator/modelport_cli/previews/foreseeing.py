@@ -16,7 +16,7 @@ from modelport.jobs.requests import ConvertRequest, ImportRequest
 from modelport.jobs.results import ArtifactFacts, SourceFacts, StepResult, VerificationFacts
 from modelport_cli.previews.guesses import UNKNOWN_DIGEST, guess_format
 from modelport_operator.facts import Container, Job, Observed, Pod, Termination
-from modelport_operator.plan import Plan, make_plan
+from modelport_operator.plan import Plan, isolation, make_plan
 from modelport_operator.plan.progress import Work
 from modelport_operator.platforms import Platform
 
@@ -32,6 +32,8 @@ class ForeseenJob(NamedTuple):
     """Formats on the way, of what converts."""
     body: dict[str, Any] | None
     """The Job to be made; None: it is there, or is made after a pause."""
+    policies: tuple[dict[str, Any], ...] = ()
+    """The NetworkPolicies of Jobs that are there while it is."""
 
 
 class Foreseen(NamedTuple):
@@ -45,7 +47,9 @@ class Foreseen(NamedTuple):
 
     def children(self) -> list[dict[str, Any]]:
         """Return all objects that are made, in order."""
-        return [job.body for job in self.jobs if job.body] + [create.body for create in self.plan.create]
+        made = [body for job in self.jobs for body in (*job.policies, job.body) if body]
+        made += (create.body for create in self.plan.create)
+        return list({(body["kind"], body["metadata"]["name"]): body for body in made}.values())
 
 
 def foresee(
@@ -56,7 +60,7 @@ def foresee(
     Nothing is observed of the line of Jobs: who waits for room gets it some time, whatever the resource says.
     `bytes_of` are the digests that an Import is supposed to find where the spec states none.
     """
-    observed = msgspec.structs.replace(observed, deployment=None, objects=())
+    observed = msgspec.structs.replace(observed, deployment=None, objects=(), job_policies=())
     jobs: list[ForeseenJob] = []
     for _ in range(_MOST_JOBS):
         plan = make_plan(resource, observed, platform)
@@ -65,7 +69,8 @@ def foresee(
         if work is None or failed or resource.spec.suspend:
             return Foreseen(tuple(jobs), plan)
         body = next((each.body for each in plan.create if each.body["kind"] == "Job"), None)
-        jobs.append(ForeseenJob(work, tuple(plan.progress.path), body))
+        policies = tuple(each.body for each in plan.create if each.body["kind"] == isolation.KIND)
+        jobs.append(ForeseenJob(work, tuple(plan.progress.path), body, policies))
         others = tuple(job for job in observed.jobs if job.name != work.name)
         try:
             done = _done(work, resource, now=observed.now, bytes_of=bytes_of or {})

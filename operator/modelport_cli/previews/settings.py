@@ -1,5 +1,6 @@
 """What plans depend on beside the resource: as the chart makes it of its values, or as none is known."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,25 @@ def platform_of(files: Iterable[Path]) -> Platform:
         raise UsageError(f"images.{MOVER_IMAGE}: expected an image in the chart's values; found {found}")
     try:
         settings = read(environment_of(values))
+        return settings.platform({name: each for name, each in images.items() if name not in NOT_OF_OPERATOR})
     except msgspec.ValidationError as error:
         raise UsageError(f"values of the chart: {error}") from error
-    return settings.platform({name: each for name, each in images.items() if name not in NOT_OF_OPERATOR})
 
 
 def environment_of(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the operator's variables that the chart makes of values and that plans depend on."""
     given = {name: _at(values, path) for name, path in VARIABLES.items()}
-    secrets = ",".join(each["name"] for each in values.get("imagePullSecrets") or [])
-    return {name: str(value) for name, value in given.items() if value} | {"MODELPORT_IMAGE_PULL_SECRETS": secrets}
+    store = values.get("store") or {}
+    listed = {
+        "MODELPORT_IMAGE_PULL_SECRETS": [each["name"] for each in values.get("imagePullSecrets") or []],
+        "MODELPORT_STORE_NAMESPACES": store.get("namespaces") or [] if store.get("enabled") else [],
+    }
+    policies = json.dumps(values.get("networkPolicies") or {}, separators=(",", ":"), sort_keys=True)
+    return (
+        {name: str(value) for name, value in given.items() if value}
+        | {name: ",".join(each) for name, each in listed.items()}
+        | {"MODELPORT_NETWORK_POLICIES": policies}
+    )
 
 
 def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:

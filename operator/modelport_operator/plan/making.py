@@ -12,6 +12,7 @@ from modelport.encoding import key_of
 from modelport_operator.facts import Observed
 from modelport_operator.plan.bodies.jobs import job
 from modelport_operator.plan.demand import Demand, Jobs, demand_of
+from modelport_operator.plan.isolation import policies_of_jobs
 from modelport_operator.plan.job_states import LOOK_AGAIN, JobState
 from modelport_operator.plan.progress import Case, Progress, Stage, Work
 from modelport_operator.plan.reverifying import reverify
@@ -106,20 +107,23 @@ def make_plan(resource: ModelConversion, observed: Observed, platform: Platform)
     if resource.spec.suspend:
         return msgspec.structs.replace(plan, demand=demand_of(case, progress, Jobs()))
     ended = (*_superseded_jobs(progress, observed), *_spent_jobs(case, progress))
-    changed = tuple(differences(served, observed))
-    wanted = (*_wanted_jobs(case, progress), *_created(changed))
+    changed, jobs = tuple(differences(resource.metadata.name, served, observed)), _wanted_jobs(case, progress)
+    policies = tuple(policies_of_jobs(case, (each.body for each in jobs)))
+    before = tuple(_created(policies))
+    begun = () if any(each.name in observed.leaving for each in before) else jobs
+    wanted = (*before, *begun, *_created(changed))
     create = tuple(each for each in wanted if each.name not in observed.leaving)
     waits_for = tuple(each.name for each in wanted if each.name in observed.leaving)
     unwanted = (
-        Child(kind=each.of.kind, name=resource.metadata.name, uid=each.live.uid)
-        for each in changed
+        Child(kind=each.kind, name=each.name, uid=each.live.uid)
+        for each in (*policies, *changed)
         if each.live and each.body is None
     )
     return msgspec.structs.replace(
         plan,
         delete=(*ended, *unwanted),
         create=create,
-        apply=tuple(_applied(changed)),
+        apply=tuple(_applied((*policies, *changed))),
         replicas=wanted_replicas(served) if served else None,
         waits_for=waits_for,
         look_again=LOOK_AGAIN if waits_for and plan.look_again is None else plan.look_again,

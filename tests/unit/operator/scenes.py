@@ -16,7 +16,7 @@ from modelport_operator.names import APPLIED_ANNOTATION
 from modelport_operator.plan import Plan, make_plan
 from modelport_operator.plan.serving.network import service
 from modelport_operator.plan.serving.served import Served
-from modelport_operator.platforms import Platform
+from modelport_operator.platforms import Network, Platform
 from modelport_operator.report import Report, Situation, make_report
 from modelport_operator.report.checks import TABLE
 from modelport_operator.report.conditions import FACTS
@@ -28,6 +28,8 @@ IMAGES = {
     name: f"registry.example/{name}@sha256:1" for name in ("converter-onnx", "converter-pytorch", "server-onnxruntime")
 }
 PLATFORM = Platform(images=IMAGES)
+ISOLATING = msgspec.structs.replace(PLATFORM, network=Network())
+"""As the chart has it by itself."""
 UPGRADED = Platform(
     images={name: reference + "2" for name, reference in IMAGES.items()},
     pull_secrets=("registry",),

@@ -1,5 +1,8 @@
 {{/* Made by `make generate`. Do not edit. */}}
 {{- define "modelport.servingRules" -}}
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]

@@ -7,7 +7,7 @@ from modelport_operator.facts import LiveObject
 from modelport_operator.plan.bodies.comparison import contains
 from modelport_operator.plan.serving.deployment import deployment, is_applied, with_first_replicas
 from modelport_operator.plan.serving.disruption import pod_disruption_budget
-from modelport_operator.plan.serving.network import service
+from modelport_operator.plan.serving.network import server_policy, service
 from modelport_operator.plan.serving.scaled import worth_telling
 from modelport_operator.plan.serving.scaling import horizontal_pod_autoscaler, scaled_object
 from modelport_operator.plan.serving.served import Body, Served
@@ -42,6 +42,8 @@ class ServingObject(NamedTuple):
 
 
 OBJECTS: tuple[ServingObject, ...] = (
+    # before there are pods that it is about
+    ServingObject("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", server_policy),
     ServingObject("Deployment", "apps/v1", "deployments", deployment, is_applied, with_first_replicas, True),
     ServingObject("Service", "v1", "services", service),
     ServingObject("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", pod_disruption_budget),

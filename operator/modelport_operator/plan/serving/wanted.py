@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from modelport_operator.facts import LiveObject, Observed
-from modelport_operator.plan.serving.objects import OBJECTS, ServingObject
+from modelport_operator.plan.serving.objects import OBJECTS
 from modelport_operator.plan.serving.scaling import HPA, scaler_of
 from modelport_operator.plan.serving.served import Body, Served
 
@@ -12,7 +12,8 @@ from modelport_operator.plan.serving.served import Body, Served
 class Difference(NamedTuple):
     """An object as it is, as it should be, or both."""
 
-    of: ServingObject
+    kind: str
+    name: str
     live: LiveObject | None
     body: Body | None
 
@@ -23,11 +24,11 @@ def taken_names(served: Served, observed: Observed) -> list[str]:
     return [each for each in observed.foreign if each.partition(" ")[0] in wanted]
 
 
-def differences(served: Served | None, observed: Observed) -> Iterator[Difference]:
+def differences(name: str, served: Served | None, observed: Observed) -> Iterator[Difference]:
     """Yield what is to be created, changed (it is there, and should be) or deleted (it is there alone)."""
     live = observed.live
     if served is None:
-        yield from (Difference(each, live[each.kind], None) for each in OBJECTS if each.kind in live)
+        yield from (Difference(each.kind, name, live[each.kind], None) for each in OBJECTS if each.kind in live)
         return
     if served.rollout is None and served.deployment is None:
         return  # there is nothing to reach, to scale or to keep yet
@@ -39,7 +40,8 @@ def differences(served: Served | None, observed: Observed) -> Iterator[Differenc
             continue
         if body and found and each.is_applied(served, body, found):
             continue
-        yield Difference(each, found, body if found else each.begin(served, body) if body else None)
+        made = body if found else each.begin(served, body) if body else None
+        yield Difference(each.kind, name, found, made)
 
 
 def wanted_replicas(served: Served) -> int | None:

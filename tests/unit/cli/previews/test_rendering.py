@@ -14,7 +14,7 @@ from modelport_cli.errors import UsageError
 from modelport_cli.previews.settings import platform_of
 from modelport_operator.plan.serving.objects import OBJECTS
 from unit.operator.operating import Scene
-from unit.operator.scenes import ARTIFACT_DIGEST, DIGEST, IMAGES, ONNX, SERVED
+from unit.operator.scenes import ARTIFACT_DIGEST, DIGEST, IMAGES, ISOLATING, ONNX, SERVED
 
 ZEROS = "sha256:" + "0" * 64
 
@@ -82,8 +82,9 @@ def test_it_is_what_the_operator_makes(render, serving, kinds):
     status, out, _ = render(spec)
     assert status == 0
     rendered = list(yaml.safe_load_all(out))
-    assert [body["kind"] for body in rendered] == ["Job", "Job", "Deployment", "Service", *kinds]
-    scene = Scene()
+    jobs = ["NetworkPolicy", "Job"] * 2
+    assert [body["kind"] for body in rendered] == [*jobs, "NetworkPolicy", "Deployment", "Service", *kinds]
+    scene = Scene(ISOLATING)
     asyncio.run(scene.serve(spec=spec))
     made = [body for kind in ("Job", *(each.kind for each in OBJECTS)) for body in scene.kube.named(kind)]
     assert comparable(rendered) == comparable(made)
@@ -94,7 +95,7 @@ def test_json_and_the_standard_input(values, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO(manifest(ONNX)))
     assert call(["render", "-", "--values", str(values), "--output", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [body["kind"] for body in found["items"]] == ["Job", "Job"]
+    assert [body["kind"] for body in found["items"]] == ["NetworkPolicy", "Job"] * 2
 
 
 @pytest.mark.parametrize(

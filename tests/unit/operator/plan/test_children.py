@@ -16,6 +16,7 @@ from modelport.api.spec import Resources
 from modelport_operator.names import child_name
 from modelport_operator.plan.bodies.comparison import contains
 from modelport_operator.plan.bodies.resources import MODEL, amount, resources
+from modelport_operator.platforms import Network
 from unit.operator.scenes import (
     ARTIFACT_DIGEST,
     ONNX,
@@ -33,6 +34,9 @@ from unit.operator.scenes import (
 GOLDEN = Path(__file__).parent / "golden"
 
 
+ISOLATING = msgspec.structs.replace(
+    PLATFORM, network=Network(store_namespaces=("team",)), otlp_endpoint="http://collector.monitoring.svc:4317"
+)
 MONITORED = msgspec.structs.replace(PLATFORM, prometheus_address="http://prometheus.monitoring:9090")
 BY_LOAD = {
     "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"nvidia.com/gpu": 1}},
@@ -96,6 +100,11 @@ def _children():
         "serve-pytorch": _bodies(plan_for(done, *jobs)),
         "serve-by-load": _served(BY_LOAD),
         "serve-by-triggers": _served(BY_TRIGGERS),
+        "policies": [
+            *_bodies(plan_for(pytorch, platform=ISOLATING), "NetworkPolicy"),
+            *_bodies(plan_for(after_import, first, platform=ISOLATING), "NetworkPolicy"),
+            *_bodies(plan_for(done, *jobs, platform=ISOLATING), "NetworkPolicy"),
+        ],
         "import-onnx": _bodies(plan_for(resource(ONNX)), "Job"),
         "verify-onnx": _bodies(plan_for(again, again_first, peers=(other,)), "Job"),
     }

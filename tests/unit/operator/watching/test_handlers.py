@@ -110,6 +110,7 @@ def test_what_a_cluster_may_lack_is_not_kopfs_to_watch():
         ("", "v1", "pods"),
         ("apps", "v1", "deployments"),
         ("", "v1", "services"),
+        ("networking.k8s.io", "v1", "networkpolicies"),
         ("policy", "v1", "poddisruptionbudgets"),
         ("autoscaling", "v2", "horizontalpodautoscalers"),
     }
