@@ -3,7 +3,6 @@
 import itertools
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -12,12 +11,11 @@ from prometheus_client.registry import Collector
 
 from modelport.api.reasons import ADVICE
 from modelport.api.status import Status
-from modelport_operator.names import STAGE_LABEL
+from modelport_operator import reading
 
 STATES = ("Ready", "Reconciling", "Stalled", "Suspended", "Unknown")
 MAX_STALLED = 200
 """So many Stalled resources are told by name, each of which is a time series."""
-_RESULTS = {"Complete": "succeeded", "Failed": "failed"}
 
 
 def state_of(status: Status) -> str:
@@ -58,21 +56,12 @@ class StageRun(NamedTuple):
 
 def stage_between(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> StageRun | None:
     """Return what a Job did that ended between two looks at it, or None; one never seen before may have ended long ago."""
-    ended = _ended(new)
-    started = new.get("status", {}).get("startTime")
-    if ended is None or started is None or old is None or _ended(old):
+    if old is None or reading.job_end(old):
         return None
-    seconds = _time(ended["lastTransitionTime"]) - _time(started)
-    return StageRun(new["metadata"]["labels"][STAGE_LABEL], _RESULTS[ended["type"]], seconds)
-
-
-def _ended(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    conditions = job.get("status", {}).get("conditions") or ()
-    return next((each for each in conditions if each["type"] in _RESULTS and each["status"] == "True"), None)
-
-
-def _time(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+    end = reading.job_end(new)
+    if end is None:
+        return None
+    return StageRun(reading.stage_of(new), "succeeded" if end.complete else "failed", end.seconds)
 
 
 class Metrics(Collector):
@@ -132,9 +121,9 @@ class Metrics(Collector):
             self._conversions.labels(*ended).inc()
 
     def changed(self, kind: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> None:
-        """Note that a watch brought a change, of an object that was as `old` when it was last seen."""
+        """Note that a watch brought a change, of a Job that was as `old` when it was last seen, or of anything else."""
         self._heard.labels(kind).set_to_current_time()
-        run = stage_between(old, new) if kind == "Job" else None
+        run = stage_between(old, new)
         if run:
             self._stages.labels(run.stage, run.result).observe(run.seconds)
 

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,15 @@ from modelport_operator import facts, names
 MAX_PROGRESS = 120
 
 Object = dict[str, Any]
+_ENDS = frozenset({"Complete", "Failed"})
+"""Conditions of a Job that has ended."""
+
+
+class JobEnd(NamedTuple):
+    """How a Job ended, and how long after its start."""
+
+    complete: bool
+    seconds: float
 
 
 def seconds(timestamp: str | None) -> float | None:
@@ -169,13 +178,24 @@ def deployment(body: Object, pods: Iterable[facts.Pod] = ()) -> facts.Deployment
     )
 
 
+def job_end(body: Mapping[str, Any]) -> JobEnd | None:
+    """Return how a Job ended, or None if it has not, or never began."""
+    status = body.get("status", {})
+    started = seconds(status.get("startTime"))
+    found = (each for each in _listed(status, "conditions") if each["type"] in _ENDS and each["status"] == "True")
+    condition = next(found, None)
+    if condition is None or started is None:
+        return None
+    return JobEnd(condition["type"] == "Complete", (seconds(condition["lastTransitionTime"]) or started) - started)
+
+
 def live_object(kind: str, body: Object) -> facts.LiveObject:
     """Return one of the objects that serving consists of."""
     meta = body["metadata"]
     return facts.LiveObject(kind=kind, uid=meta["uid"], body=body, owns_by_update=_owns_by_update(meta))
 
 
-def stage_of(body: Object) -> str:
+def stage_of(body: Mapping[str, Any]) -> str:
     """Return the stage that a child is of, as its label says."""
     return str(body["metadata"].get("labels", {}).get(names.STAGE_LABEL, ""))
 
