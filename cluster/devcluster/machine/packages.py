@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,17 +27,22 @@ _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 def install_packages() -> None:
-    """Install what is missing; the package lists are fetched only if the first try fails."""
+    """Install what is missing."""
     missing = missing_packages(_installed())
     if not missing:
         return
     command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *missing]
     with step(f"installing Debian packages: {' '.join(missing)}"):
-        try:
-            run(command, environment=_QUIET)
-        except CommandFailedError:
-            run(["apt-get", "update"], environment=_QUIET)
-            run(command, environment=_QUIET)
+        _run_apt(command)
+
+
+def _run_apt(command: Sequence[str], cwd: Path | None = None) -> None:
+    """Run a command that takes packages; their lists are fetched only if the first try fails."""
+    try:
+        run(command, cwd=cwd, environment=_QUIET)
+    except CommandFailedError:
+        run(["apt-get", "update"], environment=_QUIET)
+        run(command, cwd=cwd, environment=_QUIET)
 
 
 def missing_packages(installed: str) -> tuple[str, ...]:
@@ -61,12 +67,7 @@ def file_of_package(package: str, file: str, folder: Path) -> Path:
     if kept.exists():
         return kept
     with step(f"fetching {file} of Debian package {package}"), TemporaryDirectory() as unpacked:
-        download = ["apt-get", "download", package]
-        try:
-            run(download, cwd=Path(unpacked))
-        except CommandFailedError:
-            run(["apt-get", "update"], environment=_QUIET)
-            run(download, cwd=Path(unpacked))
+        _run_apt(["apt-get", "download", package], cwd=Path(unpacked))
         (archive,) = Path(unpacked).glob("*.deb")
         run(["dpkg-deb", "--extract", str(archive), unpacked])
         folder.mkdir(parents=True, exist_ok=True)
