@@ -18,7 +18,7 @@ from modelport_operator.kube.client import Kube, Object
 from modelport_operator.kube.errors import ConflictError, NotFoundError, UnavailableError
 from modelport_operator.names import OWNED_SELECTOR
 from scale.changes import changes
-from scale.node import NODE
+from scale.node import NODE, timestamp
 
 MANAGER = "scale-kubelet"
 _CALLS = 8
@@ -78,14 +78,14 @@ def is_to_run(pod: Object) -> bool:
 
 def running(pod: Object, *, started: dt.datetime) -> Object:
     """Return the status of a pod whose containers all run."""
-    state = {"running": {"startedAt": _time(started)}}
+    state = {"running": {"startedAt": timestamp(started)}}
     states = [_container(each, state, runs=True) for each in pod["spec"]["containers"]]
     return _status("Running", states, started, ready=("True", ""))
 
 
 def succeeded(pod: Object, *, started: dt.datetime, finished: dt.datetime) -> Object:
     """Return the status of a pod whose steps are all done, with what they found."""
-    ended = {"exitCode": 0, "reason": "Completed", "startedAt": _time(started), "finishedAt": _time(finished)}
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": timestamp(started), "finishedAt": timestamp(finished)}
     states = [
         _container(each, {"terminated": ended | {"message": message_of(each)}}, runs=False)
         for each in pod["spec"]["containers"]
@@ -143,11 +143,7 @@ def _container(container: Object, state: Object, *, runs: bool) -> Object:
 
 def _status(phase: str, states: list[Object], started: dt.datetime, *, ready: tuple[str, str]) -> Object:
     status, reason = ready
-    is_ready: dict[str, Any] = {"status": status, "lastTransitionTime": _time(started)}
+    is_ready: dict[str, Any] = {"status": status, "lastTransitionTime": timestamp(started)}
     is_ready |= {"reason": reason} if reason else {}
     conditions = [{"type": each} | is_ready for each in ("ContainersReady", "Ready")]
-    return {"phase": phase, "startTime": _time(started), "conditions": conditions, "containerStatuses": states}
-
-
-def _time(moment: dt.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"phase": phase, "startTime": timestamp(started), "conditions": conditions, "containerStatuses": states}

@@ -44,7 +44,7 @@ def remove() -> None:
 def body(moment: dt.datetime) -> Object:
     """Return the Node, which has room for all Jobs; pods that can be elsewhere are kept away."""
     room = {"cpu": "100k", "memory": "100Ti", "ephemeral-storage": "1000Ti", "pods": str(PODS), SLOT: str(10 * PODS)}
-    now = _time(moment)
+    now = timestamp(moment)
     ready = {"type": "Ready", "status": "True", "reason": "Played", "lastHeartbeatTime": now, "lastTransitionTime": now}
     return {
         "apiVersion": "v1",
@@ -71,18 +71,19 @@ async def _beat(kube: Kube) -> None:
         "spec": {
             "holderIdentity": NODE,
             "leaseDurationSeconds": 40,
-            "renewTime": _time(dt.datetime.now(dt.UTC), "microseconds"),
+            "renewTime": timestamp(dt.datetime.now(dt.UTC), "microseconds"),
         },
     }
     live = await kube.create("Lease", _LEASES, lease, manager=_MANAGER)
     while True:
         await asyncio.sleep(_RENEWAL_SECONDS)
-        live["spec"]["renewTime"] = _time(dt.datetime.now(dt.UTC), "microseconds")
+        live["spec"]["renewTime"] = timestamp(dt.datetime.now(dt.UTC), "microseconds")
         try:
             live = await kube.replace("Lease", _LEASES, NODE, live, manager=_MANAGER)
         except KubeError:
             live = await kube.get("Lease", _LEASES, NODE)
 
 
-def _time(moment: dt.datetime, precision: str = "seconds") -> str:
+def timestamp(moment: dt.datetime, precision: str = "seconds") -> str:
+    """Return a moment, in UTC, as Kubernetes writes it."""
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from embedded import PATHS, get, kubectl
+from embedded import PATHS, Object, get, kubectl
 
 SYSTEM = "modelport-system"
 ACCOUNT = f"system:serviceaccount:{SYSTEM}:modelport-operator"
@@ -51,19 +51,18 @@ def _lines(since: dt.datetime, folder: Path) -> Iterator[bytes]:
                 yield from log
 
 
-def pod() -> dict[str, object]:
+def pod() -> Object:
     """Return the operator's pod. Raises RuntimeError if there is not exactly one."""
     found = get("pods", "-n", SYSTEM, "-l", SELECTOR)["items"]
     if len(found) != 1:
         raise RuntimeError(f"expected one pod of the operator in {SYSTEM}, found {len(found)}")
-    one: dict[str, object] = found[0]
+    one: Object = found[0]
     return one
 
 
 def restarts() -> int:
     """Return how often the operator's container was started again."""
-    body = json.loads(json.dumps(pod()))
-    return int(body["status"]["containerStatuses"][0]["restartCount"])
+    return int(pod()["status"]["containerStatuses"][0]["restartCount"])
 
 
 def failed_probes() -> int:
@@ -78,7 +77,7 @@ def failed_probes() -> int:
 
 def kill() -> None:
     """End the operator's process without a farewell. Raises RuntimeError if it is not on this machine."""
-    uid = str(json.loads(json.dumps(pod()))["metadata"]["uid"])
+    uid = str(pod()["metadata"]["uid"])
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             is_own = uid in (folder / "cgroup").read_text().replace("_", "-")
