@@ -1,8 +1,11 @@
 """Where the chart is, values that it takes, and how to find one of the objects that it renders."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 Body = dict[str, Any]
 ROOT = Path(__file__).parents[2]
@@ -11,6 +14,14 @@ NAMESPACE = "modelport-system"
 DECLARED = tuple(json.loads((ROOT / "images/images.json").read_text())["images"])
 IMAGES = {name: f"registry.test/{name}@sha256:{'0' * 64}" for name in DECLARED}
 STORE = {"enabled": True, "namespaces": ["team-a", "team-b"]}
+
+
+def chart_of_version(version: str, folder: Path) -> Path:
+    """Return a copy of the chart, in a folder of the test's own, that says that it is of another version."""
+    chart = shutil.copytree(CHART, folder / "chart")
+    about = yaml.safe_load((chart / "Chart.yaml").read_text())
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": version, "appVersion": version}))
+    return chart
 
 
 def only(bodies: list[Body], kind: str, name: str | None = None) -> Body:

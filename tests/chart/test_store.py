@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart.rendering import CHART, IMAGES, NAMESPACE, STORE, Body, only, pods
+from chart.rendering import CHART, IMAGES, NAMESPACE, STORE, Body, chart_of_version, only, pods
 
 Render = Callable[..., list[Body]]
 Kubectl = Callable[..., str]
@@ -89,9 +88,7 @@ def test_an_upgrade_that_changes_nothing_of_the_store_does_not_restart_it(render
     def template(chart: Path) -> Body:
         return pods(render(store=STORE, chart=chart))["modelport-store"]
 
-    newer = shutil.copytree(CHART, tmp_path / "chart")
-    about = yaml.safe_load((newer / "Chart.yaml").read_text())
-    (newer / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "9.9.9", "appVersion": "9.9.9"}))
+    newer = chart_of_version("9.9.9", tmp_path)
     assert template(newer) == template(CHART)
     assert pods(render(chart=newer))["modelport-operator"] != pods(render())["modelport-operator"]
 

@@ -1,14 +1,12 @@
 """The release: an upgrade leaves serving pods untouched; what is served outlives the operator. Runs last."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from chart.rendering import CHART, chart_of_version
 from e2e.failures.failure_cases import apply_slow
 from e2e.kube import release
 from e2e.kube.diagnostics import SYSTEM
@@ -17,7 +15,6 @@ from e2e.sources.models import onnx_mlp
 from e2e.tenants.conversions import Body, is_at, is_ready, jobs_selector
 from e2e.tenants.tenant import ONE, Tenant
 
-CHART = Path(__file__).parents[2] / "charts/modelport"
 MODEL = onnx_mlp(97)
 OTHER_SETTINGS = (
     "--set",
@@ -58,17 +55,9 @@ def test_upgrade_leaves_serving_pods_untouched(name: str, a: Tenant) -> None:
 
 
 BEFORE = "0.0.9"
-"""Version of the chart before this one."""
+"""Version of the chart before this one: there is none yet, so this one under that version stands in for it."""
 RENAMED = ("converter-onnx", "converter-pytorch", "server-onnxruntime")
 """Images that the test's conversions use: the release before had others."""
-
-
-def _chart_before(folder: Path) -> Path:
-    """Return the chart of the release before: there is none yet, so this one with another version stands in for it."""
-    chart = shutil.copytree(CHART, folder / "chart")
-    about = yaml.safe_load((chart / "Chart.yaml").read_text())
-    (chart / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": BEFORE, "appVersion": BEFORE}))
-    return chart
 
 
 def _values_before(values: Body) -> Body:
@@ -90,7 +79,7 @@ def _release_before(a: Tenant, folder: Path) -> Iterator[tuple[str, Body, Body]]
     values: Body = json.loads(release.helm(a.cluster, "get", "values", installed, "--output=json"))
     before = _values_before(values)
     try:
-        _upgrade(a, installed, _chart_before(folder), before)
+        _upgrade(a, installed, chart_of_version(BEFORE, folder), before)
         yield installed, values, before
     finally:
         _upgrade(a, installed, CHART, values)

@@ -34,7 +34,7 @@ from unit.operator.scenes import (
 GOLDEN = Path(__file__).parent / "golden"
 
 
-ISOLATING = msgspec.structs.replace(
+WITH_STORE = msgspec.structs.replace(
     PLATFORM, network=Network(store_namespaces=("team",)), otlp_endpoint="http://collector.monitoring.svc:4317"
 )
 MONITORED = msgspec.structs.replace(PLATFORM, prometheus_address="http://prometheus.monitoring:9090")
@@ -101,9 +101,9 @@ def _children():
         "serve-by-load": _served(BY_LOAD),
         "serve-by-triggers": _served(BY_TRIGGERS),
         "policies": [
-            *_bodies(plan_for(pytorch, platform=ISOLATING), "NetworkPolicy"),
-            *_bodies(plan_for(after_import, first, platform=ISOLATING), "NetworkPolicy"),
-            *_bodies(plan_for(done, *jobs, platform=ISOLATING), "NetworkPolicy"),
+            *_bodies(plan_for(pytorch, platform=WITH_STORE), "NetworkPolicy"),
+            *_bodies(plan_for(after_import, first, platform=WITH_STORE), "NetworkPolicy"),
+            *_bodies(plan_for(done, *jobs, platform=WITH_STORE), "NetworkPolicy"),
         ],
         "import-onnx": _bodies(plan_for(resource(ONNX)), "Job"),
         "verify-onnx": _bodies(plan_for(again, again_first, peers=(other,)), "Job"),
