@@ -2,7 +2,8 @@
 
 The CRD comes from the types, the chart's copy from the CRD, the reference pages from the types, reasons and formats,
 the images and the chart's values for them from frameworks and runtimes, the descriptors of gRPC from its messages'
-definitions, Grafana's dashboards from what they show, the conversion matrix from what was measured (rows of an older converter are told, and fail nothing).
+definitions, Grafana's dashboards from what they show, the conversion matrix from what was measured (rows of an older
+converter are told, and fail nothing).
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """The objects of one resource in the cluster: its Jobs, pods, what serving consists of, their Events and logs.
 
 Rights needed: get and list on jobs, pods, deployments, services, networkpolicies, poddisruptionbudgets,
-horizontalpodautoscalers and events of the namespace, and get on pods/log. Kinds that a cluster may lack, such as scaledobjects, are seen by who may.
+horizontalpodautoscalers and events of the namespace, and get on pods/log. Kinds that a cluster may lack, such as
+scaledobjects, are seen by who may.
 """
 
 from collections.abc import Callable, Iterator
