@@ -110,7 +110,8 @@ class Kube:
         """
         labels = f"{OWNED_SELECTOR},{RESOURCE_LABEL}={resource}"
         found = await self._call("get", KINDS[kind].path(namespace), label_selector=labels, resource_version="0")
-        return cast("list[Object]", found["items"])
+        told = {"apiVersion": KINDS[kind].api_version, "kind": kind}  # what items of a list leave out
+        return [told | each for each in found["items"] or ()]
 
     async def versions(self, kind: str, namespace: str = "") -> dict[Address, Version]:
         """Return the versions of the objects of ours of a kind, in one namespace or in all; their content is not read."""

@@ -175,10 +175,12 @@ async def test_lists_and_logs(server):
 
 async def test_objects_of_a_resource_are_listed_as_the_api_server_watches_them(server):
     server.answer = lambda _request: web.json_response({"items": [{"a": 1}]})
-    assert await server.kube.list_of("Pod", "team", "net") == [{"a": 1}]
+    assert await server.kube.list_of("Pod", "team", "net") == [{"apiVersion": "v1", "kind": "Pod", "a": 1}]
     labels = "app.kubernetes.io/managed-by=modelport-operator,modelport.dev/resource=net"
     # with a limit, or no version, it would be read from etcd, with all others of the namespace
     assert server.asked[0][2] == {"labelSelector": labels, "resourceVersion": "0"}
+    server.answer = lambda _request: web.json_response({"items": None})
+    assert await server.kube.list_of("Pod", "team", "net") == []
 
 
 async def test_whether_a_kind_is_served(server):
